@@ -1,0 +1,1 @@
+"""Bucketing, targeting and allocation compiled to the payloads that feature-flag SDKs evaluate."""
