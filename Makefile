@@ -1,0 +1,75 @@
+# Fairsplit. `make` or `make help` lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+EVENTS ?=
+export TZ := UTC
+export DAGSTER_DISABLE_TELEMETRY := yes
+export DO_NOT_TRACK := 1
+
+INSTALLED := .venv/.installed
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing the locked environment into .venv/ (minutes when nothing is downloaded yet) …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(INSTALLED) ## Create .venv/ from the lock
+
+.PHONY: run
+run: $(INSTALLED) ## Materialise every outstanding day (demo world, or EVENTS=path) and publish the site
+	@$(BIN)/fairsplit demo $(if $(EVENTS),--events "$(EVENTS)")
+
+.PHONY: test
+test: $(INSTALLED) ## Run all tests but the slowest (under 15 minutes)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+.PHONY: test-all
+test-all: $(INSTALLED) ## Run every test, the slow ones too
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m ""
+
+.PHONY: ui
+ui: $(INSTALLED) ## Open the Dagster UI on http://127.0.0.1:3000
+	@$(BIN)/fairsplit ui
+
+.PHONY: check
+check: $(INSTALLED) ## Lint, types, SQL style, definitions: what continuous integration checks
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint dbt_project --processes 2
+	@$(BIN)/fairsplit validate
+	@$(BIN)/fairsplit check-definitions
+
+.PHONY: format
+format: $(INSTALLED) ## Rewrite Python and SQL in the project's style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/sqlfluff fix dbt_project --processes 2
+
+.PHONY: lock
+lock: $(INSTALLED) ## Resolve the dependencies anew into requirements.lock
+	@$(BIN)/pip install --quiet pip-tools
+	@$(BIN)/pip-compile --quiet --all-extras --no-strip-extras --allow-unsafe --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \
+	  -o requirements.lock pyproject.toml
+
+.PHONY: bench
+bench: $(INSTALLED) ## Speed and memory of the pipeline at 1 and 10 million events (15 minutes at most)
+	@$(BIN)/python -m benchmarks.bench_pipeline
+
+.PHONY: bench-stats
+bench-stats: $(INSTALLED) ## Speed and memory of 200,000 comparisons, beside gbstats and tea-tasting
+	@$(BIN)/python -m benchmarks.bench_stats
+
+.PHONY: clean
+clean: ## Remove what a run made in this folder (not .venv/)
+	@rm -rf .fairsplit dbt_project/target dbt_project/logs

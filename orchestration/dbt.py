@@ -1,0 +1,72 @@
+"""dbt as the pipeline uses it: where its manifest lies, when it is parsed anew, and the variables of a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from analysis.errors import Problem
+from orchestration.errors import OrchestrationError
+from orchestration.paths import DBT_PROJECT_DIR, Home
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+MANIFEST = DBT_PROJECT_DIR / "target" / "manifest.json"
+_STAMP = DBT_PROJECT_DIR / "target" / "sources.md5"
+
+
+def source_hash(folder: Path = DBT_PROJECT_DIR) -> str:
+    """One md5 over the names and contents of the project's SQL and YAML."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if path.suffix in {".sql", ".yml", ".md"} and relative.parts[0] not in {"target", "logs"}:
+            digest.update(str(relative).encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def environment(home: Home) -> dict[str, str]:
+    """The process environment in which dbt finds this home."""
+    return {**os.environ, "FAIRSPLIT_HOME": str(home.root), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+
+
+def run_variables(first: date, last: date) -> str:
+    """`--vars` of a run whose cut-offs are the calendar days first..last, both included."""
+    return json.dumps({"cut_off_from": first.isoformat(), "cut_off_to": last.isoformat()})
+
+
+def ensure_manifest(home: Home) -> Path:
+    """Parse the project when its sources have changed since the last parse.
+
+    Dagster needs the manifest to load its definitions; parsing costs seconds, so it happens once a change.
+
+    Returns:
+        Path of `manifest.json`.
+
+    Raises:
+        OrchestrationError: dbt refused the project; its own words are in the message.
+    """
+    current = source_hash()
+    if MANIFEST.exists() and _STAMP.exists() and _STAMP.read_text() == current:
+        return MANIFEST
+    done = subprocess.run(
+        [sys.executable, "-m", "dbt.cli.main", "parse", "--quiet", "--project-dir", ".", "--profiles-dir", "."],
+        cwd=DBT_PROJECT_DIR,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise OrchestrationError(
+            Problem("dbt cannot parse the project", where=str(DBT_PROJECT_DIR), value=done.stdout[-2000:].strip())
+        )
+    _STAMP.write_text(current)
+    return MANIFEST

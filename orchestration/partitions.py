@@ -1,0 +1,30 @@
+"""The grid of days that everything is partitioned by."""
+
+from __future__ import annotations
+
+import dagster as dg
+import yaml
+
+from orchestration.paths import catalog_dir
+
+
+def daily_partitions() -> dg.DailyPartitionsDefinition:
+    """Calendar days in UTC from the project's first day on.
+
+    Dagster needs the grid when it loads the definitions, so the one setting is read here, without the
+    catalogue's validation: `fairsplit validate` and the `catalogue` asset report a broken project file.
+    """
+    settings = catalog_dir() / "project.yaml"
+    project = yaml.safe_load(settings.read_text()) if settings.exists() else {}
+    first_day = str(project.get("first_day", "2026-01-01"))
+    last_day = project.get("last_day")
+    return dg.DailyPartitionsDefinition(
+        start_date=first_day,
+        end_date=str(last_day) if last_day else None,
+        # A day is a cut-off like any other while it is still running; which days are complete is the
+        # landing manifest's word, so the grid itself ends today.
+        end_offset=0 if last_day else 1,
+    )
+
+
+DAILY = daily_partitions()

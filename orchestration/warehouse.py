@@ -1,0 +1,64 @@
+"""Opening the warehouse file: DuckDB has one writer across processes, so connections are short and explicit."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import duckdb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import polars as pl
+
+MEMORY_LIMIT_GIB = 6
+THREADS = 2
+
+
+@contextmanager
+def writer(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-write connection in UTC, closed on leaving so that the next step or process may open the file.
+
+    Args:
+        path: The DuckDB file; created when absent.
+
+    Raises:
+        duckdb.IOException: Another process holds the file.
+    """
+    connection = duckdb.connect(
+        str(path), config={"memory_limit": f"{MEMORY_LIMIT_GIB}GiB", "threads": THREADS}
+    )
+    try:
+        connection.execute("set timezone = 'UTC'")
+        yield connection
+    finally:
+        connection.close()
+
+
+def replace_tables(
+    connection: duckdb.DuckDBPyConnection, schema: str, tables: dict[str, pl.DataFrame]
+) -> None:
+    """Replace whole tables of one schema in one transaction, so that a kill leaves the old or the new set.
+
+    Args:
+        connection: A writer.
+        schema: Target schema; created when absent.
+        tables: Name → frame with the table's full content.
+    """
+    connection.execute("begin")
+    connection.execute(f'create schema if not exists "{schema}"')
+    for name, frame in tables.items():
+        connection.register("_incoming", frame)
+        connection.execute(f'create or replace table "{schema}"."{name}" as from _incoming')
+        connection.unregister("_incoming")
+    connection.execute("commit")
+
+
+def has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
+    """Whether a table or view of that name exists."""
+    row = connection.execute(
+        "select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]
+    ).fetchone()
+    return row is not None
