@@ -26,7 +26,7 @@ install: $(INSTALLED) ## Create .venv/ from the lock
 
 .PHONY: run
 run: $(INSTALLED) ## Materialise every outstanding day (demo world, or EVENTS=path) and publish the site
-	@$(BIN)/fairsplit demo $(if $(EVENTS),--events "$(EVENTS)")
+	@$(BIN)/fairsplit run $(if $(EVENTS),--events "$(EVENTS)",--demo)
 
 .PHONY: test
 test: $(INSTALLED) ## Run all tests but the slowest (under 15 minutes)

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from dagster_dbt import DbtProject
+
 from analysis.errors import Problem
 from orchestration.errors import OrchestrationError
 from orchestration.paths import DBT_PROJECT_DIR, Home
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+PROJECT = DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR)
 MANIFEST = DBT_PROJECT_DIR / "target" / "manifest.json"
 _STAMP = DBT_PROJECT_DIR / "target" / "sources.md5"
 

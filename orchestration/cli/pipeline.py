@@ -1,0 +1,108 @@
+"""`fairsplit run` and `fairsplit backfill`: the pipeline's job, launched from the command line."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analysis.errors import Problem
+from orchestration.cli import app
+from orchestration.errors import OrchestrationError
+from orchestration.paths import Home
+
+
+def take_events(source: Path, home: Home) -> int:
+    """Copy event files into the landing folder, keeping their modification times (their arrival).
+
+    Args:
+        source: A file or a folder.
+        home: Prepared home.
+
+    Returns:
+        How many files were copied; files already there with the same size and time are not copied again.
+
+    Raises:
+        OrchestrationError: There is nothing at that path.
+    """
+    if not source.exists():
+        raise OrchestrationError(Problem("no such file or folder", where="--events", value=str(source)))
+    files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
+    copied = 0
+    for path in files:
+        target = home.landing / (path.name if source.is_file() else path.relative_to(source))
+        stat = path.stat()
+        if target.exists() and (target.stat().st_size, target.stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # A half-copied file must not look like a landed one: copy under a name that ingest skips, then rename.
+        partial = target.with_name(f".{target.name}.part")
+        shutil.copy2(path, partial)
+        partial.replace(target)
+        copied += 1
+    return copied
+
+
+@app.command(epilog="Example: `fairsplit run --events exports/2026-01`")
+def run(
+    events: Annotated[Path | None, typer.Option(help="File or folder of events to land first.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Make the demo world first when nothing has landed.")] = False,
+) -> None:
+    """Take new files, materialise every outstanding day up to the last complete one, publish."""
+    from orchestration.outstanding import outstanding_range  # noqa: PLC0415
+
+    started = time.monotonic()
+    home = Home.from_environment().prepare()
+    if events is not None:
+        print(f"{take_events(events, home)} new files copied to {home.landing}", file=sys.stderr)
+    elif demo and not any(home.landing.iterdir()):
+        from orchestration.cli.simulate import write_world  # noqa: PLC0415
+
+        write_world(home)
+    from orchestration.dbt import ensure_manifest  # noqa: PLC0415
+    from orchestration.runs import execute  # noqa: PLC0415
+
+    ensure_manifest(home)
+    execute(home, "land")
+    days = outstanding_range(home)
+    if days is None:
+        print("nothing is outstanding: no new file, no complete new day, no changed definition", file=sys.stderr)
+    else:
+        print(f"building {days[0]} to {days[1]}", file=sys.stderr)
+        execute(home, "daily", days)
+    _report(home, started)
+
+
+@app.command(epilog="Example: `fairsplit backfill 2026-01-05 2026-01-11`")
+def backfill(
+    first: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="First day.")],
+    last: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="Last day, included.")],
+) -> None:
+    """Materialise a range of days as one run; a day that is built already comes out the same."""
+    from orchestration.dbt import ensure_manifest  # noqa: PLC0415
+    from orchestration.runs import execute  # noqa: PLC0415
+
+    days = first.date(), last.date()
+    _require_order(*days)
+    started = time.monotonic()
+    home = Home.from_environment().prepare()
+    ensure_manifest(home)
+    execute(home, "daily", days)
+    _report(home, started)
+
+
+def _require_order(first: date, last: date) -> None:
+    if last < first:
+        raise OrchestrationError(
+            Problem("the range is empty", where="FROM TO", value=f"{first} {last}", rule="FROM must not be after TO")
+        )
+
+
+def _report(home: Home, started: float) -> None:
+    print(f"finished in {time.monotonic() - started:.1f} s", file=sys.stderr)
+    print(home.site / "index.html")

@@ -1,0 +1,24 @@
+"""What Dagster loads: everything declared below `orchestration/defs/`, with its resources."""
+
+from __future__ import annotations
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+
+from orchestration.dbt import PROJECT
+from orchestration.paths import PROJECT_ROOT
+from orchestration.resources.home import HomeResource
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """All assets, checks, jobs, schedules and sensors."""
+    return dg.Definitions.merge(
+        dg.load_from_defs_folder(project_root=PROJECT_ROOT),
+        dg.Definitions(
+            resources={
+                "home": HomeResource(),
+                "dbt": DbtCliResource(project_dir=PROJECT, profiles_dir=str(PROJECT.project_dir)),
+            }
+        ),
+    )

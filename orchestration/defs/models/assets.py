@@ -1,0 +1,53 @@
+"""The dbt models as daily partitioned assets: one invocation builds every outstanding day of a run's range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+
+from orchestration.dbt import MANIFEST, run_variables
+from orchestration.partitions import DAILY, days_of
+from orchestration.resources.home import HomeResource
+
+_SOURCE_ASSETS = {"landing": dg.AssetKey("raw_events"), "catalog": dg.AssetKey("catalogue")}
+
+
+class Translator(DagsterDbtTranslator):
+    """Names and groups of dbt nodes in Dagster: sources are the assets that write them, groups the folders."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """A model's own name; a source's table belongs to the asset that writes its schema."""
+        if dbt_resource_props["resource_type"] == "source":
+            return _SOURCE_ASSETS[dbt_resource_props["source_name"]]
+        return dg.AssetKey(dbt_resource_props["name"])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """The folder below `models/`: staging, intermediate or marts."""
+        folders: list[str] = dbt_resource_props["fqn"][1:-1]
+        return folders[0] if folders else "models"
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+        """Every model is the data team's."""
+        del dbt_resource_props
+        return ["team:data-engineering"]
+
+
+@dbt_assets(
+    manifest=MANIFEST,
+    name="warehouse_models",
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    dagster_dbt_translator=Translator(),
+    retry_policy=dg.RetryPolicy(max_retries=1),
+    pool="warehouse",
+)
+def warehouse_models(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, home: HomeResource
+) -> Iterator[Any]:
+    """Build all models for the run's range of cut-offs; dbt's tests become asset checks."""
+    first, last = days_of(context)
+    arguments = ["build", "--vars", run_variables(first, last)]
+    yield from dbt.cli(arguments, context=context, target_path=home.open().dbt_target).stream()

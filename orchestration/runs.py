@@ -1,0 +1,63 @@
+"""Launching the pipeline's Dagster jobs from this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from analysis.errors import Problem
+from orchestration.errors import OrchestrationError
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from orchestration.paths import Home
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+
+def range_tags(first: date, last: date) -> dict[str, str]:
+    """The run tags that make one run of the partitions first..last, both included."""
+    return {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
+
+
+def execute(
+    home: Home, job_name: str, days: tuple[date, date] | None = None
+) -> dg.ExecuteInProcessResult:
+    """Run one job in this process against the home's Dagster instance.
+
+    Args:
+        home: Prepared home.
+        job_name: A job of `orchestration.definitions`.
+        days: First and last partition, both included; none for an unpartitioned job.
+
+    Returns:
+        Dagster's result; successful.
+
+    Raises:
+        OrchestrationError: A step or a blocking check failed; the message names it.
+    """
+    from orchestration.definitions import defs  # noqa: PLC0415  (needs dbt's manifest, made by the caller)
+
+    job = defs().resolve_job_def(job_name)
+    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            tags=range_tags(*days) if days else {},
+            raise_on_error=False,
+            run_config={"loggers": {"progress": {}}},
+        )
+    if not result.success:
+        failed = sorted({e.step_key for e in result.all_events if e.is_step_failure and e.step_key})
+        raise OrchestrationError(
+            Problem(
+                "the run failed",
+                where=f"job {job_name}",
+                value=", ".join(failed) or "a blocking check",
+                rule="nothing was published; what was landed is kept",
+                hint=f"open `make ui` and look at run {result.run_id}",
+            )
+        )
+    return result
