@@ -1,0 +1,369 @@
+"""Rules of one experiment that need several fields, the metrics, or the project."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from analysis.catalogue.conditions import condition_faults, evaluate
+from analysis.catalogue.findings import Finding, did_you_mean, shown
+from analysis.catalogue.project import CONTEXT_COLUMNS
+from analysis.catalogue.serving import eligible_variant
+from analysis.catalogue.shards import exact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from analysis.catalogue.conditions import Condition
+    from analysis.catalogue.experiment import Experiment, Phase, TargetingTest
+    from analysis.catalogue.metrics import MetricDefinition
+    from analysis.catalogue.project import Project
+    from analysis.catalogue.yaml_source import KeyPath
+
+WEIGHT_TOLERANCE = Decimal("1e-9")
+
+_ENDED = {"completed", "archived", "cancelled", "failed"}
+
+
+def experiment_findings(
+    experiment: Experiment,
+    file_stem: str,
+    project: Project,
+    metrics: Mapping[str, MetricDefinition],
+    segments: Mapping[str, Condition],
+) -> list[Finding]:
+    """Everything that is wrong with a well-shaped experiment, in the order of the file's fields."""
+    findings = [
+        *identity_findings(experiment.id, file_stem),
+        *_type_findings(experiment, project),
+        *_time_findings(experiment),
+        *_weight_findings(experiment),
+        *_variant_findings(experiment),
+        *_config_findings(experiment),
+        *_factor_findings(experiment),
+        *_segment_findings(experiment),
+        *_metric_findings(experiment, metrics),
+        *targeting_findings(experiment.targeting, segments),
+    ]
+    if not findings:
+        findings += _test_findings(experiment, project, segments)
+    return findings
+
+
+def identity_findings(identifier: str, file_stem: str) -> Iterator[Finding]:
+    """The id is the file's name."""
+    if identifier != file_stem:
+        yield Finding(("id",), "the id differs from the file's name", identifier, f"'{file_stem}'")
+
+
+def targeting_findings(condition: Condition | None, segments: Mapping[str, Condition]) -> Iterator[Finding]:
+    """What a targeting condition's shape cannot say."""
+    if condition is None:
+        return
+    for path, what, value, rule in condition_faults(condition, ("targeting",), segments):
+        hint = did_you_mean(value, segments) if path[-1] == "segment" else ""
+        yield Finding(path, what, shown(value), rule, hint)
+
+
+def _type_findings(experiment: Experiment, project: Project) -> Iterator[Finding]:
+    arms = len(experiment.variants)
+    if experiment.type == "ab" and arms != 2:
+        yield Finding(
+            ("type",), "an ab experiment has two variants", f"{arms} variants", "type: abn for more"
+        )
+    if experiment.type == "abn" and arms < 3:
+        yield Finding(
+            ("type",), "an abn experiment has three or more variants", f"{arms} variants", "type: ab for two"
+        )
+    if experiment.unit not in project.units:
+        yield Finding(
+            ("unit",), "the project declares no such unit", experiment.unit, ", ".join(project.units)
+        )
+
+
+def _time_findings(experiment: Experiment) -> Iterator[Finding]:
+    start, end = experiment.start, experiment.end
+    if end is not None and end <= start:
+        yield Finding(("end",), "the end is not after the start", f"{end}Z", f"after {start}Z")
+        return
+    if experiment.status in _ENDED and end is None:
+        yield Finding(("status",), f"a {experiment.status} experiment has no end", rule="end: an instant")
+    open_pause = bool(experiment.pauses) and experiment.pauses[-1].end is None
+    if experiment.status == "paused" and not open_pause:
+        rule = "pauses: [{start: an instant}], the last without end"
+        yield Finding(("status",), "a paused experiment says not since when", rule=rule)
+    if experiment.status == "running" and open_pause:
+        yield Finding(("pauses",), "a running experiment has a pause without end", rule="end: an instant")
+    previous = None
+    for position, phase in enumerate(experiment.phases):
+        where: KeyPath = ("phases", position, "start")
+        if position == 0 and phase.start != start:
+            rule = f"the experiment's start, {start}Z"
+            yield Finding(where, "the first phase does not begin at the start", f"{phase.start}Z", rule)
+        elif previous is not None and phase.start <= previous:
+            yield Finding(where, "phases are not in order of time", f"{phase.start}Z", f"after {previous}Z")
+        if end is not None and phase.start >= end:
+            yield Finding(where, "a phase begins after the end", f"{phase.start}Z", f"before {end}Z")
+        previous = phase.start
+    yield from _pause_findings(experiment)
+
+
+def _pause_findings(experiment: Experiment) -> Iterator[Finding]:
+    floor = experiment.start
+    for position, pause in enumerate(experiment.pauses):
+        where: KeyPath = ("pauses", position)
+        if pause.start < floor:
+            yield Finding(
+                (*where, "start"),
+                "pauses overlap or begin before the start",
+                f"{pause.start}Z",
+                f"≥ {floor}Z",
+            )
+        if pause.end is None:
+            if position < len(experiment.pauses) - 1:
+                yield Finding((*where, "end"), "only the last pause may be without end")
+            continue
+        if pause.end <= pause.start:
+            rule = f"after {pause.start}Z"
+            yield Finding((*where, "end"), "a pause's end is not after its start", f"{pause.end}Z", rule)
+        if experiment.end is not None and pause.end > experiment.end:
+            yield Finding(
+                (*where, "end"), "a pause ends after the end", f"{pause.end}Z", f"≤ {experiment.end}Z"
+            )
+        floor = max(floor, pause.end)
+
+
+def _weight_findings(experiment: Experiment) -> Iterator[Finding]:
+    short = [position for position, variant in enumerate(experiment.variants) if variant.weight is not None]
+    if experiment.phases:
+        if experiment.traffic is not None:
+            yield Finding(("traffic",), "traffic stands beside phases", rule="one of the two forms")
+        for position in short:
+            where: KeyPath = ("variants", position, "weight")
+            yield Finding(where, "a weight stands beside phases", rule="one of the two forms")
+    elif short and len(short) < len(experiment.variants):
+        missing = next(number for number in range(len(experiment.variants)) if number not in short)
+        yield Finding(
+            ("variants", missing), "some variants have a weight and this one has none", rule="all or none"
+        )
+        return
+    if experiment.layer is not None and experiment.layer.from_ >= experiment.layer.to:
+        value = f"{experiment.layer.from_:g} to {experiment.layer.to:g}"
+        yield Finding(("layer",), "the layer's share is empty", value, "from < to")
+    declared = [variant.id for variant in experiment.variants]
+    for position, phase in enumerate(experiment.history):
+        here: KeyPath = ("phases", position, "weights") if experiment.phases else ("variants",)
+        yield from _phase_findings(phase, here, declared)
+
+
+def _phase_findings(phase: Phase, where: KeyPath, declared: list[str]) -> Iterator[Finding]:
+    known = True
+    for arm in phase.weights:
+        if arm not in declared:
+            known = False
+            rule = f"one of: {', '.join(declared)}"
+            yield Finding(
+                (*where, arm), "weight of an unknown variant", arm, rule, did_you_mean(arm, declared)
+            )
+    for arm in declared:
+        if arm not in phase.weights:
+            known = False
+            yield Finding(
+                where, f"variant '{arm}' has no weight", rule="a weight for every variant, 0 for none"
+            )
+    total = sum((exact(weight) for weight in phase.weights.values()), Decimal(0))
+    equal_share = len(set(phase.weights.values())) == 1 and where == ("variants",)
+    if known and abs(total - 1) > WEIGHT_TOLERANCE and not (equal_share and abs(total - 1) < Decimal("1e-6")):
+        yield Finding(where, "weights do not sum to 1", f"{total.normalize():f}", "1")
+
+
+def _variant_findings(experiment: Experiment) -> Iterator[Finding]:
+    counts = Counter(variant.id for variant in experiment.variants)
+    for position, variant in enumerate(experiment.variants):
+        if counts[variant.id] > 1:
+            yield Finding(("variants", position, "id"), "two variants have one id", variant.id)
+        if variant.id in {"none", "any"}:
+            yield Finding(("variants", position, "id"), "the id is reserved for tests", variant.id)
+    controls = [variant.id for variant in experiment.variants if variant.control]
+    if len(controls) != 1:
+        what = "no variant is the control" if not controls else "more than one variant is the control"
+        yield Finding(("variants",), what, ", ".join(controls), "exactly one with control: true")
+    if experiment.shipped is not None and experiment.shipped not in counts:
+        hint = did_you_mean(experiment.shipped, counts)
+        yield Finding(
+            ("shipped",), "unknown variant", experiment.shipped, f"one of: {', '.join(counts)}", hint
+        )
+
+
+def _config_findings(experiment: Experiment) -> Iterator[Finding]:
+    schema = experiment.config_schema
+    if schema is None:
+        return
+    outside = next((ref for ref in _references(schema) if not ref.startswith("#")), None)
+    if outside is not None:
+        yield Finding(("config_schema",), "refers outside itself", shown(outside), "$ref: '#/…'")
+        return
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        yield Finding(
+            ("config_schema", *error.absolute_path), "is not a JSON Schema", rule=shown(error.message)
+        )
+        return
+    validator = Draft202012Validator(schema)
+    for position, variant in enumerate(experiment.variants):
+        errors = sorted(
+            validator.iter_errors(variant.config), key=lambda error: [str(p) for p in error.absolute_path]
+        )
+        for error in errors:
+            where: KeyPath = ("variants", position, "config", *error.absolute_path)
+            yield Finding(where, "the config does not fit config_schema", rule=shown(error.message))
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key in {"$ref", "$dynamicRef"} and isinstance(value, str):
+                yield value
+            yield from _references(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _references(value)
+
+
+def _factor_findings(experiment: Experiment) -> Iterator[Finding]:
+    if experiment.type != "multivariate":
+        if experiment.factors:
+            yield Finding(("factors",), "only a multivariate experiment has factors", experiment.type)
+        return
+    levels = {factor.name: factor.levels for factor in experiment.factors}
+    if len(levels) < 2:
+        yield Finding(
+            ("type",), "a multivariate experiment has fewer than two factors", rule="factors: [...]"
+        )
+        return
+    cells: dict[tuple[Any, ...], str] = {}
+    for position, variant in enumerate(experiment.variants):
+        where: KeyPath = ("variants", position, "levels")
+        if set(variant.levels) != set(levels):
+            yield Finding(
+                where, "does not set every factor once", ", ".join(variant.levels), ", ".join(levels)
+            )
+            continue
+        for name, level in variant.levels.items():
+            if level not in levels[name]:
+                allowed = ", ".join(str(known) for known in levels[name])
+                yield Finding((*where, name), "unknown level", str(level), f"one of: {allowed}")
+        cell = tuple(variant.levels[name] for name in levels)
+        if cell in cells:
+            yield Finding(where, f"the same combination of levels as variant '{cells[cell]}'")
+        cells.setdefault(cell, variant.id)
+
+
+def _segment_findings(experiment: Experiment) -> Iterator[Finding]:
+    for position, segment in enumerate(experiment.segments):
+        where: KeyPath = ("segments", position)
+        if segment in experiment.segments[:position]:
+            yield Finding(where, "a segment stands twice", segment)
+        elif not is_dimension(segment):
+            rule = f"properties.<key> or one of: {', '.join(CONTEXT_COLUMNS)}"
+            yield Finding(
+                where, "unknown segment", shown(segment), rule, did_you_mean(segment, CONTEXT_COLUMNS)
+            )
+
+
+def is_dimension(name: str) -> bool:
+    """Whether a name is a context column or ``properties.<key>`` with a plain key."""
+    key = name.removeprefix("properties.")
+    plain = key.isascii() and key.replace("_", "a").isalnum()
+    return name in CONTEXT_COLUMNS or (key != name and plain)
+
+
+def _metric_findings(experiment: Experiment, metrics: Mapping[str, MetricDefinition]) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    groups = {"primary": "primary", "secondary": "secondary", "guardrail": "guardrails"}
+    counters: Counter[str] = Counter()
+    for role, use in experiment.metric_uses:
+        where: KeyPath = ("metrics", groups[role], counters[role])
+        counters[role] += 1
+        if use.metric not in metrics:
+            hint = did_you_mean(use.metric, metrics)
+            yield Finding(where, "unknown metric", use.metric, "a metric of the dbt semantic layer", hint)
+        if use.metric in seen:
+            yield Finding(where, "the metric already has a role", use.metric, f"only {seen[use.metric]}")
+        if use.non_inferiority_margin is not None and role != "guardrail":
+            inner: KeyPath = (*where, "non_inferiority_margin")
+            yield Finding(inner, "only a guardrail has a non-inferiority margin", use.metric)
+        seen.setdefault(use.metric, role)
+    poor = experiment.stopping.poor_performer
+    if poor is not None and poor.metric not in seen:
+        rule = f"one of: {', '.join(seen)}"
+        path: KeyPath = ("stopping", "poor_performer", "metric")
+        yield Finding(
+            path, "not a metric of this experiment", poor.metric, rule, did_you_mean(poor.metric, seen)
+        )
+
+
+def _test_findings(
+    experiment: Experiment, project: Project, segments: Mapping[str, Condition]
+) -> Iterator[Finding]:
+    declared = [variant.id for variant in experiment.variants]
+    for position, test in enumerate(experiment.tests):
+        where: KeyPath = ("tests", position)
+        if test.expect not in {"none", "any", *declared}:
+            rule = f"none, any, or one of: {', '.join(declared)}"
+            yield Finding(
+                (*where, "expect"), "unknown variant", test.expect, rule, did_you_mean(test.expect, declared)
+            )
+            continue
+        if test.unit is None:
+            if test.expect in declared:
+                hint = "add `unit: <id>`, or expect any"
+                yield Finding(where, "a variant can only be expected of a unit", test.expect, hint=hint)
+            else:
+                yield from targeting_test_findings(test, where, experiment.targeting, segments)
+            continue
+        got = eligible_variant(experiment, project, test.unit, test.attributes, segments, test.at)
+        if test.expect != (got or "none") and not (test.expect == "any" and got):
+            yield Finding(where, "the test fails", f"got {got or 'none'}", f"expected {test.expect}")
+
+
+def targeting_test_findings(
+    test: TargetingTest, where: KeyPath, targeting: Condition | None, segments: Mapping[str, Condition]
+) -> Iterator[Finding]:
+    """Whether attributes alone decide as the test expects (`none` or `any`)."""
+    got = "any" if evaluate(targeting, test.attributes, segments) is True else "none"
+    if test.expect != got:
+        yield Finding(where, "the test fails", f"got {got}", f"expected {test.expect}")
+
+
+def layer_findings(experiments: Iterable[Experiment]) -> dict[str, Finding]:
+    """Experiments whose share of a layer is already taken at the same time.
+
+    The experiment that starts first (then the one whose id sorts first) keeps its place; the other is refused.
+
+    Returns:
+        Experiment id to what is wrong.
+    """
+    kept: list[Experiment] = []
+    refused: dict[str, Finding] = {}
+    for experiment in sorted(experiments, key=lambda item: (item.start, item.id)):
+        rival = next((other for other in kept if _overlap(other, experiment)), None)
+        if rival is None:
+            kept.append(experiment)
+        elif rival.layer is not None and experiment.layer is not None:
+            value = f"{experiment.layer.id} {experiment.layer.from_:g} to {experiment.layer.to:g}"
+            rule = f"outside {rival.layer.from_:g} to {rival.layer.to:g} while '{rival.id}' runs"
+            refused[experiment.id] = Finding(("layer",), "the layer's share is taken", value, rule)
+    return refused
+
+
+def _overlap(one: Experiment, other: Experiment) -> bool:
+    if one.layer is None or other.layer is None or one.layer.id != other.layer.id:
+        return False
+    in_time = (one.end is None or other.start < one.end) and (other.end is None or one.start < other.end)
+    return in_time and one.layer.from_ < other.layer.to and other.layer.from_ < one.layer.to

@@ -1,0 +1,193 @@
+"""The catalogue as the tables that SQL joins (warehouse schema `catalog`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from analysis.catalogue.hashing import experiment_hash
+from analysis.catalogue.serving import layer_salt, split_salt, traffic_salt
+from analysis.catalogue.shards import shard_ranges, share_to_shards
+
+if TYPE_CHECKING:
+    from analysis.catalogue.experiment import Experiment
+    from analysis.catalogue.loading import Catalogue
+    from analysis.catalogue.project import Project
+
+_INSTANT = pl.Datetime("us")
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "settings": {"key": pl.String, "value": pl.String},
+    "experiments": {
+        "experiment_id": pl.String,
+        "name": pl.String,
+        "type": pl.String,
+        "unit_type": pl.String,
+        "status": pl.String,
+        "start_at": _INSTANT,
+        "end_at": _INSTANT,
+        "exposure_event": pl.String,
+        "activation_event": pl.String,
+        "cuped_days": pl.Int32,
+        "traffic_salt": pl.String,
+        "split_salt": pl.String,
+        "layer_salt": pl.String,
+        "layer_from": pl.Float64,
+        "layer_to": pl.Float64,
+        "layer_shard_from": pl.Int32,
+        "layer_shard_to": pl.Int32,
+        "crossovers": pl.String,
+        "definition_hash": pl.String,
+    },
+    "variants": {
+        "experiment_id": pl.String,
+        "variant_id": pl.String,
+        "is_control": pl.Boolean,
+        "position": pl.Int32,
+    },
+    "phases": {
+        "experiment_id": pl.String,
+        "phase": pl.Int32,
+        "start_at": _INSTANT,
+        "end_at": _INSTANT,
+        "traffic": pl.Float64,
+        "traffic_shards": pl.Int32,
+        "traffic_salt": pl.String,
+        "split_salt": pl.String,
+    },
+    "phase_weights": {
+        "experiment_id": pl.String,
+        "phase": pl.Int32,
+        "variant_id": pl.String,
+        "weight": pl.Float64,
+        "shard_from": pl.Int32,
+        "shard_to": pl.Int32,
+    },
+    "periods": {"experiment_id": pl.String, "start_at": _INSTANT, "end_at": _INSTANT},
+    "experiment_metrics": {
+        "experiment_id": pl.String,
+        "metric": pl.String,
+        "role": pl.String,
+        "minimum_effect": pl.Float64,
+        "non_inferiority_margin": pl.Float64,
+    },
+    "experiment_segments": {"experiment_id": pl.String, "segment": pl.String},
+    "filters": {
+        "name": pl.String,
+        "kind": pl.String,
+        "column_name": pl.String,
+        "operator": pl.String,
+        "operand_values": pl.List(pl.String),
+    },
+}
+
+
+def compile_tables(catalogue: Catalogue) -> dict[str, pl.DataFrame]:
+    """The contract's `catalog.*` tables, sorted by their keys.
+
+    Args:
+        catalogue: The checked catalogue.
+
+    Returns:
+        Table name to frame; every table is present even when empty. Intervals are half-open, instants naive UTC;
+        `filters.operator` is `equals`, `in` or `matches` (RE2, found anywhere).
+    """
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SCHEMAS}
+    rows["settings"] = [
+        {"key": key, "value": value} for key, value in sorted(_settings(catalogue.project).items())
+    ]
+    rows["filters"] = [
+        {
+            "name": rule.name,
+            "kind": rule.kind,
+            "column_name": rule.column,
+            "operator": rule.operator,
+            "operand_values": list(rule.values),
+        }
+        for rule in catalogue.project.filters
+    ]
+    for experiment in catalogue.experiments.values():
+        _add_experiment(rows, experiment, catalogue.project)
+    return {name: pl.DataFrame(rows[name], schema=schema) for name, schema in SCHEMAS.items()}
+
+
+def _settings(project: Project) -> dict[str, str]:
+    return {
+        "project_name": project.name,
+        "first_day": project.first_day.isoformat(),
+        "max_clock_skew_seconds": f"{project.max_clock_skew.total_seconds():.0f}",
+        "alpha": repr(project.defaults.alpha),
+        "power": repr(project.defaults.power),
+        **{name: repr(value) for name, value in project.thresholds},
+    }
+
+
+def _add_experiment(rows: dict[str, list[dict[str, Any]]], experiment: Experiment, project: Project) -> None:
+    key = {"experiment_id": experiment.id}
+    first, layer = experiment.history[0], experiment.layer
+    rows["experiments"].append(
+        {
+            **key,
+            "name": experiment.name,
+            "type": experiment.type,
+            "unit_type": experiment.unit,
+            "status": experiment.status,
+            "start_at": experiment.start,
+            "end_at": experiment.end,
+            "exposure_event": experiment.exposure.event,
+            "activation_event": experiment.exposure.activation,
+            "cuped_days": experiment.plan.cuped_days,
+            "traffic_salt": traffic_salt(experiment, first),
+            "split_salt": split_salt(experiment, first),
+            "layer_salt": layer_salt(experiment, project),
+            "layer_from": layer.from_ if layer else None,
+            "layer_to": layer.to if layer else None,
+            "layer_shard_from": share_to_shards(layer.from_) if layer else None,
+            "layer_shard_to": share_to_shards(layer.to) if layer else None,
+            "crossovers": experiment.crossovers,
+            "definition_hash": experiment_hash(experiment),
+        }
+    )
+    rows["variants"] += [
+        {**key, "variant_id": variant.id, "is_control": variant.control, "position": position}
+        for position, variant in enumerate(experiment.variants)
+    ]
+    ends = [phase.start for phase in experiment.history[1:]] + [experiment.end]
+    for number, (phase, end) in enumerate(zip(experiment.history, ends, strict=True)):
+        rows["phases"].append(
+            {
+                **key,
+                "phase": number,
+                "start_at": phase.start,
+                "end_at": end,
+                "traffic": phase.traffic,
+                "traffic_shards": share_to_shards(phase.traffic),
+                "traffic_salt": traffic_salt(experiment, phase),
+                "split_salt": split_salt(experiment, phase),
+            }
+        )
+        weights = {variant.id: phase.weights[variant.id] for variant in experiment.variants}
+        rows["phase_weights"] += [
+            {
+                **key,
+                "phase": number,
+                "variant_id": arm,
+                "weight": weights[arm],
+                "shard_from": low,
+                "shard_to": high,
+            }
+            for arm, (low, high) in shard_ranges(weights).items()
+        ]
+    rows["periods"] += [{**key, "start_at": start, "end_at": end} for start, end in experiment.periods()]
+    rows["experiment_metrics"] += [
+        {
+            **key,
+            "metric": use.metric,
+            "role": role,
+            "minimum_effect": use.minimum_effect,
+            "non_inferiority_margin": use.non_inferiority_margin,
+        }
+        for role, use in experiment.metric_uses
+    ]
+    rows["experiment_segments"] += [{**key, "segment": segment} for segment in sorted(experiment.segments)]

@@ -1,0 +1,302 @@
+"""The one condition language of targeting, segments and flags, and its evaluation for one unit.
+
+Three-valued: a test on an attribute that the unit lacks, or whose type does not fit the operator, is *unknown*
+(`None`), not false; ``not`` of unknown is unknown; ``all`` is false if any part is false, else unknown if any is
+unknown; ``any`` mirrors it. Only a condition that is *true* lets a unit in. So ``not: {attribute: country, in: [US]}``
+leaves out a unit without country, exactly as ``not_in`` does and as the SDKs do; say ``is_null: true`` to mean it.
+
+``in``, ``equals`` and their negations compare as text (true is ``true``, 3.0 is ``3``), since SDKs send both.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import polars as pl
+from pydantic import Field
+
+from analysis.catalogue.fields import Items, Name, Slug, Strict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+Scalar = str | bool | int | float
+Number = int | float
+Kind = Literal["all", "any", "not", "segment", "test", "empty"]
+
+_SEMVER = re.compile(
+    r"^v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$"
+)
+
+OPERATORS: tuple[str, ...] = (
+    "in",
+    "not_in",
+    "equals",
+    "not_equals",
+    "gt",
+    "gte",
+    "lt",
+    "lte",
+    "between",
+    "matches",
+    "not_matches",
+    "semver_equals",
+    "semver_gt",
+    "semver_gte",
+    "semver_lt",
+    "semver_lte",
+    "is_null",
+)
+
+
+class Condition(Strict):
+    """Exactly one of: ``all``, ``any``, ``not``, ``segment``, or ``attribute`` with exactly one operator."""
+
+    all: Annotated[Items[Condition] | None, Field(min_length=1)] = None
+    """Every part holds."""
+    any: Annotated[Items[Condition] | None, Field(min_length=1)] = None
+    """At least one part holds."""
+    not_: Annotated[Condition | None, Field(alias="not")] = None
+    """The part does not hold."""
+    segment: Slug | None = None
+    """A named segment of `catalog/segments/`."""
+    attribute: Name | None = None
+    """A subject attribute; then one operator."""
+    in_: Annotated[Items[Scalar] | None, Field(alias="in", min_length=1)] = None
+    not_in: Annotated[Items[Scalar] | None, Field(min_length=1)] = None
+    equals: Scalar | None = None
+    not_equals: Scalar | None = None
+    gt: Number | None = None
+    gte: Number | None = None
+    lt: Number | None = None
+    lte: Number | None = None
+    between: Annotated[Items[Number] | None, Field(min_length=2, max_length=2)] = None
+    """``[low, high]``, both ends included."""
+    matches: str | None = None
+    """A regular expression (Rust and RE2 syntax: no look-around, no back-references), found anywhere."""
+    not_matches: str | None = None
+    semver_equals: str | None = None
+    semver_gt: str | None = None
+    semver_gte: str | None = None
+    semver_lt: str | None = None
+    semver_lte: str | None = None
+    is_null: bool | None = None
+    """True: the attribute is missing; false: it is present."""
+
+    @property
+    def kind(self) -> Kind:
+        """Which form this is; ``empty`` if none."""
+        if self.all is not None:
+            return "all"
+        if self.any is not None:
+            return "any"
+        if self.not_ is not None:
+            return "not"
+        if self.segment is not None:
+            return "segment"
+        return "test" if self.attribute is not None else "empty"
+
+    @property
+    def parts(self) -> tuple[Condition, ...]:
+        """The conditions directly inside ``all``, ``any`` or ``not``."""
+        if self.not_ is not None:
+            return (self.not_,)
+        return self.all or self.any or ()
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """The operators given, in the order of `OPERATORS`."""
+        return tuple(name for name in OPERATORS if self._operand(name) is not None)
+
+    @property
+    def operator(self) -> str:
+        """The operator of a test."""
+        return self.operators[0]
+
+    @property
+    def operand(self) -> Any:
+        """What the operator compares with."""
+        return self._operand(self.operator)
+
+    def _operand(self, name: str) -> Any:
+        return getattr(self, "in_" if name == "in" else name)
+
+
+def condition_faults(
+    condition: Condition, path: tuple[str | int, ...], segments: Iterable[str]
+) -> Iterator[tuple[tuple[str | int, ...], str, str, str]]:
+    """What a condition's shape cannot say: forms mixed, operators missing, patterns and versions that do not parse.
+
+    Args:
+        condition: The condition.
+        path: Where it stands.
+        segments: Names of the declared segments.
+
+    Yields:
+        Path, fault, value and rule.
+    """
+    forms = [
+        name
+        for name, value in (
+            ("all", condition.all),
+            ("any", condition.any),
+            ("not", condition.not_),
+            ("segment", condition.segment),
+            ("attribute", condition.attribute),
+        )
+        if value is not None
+    ]
+    rule = "exactly one of all, any, not, segment, attribute"
+    if len(forms) != 1:
+        yield path, "a condition mixes forms" if forms else "a condition says nothing", ", ".join(forms), rule
+        return
+    if forms[0] == "attribute":
+        yield from _test_faults(condition, path)
+    elif condition.operators:
+        yield path, f"operator '{condition.operators[0]}' has no attribute", "", "attribute and one operator"
+    if condition.segment is not None and condition.segment not in set(segments):
+        known = ", ".join(sorted(segments)) or "none is declared"
+        yield (*path, "segment"), "unknown segment", condition.segment, f"one of: {known}"
+    for name in ("all", "any"):
+        for position, part in enumerate(getattr(condition, name) or ()):
+            yield from condition_faults(part, (*path, name, position), segments)
+    if condition.not_ is not None:
+        yield from condition_faults(condition.not_, (*path, "not"), segments)
+
+
+def _test_faults(
+    condition: Condition, path: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], str, str, str]]:
+    if len(condition.operators) != 1:
+        given = ", ".join(condition.operators)
+        what = "an attribute test has several operators" if given else "an attribute test has no operator"
+        yield path, what, given, f"exactly one of: {', '.join(OPERATORS)}"
+        return
+    operator, operand = condition.operator, condition.operand
+    here = (*path, operator)
+    if operator in {"matches", "not_matches"} and not _pattern_is_valid(operand):
+        yield here, "the pattern is not a regular expression", operand, "Rust/RE2 syntax, without look-around"
+    if operator.startswith("semver_") and _version(operand) is None:
+        yield here, "is not a semantic version", operand, "such as 2.10.0 or 2.10.0-beta.1"
+    if operator == "between" and operand[0] > operand[1]:
+        yield here, "the bounds are reversed", f"{operand[0]}, {operand[1]}", "[low, high]"
+
+
+def evaluate(
+    condition: Condition | None,
+    attributes: Mapping[str, Any],
+    segments: Mapping[str, Condition] | None = None,
+) -> bool | None:
+    """Whether a unit satisfies a condition.
+
+    Args:
+        condition: A checked condition; none at all is satisfied by everybody.
+        attributes: The unit's attributes; a null value is a missing one.
+        segments: Conditions of the named segments (free of cycles).
+
+    Returns:
+        True, False, or None for unknown.
+    """
+    if condition is None:
+        return True
+    named = segments or {}
+    match condition.kind:
+        case "all":
+            return _conjunction(evaluate(part, attributes, named) for part in condition.parts)
+        case "any":
+            return _negation(
+                _conjunction(_negation(evaluate(part, attributes, named)) for part in condition.parts)
+            )
+        case "not":
+            return _negation(evaluate(condition.not_, attributes, named))
+        case "segment":
+            return evaluate(named[str(condition.segment)], attributes, named)
+        case _:
+            return _test(condition.operator, condition.operand, attributes.get(str(condition.attribute)))
+
+
+def _negation(value: bool | None) -> bool | None:
+    return None if value is None else not value
+
+
+def _conjunction(values: Iterable[bool | None]) -> bool | None:
+    seen = list(values)
+    if any(value is False for value in seen):
+        return False
+    return None if any(value is None for value in seen) else True
+
+
+def _test(operator: str, operand: Any, value: Any) -> bool | None:
+    if operator == "is_null":
+        return (value is None) is operand
+    if value is None:
+        return None
+    if operator.startswith("not_"):
+        return _negation(_test(operator.removeprefix("not_"), operand, value))
+    match operator:
+        case "in":
+            return as_text(value) in {as_text(item) for item in operand}
+        case "equals":
+            return as_text(value) == as_text(operand)
+        case "matches":
+            return _pattern_matches(operand, as_text(value))
+        case "between":
+            return operand[0] <= value <= operand[1] if _is_number(value) else None
+    if operator.startswith("semver_"):
+        left, right = _version(as_text(value)), _version(operand)
+        return (
+            None if left is None or right is None else _compare(operator.removeprefix("semver_"))(left, right)
+        )
+    return _compare(operator)(value, operand) if _is_number(value) else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _compare(operator: str) -> Callable[[Any, Any], bool]:
+    return {
+        "equals": lambda left, right: left == right,
+        "gt": lambda left, right: left > right,
+        "gte": lambda left, right: left >= right,
+        "lt": lambda left, right: left < right,
+        "lte": lambda left, right: left <= right,
+    }[operator]
+
+
+def as_text(value: Any) -> str:
+    """A scalar as the SDKs write it: ``true``, ``3`` for 3.0, text unchanged."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _version(text: str) -> tuple[Any, ...] | None:
+    """A key that orders semantic versions (semver.org, §11): a pre-release comes before its release."""
+    found = _SEMVER.match(text)
+    if found is None:
+        return None
+    core = tuple(int(part or 0) for part in found.groups()[:3])
+    if found[4] is None:
+        return (*core, (1,))
+    labels = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in found[4].split("."))
+    return (*core, (0, *labels))
+
+
+@lru_cache(maxsize=10_000)
+def _pattern_matches(pattern: str, text: str) -> bool:
+    # Polars matches with Rust's regex, the engine of the SDKs' core, in linear time whatever the pattern.
+    return bool(pl.Series([text]).str.contains(pattern).item())
+
+
+@lru_cache(maxsize=1_000)
+def _pattern_is_valid(pattern: str) -> bool:
+    try:
+        pl.Series([""]).str.contains(pattern, strict=True)
+    except pl.exceptions.ComputeError:
+        return False
+    return True

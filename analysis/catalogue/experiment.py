@@ -1,0 +1,265 @@
+"""The model of one experiment file. Shape only: what needs other fields or other files is in `checks`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
+
+from analysis.catalogue.conditions import Condition, Scalar
+from analysis.catalogue.fields import (
+    Duration,
+    Instant,
+    Items,
+    Name,
+    Probability,
+    ShardShare,
+    Share,
+    Slug,
+    Strict,
+    Text,
+    VariantId,
+)
+from analysis.catalogue.project import Alternative, Correction, Defaults, Method, UnitType
+
+Status = Literal["draft", "running", "paused", "completed", "archived", "cancelled", "failed"]
+Stage = Literal["design", "setup", "validation", "pre_launch", "running", "analysis", "decision"]
+Role = Literal["primary", "secondary", "guardrail"]
+
+
+class Salts(Strict):
+    """Salts other than `<id>-traffic` and `<id>-split`; a phase that sets them re-hashes everybody."""
+
+    traffic: Text | None = None
+    split: Text | None = None
+
+
+class Phase(Strict):
+    """Traffic and weights in force from `start` until the next phase."""
+
+    start: Instant
+    traffic: ShardShare = 1.0
+    """Share of eligible units that take part."""
+    weights: dict[VariantId, Share]
+    """Share of the participants per variant; sums to 1."""
+    salts: Salts = Salts()
+
+
+class Layer(Strict):
+    """The half-open share of a layer's units that this experiment may use."""
+
+    id: Name
+    from_: Annotated[ShardShare, Field(alias="from")]
+    to: ShardShare
+
+
+class Variant(Strict):
+    """One arm."""
+
+    id: VariantId
+    name: Text | None = None
+    description: Text | None = None
+    control: bool = False
+    weight: Share | None = None
+    """Short form: with `traffic`, in place of phases."""
+    config: dict[str, Any] = {}
+    """What the product reads; checked against `config_schema`."""
+    levels: dict[Name, Scalar] = {}
+    """Multivariate: the level of each factor."""
+
+
+class Factor(Strict):
+    """One dimension of a factorial design."""
+
+    name: Name
+    levels: Annotated[Items[Scalar], Field(min_length=2)]
+
+
+class Exposure(Strict):
+    """Which event exposes a unit, and which must have come before."""
+
+    event: Text = "experiment_viewed"
+    activation: Text | None = None
+    """An event that the unit must have had before an exposure qualifies."""
+
+
+class MetricUse(Strict):
+    """A metric and what is asked of it; a bare name is the metric with nothing more asked."""
+
+    metric: Name
+    minimum_effect: Annotated[float | None, Field(gt=0)] = None
+    """Smallest relative effect worth finding."""
+    non_inferiority_margin: Annotated[float | None, Field(gt=0, lt=1)] = None
+    """Guardrails: the relative harm that is tolerated."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"metric": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler(core)]}
+
+
+class Metrics(Strict):
+    """Metrics by role."""
+
+    primary: Annotated[Items[MetricUse], Field(min_length=1)]
+    """They decide, under the plan's correction."""
+    secondary: Items[MetricUse] = ()
+    """Read with Benjamini-Hochberg; they never decide."""
+    guardrails: Items[MetricUse] = ()
+    """They must not be harmed."""
+
+
+class Plan(Strict):
+    """How the experiment is judged; what is left out comes from `project.yaml`."""
+
+    method: Method | None = None
+    alpha: Probability | None = None
+    """Two-sided unless `alternative` says otherwise."""
+    power: Probability | None = None
+    alternative: Alternative | None = None
+    correction: Correction | None = None
+    cuped_days: Annotated[int | None, Field(ge=0, le=90)] = None
+    min_sample: Annotated[int | None, Field(ge=1)] = None
+    """Units per arm."""
+    max_duration: Duration | None = None
+    winner_probability: Probability | None = None
+    looks: Annotated[int | None, Field(ge=1, le=365)] = None
+    """Group sequential: planned looks; a look a day if left out."""
+    spending: Literal["obrien_fleming", "pocock"] = "obrien_fleming"
+
+
+class PoorPerformer(Strict):
+    """An arm below a floor is proposed for disabling."""
+
+    metric: Name
+    threshold: float
+    min_exposures: Annotated[int, Field(ge=1)]
+
+
+class Stopping(Strict):
+    """Which rules may propose the end."""
+
+    efficacy: bool = True
+    futility: bool = True
+    harm: bool = True
+    binding_futility: bool = False
+    whole_weeks: bool = True
+    """No efficacy stop before whole weeks have passed."""
+    poor_performer: PoorPerformer | None = None
+    automatic: bool = False
+    """True: a decision changes the exported config by itself."""
+
+
+class Pause(Strict):
+    """Exposures in `[start, end)` do not qualify; without an end the pause lasts."""
+
+    start: Instant
+    end: Instant | None = None
+
+
+class TargetingTest(Strict):
+    """What somebody with these attributes should get; run by `fairsplit validate`."""
+
+    attributes: dict[str, Scalar | None] = {}
+    unit: Text | None = None
+    """A unit id; needed when a variant is expected."""
+    at: Instant | None = None
+    """The instant whose phase applies; the last phase if left out."""
+    expect: Text
+    """`none` (not eligible), `any` (eligible), or a variant id."""
+
+
+class Experiment(Strict):
+    """One experiment as the user wrote it."""
+
+    id: Slug
+    """Equals the file's name."""
+    name: Text
+    owner: Text
+    hypothesis: Text | None = None
+    description: Text | None = None
+    tags: Items[Text] = ()
+    type: Literal["ab", "abn", "multivariate", "feature", "bandit", "aa"]
+    unit: UnitType = "user"
+    status: Status
+    stage: Stage | None = None
+    start: Instant
+    end: Instant | None = None
+    """Half-open: the instant itself is outside."""
+    traffic: ShardShare | None = None
+    """Short form: with `weight` on each variant, in place of phases."""
+    phases: Items[Phase] = ()
+    """History of traffic and weights, oldest first."""
+    pauses: Items[Pause] = ()
+    layer: Layer | None = None
+    salts: Salts = Salts()
+    variants: Annotated[Items[Variant], Field(min_length=2, max_length=100)]
+    factors: Items[Factor] = ()
+    config_schema: dict[str, Any] | None = None
+    """A JSON Schema that every variant's config satisfies."""
+    targeting: Condition | None = None
+    segments: Items[Text] = ()
+    """Context columns or `properties.<key>` to split results by."""
+    exposure: Exposure = Exposure()
+    metrics: Metrics
+    plan: Plan = Plan()
+    stopping: Stopping = Stopping()
+    crossovers: Literal["include", "exclude"] = "include"
+    """Units seen in two arms; excluding them is shown beside the default."""
+    shipped: VariantId | None = None
+    """Completed: the variant that everybody gets; control if left out."""
+    tests: Items[TargetingTest] = ()
+
+    @property
+    def control(self) -> Variant:
+        """The control arm of a checked experiment."""
+        return next(variant for variant in self.variants if variant.control)
+
+    @property
+    def history(self) -> tuple[Phase, ...]:
+        """The phases; the short form is one phase, and variants without weights share equally."""
+        if self.phases:
+            return self.phases
+        given = [variant.weight for variant in self.variants]
+        equal = 1 / len(self.variants)
+        weights = {
+            variant.id: equal if all(weight is None for weight in given) else variant.weight or 0.0
+            for variant in self.variants
+        }
+        return (
+            Phase(start=self.start, traffic=1.0 if self.traffic is None else self.traffic, weights=weights),
+        )
+
+    @property
+    def metric_uses(self) -> tuple[tuple[Role, MetricUse], ...]:
+        """Every metric with its role."""
+        return (
+            *(("primary", use) for use in self.metrics.primary),
+            *(("secondary", use) for use in self.metrics.secondary),
+            *(("guardrail", use) for use in self.metrics.guardrails),
+        )  # type: ignore[return-value]
+
+    def with_defaults(self, defaults: Defaults) -> Experiment:
+        """The same experiment with every open question of its plan answered by the project."""
+        stated = self.plan.model_dump(exclude_none=True)
+        return self.model_copy(update={"plan": Plan(**{**defaults.model_dump(), **stated})})
+
+    def periods(self) -> tuple[tuple[datetime, datetime | None], ...]:
+        """Half-open intervals in which exposures qualify: start to end without the pauses; none for a draft."""
+        if self.status == "draft":
+            return ()
+        result: list[tuple[datetime, datetime | None]] = []
+        begin: datetime | None = self.start
+        for pause in self.pauses:
+            if begin is not None and begin < pause.start:
+                result.append((begin, pause.start))
+            begin = pause.end
+        if begin is not None and (self.end is None or begin < self.end):
+            result.append((begin, self.end))
+        return tuple(result)

@@ -1,0 +1,49 @@
+"""Definition hashes: what a result depends on, whatever the file's comments, key order and labels.
+
+Left out of an experiment's hash: labels for people (name, description, owner, tags), the targeting tests, and the
+state that commands move (status, stage, shipped): they change no number. What lifecycle commands do change about the
+numbers (end, pauses, phases) is in. The hypothesis is in, because a hypothesis rewritten after the start is drift.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from analysis.catalogue.metrics import canonical_hash
+
+if TYPE_CHECKING:
+    from analysis.catalogue.experiment import Experiment
+    from analysis.catalogue.metrics import MetricDefinition
+
+_NO_EFFECT = {
+    "name",
+    "description",
+    "owner",
+    "tags",
+    "tests",
+    "status",
+    "stage",
+    "shipped",
+    "traffic",
+    "phases",
+}
+
+
+def experiment_hash(experiment: Experiment) -> str:
+    """SHA-256 of the experiment's canonical JSON; equal for the short form and the one phase it stands for."""
+    facts = experiment.model_dump(mode="json", by_alias=True, exclude=_NO_EFFECT)
+    facts["phases"] = [phase.model_dump(mode="json") for phase in experiment.history]
+    facts["segments"] = sorted(facts["segments"])
+    for variant in facts["variants"]:
+        for label in ("name", "description", "weight"):
+            del variant[label]
+    for role in facts["metrics"].values():
+        role.sort(key=lambda use: str(use["metric"]))
+    return canonical_hash(facts)
+
+
+def result_hash(experiment: Experiment, metric: MetricDefinition) -> str:
+    """Hash of the two definitions that a result row stands on."""
+    joined = f"{experiment_hash(experiment)}{metric.definition_hash}"
+    return hashlib.sha256(joined.encode()).hexdigest()

@@ -1,0 +1,378 @@
+"""From the folder of definitions to a checked catalogue; a broken file is reported and stops no other."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel
+
+from analysis.catalogue.checks import (
+    experiment_findings,
+    identity_findings,
+    layer_findings,
+    targeting_findings,
+    targeting_test_findings,
+)
+from analysis.catalogue.conditions import Condition, condition_faults
+from analysis.catalogue.experiment import Experiment
+from analysis.catalogue.findings import Finding, did_you_mean, parse_model, shown
+from analysis.catalogue.flags import Flag, Segment
+from analysis.catalogue.metrics import MetricDefinition, read_metrics
+from analysis.catalogue.project import EVENT_COLUMNS, Project
+from analysis.catalogue.yaml_source import Document, YamlFaultError, read_yaml
+from analysis.errors import AnalysisError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class CatalogueError(AnalysisError):
+    """The project settings cannot be read, so nothing can be run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Everything that the user defined and that is sound.
+
+    Attributes:
+        project: Settings of the whole installation.
+        experiments: By id, sorted; plans have the project's defaults filled in.
+        flags: By id, sorted.
+        segments: By id, sorted.
+        problems: Everything that is wrong, in the order of the files.
+        broken: For each definition that could not be used, by file stem, its problems: for its own page.
+    """
+
+    project: Project
+    experiments: Mapping[str, Experiment]
+    flags: Mapping[str, Flag]
+    segments: Mapping[str, Segment]
+    problems: tuple[Problem, ...]
+    broken: Mapping[str, tuple[Problem, ...]]
+
+    @property
+    def conditions(self) -> dict[str, Condition]:
+        """Conditions of the named segments, as `evaluate` takes them."""
+        return {name: segment.condition for name, segment in self.segments.items()}
+
+
+@dataclass(slots=True)
+class _Found:
+    problems: list[Problem] = field(default_factory=list)
+    broken: dict[str, tuple[Problem, ...]] = field(default_factory=dict)
+
+    def refuse(self, stem: str, problems: list[Problem]) -> None:
+        self.problems += problems
+        self.broken[stem] = (*self.broken.get(stem, ()), *problems)
+
+
+def load_catalogue(catalog_dir: Path, metrics: Mapping[str, MetricDefinition]) -> Catalogue:
+    """Read every definition.
+
+    Args:
+        catalog_dir: Folder with `project.yaml`, `experiments/`, `flags/` and `segments/`.
+        metrics: The metrics that experiments may name.
+
+    Returns:
+        The sound definitions, and the problems of the others.
+
+    Raises:
+        CatalogueError: `project.yaml` is missing or wrong.
+    """
+    project = read_project(catalog_dir)
+    if isinstance(project, list):
+        raise CatalogueError(project[0])
+    return _load(catalog_dir, project, metrics)
+
+
+def read_project(catalog_dir: Path) -> Project | list[Problem]:
+    """The project settings, or what is wrong with them."""
+    document = _document(catalog_dir / "project.yaml", "project.yaml")
+    if isinstance(document, Problem):
+        return [document]
+    project = parse_model(Project, document)
+    if isinstance(project, list):
+        return project
+    return [finding.problem(document) for finding in _project_findings(project)] or project
+
+
+def _project_findings(project: Project) -> Iterator[Finding]:
+    for position, rule in enumerate(project.filters):
+        if (
+            rule.operator == "none"
+            or sum(value is not None for value in (rule.equals, rule.in_, rule.matches)) != 1
+        ):
+            yield Finding(
+                ("filters", position), "a filter has one test", rule="exactly one of equals, in, matches"
+            )
+        if rule.column not in EVENT_COLUMNS and not rule.column.startswith("properties."):
+            hint = did_you_mean(rule.column, EVENT_COLUMNS)
+            allowed = f"properties.<key> or one of: {', '.join(EVENT_COLUMNS)}"
+            yield Finding(
+                ("filters", position, "column"), "unknown event column", shown(rule.column), allowed, hint
+            )
+    for low, high in (("srm_fail", "srm_warn"), ("loss_fail", "loss_warn")):
+        if getattr(project.thresholds, low) > getattr(project.thresholds, high):
+            value = f"{getattr(project.thresholds, low):g}"
+            yield Finding(("thresholds", low), f"fails more easily than {high} warns", value, f"≤ {high}")
+
+
+def _load(catalog_dir: Path, project: Project, metrics: Mapping[str, MetricDefinition]) -> Catalogue:
+    found = _Found()
+    segments = _segments(_read_folder(catalog_dir, "segments", Segment, found), found)
+    conditions = {name: segment.condition for name, segment in segments.items()}
+    experiments = _experiments(catalog_dir, project, metrics, conditions, found)
+    flags = _flags(_read_folder(catalog_dir, "flags", Flag, found), experiments, conditions, found)
+    problems = tuple(sorted(found.problems, key=_order))
+    return Catalogue(project, experiments, flags, segments, problems, dict(sorted(found.broken.items())))
+
+
+def _order(problem: Problem) -> tuple[str, int, str]:
+    file, _, rest = problem.where.partition(":")
+    number = rest.split(" ", 1)[0]
+    return file, int(number) if number.isdigit() else 0, str(problem)
+
+
+def _document(path: Path, name: str) -> Document | Problem:
+    try:
+        return read_yaml(path, name)
+    except YamlFaultError as error:
+        return error.problem
+
+
+def _read_folder(
+    catalog_dir: Path, folder: str, model: type[Model], found: _Found
+) -> dict[str, tuple[Model, Document]]:
+    result: dict[str, tuple[Model, Document]] = {}
+    taken: dict[str, str] = {}
+    for path in sorted((catalog_dir / folder).rglob("*")):
+        name = path.relative_to(catalog_dir).as_posix()
+        if path.name.startswith(".") or not path.is_file():
+            continue
+        if path.suffix != ".yaml":
+            found.refuse(
+                path.stem, [Problem("the file is not a definition", name, path.suffix, "name it .yaml")]
+            )
+            continue
+        if path.stem in taken:
+            rule = f"one file per id; the first is {taken[path.stem]}"
+            found.problems.append(Problem("the file's name is used twice", name, path.stem, rule))
+            continue
+        taken[path.stem] = name
+        document = _document(path, name)
+        if isinstance(document, Problem):
+            found.refuse(path.stem, [document])
+            continue
+        parsed = parse_model(model, document)
+        if isinstance(parsed, list):
+            found.refuse(path.stem, parsed)
+        else:
+            result[path.stem] = (parsed, document)
+    return result
+
+
+def _experiments(
+    catalog_dir: Path,
+    project: Project,
+    metrics: Mapping[str, MetricDefinition],
+    segments: Mapping[str, Condition],
+    found: _Found,
+) -> dict[str, Experiment]:
+    read = _read_folder(catalog_dir, "experiments", Experiment, found)
+    sound: dict[str, Experiment] = {}
+    for stem, (experiment, document) in read.items():
+        findings = experiment_findings(experiment, stem, project, metrics, segments)
+        if findings:
+            found.refuse(stem, [finding.problem(document) for finding in findings])
+        else:
+            sound[stem] = experiment.with_defaults(project.defaults)
+    for stem, finding in layer_findings(sound.values()).items():
+        found.refuse(stem, [finding.problem(read[stem][1])])
+        del sound[stem]
+    return dict(sorted(sound.items()))
+
+
+def _segments(read: dict[str, tuple[Segment, Document]], found: _Found) -> dict[str, Segment]:
+    sound: dict[str, Segment] = {}
+    names = {stem: segment.condition for stem, (segment, _) in read.items()}
+    for stem, (segment, document) in read.items():
+        findings = list(identity_findings(segment.id, stem))
+        for path, what, value, rule in condition_faults(segment.condition, ("condition",), names):
+            hint = did_you_mean(value, names) if path[-1] == "segment" else ""
+            findings.append(Finding(path, what, shown(value), rule, hint))
+        circle = _circle(stem, {name: _segment_names(condition) for name, condition in names.items()})
+        if circle:
+            findings.append(
+                Finding(("condition",), "segments refer to one another in a circle", " → ".join(circle))
+            )
+        if findings:
+            found.refuse(stem, [finding.problem(document) for finding in findings])
+        else:
+            sound[stem] = segment
+    # A segment that leans on a refused one cannot be evaluated either.
+    while leaning := {
+        name: missing
+        for name, segment in sound.items()
+        if (missing := sorted(_segment_names(segment.condition) - set(sound)))
+    }:
+        for name, missing in leaning.items():
+            finding = Finding(("condition",), "uses a segment that is itself refused", missing[0])
+            found.refuse(name, [finding.problem(read[name][1])])
+            del sound[name]
+    return sound
+
+
+def _segment_names(condition: Condition) -> set[str]:
+    own = {condition.segment} if condition.segment is not None else set()
+    return own.union(*(_segment_names(part) for part in condition.parts))
+
+
+def _circle(start: str, edges: Mapping[str, set[str]]) -> list[str]:
+    """A way from a node back to itself, or nothing."""
+    ways = [[start]]
+    seen: set[str] = set()
+    while ways:
+        way = ways.pop()
+        for following in sorted(edges.get(way[-1], ())):
+            if following == start:
+                return [*way, start]
+            if following not in seen:
+                seen.add(following)
+                ways.append([*way, following])
+    return []
+
+
+def _flags(
+    read: dict[str, tuple[Flag, Document]],
+    experiments: Mapping[str, Experiment],
+    segments: Mapping[str, Condition],
+    found: _Found,
+) -> dict[str, Flag]:
+    edges = {stem: {need.flag for need in flag.depends_on} for stem, (flag, _) in read.items()}
+    sound: dict[str, Flag] = {}
+    for stem, (flag, document) in read.items():
+        findings = [
+            *identity_findings(flag.id, stem),
+            *_flag_findings(flag, set(read), experiments),
+            *targeting_findings(flag.targeting, segments),
+        ]
+        if stem in experiments or f"{stem.removesuffix('__config')}" in experiments:
+            findings.append(Finding(("id",), "an experiment already exports this flag", stem))
+        if circle := _circle(stem, edges):
+            findings.append(
+                Finding(("depends_on",), "flags depend on one another in a circle", " → ".join(circle))
+            )
+        if not findings:
+            for position, test in enumerate(flag.tests):
+                findings += targeting_test_findings(test, ("tests", position), flag.targeting, segments)
+        if findings:
+            found.refuse(stem, [finding.problem(document) for finding in findings])
+        else:
+            sound[stem] = flag
+    return dict(sorted(sound.items()))
+
+
+_FLAG_TYPES: dict[str, tuple[type, ...]] = {
+    "boolean": (bool,),
+    "string": (str,),
+    "number": (int, float),
+    "json": (dict, list),
+}
+
+
+def _flag_findings(flag: Flag, flags: set[str], experiments: Mapping[str, Experiment]) -> Iterator[Finding]:
+    values = [(("default",), flag.default), (("value",), flag.value)]
+    values += [(("overrides", unit), value) for unit, value in flag.overrides.items()]
+    for path, value in values:
+        if path == ("value",) and value is None:
+            continue
+        fits = isinstance(value, _FLAG_TYPES[flag.type]) and (
+            flag.type == "boolean" or not isinstance(value, bool)
+        )
+        if not fits:
+            yield Finding(path, "does not have the flag's type", shown(value), flag.type)
+    for position, need in enumerate(flag.depends_on):
+        if need.flag not in flags:
+            hint = did_you_mean(need.flag, flags)
+            yield Finding(("depends_on", position, "flag"), "unknown flag", need.flag, hint=hint)
+    if flag.experiment is not None and flag.experiment not in experiments:
+        hint = did_you_mean(flag.experiment, experiments)
+        yield Finding(("experiment",), "unknown experiment", flag.experiment, hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationReport:
+    """What `fairsplit validate` says.
+
+    Attributes:
+        experiments: Sound experiments.
+        flags: Sound flags.
+        segments: Sound segments.
+        metrics: Sound metrics.
+        problems: Everything that is wrong.
+    """
+
+    experiments: tuple[str, ...]
+    flags: tuple[str, ...]
+    segments: tuple[str, ...]
+    metrics: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    def text(self) -> str:
+        """For people: one line a problem, then one line of counts."""
+        counts = ", ".join(
+            f"{len(names)} {kind if len(names) != 1 else kind[:-1]}"
+            for kind, names in (
+                ("experiments", self.experiments),
+                ("flags", self.flags),
+                ("segments", self.segments),
+                ("metrics", self.metrics),
+            )
+        )
+        number = len(self.problems)
+        verdict = "no problems" if self.ok else f"{number} problem{'s' if number != 1 else ''}"
+        return "\n".join([*(str(problem) for problem in self.problems), f"{counts} sound; {verdict}"])
+
+    def json(self) -> str:
+        """For machines."""
+        content = {
+            "ok": self.ok,
+            "experiments": self.experiments,
+            "flags": self.flags,
+            "segments": self.segments,
+            "metrics": self.metrics,
+            "problems": [
+                {"what": p.what, "where": p.where, "value": p.value, "rule": p.rule, "hint": p.hint}
+                for p in self.problems
+            ],
+        }
+        return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def validate_catalogue(catalog_dir: Path, dbt_project_dir: Path) -> ValidationReport:
+    """Check all definitions and metrics; never raises for what a user wrote."""
+    metrics, metric_problems = read_metrics(dbt_project_dir)
+    project = read_project(catalog_dir)
+    project_problems: list[Problem] = []
+    if isinstance(project, list):
+        # The others are still checked, against the built-in defaults.
+        project_problems, project = project, Project(first_day=date(1970, 1, 1))
+    catalogue = _load(catalog_dir, project, metrics)
+    return ValidationReport(
+        tuple(catalogue.experiments),
+        tuple(catalogue.flags),
+        tuple(catalogue.segments),
+        tuple(metrics),
+        (*project_problems, *catalogue.problems, *metric_problems),
+    )

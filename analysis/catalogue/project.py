@@ -1,0 +1,140 @@
+"""The model of `catalog/project.yaml`: what holds for every experiment unless it says otherwise."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from analysis.catalogue.fields import Duration, Items, Name, Probability, Slug, Strict, Text, fault
+
+Method = Literal["fixed", "group_sequential", "always_valid", "sprt", "bayesian"]
+Correction = Literal["none", "bonferroni", "holm", "bh"]
+Alternative = Literal["two_sided", "greater", "less"]
+UnitType = Literal["user", "anonymous", "session"]
+
+CONTEXT_COLUMNS = (
+    "country",
+    "region",
+    "city",
+    "platform",
+    "device",
+    "browser",
+    "os",
+    "language",
+    "app_version",
+    "sdk_name",
+    "sdk_version",
+)
+EVENT_COLUMNS = (
+    "event_name",
+    "user_id",
+    "anonymous_id",
+    "session_id",
+    *CONTEXT_COLUMNS,
+    "url",
+    "user_agent",
+)
+
+
+def _parse_day(value: Any) -> date:
+    try:
+        return value if isinstance(value, date) else date.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise fault("is not a day", "a date such as 2026-01-05") from error
+
+
+Day = Annotated[
+    date,
+    BeforeValidator(_parse_day),
+    PlainSerializer(lambda value: value.isoformat(), return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date"}),
+]
+
+
+class Defaults(Strict):
+    """The plan of an experiment that does not state its own."""
+
+    method: Method = "fixed"
+    alpha: Probability = 0.05
+    power: Probability = 0.8
+    alternative: Alternative = "two_sided"
+    correction: Correction = "holm"
+    cuped_days: Annotated[int, Field(ge=0, le=90)] = 14
+    min_sample: Annotated[int, Field(ge=1)] = 100
+    """Units per arm before anything is concluded."""
+    max_duration: Duration = timedelta(days=28)
+    winner_probability: Probability = 0.95
+    """Bayesian plans: the probability of being best at which an arm is called the winner."""
+
+
+class Thresholds(Strict):
+    """Where validity checks warn and fail."""
+
+    srm_fail: Probability = 0.001
+    srm_warn: Probability = 0.01
+    audit_fail: Probability = 0.01
+    """Share of logged variants that differ from the expected one."""
+    audit_warn: Probability = 0.001
+    crossover_warn: Probability = 0.01
+    """Share of units seen in two arms."""
+    loss_fail: Probability = 0.001
+    """p-value of equal loss per arm."""
+    loss_warn: Probability = 0.01
+
+
+class Filter(Strict):
+    """Events that never count; one column, one test. An event is dropped when any filter matches it."""
+
+    name: Slug
+    kind: Literal["bot", "internal", "other"]
+    column: Text
+    """An event column, or `properties.<key>`."""
+    equals: Text | None = None
+    in_: Annotated[Items[Text] | None, Field(alias="in", min_length=1)] = None
+    matches: Text | None = None
+    """A regular expression (RE2), found anywhere in the value."""
+
+    @property
+    def operator(self) -> Literal["equals", "in", "matches", "none"]:
+        """The test that is given."""
+        if self.equals is not None:
+            return "equals"
+        if self.in_ is not None:
+            return "in"
+        return "matches" if self.matches is not None else "none"
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """What the column is compared with; one value unless the operator is ``in``."""
+        if self.in_ is not None:
+            return self.in_
+        return tuple(value for value in (self.equals, self.matches) if value is not None)
+
+
+class Retention(Strict):
+    """How long rows about single units are kept."""
+
+    assignments: Duration = timedelta(days=180)
+    """After the experiment's end."""
+
+
+class Project(Strict):
+    """Everything that `catalog/project.yaml` may say."""
+
+    name: Text = "Fairsplit"
+    first_day: Day
+    """Events before this day are quarantined as `before_first_day`."""
+    max_clock_skew: Duration = timedelta(minutes=10)
+    """How far after its file's arrival an event may claim to have happened."""
+    units: Items[UnitType] = ("user", "anonymous", "session")
+    """Kinds of unit that experiments may randomise."""
+    defaults: Defaults = Defaults()
+    thresholds: Thresholds = Thresholds()
+    filters: Items[Filter] = ()
+    layer_salts: dict[Name, Text] = {}
+    """Salts of layers that do not use `<layer>-layer`."""
+    retention: Retention = Retention()
+    export_prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]*$", max_length=32)] = ""
+    """Put before every exported flag key, so that several projects share one SDK environment."""

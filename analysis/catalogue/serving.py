@@ -1,0 +1,77 @@
+"""Which variant a unit gets by the definition: targeting, then layer, then traffic, then split."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from analysis.catalogue.conditions import evaluate
+from analysis.catalogue.shards import shard, shard_ranges, share_to_shards
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from analysis.catalogue.conditions import Condition
+    from analysis.catalogue.experiment import Experiment, Phase
+    from analysis.catalogue.project import Project
+
+
+def traffic_salt(experiment: Experiment, phase: Phase) -> str:
+    """The salt that decides whether a unit takes part."""
+    return phase.salts.traffic or experiment.salts.traffic or f"{experiment.id}-traffic"
+
+
+def split_salt(experiment: Experiment, phase: Phase) -> str:
+    """The salt that decides which arm."""
+    return phase.salts.split or experiment.salts.split or f"{experiment.id}-split"
+
+
+def layer_salt(experiment: Experiment, project: Project) -> str | None:
+    """The salt that all experiments of the layer share; none without a layer."""
+    if experiment.layer is None:
+        return None
+    return project.layer_salts.get(experiment.layer.id, f"{experiment.layer.id}-layer")
+
+
+def phase_at(experiment: Experiment, instant: datetime | None) -> Phase | None:
+    """The phase in force at an instant (naive UTC), the last one for none; none before the first."""
+    if instant is None:
+        return experiment.history[-1]
+    begun = [phase for phase in experiment.history if phase.start <= instant]
+    return begun[-1] if begun else None
+
+
+def eligible_variant(
+    experiment: Experiment,
+    project: Project,
+    unit_id: str,
+    attributes: Mapping[str, Any],
+    segments: Mapping[str, Condition],
+    instant: datetime | None = None,
+) -> str | None:
+    """The variant of one unit, or none if it does not take part.
+
+    Args:
+        experiment: A checked experiment.
+        project: For the layer's salt.
+        unit_id: The unit's id.
+        attributes: Its attributes.
+        segments: Conditions of the named segments.
+        instant: Naive UTC; the last phase applies if left out.
+
+    Returns:
+        A variant id, or none.
+    """
+    phase = phase_at(experiment, instant)
+    if phase is None or evaluate(experiment.targeting, attributes, segments) is not True:
+        return None
+    salt = layer_salt(experiment, project)
+    if salt is not None and experiment.layer is not None:
+        low, high = share_to_shards(experiment.layer.from_), share_to_shards(experiment.layer.to)
+        if not low <= shard(salt, unit_id) < high:
+            return None
+    if shard(traffic_salt(experiment, phase), unit_id) >= share_to_shards(phase.traffic):
+        return None
+    place = shard(split_salt(experiment, phase), unit_id)
+    weights = {variant.id: phase.weights[variant.id] for variant in experiment.variants}
+    return next(arm for arm, (low, high) in shard_ranges(weights).items() if low <= place < high)

@@ -1,0 +1,228 @@
+"""Reading one YAML file with the line of every value, and nothing that YAML can do beyond data.
+
+The scalars follow YAML 1.2's core schema, not 1.1: ``NO`` is the country and not false, ``12:30`` is text and
+not 750, ``1e-3`` is a number. Instants stay text here; the models parse them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from analysis.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+KeyPath = tuple[str | int, ...]
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 50
+MAX_INTEGER_DIGITS = 30
+
+_CORE_SCALARS = (
+    ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("tag:yaml.org,2002:int", r"[-+]?[0-9]+", list("-+0123456789")),
+    (
+        "tag:yaml.org,2002:float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+0123456789."),
+    ),
+)
+_PLAIN_TAGS = {tag for tag, _, _ in _CORE_SCALARS} | {
+    "tag:yaml.org,2002:str",
+    "tag:yaml.org,2002:map",
+    "tag:yaml.org,2002:seq",
+}
+
+
+class YamlFaultError(Exception):
+    """A file that is not the plain YAML that the catalogue reads.
+
+    Args:
+        problem: What is wrong, with file and line.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One parsed file.
+
+    Attributes:
+        name: How messages name the file, relative to the catalogue with ``/``.
+        data: The content as plain Python data.
+        lines: For each path of keys and positions, the line (from 1) where that key or item stands.
+    """
+
+    name: str
+    data: Any
+    lines: Mapping[KeyPath, int]
+
+    def place(self, path: KeyPath) -> str:
+        """``file:line field`` of a path; the nearest enclosing line where the path itself does not exist."""
+        known = path
+        while known and known not in self.lines:
+            known = known[:-1]
+        field = field_name(path)
+        return f"{self.name}:{self.lines.get(known, 1)}" + (f" {field}" if field else "")
+
+
+def field_name(path: KeyPath) -> str:
+    """``("variants", 0, "id")`` as ``variants[0].id``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """PyYAML's safe loader without anchors, with a depth limit and with YAML 1.2's scalars."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own hook
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose one node, refusing aliases (their expansion can be exponential) and deep nesting."""
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.constructor.ConstructorError(
+                None, None, f"alias '*{event.anchor}' is not allowed", event.start_mark
+            )
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"nested deeper than {MAX_DEPTH} levels", event.start_mark
+            )
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+for _tag, _pattern, _first in _CORE_SCALARS:
+    _PlainLoader.add_implicit_resolver(_tag, re.compile(rf"^(?:{_pattern})$"), _first)
+
+
+def read_yaml(path: Path, name: str) -> Document:
+    """Read a file as plain data.
+
+    Args:
+        path: The file.
+        name: How messages name it.
+
+    Returns:
+        The data and the line of every key and item.
+
+    Raises:
+        YamlFaultError: The file is unreadable, not UTF-8, too large, not YAML, has an alias, a tag, a duplicate
+            key or a key that is not text.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise YamlFaultError(Problem("the file cannot be read", name, error.strerror or "")) from error
+    if len(raw) > MAX_BYTES:
+        raise YamlFaultError(
+            Problem("the file is too large", name, f"{len(raw)} bytes", f"at most {MAX_BYTES}")
+        )
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise YamlFaultError(Problem("the file is not UTF-8 text", f"{name}:{line}")) from error
+    return parse_yaml(text, name)
+
+
+def parse_yaml(text: str, name: str) -> Document:
+    """As `read_yaml`, from text."""
+    try:
+        loader = _PlainLoader(text)
+        try:
+            node = loader.get_single_node()
+        finally:
+            loader.dispose()
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        raise YamlFaultError(
+            Problem("the file holds a control character", f"{name}:{line}", f"#x{ord(error.character):04x}")
+        ) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        hint = ""
+        if error.problem and "could not find expected ':'" in error.problem:
+            hint = "write `key: value`, with a space after the colon"
+        raise YamlFaultError(
+            Problem(f"not valid YAML: {error.problem or 'syntax error'}", f"{name}:{line}", hint=hint)
+        ) from error
+    if node is None:
+        raise YamlFaultError(Problem("the file is empty", f"{name}:1"))
+    lines: dict[KeyPath, int] = {}
+    data = _plain(node, (), lines, name)
+    return Document(name, data, lines)
+
+
+def _plain(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], name: str) -> Any:
+    line = node.start_mark.line + 1
+    lines.setdefault(path, line)
+    if node.tag not in _PLAIN_TAGS:
+        raise YamlFaultError(
+            Problem("a YAML tag is not allowed", f"{name}:{line} {field_name(path)}", node.tag)
+        )
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, (*path, position), lines, name) for position, item in enumerate(node.value)]
+    if isinstance(node, yaml.MappingNode):
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = _key(key_node, path, name)
+            key_line = key_node.start_mark.line + 1
+            inner = (*path, key)
+            if key in result:
+                raise YamlFaultError(
+                    Problem(
+                        f"key '{key}' is given twice",
+                        f"{name}:{key_line} {field_name(inner)}",
+                        rule=f"once only; the first is on line {lines[inner]}",
+                    )
+                )
+            lines[inner] = key_line
+            result[key] = _plain(value_node, inner, lines, name)
+        return result
+    return _scalar(node, f"{name}:{line} {field_name(path)}")
+
+
+def _key(node: yaml.Node, path: KeyPath, name: str) -> str:
+    if not isinstance(node, yaml.ScalarNode) or node.tag not in _PLAIN_TAGS:
+        where = f"{name}:{node.start_mark.line + 1} {field_name(path)}".rstrip()
+        raise YamlFaultError(Problem("a key must be text", where))
+    return str(node.value)
+
+
+def _scalar(node: yaml.Node, where: str) -> str | int | float | bool | None:
+    text = str(node.value)
+    match node.tag.rsplit(":", 1)[1]:
+        case "null":
+            return None
+        case "bool":
+            return text.lower() == "true"
+        case "int":
+            if len(text) > MAX_INTEGER_DIGITS:
+                raise YamlFaultError(
+                    Problem("an integer is too long", where, rule=f"≤ {MAX_INTEGER_DIGITS} digits")
+                )
+            return int(text)
+        case "float":
+            named = text.lower()
+            return float(named.replace(".inf", "inf").replace(".nan", "nan"))
+    return text
