@@ -219,9 +219,9 @@ def _config_findings(experiment: Experiment) -> Iterator[Finding]:
         errors = sorted(
             validator.iter_errors(variant.config), key=lambda error: [str(p) for p in error.absolute_path]
         )
-        for error in errors:
-            where: KeyPath = ("variants", position, "config", *error.absolute_path)
-            yield Finding(where, "the config does not fit config_schema", rule=shown(error.message))
+        for misfit in errors:
+            where: KeyPath = ("variants", position, "config", *misfit.absolute_path)
+            yield Finding(where, "the config does not fit config_schema", rule=shown(misfit.message))
 
 
 def _references(schema: Any) -> Iterator[str]:
@@ -344,7 +344,7 @@ def targeting_test_findings(
 def layer_findings(experiments: Iterable[Experiment]) -> dict[str, Finding]:
     """Experiments whose share of a layer is already taken at the same time.
 
-    The experiment that starts first (then the one whose id sorts first) keeps its place; the other is refused.
+    The one that starts first (then the one whose id sorts first) keeps its place; the other is refused.
 
     Returns:
         Experiment id to what is wrong.

@@ -90,8 +90,8 @@ def compile_tables(catalogue: Catalogue) -> dict[str, pl.DataFrame]:
         catalogue: The checked catalogue.
 
     Returns:
-        Table name to frame; every table is present even when empty. Intervals are half-open, instants naive UTC;
-        `filters.operator` is `equals`, `in` or `matches` (RE2, found anywhere).
+        Table name to frame; every table is present even when empty. Intervals are half-open, instants naive
+        UTC; `filters.operator` is `equals`, `in` or `matches` (RE2, found anywhere).
     """
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SCHEMAS}
     rows["settings"] = [

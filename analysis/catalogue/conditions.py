@@ -1,15 +1,17 @@
 """The one condition language of targeting, segments and flags, and its evaluation for one unit.
 
-Three-valued: a test on an attribute that the unit lacks, or whose type does not fit the operator, is *unknown*
-(`None`), not false; ``not`` of unknown is unknown; ``all`` is false if any part is false, else unknown if any is
-unknown; ``any`` mirrors it. Only a condition that is *true* lets a unit in. So ``not: {attribute: country, in: [US]}``
-leaves out a unit without country, exactly as ``not_in`` does and as the SDKs do; say ``is_null: true`` to mean it.
+Three-valued: a test on an attribute that the unit lacks, or whose type does not fit the operator, is
+*unknown* (`None`), not false; ``not`` of unknown is unknown; ``all`` is false if any part is false, else unknown if any
+is unknown; ``any`` mirrors it. Only a condition that is *true* lets a unit in. So
+``not: {attribute: country, in: [US]}`` leaves out a unit without country, exactly as ``not_in`` does and as
+the SDKs do; say ``is_null: true`` to mean it.
 
-``in``, ``equals`` and their negations compare as text (true is ``true``, 3.0 is ``3``), since SDKs send both.
+``in``, ``equals`` and their negations compare as text (true is ``true``, 3.0 is ``3``): SDKs send both.
 """
 
 from __future__ import annotations
 
+import operator
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -127,7 +129,7 @@ class Condition(Strict):
 def condition_faults(
     condition: Condition, path: tuple[str | int, ...], segments: Iterable[str]
 ) -> Iterator[tuple[tuple[str | int, ...], str, str, str]]:
-    """What a condition's shape cannot say: forms mixed, operators missing, patterns and versions that do not parse.
+    """What a condition's shape cannot say: mixed forms, missing operators, unreadable patterns and versions.
 
     Args:
         condition: The condition.
@@ -174,13 +176,13 @@ def _test_faults(
         what = "an attribute test has several operators" if given else "an attribute test has no operator"
         yield path, what, given, f"exactly one of: {', '.join(OPERATORS)}"
         return
-    operator, operand = condition.operator, condition.operand
-    here = (*path, operator)
-    if operator in {"matches", "not_matches"} and not _pattern_is_valid(operand):
+    name, operand = condition.operator, condition.operand
+    here = (*path, name)
+    if name in {"matches", "not_matches"} and not _pattern_is_valid(operand):
         yield here, "the pattern is not a regular expression", operand, "Rust/RE2 syntax, without look-around"
-    if operator.startswith("semver_") and _version(operand) is None:
+    if name.startswith("semver_") and _version(operand) is None:
         yield here, "is not a semantic version", operand, "such as 2.10.0 or 2.10.0-beta.1"
-    if operator == "between" and operand[0] > operand[1]:
+    if name == "between" and operand[0] > operand[1]:
         yield here, "the bounds are reversed", f"{operand[0]}, {operand[1]}", "[low, high]"
 
 
@@ -228,42 +230,30 @@ def _conjunction(values: Iterable[bool | None]) -> bool | None:
     return None if any(value is None for value in seen) else True
 
 
-def _test(operator: str, operand: Any, value: Any) -> bool | None:
-    if operator == "is_null":
+def _test(name: str, operand: Any, value: Any) -> bool | None:
+    if name == "is_null":
         return (value is None) is operand
     if value is None:
         return None
-    if operator.startswith("not_"):
-        return _negation(_test(operator.removeprefix("not_"), operand, value))
-    match operator:
-        case "in":
-            return as_text(value) in {as_text(item) for item in operand}
-        case "equals":
-            return as_text(value) == as_text(operand)
-        case "matches":
-            return _pattern_matches(operand, as_text(value))
-        case "between":
-            return operand[0] <= value <= operand[1] if _is_number(value) else None
-    if operator.startswith("semver_"):
+    if name.startswith("not_"):
+        return _negation(_test(name.removeprefix("not_"), operand, value))
+    return _TESTS[name](value, operand)
+
+
+def _number_test(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool | None]:
+    def test(value: Any, operand: Any) -> bool | None:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return compare(value, operand) if is_number else None
+
+    return test
+
+
+def _version_test(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool | None]:
+    def test(value: Any, operand: Any) -> bool | None:
         left, right = _version(as_text(value)), _version(operand)
-        return (
-            None if left is None or right is None else _compare(operator.removeprefix("semver_"))(left, right)
-        )
-    return _compare(operator)(value, operand) if _is_number(value) else None
+        return None if left is None or right is None else compare(left, right)
 
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _compare(operator: str) -> Callable[[Any, Any], bool]:
-    return {
-        "equals": lambda left, right: left == right,
-        "gt": lambda left, right: left > right,
-        "gte": lambda left, right: left >= right,
-        "lt": lambda left, right: left < right,
-        "lte": lambda left, right: left <= right,
-    }[operator]
+    return test
 
 
 def as_text(value: Any) -> str:
@@ -291,6 +281,23 @@ def _version(text: str) -> tuple[Any, ...] | None:
 def _pattern_matches(pattern: str, text: str) -> bool:
     # Polars matches with Rust's regex, the engine of the SDKs' core, in linear time whatever the pattern.
     return bool(pl.Series([text]).str.contains(pattern).item())
+
+
+_TESTS: dict[str, Callable[[Any, Any], bool | None]] = {
+    "in": lambda value, operand: as_text(value) in {as_text(item) for item in operand},
+    "equals": lambda value, operand: as_text(value) == as_text(operand),
+    "matches": lambda value, operand: _pattern_matches(operand, as_text(value)),
+    "between": _number_test(lambda value, operand: operand[0] <= value <= operand[1]),
+    "gt": _number_test(operator.gt),
+    "gte": _number_test(operator.ge),
+    "lt": _number_test(operator.lt),
+    "lte": _number_test(operator.le),
+    "semver_equals": _version_test(operator.eq),
+    "semver_gt": _version_test(operator.gt),
+    "semver_gte": _version_test(operator.ge),
+    "semver_lt": _version_test(operator.lt),
+    "semver_lte": _version_test(operator.le),
+}
 
 
 @lru_cache(maxsize=1_000)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, GetJsonSchemaHandler, model_validator
-from pydantic_core import CoreSchema
 
 from analysis.catalogue.conditions import Condition, Scalar
 from analysis.catalogue.fields import (
@@ -23,6 +21,11 @@ from analysis.catalogue.fields import (
     VariantId,
 )
 from analysis.catalogue.project import Alternative, Correction, Defaults, Method, UnitType
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pydantic_core import CoreSchema
 
 Status = Literal["draft", "running", "paused", "completed", "archived", "cancelled", "failed"]
 Stage = Literal["design", "setup", "validation", "pre_launch", "running", "analysis", "decision"]
@@ -64,9 +67,9 @@ class Variant(Strict):
     control: bool = False
     weight: Share | None = None
     """Short form: with `traffic`, in place of phases."""
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = Field(default_factory=dict)
     """What the product reads; checked against `config_schema`."""
-    levels: dict[Name, Scalar] = {}
+    levels: dict[Name, Scalar] = Field(default_factory=dict)
     """Multivariate: the level of each factor."""
 
 
@@ -166,7 +169,7 @@ class Pause(Strict):
 class TargetingTest(Strict):
     """What somebody with these attributes should get; run by `fairsplit validate`."""
 
-    attributes: dict[str, Scalar | None] = {}
+    attributes: dict[str, Scalar | None] = Field(default_factory=dict)
     unit: Text | None = None
     """A unit id; needed when a variant is expected."""
     at: Instant | None = None
@@ -243,7 +246,7 @@ class Experiment(Strict):
             *(("primary", use) for use in self.metrics.primary),
             *(("secondary", use) for use in self.metrics.secondary),
             *(("guardrail", use) for use in self.metrics.guardrails),
-        )  # type: ignore[return-value]
+        )
 
     def with_defaults(self, defaults: Defaults) -> Experiment:
         """The same experiment with every open question of its plan answered by the project."""
@@ -251,7 +254,7 @@ class Experiment(Strict):
         return self.model_copy(update={"plan": Plan(**{**defaults.model_dump(), **stated})})
 
     def periods(self) -> tuple[tuple[datetime, datetime | None], ...]:
-        """Half-open intervals in which exposures qualify: start to end without the pauses; none for a draft."""
+        """Half-open intervals in which exposures qualify: start to end but for pauses; none for a draft."""
         if self.status == "draft":
             return ()
         result: list[tuple[datetime, datetime | None]] = []

@@ -32,6 +32,12 @@ _KINDS = {
     "model_attributes_type": "a mapping of keys to values",
 }
 _BOUNDS = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}
+_SIZES = {
+    "string_too_long": ("is too long", "max_length", "characters ≤"),
+    "too_short": ("has too few items", "min_length", "≥"),
+    "too_long": ("has too many items", "max_length", "≤"),
+}
+_PLAIN = {"finite_number": "is not a finite number", "string_too_short": "is empty"}
 _PATTERNS = {
     "^[a-z0-9](?:_?[a-z0-9-])*$": "a slug: lower-case letters, digits, - and single _",
     "^[A-Za-z0-9][A-Za-z0-9_.-]*$": "letters, digits, _, . and -, starting with a letter or digit",
@@ -80,57 +86,36 @@ def _shape_finding(model: type[BaseModel], detail: ErrorDetails) -> Finding:
     path = _path(detail["loc"])
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     last = str(path[-1]) if path else ""
-    quoted = "" if isinstance(value, dict | list | BaseModel) or value is None else shown(value)
-    match kind:
-        case "extra_forbidden":
-            keys = _keys(model, path[:-1])
-            return Finding(
-                path,
-                f"unknown key '{shown(last)}'",
-                "",
-                f"one of: {', '.join(keys)}",
-                did_you_mean(last, keys),
-            )
-        case "missing":
-            return Finding(path, f"key '{last}' is missing")
-        case "literal_error":
-            expected = [
-                str(choice).strip("'") for choice in context["expected"].replace(" or ", ", ").split(", ")
-            ]
-            return Finding(
-                path,
-                "is not one of the choices",
-                quoted,
-                f"one of: {', '.join(expected)}",
-                did_you_mean(quoted, expected),
-            )
-        case "fairsplit":
-            return Finding(path, context["what"], quoted, context["rule"], context["hint"])
-        case "finite_number":
-            return Finding(path, "is not a finite number", quoted)
-        case "string_pattern_mismatch":
-            pattern = str(context["pattern"])
-            return Finding(
-                path, "has characters that are not allowed", quoted, _PATTERNS.get(pattern, pattern)
-            )
-        case "string_too_short":
-            return Finding(path, "is empty")
-        case "string_too_long":
-            return Finding(path, "is too long", quoted, f"≤ {context['max_length']} characters")
-        case "too_short":
-            return Finding(
-                path, "has too few items", str(context["actual_length"]), f"≥ {context['min_length']}"
-            )
-        case "too_long":
-            return Finding(
-                path, "has too many items", str(context["actual_length"]), f"≤ {context['max_length']}"
-            )
+    quoted = "" if isinstance(value, dict | list | tuple | BaseModel) or value is None else shown(value)
+    if kind == "extra_forbidden":
+        keys = _keys(model, path[:-1])
+        rule = f"one of: {', '.join(keys)}"
+        return Finding(path, f"unknown key '{shown(last)}'", "", rule, did_you_mean(last, keys))
+    if kind == "missing":
+        return Finding(path, f"key '{last}' is missing")
+    if kind == "literal_error":
+        choices = [choice.strip("'") for choice in str(context["expected"]).replace(" or ", ", ").split(", ")]
+        rule = f"one of: {', '.join(choices)}"
+        return Finding(path, "is not one of the choices", quoted, rule, did_you_mean(quoted, choices))
+    if kind == "fairsplit":
+        return Finding(path, context["what"], quoted, context["rule"], context["hint"])
+    return Finding(path, *_value_fault(detail, quoted))
+
+
+def _value_fault(detail: ErrorDetails, quoted: str) -> tuple[str, str, str]:
+    """What, value and rule of a fault that concerns one value alone."""
+    kind, context = detail["type"], detail.get("ctx", {})
     if kind in _KINDS:
-        return Finding(path, f"must be {_KINDS[kind]}", quoted or _noun(value))
+        return f"must be {_KINDS[kind]}", quoted or _noun(detail["input"]), ""
     if kind in _BOUNDS:
-        bound = next(iter(context.values()))
-        return Finding(path, "is out of range", quoted, f"must be {_BOUNDS[kind]} {bound:g}")
-    return Finding(path, detail["msg"], quoted)
+        return "is out of range", quoted, f"must be {_BOUNDS[kind]} {next(iter(context.values())):g}"
+    if kind in _SIZES:
+        what, bound, sign = _SIZES[kind]
+        return what, quoted or str(context.get("actual_length", "")), f"{sign} {context[bound]}"
+    if kind == "string_pattern_mismatch":
+        pattern = str(context["pattern"])
+        return "has characters that are not allowed", quoted, _PATTERNS.get(pattern, pattern)
+    return _PLAIN.get(kind, detail["msg"]), quoted, ""
 
 
 def _noun(value: Any) -> str:
@@ -140,7 +125,7 @@ def _noun(value: Any) -> str:
 
 
 def _path(location: tuple[str | int, ...]) -> KeyPath:
-    # Pydantic marks a fault of a mapping's key, and the branch of a union, as extra steps: neither is in the file.
+    # Pydantic marks a fault of a mapping's key, and the branch of a union, as extra steps not in the file.
     skip = {"[key]", "str", "bool", "int", "float"}
     return tuple(part for part in location if part not in skip)
 

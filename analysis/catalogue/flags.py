@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from analysis.catalogue.conditions import Condition
 from analysis.catalogue.experiment import TargetingTest
 from analysis.catalogue.fields import Items, ShardShare, Slug, Strict, Text
@@ -31,7 +33,7 @@ class Flag(Strict):
     rollout: ShardShare = 1.0
     targeting: Condition | None = None
     depends_on: Items[Dependency] = ()
-    overrides: dict[str, Any] = {}
+    overrides: dict[str, Any] = Field(default_factory=dict)
     """Unit id to the value that this unit always gets."""
     experiment: Slug | None = None
     """The experiment that this flag belongs to."""

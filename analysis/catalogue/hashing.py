@@ -1,8 +1,8 @@
 """Definition hashes: what a result depends on, whatever the file's comments, key order and labels.
 
-Left out of an experiment's hash: labels for people (name, description, owner, tags), the targeting tests, and the
-state that commands move (status, stage, shipped): they change no number. What lifecycle commands do change about the
-numbers (end, pauses, phases) is in. The hypothesis is in, because a hypothesis rewritten after the start is drift.
+Left out of an experiment's hash: labels for people (name, description, owner, tags), the targeting tests, and
+the state that commands move (status, stage, shipped): they change no number. What lifecycle commands do
+change about the numbers (end, pauses, phases) is in. The hypothesis is in: one rewritten after the start is drift.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NO_EFFECT = {
 
 
 def experiment_hash(experiment: Experiment) -> str:
-    """SHA-256 of the experiment's canonical JSON; equal for the short form and the one phase it stands for."""
+    """SHA-256 of the experiment's canonical JSON; the short form counts as the one phase it stands for."""
     facts = experiment.model_dump(mode="json", by_alias=True, exclude=_NO_EFFECT)
     facts["phases"] = [phase.model_dump(mode="json") for phase in experiment.history]
     facts["segments"] = sorted(facts["segments"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -28,6 +28,8 @@ from analysis.errors import AnalysisError, Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from analysis.catalogue.yaml_source import KeyPath
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -262,7 +264,7 @@ def _flags(
             *_flag_findings(flag, set(read), experiments),
             *targeting_findings(flag.targeting, segments),
         ]
-        if stem in experiments or f"{stem.removesuffix('__config')}" in experiments:
+        if stem in experiments or stem.removesuffix("__config") in experiments:
             findings.append(Finding(("id",), "an experiment already exports this flag", stem))
         if circle := _circle(stem, edges):
             findings.append(
@@ -287,7 +289,7 @@ _FLAG_TYPES: dict[str, tuple[type, ...]] = {
 
 
 def _flag_findings(flag: Flag, flags: set[str], experiments: Mapping[str, Experiment]) -> Iterator[Finding]:
-    values = [(("default",), flag.default), (("value",), flag.value)]
+    values: list[tuple[KeyPath, Any]] = [(("default",), flag.default), (("value",), flag.value)]
     values += [(("overrides", unit), value) for unit, value in flag.overrides.items()]
     for path, value in values:
         if path == ("value",) and value is None:

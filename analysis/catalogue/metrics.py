@@ -13,13 +13,13 @@ from pydantic import Field
 from analysis.catalogue.fields import Duration, Items, Name, Strict, Text
 from analysis.catalogue.findings import Finding, did_you_mean, parse_model
 from analysis.catalogue.yaml_source import Document, YamlFaultError, read_yaml
-from analysis.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from analysis.catalogue.yaml_source import KeyPath
+    from analysis.errors import Problem
 
 SEMANTIC_FOLDER = "models/semantic"
 
@@ -144,8 +144,8 @@ def read_metrics(dbt_project_dir: Path) -> tuple[dict[str, MetricDefinition], li
         dbt_project_dir: Folder of `dbt_project.yml`.
 
     Returns:
-        The sound metrics sorted by name, and what is wrong with the others. Metrics without the meta are parts of
-        ratios or belong to other tools, and are left alone.
+        The sound metrics sorted by name, and what is wrong with the others. Metrics without the meta are parts
+        of ratios or belong to other tools, and are left alone.
     """
     problems: list[Problem] = []
     measures: dict[str, _Measure] = {}
@@ -233,7 +233,8 @@ def _definition(
         return problems
     is_ratio = entry.data.get("type") == "ratio"
     numerator, denominator = used[0], used[1] if is_ratio and len(used) > 1 else None
-    start, end = timedelta(0), None if meta.window == "open" else meta.window
+    start = timedelta(0)
+    end = meta.window if isinstance(meta.window, timedelta) else None
     if meta.retention_day is not None:
         start, end = timedelta(days=meta.retention_day), timedelta(days=meta.retention_day + 1)
     facts = {

@@ -133,7 +133,7 @@ class Project(Strict):
     defaults: Defaults = Defaults()
     thresholds: Thresholds = Thresholds()
     filters: Items[Filter] = ()
-    layer_salts: dict[Name, Text] = {}
+    layer_salts: dict[Name, Text] = Field(default_factory=dict)
     """Salts of layers that do not use `<layer>-layer`."""
     retention: Retention = Retention()
     export_prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]*$", max_length=32)] = ""

@@ -26,8 +26,8 @@ def exact(value: float) -> Decimal:
 def shard_ranges(weights: Mapping[str, float]) -> dict[str, tuple[int, int]]:
     """Half-open ranges of the 10,000 split shards, in the order given.
 
-    Each arm gets the whole part of its exact share; the shards left over go to the largest remainders, ties to the
-    arm that stands first.
+    Each arm gets the whole part of its exact share; the shards left over go to the largest remainders, ties
+    to the arm that stands first.
 
     Args:
         weights: Non-negative weights with a positive sum.

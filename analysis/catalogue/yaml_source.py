@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 
@@ -90,24 +90,27 @@ def field_name(path: KeyPath) -> str:
 class _PlainLoader(yaml.SafeLoader):
     """PyYAML's safe loader without anchors, with a depth limit and with YAML 1.2's scalars."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own hook
+    # PyYAML's hook for the meaning of plain scalars.
+    yaml_implicit_resolvers = {}  # noqa: RUF012
     _depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Compose one node, refusing aliases (their expansion can be exponential) and deep nesting."""
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.constructor.ConstructorError(
-                None, None, f"alias '*{event.anchor}' is not allowed", event.start_mark
-            )
+            self._refuse(f"alias '*{event.anchor}' is not allowed", event)
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"nested deeper than {MAX_DEPTH} levels", event.start_mark
-            )
+            self._refuse(f"nested deeper than {MAX_DEPTH} levels", event)
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
+
+    @staticmethod
+    def _refuse(what: str, event: yaml.Event) -> NoReturn:
+        fault = yaml.MarkedYAMLError(problem=what)
+        fault.problem_mark = event.start_mark  # type: ignore[assignment]
+        raise fault
 
 
 for _tag, _pattern, _first in _CORE_SCALARS:
@@ -125,8 +128,8 @@ def read_yaml(path: Path, name: str) -> Document:
         The data and the line of every key and item.
 
     Raises:
-        YamlFaultError: The file is unreadable, not UTF-8, too large, not YAML, has an alias, a tag, a duplicate
-            key or a key that is not text.
+        YamlFaultError: The file is unreadable, not UTF-8, too large, not YAML, has an alias, a tag, a
+            duplicate key or a key that is not text.
     """
     try:
         raw = path.read_bytes()
