@@ -1,0 +1,345 @@
+"""Atomic publishing: a complete new version on disk first, then one switch of ``current``.
+
+Layout of the exports folder::
+
+    exports/
+      current -> v000002-8f14e45fceea      a relative symbolic link, replaced by one rename
+      v000001-c4ca4238a0b9/ ...            immutable once it exists under this name
+      v000002-8f14e45fceea/manifest.json   written last, names the sha256 of every other file
+      withdrawn.json                       contents that were rolled back
+      .lock, .staging-*                    one publisher at a time; left-overs of a killed run are swept
+
+A reader that resolves ``current`` at any instant gets one whole version; a publisher killed at any instant
+leaves the old version in force.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+from analysis.errors import Problem
+from assignment_exports.errors import ExportError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+CURRENT: Final = "current"
+MANIFEST: Final = "manifest.json"
+_WITHDRAWN: Final = "withdrawn.json"
+_VERSION_NAME: Final = re.compile(r"v(\d{6,})-([0-9a-f]{12})")
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedVersion:
+    """One version of the exports.
+
+    Attributes:
+        version: Its name, ``v<number>-<first 12 hex digits of the content hash>``.
+        path: Its folder.
+        previous: The version in force before it; empty for the first.
+        content: sha256 over the names and hashes of the payloads, in hex.
+        changed: Whether the call that returned it switched ``current``.
+        manifest: The parsed ``manifest.json``.
+    """
+
+    version: str
+    path: Path
+    previous: str
+    content: str
+    changed: bool
+    manifest: Mapping[str, Any]
+
+
+def publish(
+    exports_dir: Path,
+    payloads: Mapping[str, bytes],
+    meta: Mapping[str, Any],
+    attachments: Mapping[str, Path] | None = None,
+) -> PublishedVersion:
+    """Write a complete new version and switch ``current`` to it.
+
+    The version is addressed by its content: the same payloads publish nothing, and neither do payloads whose
+    content was rolled back (see `rollback`).
+
+    Args:
+        exports_dir: The exports folder; created when missing.
+        payloads: Bytes by relative POSIX path (``ufc.json``, ``assignments/cta.parquet``): the content.
+        meta: JSON values for the manifest: reasons, differences in words, cut-offs. Not part of the content.
+        attachments: Files copied in beside the payloads, hashed in the manifest but not part of the content
+            because their bytes differ from one write to the next (a database snapshot).
+
+    Returns:
+        The version now in force; ``changed`` says whether this call switched to it.
+
+    Raises:
+        ExportError: A path would leave the version's folder or is reserved, or an attachment is missing.
+    """
+    attachments = attachments or {}
+    for name in (*payloads, *attachments):
+        _check_name(name)
+    hashes = {name: hashlib.sha256(payload).hexdigest() for name, payload in sorted(payloads.items())}
+    content = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
+    exports_dir.mkdir(parents=True, exist_ok=True)
+    with _sole_publisher(exports_dir):
+        current = current_version(exports_dir)
+        if current is not None and content in {current.content, *_withdrawn(exports_dir)}:
+            return current
+        previous = current.version if current else ""
+        finished = _finished_but_not_switched(exports_dir, content, previous)
+        if finished is not None:
+            _switch(exports_dir, finished.version)
+            return replace(finished, changed=True)
+        version = f"v{_last_number(exports_dir) + 1:06d}-{content[:12]}"
+        staging = exports_dir / f".staging-{uuid.uuid4().hex}"
+        for name, payload in payloads.items():
+            _write_durably(staging / name, payload)
+        for name, source in attachments.items():
+            hashes[name] = _copy_durably(source, staging / name)
+        files = {
+            name: {"sha256": digest, "bytes": (staging / name).stat().st_size}
+            for name, digest in sorted(hashes.items())
+        }
+        manifest = {"version": version, "previous": previous, "content": content, **meta, "files": files}
+        _write_durably(staging / MANIFEST, canonical_json(manifest))
+        _sync_folders(staging)
+        staging.rename(exports_dir / version)
+        _sync_folder(exports_dir)
+        _switch(exports_dir, version)
+        return PublishedVersion(
+            version, exports_dir / version, previous, content, changed=True, manifest=manifest
+        )
+
+
+def rollback(exports_dir: Path, to: str | None = None) -> PublishedVersion:
+    """Switch ``current`` back to an earlier version.
+
+    The content rolled back from is remembered: publishing exactly it again does nothing until something
+    changes. Naming a version brings its content back into force and forgets that it was withdrawn.
+
+    Args:
+        exports_dir: The exports folder.
+        to: The version to switch to; by default the one that was in force before the current one.
+
+    Returns:
+        The version now in force.
+
+    Raises:
+        ExportError: Nothing is published, there is no earlier version, or ``to`` does not exist.
+    """
+    where = str(exports_dir)
+    if not exports_dir.is_dir() or current_version(exports_dir) is None:
+        raise ExportError(
+            Problem("nothing is published yet", where=where, rule="rolling back needs two published versions")
+        )
+    with _sole_publisher(exports_dir):
+        current = current_version(exports_dir)
+        versions = list_versions(exports_dir)
+        target = to if to is not None else (current.previous if current else "")
+        if current is None or not target:
+            raise ExportError(
+                Problem(
+                    "there is no earlier version",
+                    where=where,
+                    rule="rolling back needs two published versions",
+                )
+            )
+        if target not in versions:
+            known = ", ".join(versions[-5:])
+            raise ExportError(
+                Problem(
+                    "no such version",
+                    where=where,
+                    value=target,
+                    rule="a published version",
+                    hint=f"try {known}",
+                )
+            )
+        restored = read_version(exports_dir / target)
+        if restored.version == current.version:
+            return current
+        withdrawn = (_withdrawn(exports_dir) | {current.content}) - {restored.content}
+        _replace_durably(exports_dir / _WITHDRAWN, canonical_json(sorted(withdrawn)))
+        _switch(exports_dir, restored.version)
+        return replace(restored, changed=True)
+
+
+def current_version(exports_dir: Path) -> PublishedVersion | None:
+    """The version in force, or none when nothing has been published."""
+    link = exports_dir / CURRENT
+    return read_version(link.resolve()) if link.is_symlink() else None
+
+
+def read_version(folder: Path) -> PublishedVersion:
+    """Read one version's manifest.
+
+    Raises:
+        ExportError: The folder is not a version.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        return PublishedVersion(
+            manifest["version"],
+            folder,
+            manifest["previous"],
+            manifest["content"],
+            changed=False,
+            manifest=manifest,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ExportError(
+            Problem(
+                "not a published version",
+                where=str(folder),
+                value=str(error),
+                rule=f"a folder with a {MANIFEST}",
+                hint="remove the link `current` and publish again",
+            )
+        ) from error
+
+
+def list_versions(exports_dir: Path) -> list[str]:
+    """The names of all complete versions, oldest first."""
+    found = [path.name for path in exports_dir.iterdir() if _VERSION_NAME.fullmatch(path.name)]
+    return sorted(found, key=_number)
+
+
+def verify_version(folder: Path) -> list[Problem]:
+    """Compare every file of a version with the sha256 in its manifest.
+
+    Returns:
+        One problem a file that is missing, changed or not in the manifest; empty when the version is whole.
+    """
+    expected = {name: entry["sha256"] for name, entry in read_version(folder).manifest["files"].items()}
+    found = {
+        path.relative_to(folder).as_posix(): _hash_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+    return [
+        Problem(
+            "an exported file is not as published",
+            where=f"{folder.name}/{name}",
+            rule="versions are immutable",
+        )
+        for name in sorted(expected.keys() | found.keys())
+        if expected.get(name) != found.get(name)
+    ]
+
+
+def canonical_json(value: Any) -> bytes:
+    """JSON with sorted keys, readable indentation and a final newline: equal values give equal bytes."""
+    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _check_name(name: str) -> None:
+    path = PurePosixPath(name)
+    if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in name or str(path) == MANIFEST:
+        raise ExportError(
+            Problem(
+                "a payload has an impossible name",
+                value=repr(name),
+                rule=f"a relative path inside the version, not {MANIFEST}",
+            )
+        )
+
+
+@contextmanager
+def _sole_publisher(exports_dir: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the kernel drops when its owner dies; sweep what killed owners left."""
+    with (exports_dir / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in exports_dir.glob(".staging-*"):
+            shutil.rmtree(leftover)
+        for leftover in exports_dir.glob(".switch-*"):
+            leftover.unlink()
+        yield
+
+
+def _switch(exports_dir: Path, version: str) -> None:
+    link = exports_dir / f".switch-{uuid.uuid4().hex}"
+    link.symlink_to(version)
+    link.replace(exports_dir / CURRENT)
+    _sync_folder(exports_dir)
+
+
+def _finished_but_not_switched(exports_dir: Path, content: str, previous: str) -> PublishedVersion | None:
+    """The newest version, where a run that wrote this very content was killed just before its switch."""
+    versions = list_versions(exports_dir)
+    newest = read_version(exports_dir / versions[-1]) if versions else None
+    if newest is not None and newest.content == content and newest.previous == previous:
+        return newest
+    return None
+
+
+def _number(version: str) -> int:
+    match = _VERSION_NAME.fullmatch(version)
+    return int(match[1]) if match else 0
+
+
+def _last_number(exports_dir: Path) -> int:
+    return max(map(_number, list_versions(exports_dir)), default=0)
+
+
+def _withdrawn(exports_dir: Path) -> frozenset[str]:
+    path = exports_dir / _WITHDRAWN
+    return frozenset(json.loads(path.read_bytes())) if path.exists() else frozenset()
+
+
+def _write_durably(path: Path, payload: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(payload)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _replace_durably(path: Path, payload: bytes) -> None:
+    aside = path.with_name(f".switch-{path.name}")
+    _write_durably(aside, payload)
+    aside.replace(path)
+    _sync_folder(path.parent)
+
+
+def _copy_durably(source: Path, target: Path) -> str:
+    if not source.is_file():
+        raise ExportError(
+            Problem(
+                "a file to be exported is missing",
+                where=str(source),
+                rule="an existing file",
+                hint="run again",
+            )
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+    return _hash_file(target)
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_folders(root: Path) -> None:
+    for folder in [path for path in root.rglob("*") if path.is_dir()] + [root]:
+        _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
