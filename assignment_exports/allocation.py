@@ -1,0 +1,308 @@
+"""Who gets what: an experiment reduced to what its config decides, and those decisions for many units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+import polars as pl
+
+from analysis.catalogue.conditions import evaluate
+from analysis.catalogue.serving import layer_salt, split_salt, traffic_salt
+from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges, share_to_shards
+from analysis.errors import Problem
+from assignment_exports.bucketing import positions, shards
+from assignment_exports.errors import ExportError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+    from analysis.catalogue.conditions import Condition
+    from analysis.catalogue.experiment import Experiment
+    from analysis.catalogue.project import Project
+
+LIVE: Final = ("running", "paused", "completed")
+State = Literal["open", "paused", "not_live", "shipped"]
+REASONS: Final = (
+    "assigned",
+    "outside_layer",
+    "outside_traffic",
+    "not_targeted",
+    "paused",
+    "not_live",
+    "shipped",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationPhase:
+    """Traffic and weights in force in ``[start, end)``, as shards.
+
+    Attributes:
+        start: Naive UTC instant.
+        end: The next phase's start or the experiment's end; none when open.
+        traffic_shards: A unit takes part when its traffic shard is below this.
+        traffic_salt: Salt of the traffic decision.
+        split_salt: Salt of the split.
+        ranges: Half-open range of split shards by variant, in declared order.
+    """
+
+    start: datetime
+    end: datetime | None
+    traffic_shards: int
+    traffic_salt: str
+    split_salt: str
+    ranges: Mapping[str, tuple[int, int]]
+
+    def probability(self, variant: str) -> float:
+        """The probability of a variant for a unit that takes part."""
+        begin, end = self.ranges[variant]
+        return (end - begin) / TOTAL_SHARDS
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationLayer:
+    """The half-open range of a layer's shards that an experiment may use."""
+
+    layer: str
+    salt: str
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Everything about an experiment that decides who gets which variant.
+
+    Attributes:
+        experiment_id: The experiment, and the key of its flag.
+        status: The catalogue's status.
+        phases: Oldest first.
+        layer: The share of a layer, if any.
+        targeting: The condition that a unit must satisfy, if any, with named segments already put in place.
+        configs: Config by variant, in declared order.
+        fallback: What everybody gets once it is over: the shipped variant, else control.
+        end: Where the experiment ends by itself; none when open.
+        pauses: Half-open intervals in which nobody gets a variant; an open pause has no end.
+    """
+
+    experiment_id: str
+    status: str
+    phases: tuple[AllocationPhase, ...]
+    layer: AllocationLayer | None
+    targeting: Condition | None
+    configs: Mapping[str, Mapping[str, Any]]
+    fallback: str
+    end: datetime | None
+    pauses: tuple[tuple[datetime, datetime | None], ...] = ()
+
+    def state_at(self, instant: datetime) -> State:
+        """Whether the experiment assigns at an instant, and if not, why not."""
+        if self.status not in LIVE:
+            return "not_live"
+        if self.status == "completed" or (self.end is not None and instant >= self.end):
+            return "shipped"
+        if instant < self.phases[0].start:
+            return "not_live"
+        paused = any(begin <= instant and (end is None or instant < end) for begin, end in self.pauses)
+        return "paused" if paused or self.status == "paused" else "open"
+
+    def open_stretches(self, phase: AllocationPhase) -> list[tuple[datetime, datetime | None]]:
+        """The parts of a phase outside the pauses, half-open, in order."""
+        stretches: list[tuple[datetime, datetime | None]] = []
+        begin: datetime | None = phase.start
+        for pause_begin, pause_end in sorted(self.pauses, key=itemgetter(0)):
+            if begin is None or (pause_end is not None and pause_end <= begin):
+                continue
+            if phase.end is not None and pause_begin >= phase.end:
+                break
+            if begin < pause_begin:
+                stretches.append((begin, pause_begin))
+            begin = pause_end
+        if begin is not None and (phase.end is None or begin < phase.end):
+            stretches.append((begin, phase.end))
+        return stretches
+
+    def phase_at(self, instant: datetime) -> AllocationPhase:
+        """The phase in force at an instant; before the start the first, after the end the last."""
+        begun = [phase for phase in self.phases if phase.start <= instant]
+        return begun[-1] if begun else self.phases[0]
+
+
+def allocation_of(
+    experiment: Experiment, project: Project, segments: Mapping[str, Condition] | None = None
+) -> Allocation:
+    """Reduce a checked experiment to its allocation.
+
+    Args:
+        experiment: A definition that the catalogue accepts.
+        project: For the layer's salt.
+        segments: Conditions of the named segments.
+
+    Raises:
+        ExportError: The targeting names a segment that is not declared.
+    """
+    history = experiment.history
+    ends = [*(phase.start for phase in history[1:]), experiment.end]
+    phases = tuple(
+        AllocationPhase(
+            start=phase.start,
+            end=end,
+            traffic_shards=share_to_shards(phase.traffic),
+            traffic_salt=traffic_salt(experiment, phase),
+            split_salt=split_salt(experiment, phase),
+            ranges=shard_ranges({variant.id: phase.weights[variant.id] for variant in experiment.variants}),
+        )
+        for phase, end in zip(history, ends, strict=True)
+    )
+    layer, salt = None, layer_salt(experiment, project)
+    if experiment.layer is not None and salt is not None:
+        begin, stop = share_to_shards(experiment.layer.from_), share_to_shards(experiment.layer.to)
+        layer = AllocationLayer(experiment.layer.id, salt, begin, stop)
+    targeting = experiment.targeting
+    return Allocation(
+        experiment_id=experiment.id,
+        status=experiment.status,
+        phases=phases,
+        layer=layer,
+        targeting=None if targeting is None else inline_segments(targeting, segments or {}),
+        configs={variant.id: variant.config for variant in experiment.variants},
+        fallback=experiment.shipped or experiment.control.id,
+        end=experiment.end,
+        pauses=tuple((pause.start, pause.end) for pause in experiment.pauses),
+    )
+
+
+def inline_segments(condition: Condition, segments: Mapping[str, Condition]) -> Condition:
+    """Put the conditions of named segments where they are named, since no SDK knows our names.
+
+    Raises:
+        ExportError: A segment is unknown.
+    """
+    match condition.kind:
+        case "segment":
+            name = str(condition.segment)
+            if name not in segments:
+                raise ExportError(
+                    Problem(
+                        "unknown segment",
+                        value=name,
+                        rule=f"one of: {', '.join(sorted(segments)) or 'none is declared'}",
+                    )
+                )
+            return inline_segments(segments[name], segments)
+        case "all" | "any" as kind:
+            parts = tuple(inline_segments(part, segments) for part in condition.parts)
+            return condition.model_copy(update={kind: parts})
+        case "not":
+            return condition.model_copy(update={"not_": inline_segments(condition.parts[0], segments)})
+        case _:
+            return condition
+
+
+def assign(
+    allocation: Allocation,
+    units: pl.Series,
+    at: datetime,
+    attributes: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """The variant of each unit, why, and how probable it was.
+
+    Args:
+        allocation: The experiment's allocation.
+        units: Ids, shape (n,), without nulls.
+        at: The instant whose phase decides; naive UTC.
+        attributes: n rows in the order of the units, for the targeting; a missing column is a missing
+            attribute.
+
+    Returns:
+        A frame of n rows: ``unit_id``, ``variant`` (null when the unit gets none), ``reason`` (one of
+        `REASONS`) and ``probability`` (of that variant for a unit that takes part; null without a variant).
+
+    Raises:
+        ExportError: An id is null, or ``attributes`` has another number of rows.
+    """
+    if attributes is not None and attributes.height != len(units):
+        raise ExportError(
+            Problem(
+                "attributes do not fit the units",
+                value=f"{attributes.height} rows for {len(units)} units",
+                rule="one row a unit, in the same order",
+            )
+        )
+    state = allocation.state_at(at)
+    if state == "shipped":
+        return _frame(units, state, allocation.fallback, 1.0)
+    if state != "open":
+        return _frame(units, state, None, None)
+    phase = allocation.phase_at(at)
+    reason = np.full(len(units), REASONS.index("assigned"), dtype=np.int8)
+    reason[shards(phase.traffic_salt, units) >= phase.traffic_shards] = REASONS.index("outside_traffic")
+    if allocation.layer is not None:
+        inside = shards(allocation.layer.salt, units)
+        outside = (inside < allocation.layer.begin) | (inside >= allocation.layer.end)
+        reason[outside] = REASONS.index("outside_layer")
+    if allocation.targeting is not None:
+        reason[~eligible(allocation.targeting, len(units), attributes)] = REASONS.index("not_targeted")
+    position = positions(list(phase.ranges.values()), shards(phase.split_salt, units))
+    drawn = pl.DataFrame(
+        {
+            "unit_id": units,
+            "variant": pl.Series(list(phase.ranges), dtype=pl.String)[position],
+            "reason": pl.Series(REASONS)[reason],
+            "probability": pl.Series([phase.probability(name) for name in phase.ranges])[position],
+        }
+    )
+    taking_part = pl.col("reason") == "assigned"
+    return drawn.with_columns(
+        variant=pl.when(taking_part).then("variant"), probability=pl.when(taking_part).then("probability")
+    )
+
+
+def eligible(condition: Condition, count: int, attributes: pl.DataFrame | None) -> NDArray[np.bool_]:
+    """Whether each unit's attributes satisfy a condition; each distinct combination is judged once.
+
+    Args:
+        condition: Without named segments.
+        count: The number of units n.
+        attributes: n rows, or none when nothing is known of them.
+
+    Returns:
+        Shape (n,); unknown is not satisfied.
+    """
+    wanted = sorted(attribute_names(condition) & set(attributes.columns if attributes is not None else ()))
+    if attributes is None or not wanted:
+        return np.full(count, evaluate(condition, {}) is True)
+    combinations = attributes.select(wanted).unique()
+    verdicts = combinations.with_columns(
+        eligible=pl.Series([evaluate(condition, row) is True for row in combinations.iter_rows(named=True)])
+    )
+    return (
+        attributes.select(wanted)
+        .join(verdicts, on=wanted, how="left", nulls_equal=True, maintain_order="left")["eligible"]
+        .to_numpy()
+    )
+
+
+def attribute_names(condition: Condition) -> set[str]:
+    """The attributes that a condition looks at."""
+    if condition.attribute is not None:
+        return {condition.attribute}
+    return set().union(*(attribute_names(part) for part in condition.parts))
+
+
+def _frame(units: pl.Series, reason: str, variant: str | None, probability: float | None) -> pl.DataFrame:
+    return (
+        units.alias("unit_id")
+        .to_frame()
+        .with_columns(
+            variant=pl.lit(variant, dtype=pl.String),
+            reason=pl.lit(reason),
+            probability=pl.lit(probability, dtype=pl.Float64),
+        )
+    )

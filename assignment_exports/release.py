@@ -1,0 +1,198 @@
+"""One release: the payloads of a new version, and what changed since the last one, in words.
+
+An experiment whose validity gate is closed, whose definition is broken or whose targeting the payload cannot
+express keeps its last good config; one that never had any is withheld. Nothing of that touches the others.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from analysis.catalogue.shards import TOTAL_SHARDS
+from assignment_exports.allocation import LIVE
+from assignment_exports.errors import ExportError
+from assignment_exports.publishing import canonical_json
+from assignment_exports.ufc import assemble, compile_flags, flag_keys, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    import polars as pl
+
+    from assignment_exports.allocation import Allocation
+    from assignment_exports.publishing import PublishedVersion
+
+UFC: Final = "ufc.json"
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What `publish` takes.
+
+    Attributes:
+        payloads: Bytes by relative path.
+        meta: The manifest's part that this room writes: cut-off, and per experiment change, reason and diff.
+    """
+
+    payloads: Mapping[str, bytes]
+    meta: Mapping[str, Any]
+
+
+def build_release(
+    allocations: Iterable[Allocation],
+    as_of: datetime,
+    *,
+    held: Mapping[str, str] | None = None,
+    previous: PublishedVersion | None = None,
+    frames: Mapping[str, pl.DataFrame] | None = None,
+    prefix: str = "",
+) -> Release:
+    """Compile every experiment and say what changed.
+
+    Args:
+        allocations: The experiments of the catalogue.
+        as_of: The cut-off instant, naive UTC.
+        held: Experiments whose config must not change, with the reason in words: a closed validity gate or a
+            broken definition. Stopping is never held back: a paused, completed or cancelled experiment takes
+            traffic away, which a closed gate must not prevent.
+        previous: The version in force; last good configs come from it.
+        frames: Tables to export as Parquet, by name without suffix (``results``, ``assignments/cta``).
+
+        prefix: The project's prefix of exported flag keys.
+
+    Returns:
+        The payloads and the manifest's entries.
+    """
+    held = held or {}
+    before = _entries(previous)
+    before_flags = _flags(previous)
+    entries: dict[str, Json] = {}
+    flags: dict[str, Json] = {}
+    wanted = {allocation.experiment_id: allocation for allocation in allocations}
+    for name in sorted(wanted.keys() | held.keys()):
+        allocation = wanted.get(name)
+        reason = held.get(name, "") if allocation is None or allocation.status == "running" else ""
+        if allocation is not None and not reason:
+            try:
+                flags |= compile_flags(allocation, as_of, prefix)
+            except ExportError as error:
+                reason = str(error)
+        if allocation is None or reason:
+            kept = {key: before_flags[key] for key in flag_keys(name, prefix) if key in before_flags}
+            flags |= kept
+            entries[name] = _held_entry(reason, before.get(name), kept=bool(kept))
+        elif allocation.status in LIVE:
+            entries[name] = _entry(describe(allocation, as_of), before.get(name))
+    for name in sorted(before.keys() - entries.keys()):
+        if before[name]["allocation"] is not None:
+            entries[name] = {
+                "change": "removed",
+                "reason": "it is no longer running, paused or completed in the catalogue",
+                "diff": ["its flags are no longer served: the caller's default applies"],
+                "allocation": None,
+            }
+    payloads = {UFC: canonical_json(assemble(flags, as_of))}
+    payloads |= {f"{name}.parquet": parquet_bytes(frame) for name, frame in (frames or {}).items()}
+    return Release(payloads, {"cut_off": timestamp(as_of), "experiments": entries})
+
+
+def describe(allocation: Allocation, as_of: datetime) -> Json:
+    """What an experiment's config does, as plain values that can be compared and read."""
+    phase = allocation.phase_at(as_of)
+    layer = allocation.layer
+    return {
+        "status": allocation.status,
+        "state": allocation.state_at(as_of),
+        "traffic": phase.traffic_shards / TOTAL_SHARDS,
+        "weights": {variant: phase.probability(variant) for variant in phase.ranges},
+        "salts": [phase.traffic_salt, phase.split_salt],
+        "layer": None
+        if layer is None
+        else {"id": layer.layer, "from": layer.begin / TOTAL_SHARDS, "to": layer.end / TOTAL_SHARDS},
+        "targeting": None
+        if allocation.targeting is None
+        else allocation.targeting.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "configs": {variant: dict(config) for variant, config in allocation.configs.items()},
+        "after": allocation.fallback,
+        "end": None if allocation.end is None else timestamp(allocation.end),
+    }
+
+
+def differences(before: Json, after: Json) -> list[str]:
+    """What changed between two descriptions, one sentence fragment each.
+
+    >>> differences({"traffic": 0.1, "weights": {"a": 1.0}}, {"traffic": 0.5, "weights": {"a": 1.0}})
+    ['traffic 10 % -> 50 %']
+    """
+    lines = []
+    for field in sorted(before.keys() | after.keys()):
+        old, new = before.get(field), after.get(field)
+        if old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict) and field in {"weights", "configs"}:
+            lines += [
+                _change(f"{field.removesuffix('s')} of {part}", field, old.get(part), new.get(part))
+                for part in sorted(old.keys() | new.keys())
+                if old.get(part) != new.get(part)
+            ]
+        else:
+            lines.append(_change(field, field, old, new))
+    return lines
+
+
+def parquet_bytes(frame: pl.DataFrame) -> bytes:
+    """A frame as one Parquet file; equal frames give equal bytes."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", statistics=True)
+    return buffer.getvalue()
+
+
+def _change(what: str, field: str, old: Any, new: Any) -> str:
+    return f"{what} {_words(field, old)} -> {_words(field, new)}"
+
+
+def _words(field: str, value: Any) -> str:
+    if value is None:
+        return "none"
+    if field in {"traffic", "weights"}:
+        return f"{100 * value:.10g} %"
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _entry(description: Json, before: Json | None) -> Json:
+    known = before["allocation"] if before is not None else None
+    if known is None:
+        return {"change": "added", "reason": "first config", "diff": [], "allocation": description}
+    diff = differences(known, description)
+    return {
+        "change": "changed" if diff else "unchanged",
+        "reason": "the definition or its dates changed" if diff else "",
+        "diff": diff,
+        "allocation": description,
+    }
+
+
+def _held_entry(reason: str, before: Json | None, *, kept: bool) -> Json:
+    words = "the last good config stays in force" if kept else "no config was ever good: none is served"
+    return {
+        "change": "kept" if kept else "withheld",
+        "reason": reason,
+        "diff": [words],
+        "allocation": before["allocation"] if before is not None and kept else None,
+    }
+
+
+def _entries(previous: PublishedVersion | None) -> dict[str, Json]:
+    return {} if previous is None else dict(previous.manifest.get("experiments", {}))
+
+
+def _flags(previous: PublishedVersion | None) -> dict[str, Json]:
+    if previous is None:
+        return {}
+    flags: dict[str, Json] = json.loads((previous.path / UFC).read_bytes())["flags"]
+    return flags

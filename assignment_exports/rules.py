@@ -1,0 +1,135 @@
+"""Targeting conditions as UFC rules: any of the rules, each with conditions that must all hold.
+
+UFC has neither negation nor nesting, so a condition is first rewritten with the negations at its tests, then
+multiplied out. Both steps keep the three-valued meaning: a UFC test on a missing attribute is false, whether
+the operator is negative or not, and so is every condition that the catalogue calls unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import chain, product
+from typing import TYPE_CHECKING, Any, Final
+
+from analysis.catalogue.conditions import Condition, as_text
+from analysis.errors import Problem
+from assignment_exports.errors import ExportError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    UfcCondition = dict[str, Any]
+    Alternatives = list[list[UfcCondition]]
+
+MAX_RULES: Final = 200
+_OPPOSITE: Final = {
+    "in": "not_in",
+    "equals": "not_equals",
+    "matches": "not_matches",
+    "gt": "lte",
+    "gte": "lt",
+    "semver_gt": "semver_lte",
+    "semver_gte": "semver_lt",
+}
+_NEGATED: Final = {**_OPPOSITE, **{value: key for key, value in _OPPOSITE.items()}}
+_SEMVER: Final = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?((?:[-+].*)?)")
+
+
+def rules_of(condition: Condition) -> list[dict[str, list[UfcCondition]]]:
+    """Compile a condition without named segments.
+
+    Returns:
+        UFC rules; a unit is let in when at least one of them holds.
+
+    Raises:
+        ExportError: More than `MAX_RULES` rules would be needed.
+    """
+    return [{"conditions": conditions} for conditions in _alternatives(condition, negated=False)]
+
+
+def _alternatives(condition: Condition, *, negated: bool) -> Alternatives:
+    if condition.kind == "not":
+        return _alternatives(condition.parts[0], negated=not negated)
+    if condition.kind == "test":
+        return _test(condition, negated=negated)
+    parts = [_alternatives(part, negated=negated) for part in condition.parts]
+    if (condition.kind == "any") is not negated:
+        alternatives = [conditions for part in parts for conditions in part]
+    else:
+        alternatives = []
+        count = 1
+        for part in parts:
+            count *= len(part)
+        if count <= MAX_RULES:
+            alternatives = [list(chain.from_iterable(choice)) for choice in product(*parts)]
+        else:
+            _refuse_size(count)
+    if len(alternatives) > MAX_RULES:
+        _refuse_size(len(alternatives))
+    return alternatives
+
+
+def _refuse_size(count: int) -> None:
+    raise ExportError(
+        Problem(
+            "the targeting is too intricate for UFC",
+            value=f"{count} rules once multiplied out",
+            rule=f"at most {MAX_RULES} rules",
+            hint="compute the condition as one attribute in the warehouse and target that attribute",
+        )
+    )
+
+
+def _test(condition: Condition, *, negated: bool) -> Alternatives:
+    attribute, operator, operand = str(condition.attribute), condition.operator, condition.operand
+    if operator == "between":
+        low, high = operand
+        if negated:
+            return [[_condition(attribute, "lt", low)], [_condition(attribute, "gt", high)]]
+        return [[_condition(attribute, "gte", low), _condition(attribute, "lte", high)]]
+    if operator == "semver_equals":
+        if negated:
+            return [
+                [_condition(attribute, "semver_lt", operand)],
+                [_condition(attribute, "semver_gt", operand)],
+            ]
+        return [[_condition(attribute, "semver_gte", operand), _condition(attribute, "semver_lte", operand)]]
+    if operator == "is_null":
+        return [[{"attribute": attribute, "operator": "IS_NULL", "value": operand is not negated}]]
+    return [[_condition(attribute, _NEGATED[operator] if negated else operator, operand)]]
+
+
+def _condition(attribute: str, operator: str, operand: Any) -> UfcCondition:
+    name, value = _COMPILED[operator]
+    return {"attribute": attribute, "operator": name, "value": value(operand)}
+
+
+def _texts(operand: Any) -> list[str]:
+    items = operand if isinstance(operand, tuple | list) else (operand,)
+    return [as_text(item) for item in items]
+
+
+def _same(operand: Any) -> Any:
+    return operand
+
+
+def _three_parts(operand: Any) -> str:
+    """SDKs parse versions strictly: 2.1 is not one for them, 2.1.0 is."""
+    found = _SEMVER.fullmatch(str(operand))
+    if found is None:
+        raise ExportError(
+            Problem("not a semantic version", value=str(operand), rule="such as 2.10.0 or 2.10.0-beta.1")
+        )
+    return ".".join(str(int(part or 0)) for part in found.groups()[:3]) + found[4]
+
+
+_COMPILED: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
+    "in": ("ONE_OF", _texts),
+    "not_in": ("NOT_ONE_OF", _texts),
+    "equals": ("ONE_OF", _texts),
+    "not_equals": ("NOT_ONE_OF", _texts),
+    "matches": ("MATCHES", _same),
+    "not_matches": ("NOT_MATCHES", _same),
+    **{op: (op.upper(), _same) for op in ("gt", "gte", "lt", "lte")},
+    **{f"semver_{op}": (op.upper(), _three_parts) for op in ("gt", "gte", "lt", "lte")},
+}

@@ -1,0 +1,142 @@
+"""The universal flag configuration (UFC): the payload that Eppo's SDKs evaluate in-process.
+
+Format (https://github.com/Eppo-exp/sdk-test-data): a flag holds allocations, tried in order. An allocation
+applies inside ``[startAt, endAt)`` when it has no rules or at least one rule whose conditions all hold; then
+the first split serves whose shards all hold, a shard holding when ``md5("{salt}-{subject}")`` falls in one of
+its half-open ranges.
+
+One STRING flag an experiment (key = experiment id, value = variant id), and a JSON flag ``<id>__config`` with
+the same allocations that serves the variant's config.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from analysis.catalogue.shards import TOTAL_SHARDS
+from assignment_exports.allocation import LIVE
+from assignment_exports.rules import rules_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from assignment_exports.allocation import Allocation, AllocationPhase
+
+CONFIG_SUFFIX: Final = "__config"
+
+
+def compile_flags(allocation: Allocation, as_of: datetime, prefix: str = "") -> dict[str, dict[str, Any]]:
+    """The two flags of one experiment; none for an experiment that is not live.
+
+    Phases that ended by ``as_of`` are left out, those to come are included with their dates, so that a config
+    that nobody renews still ramps and ends on time. A paused experiment's flag is disabled; after the end, or
+    when completed, everybody gets the shipped variant, else control.
+
+    Args:
+        allocation: The experiment's allocation.
+        as_of: The cut-off instant of the export, naive UTC.
+        prefix: Put before both keys, so that several projects share one SDK environment.
+
+    Returns:
+        Flags by key.
+
+    Raises:
+        ExportError: The targeting says what UFC cannot express.
+    """
+    if allocation.status not in LIVE:
+        return {}
+    variant_key, config_key = flag_keys(allocation.experiment_id, prefix)
+    common = {
+        "enabled": allocation.status != "paused",
+        "totalShards": TOTAL_SHARDS,
+        "allocations": _allocations(allocation, as_of),
+    }
+    values = {variant: variant for variant in allocation.configs}
+    configs = {
+        variant: json.dumps(config, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        for variant, config in allocation.configs.items()
+    }
+    return {
+        name: {"key": name, "variationType": kind, "variations": _variations(served), **common}
+        for name, kind, served in ((variant_key, "STRING", values), (config_key, "JSON", configs))
+    }
+
+
+def assemble(flags: Mapping[str, Mapping[str, Any]], as_of: datetime) -> dict[str, Any]:
+    """The whole configuration around the flags.
+
+    Args:
+        flags: By key.
+        as_of: Shown as ``createdAt``.
+    """
+    return {
+        "createdAt": timestamp(as_of),
+        "format": "SERVER",
+        "environment": {"name": "fairsplit"},
+        "flags": dict(flags),
+        "bandits": {},
+    }
+
+
+def timestamp(instant: datetime) -> str:
+    """A naive UTC instant as the SDKs read it."""
+    return instant.isoformat(timespec="milliseconds") + "Z"
+
+
+def _variations(served: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    return {variant: {"key": variant, "value": value} for variant, value in served.items()}
+
+
+def _allocations(allocation: Allocation, as_of: datetime) -> list[dict[str, Any]]:
+    over = allocation.status == "completed"
+    rules = [] if allocation.targeting is None else rules_of(allocation.targeting)
+    compiled: list[dict[str, Any]] = [
+        {
+            "key": f"{allocation.experiment_id}-phase-{number}-{stretch}",
+            "startAt": timestamp(start),
+            "endAt": None if end is None else timestamp(end),
+            "rules": rules,
+            "splits": _splits(allocation, phase),
+            "doLog": True,
+        }
+        for number, phase in enumerate(allocation.phases)
+        for stretch, (start, end) in enumerate(allocation.open_stretches(phase), start=1)
+        if not over and (end is None or end > as_of)
+    ]
+    if over or allocation.end is not None:
+        after = {
+            "key": f"{allocation.experiment_id}-after",
+            "startAt": None if over or allocation.end is None else timestamp(allocation.end),
+            "endAt": None,
+            "rules": [],
+            "splits": [{"variationKey": allocation.fallback, "shards": [], "extraLogging": {}}],
+            "doLog": False,
+        }
+        compiled.append(after)
+    return compiled
+
+
+def _splits(allocation: Allocation, phase: AllocationPhase) -> list[dict[str, Any]]:
+    gates = [_shard(phase.traffic_salt, 0, phase.traffic_shards)]
+    if allocation.layer is not None:
+        gates.append(_shard(allocation.layer.salt, allocation.layer.begin, allocation.layer.end))
+    return [
+        {
+            "variationKey": variant,
+            "shards": [*gates, _shard(phase.split_salt, begin, end)],
+            "extraLogging": {"label": f"{allocation.experiment_id}:{variant}"},
+        }
+        for variant, (begin, end) in phase.ranges.items()
+        if begin < end
+    ]
+
+
+def _shard(salt: str, begin: int, end: int) -> dict[str, Any]:
+    return {"salt": salt, "ranges": [{"start": begin, "end": end}]}
+
+
+def flag_keys(experiment: str, prefix: str = "") -> tuple[str, str]:
+    """The keys of an experiment's two flags: the variant's and the config's."""
+    return prefix + experiment, prefix + experiment + CONFIG_SUFFIX
