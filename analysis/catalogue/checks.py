@@ -17,6 +17,7 @@ from analysis.catalogue.shards import exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from analysis.catalogue.conditions import Condition
     from analysis.catalogue.experiment import Experiment, Phase, TargetingTest
@@ -69,6 +70,11 @@ def targeting_findings(condition: Condition | None, segments: Mapping[str, Condi
         yield Finding(path, what, shown(value), rule, hint)
 
 
+def stamp(instant: datetime) -> str:
+    """A naive UTC instant as the user writes it."""
+    return f"{instant.isoformat()}Z"
+
+
 def _type_findings(experiment: Experiment, project: Project) -> Iterator[Finding]:
     arms = len(experiment.variants)
     if experiment.type == "ab" and arms != 2:
@@ -88,7 +94,7 @@ def _type_findings(experiment: Experiment, project: Project) -> Iterator[Finding
 def _time_findings(experiment: Experiment) -> Iterator[Finding]:
     start, end = experiment.start, experiment.end
     if end is not None and end <= start:
-        yield Finding(("end",), "the end is not after the start", f"{end}Z", f"after {start}Z")
+        yield Finding(("end",), "the end is not after the start", stamp(end), f"after {stamp(start)}")
         return
     if experiment.status in _ENDED and end is None:
         yield Finding(("status",), f"a {experiment.status} experiment has no end", rule="end: an instant")
@@ -102,12 +108,14 @@ def _time_findings(experiment: Experiment) -> Iterator[Finding]:
     for position, phase in enumerate(experiment.phases):
         where: KeyPath = ("phases", position, "start")
         if position == 0 and phase.start != start:
-            rule = f"the experiment's start, {start}Z"
-            yield Finding(where, "the first phase does not begin at the start", f"{phase.start}Z", rule)
+            rule = f"the experiment's start, {stamp(start)}"
+            yield Finding(where, "the first phase does not begin at the start", stamp(phase.start), rule)
         elif previous is not None and phase.start <= previous:
-            yield Finding(where, "phases are not in order of time", f"{phase.start}Z", f"after {previous}Z")
+            yield Finding(
+                where, "phases are not in order of time", stamp(phase.start), f"after {stamp(previous)}"
+            )
         if end is not None and phase.start >= end:
-            yield Finding(where, "a phase begins after the end", f"{phase.start}Z", f"before {end}Z")
+            yield Finding(where, "a phase begins after the end", stamp(phase.start), f"before {stamp(end)}")
         previous = phase.start
     yield from _pause_findings(experiment)
 
@@ -120,19 +128,19 @@ def _pause_findings(experiment: Experiment) -> Iterator[Finding]:
             yield Finding(
                 (*where, "start"),
                 "pauses overlap or begin before the start",
-                f"{pause.start}Z",
-                f"≥ {floor}Z",
+                stamp(pause.start),
+                f"≥ {stamp(floor)}",
             )
         if pause.end is None:
             if position < len(experiment.pauses) - 1:
                 yield Finding((*where, "end"), "only the last pause may be without end")
             continue
         if pause.end <= pause.start:
-            rule = f"after {pause.start}Z"
-            yield Finding((*where, "end"), "a pause's end is not after its start", f"{pause.end}Z", rule)
+            rule = f"after {stamp(pause.start)}"
+            yield Finding((*where, "end"), "a pause's end is not after its start", stamp(pause.end), rule)
         if experiment.end is not None and pause.end > experiment.end:
             yield Finding(
-                (*where, "end"), "a pause ends after the end", f"{pause.end}Z", f"≤ {experiment.end}Z"
+                (*where, "end"), "a pause ends after the end", stamp(pause.end), f"≤ {stamp(experiment.end)}"
             )
         floor = max(floor, pause.end)
 
@@ -155,6 +163,8 @@ def _weight_findings(experiment: Experiment) -> Iterator[Finding]:
         value = f"{experiment.layer.from_:g} to {experiment.layer.to:g}"
         yield Finding(("layer",), "the layer's share is empty", value, "from < to")
     declared = [variant.id for variant in experiment.variants]
+    if len(set(declared)) < len(declared):
+        return
     for position, phase in enumerate(experiment.history):
         here: KeyPath = ("phases", position, "weights") if experiment.phases else ("variants",)
         yield from _phase_findings(phase, here, declared)

@@ -1,8 +1,8 @@
 """The one condition language of targeting, segments and flags, and its evaluation for one unit.
 
 Three-valued: a test on an attribute that the unit lacks, or whose type does not fit the operator, is
-*unknown* (`None`), not false; ``not`` of unknown is unknown; ``all`` is false if any part is false, else unknown if any
-is unknown; ``any`` mirrors it. Only a condition that is *true* lets a unit in. So
+*unknown* (`None`), not false; ``not`` of unknown is unknown; ``all`` is false if any part is false, else
+unknown if any is unknown; ``any`` mirrors it. Only a condition that is *true* lets a unit in. So
 ``not: {attribute: country, in: [US]}`` leaves out a unit without country, exactly as ``not_in`` does and as
 the SDKs do; say ``is_null: true`` to mean it.
 

@@ -79,11 +79,11 @@ def parse_model(model: type[Model], document: Document) -> Model | list[Problem]
         return model.model_validate(document.data, by_alias=True, by_name=False)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        return [_shape_finding(model, detail).problem(document) for detail in details]
+        return [_shape_finding(model, detail, document).problem(document) for detail in details]
 
 
-def _shape_finding(model: type[BaseModel], detail: ErrorDetails) -> Finding:
-    path = _path(detail["loc"])
+def _shape_finding(model: type[BaseModel], detail: ErrorDetails, document: Document) -> Finding:
+    path = _path(detail["loc"], document, is_missing=detail["type"] == "missing")
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     last = str(path[-1]) if path else ""
     quoted = "" if isinstance(value, dict | list | tuple | BaseModel) or value is None else shown(value)
@@ -124,10 +124,13 @@ def _noun(value: Any) -> str:
     return "a list" if isinstance(value, list | tuple) else "a mapping"
 
 
-def _path(location: tuple[str | int, ...]) -> KeyPath:
+def _path(location: tuple[str | int, ...], document: Document, *, is_missing: bool) -> KeyPath:
     # Pydantic marks a fault of a mapping's key, and the branch of a union, as extra steps not in the file.
-    skip = {"[key]", "str", "bool", "int", "float"}
-    return tuple(part for part in location if part not in skip)
+    path: KeyPath = ()
+    for part in location:
+        if (*path, part) in document.lines or (is_missing and part == location[-1]):
+            path = (*path, part)
+    return path
 
 
 def _keys(model: type[BaseModel], path: KeyPath) -> list[str]:

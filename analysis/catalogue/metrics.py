@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
-from analysis.catalogue.fields import Duration, Items, Name, Strict, Text
+from analysis.catalogue.fields import Items, Name, Strict, Text, parse_duration
 from analysis.catalogue.findings import Finding, did_you_mean, parse_model
 from analysis.catalogue.yaml_source import Document, YamlFaultError, read_yaml
 
@@ -42,6 +42,15 @@ Test = Literal[
 Direction = Literal["increase", "decrease"]
 
 
+def _parse_window(value: Any) -> Any:
+    return value if value == "open" else parse_duration(value)
+
+
+Window = Annotated[
+    timedelta | Literal["open"], BeforeValidator(_parse_window), PlainSerializer(str, return_type=str)
+]
+
+
 class Winsorize(Strict):
     """Quantiles of the pooled arms at which unit values are capped."""
 
@@ -55,7 +64,7 @@ class MetricMeta(Strict):
     kind: Kind
     unit: Text
     direction: Direction
-    window: Duration | Literal["open"]
+    window: Window
     retention_day: Annotated[int | None, Field(ge=0, le=365)] = None
     cuped: bool = False
     winsorize: Winsorize | None = None
@@ -144,8 +153,8 @@ def read_metrics(dbt_project_dir: Path) -> tuple[dict[str, MetricDefinition], li
         dbt_project_dir: Folder of `dbt_project.yml`.
 
     Returns:
-        The sound metrics sorted by name, and what is wrong with the others. Metrics without the meta are parts
-        of ratios or belong to other tools, and are left alone.
+        The sound metrics sorted by name, and what is wrong with the others. Metrics without the meta are
+        parts of ratios or belong to other tools, and are left alone.
     """
     problems: list[Problem] = []
     measures: dict[str, _Measure] = {}

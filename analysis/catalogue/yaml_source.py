@@ -158,7 +158,7 @@ def parse_yaml(text: str, name: str) -> Document:
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
         raise YamlFaultError(
-            Problem("the file holds a control character", f"{name}:{line}", f"#x{ord(error.character):04x}")
+            Problem("the file holds a control character", f"{name}:{line}", f"#x{error.character:04x}")
         ) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

@@ -1,0 +1,416 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from analysis.catalogue import load_catalogue
+
+BROKEN = Path(__file__).parent / "broken"
+
+EXPECTED: dict[str, list[str]] = {
+    "Upper_case": [
+        (
+            "experiments/Upper_case.yaml:1 id: has characters that are not allowed (Upper_case: a "
+            "slug: lower-case letters, digits, - and single _)"
+        ),
+    ],
+    "alias_bomb": [
+        "experiments/alias_bomb.yaml:13: not valid YAML: alias '*a' is not allowed",
+    ],
+    "bad_regex": [
+        (
+            "experiments/bad_regex.yaml:13 targeting.matches: the pattern is not a regular "
+            "expression ((?=Chrome): Rust/RE2 syntax, without look-around)"
+        ),
+    ],
+    "bad_semver": [
+        (
+            "experiments/bad_semver.yaml:13 targeting.semver_gte: is not a semantic version (two: "
+            "such as 2.10.0 or 2.10.0-beta.1)"
+        ),
+    ],
+    "bad_tag": [
+        (
+            "experiments/bad_tag.yaml:2 name: a YAML tag is not allowed "
+            "(tag:yaml.org,2002:python/object/apply:os.system)"
+        ),
+    ],
+    "between_reversed": [
+        (
+            "experiments/between_reversed.yaml:13 targeting.any[0].between: the bounds are reversed "
+            "(40, 20: [low, high])"
+        ),
+    ],
+    "bool_as_text": [
+        "experiments/bool_as_text.yaml:9 variants[0].control: must be true or false (yes)",
+    ],
+    "chicken": [
+        (
+            "flags/chicken.yaml:7 depends_on: flags depend on one another in a circle (chicken → egg "
+            "→ chicken)"
+        ),
+    ],
+    "circle_a": [
+        (
+            "segments/circle_a.yaml:3 condition: segments refer to one another in a circle (circle_a "
+            "→ circle_b → circle_a)"
+        ),
+    ],
+    "circle_b": [
+        (
+            "segments/circle_b.yaml:3 condition: segments refer to one another in a circle (circle_b "
+            "→ circle_a → circle_b)"
+        ),
+    ],
+    "condition_empty": [
+        "experiments/condition_empty.yaml:13 targeting.all: has too few items (0: ≥ 1)",
+    ],
+    "condition_mixed": [
+        (
+            "experiments/condition_mixed.yaml:13 targeting: a condition mixes forms (all, attribute: "
+            "exactly one of all, any, not, segment, attribute)"
+        ),
+    ],
+    "condition_no_operator": [
+        (
+            "experiments/condition_no_operator.yaml:13 targeting.not: an attribute test has no "
+            "operator (exactly one of: in, not_in, equals, not_equals, gt, gte, lt, lte, between, "
+            "matches, not_matches, semver_equals, semver_gt, semver_gte, semver_lt, semver_lte, "
+            "is_null)"
+        ),
+    ],
+    "condition_operators": [
+        (
+            "experiments/condition_operators.yaml:13 targeting: an attribute test has several "
+            "operators (gt, lt: exactly one of: in, not_in, equals, not_equals, gt, gte, lt, lte, "
+            "between, matches, not_matches, semver_equals, semver_gt, semver_gte, semver_lt, "
+            "semver_lte, is_null)"
+        ),
+    ],
+    "config_misfit": [
+        (
+            "experiments/config_misfit.yaml:10 variants[1].config.colour: the config does not fit "
+            "config_schema (7 is not of type 'string')"
+        ),
+    ],
+    "config_remote": [
+        (
+            "experiments/config_remote.yaml:13 config_schema: refers outside itself "
+            "(https://example.com/schema.json: $ref: '#/…')"
+        ),
+    ],
+    "config_schema_bad": [
+        (
+            "experiments/config_schema_bad.yaml:13 config_schema.type: is not a JSON Schema "
+            "('objekt' is not valid under any of the given schemas)"
+        ),
+    ],
+    "duplicate_key": [
+        (
+            "experiments/duplicate_key.yaml:13 owner: key 'owner' is given twice (once only; the "
+            "first is on line 3)"
+        ),
+    ],
+    "duplicate_variant": [
+        "experiments/duplicate_variant.yaml:9 variants[0].id: two variants have one id (control)",
+        "experiments/duplicate_variant.yaml:10 variants[1].id: two variants have one id (control)",
+    ],
+    "egg": [
+        ("flags/egg.yaml:7 depends_on: flags depend on one another in a circle (egg → chicken → egg)"),
+    ],
+    "empty_file": [
+        "experiments/empty_file.yaml:1: the file is empty",
+    ],
+    "end_before_start": [
+        (
+            "experiments/end_before_start.yaml:7 end: the end is not after the start "
+            "(2026-01-02T00:00:00Z: after 2026-01-05T00:00:00Z)"
+        ),
+    ],
+    "ended_without_end": [
+        ("experiments/ended_without_end.yaml:5 status: a completed experiment has no end (end: an instant)"),
+    ],
+    "expect_unknown": [
+        (
+            "experiments/expect_unknown.yaml:13 tests[0].expect: unknown variant (redd: none, any, "
+            "or one of: control, red). Hint: did you mean 'red'?"
+        ),
+    ],
+    "expect_variant_without_unit": [
+        (
+            "experiments/expect_variant_without_unit.yaml:13 tests[0]: a variant can only be "
+            "expected of a unit (red). Hint: add `unit: <id>`, or expect any"
+        ),
+    ],
+    "factor_level": [
+        (
+            "experiments/factor_level.yaml:10 variants[1].levels.colour: unknown level (rot: one of: "
+            "blue, red)"
+        ),
+    ],
+    "first_phase_late": [
+        (
+            "experiments/first_phase_late.yaml:13 phases[0].start: the first phase does not begin at "
+            "the start (2026-01-06T00:00:00Z: the experiment's start, 2026-01-05T00:00:00Z)"
+        ),
+    ],
+    "good_short": [
+        "flags/good_short.yaml:1 id: an experiment already exports this flag (good_short)",
+    ],
+    "guardrail_margin": [
+        (
+            "experiments/guardrail_margin.yaml:13 metrics.secondary[0].non_inferiority_margin: only "
+            "a guardrail has a non-inferiority margin (error_rate)"
+        ),
+    ],
+    "id_differs": [
+        (
+            "experiments/id_differs.yaml:1 id: the id differs from the file's name (something_else: "
+            "'id_differs')"
+        ),
+    ],
+    "indent": [
+        ("experiments/indent.yaml:12: not valid YAML: found character '\\t' that cannot start any token"),
+    ],
+    "layer_empty": [
+        ("experiments/layer_empty.yaml:13 layer: the layer's share is empty (0.5 to 0.5: from < to)"),
+    ],
+    "layer_fine_grain": [
+        (
+            "experiments/layer_fine_grain.yaml:13 layer.from: is finer than one shard (1e-05: a "
+            "multiple of 0.0001)"
+        ),
+    ],
+    "layer_second": [
+        (
+            "experiments/layer_second.yaml:13 layer: the layer's share is taken (checkout 0.4 to "
+            "0.9: outside 0 to 0.5 while 'layer_first' runs)"
+        ),
+    ],
+    "list_at_top": [
+        "experiments/list_at_top.yaml:1: must be a mapping of keys to values (a list)",
+    ],
+    "lost_link": [
+        (
+            "flags/lost_link.yaml:8 depends_on[0].flag: unknown flag (new_them). Hint: did you mean "
+            "'new_theme'?"
+        ),
+        (
+            "flags/lost_link.yaml:7 experiment: unknown experiment (good_shor). Hint: did you mean "
+            "'good_short'?"
+        ),
+    ],
+    "metric_twice": [
+        (
+            "experiments/metric_twice.yaml:13 metrics.secondary[0]: the metric already has a role "
+            "(checkout_conversion: only primary)"
+        ),
+    ],
+    "metric_unknown": [
+        (
+            "experiments/metric_unknown.yaml:12 metrics.primary[0]: unknown metric "
+            "(checkout_convertion: a metric of the dbt semantic layer). Hint: did you mean "
+            "'checkout_conversion'?"
+        ),
+    ],
+    "missing_owner": [
+        "experiments/missing_owner.yaml:1 owner: key 'owner' is missing",
+    ],
+    "nan_weight": [
+        "experiments/nan_weight.yaml:9 variants[0].weight: is not a finite number (nan)",
+    ],
+    "negative_weight": [
+        ("experiments/negative_weight.yaml:9 variants[0].weight: is out of range (-0.5: must be ≥ 0)"),
+    ],
+    "no_control": [
+        (
+            "experiments/no_control.yaml:8 variants: no variant is the control (exactly one with "
+            "control: true)"
+        ),
+    ],
+    "no_primary": [
+        "experiments/no_primary.yaml:12 metrics.primary: has too few items (0: ≥ 1)",
+    ],
+    "not_utf8": [
+        "experiments/not_utf8.yaml:2: the file is not UTF-8 text",
+    ],
+    "old_style": [
+        "experiments/old_style.yml: the file is not a definition (.yml: name it .yaml)",
+    ],
+    "one_variant": [
+        "experiments/one_variant.yaml:8 variants: has too few items (1: ≥ 2)",
+    ],
+    "paused_since": [
+        (
+            "experiments/paused_since.yaml:5 status: a paused experiment says not since when "
+            "(pauses: [{start: an instant}], the last without end)"
+        ),
+    ],
+    "pauses_overlap": [
+        (
+            "experiments/pauses_overlap.yaml:15 pauses[1].start: pauses overlap or begin before the "
+            "start (2026-01-11T00:00:00Z: ≥ 2026-01-12T00:00:00Z)"
+        ),
+    ],
+    "phase_after_end": [
+        (
+            "experiments/phase_after_end.yaml:15 phases[1].start: a phase begins after the end "
+            "(2026-02-02T00:00:00Z: before 2026-02-02T00:00:00Z)"
+        ),
+    ],
+    "phase_order": [
+        (
+            "experiments/phase_order.yaml:15 phases[1].start: phases are not in order of time "
+            "(2026-01-05T00:00:00Z: after 2026-01-05T00:00:00Z)"
+        ),
+    ],
+    "poor_metric": [
+        (
+            "experiments/poor_metric.yaml:13 stopping.poor_performer.metric: not a metric of this "
+            "experiment (ctr: one of: checkout_conversion)"
+        ),
+    ],
+    "segment_undeclared": [
+        (
+            "experiments/segment_undeclared.yaml:13 targeting.segment: unknown segment (nordics: one "
+            "of: nordic). Hint: did you mean 'nordic'?"
+        ),
+    ],
+    "segment_unknown": [
+        (
+            "experiments/segment_unknown.yaml:13 segments[0]: unknown segment (contry: "
+            "properties.<key> or one of: country, region, city, platform, device, browser, os, "
+            "language, app_version, sdk_name, sdk_version). Hint: did you mean 'country'?"
+        ),
+    ],
+    "some_weights": [
+        (
+            "experiments/some_weights.yaml:9 variants[0]: some variants have a weight and this one "
+            "has none (all or none)"
+        ),
+    ],
+    "status_misspelt": [
+        (
+            "experiments/status_misspelt.yaml:5 status: is not one of the choices (runing: one of: "
+            "draft, running, paused, completed, archived, cancelled, failed). Hint: did you mean "
+            "'running'?"
+        ),
+    ],
+    "targeting_test_fails": [
+        ("experiments/targeting_test_fails.yaml:14 tests[0]: the test fails (got none: expected any)"),
+    ],
+    "three_in_ab": [
+        (
+            "experiments/three_in_ab.yaml:4 type: an ab experiment has two variants (3 variants: "
+            "type: abn for more)"
+        ),
+    ],
+    "time_without_zone": [
+        (
+            "experiments/time_without_zone.yaml:6 start: has a time of day without a zone "
+            "(2026-01-05T00:00:00: an ISO 8601 instant with a zone, such as 2026-01-05T00:00:00Z, or "
+            "a date). Hint: end it with Z for UTC"
+        ),
+    ],
+    "traffic_percent": [
+        "experiments/traffic_percent.yaml:13 traffic: is out of range (20: must be ≤ 1)",
+    ],
+    "traffic_text": [
+        "experiments/traffic_text.yaml:13 traffic: must be a number (20%)",
+    ],
+    "two_controls": [
+        (
+            "experiments/two_controls.yaml:8 variants: more than one variant is the control "
+            "(control, red: exactly one with control: true)"
+        ),
+    ],
+    "two_forms": [
+        ("experiments/two_forms.yaml:13 traffic: traffic stands beside phases (one of the two forms)"),
+    ],
+    "unclosed": [
+        ("experiments/unclosed.yaml:13: not valid YAML: expected ',' or ']', but got '<stream end>'"),
+    ],
+    "unknown_key": [
+        "experiments/unknown_key.yaml:1 owner: key 'owner' is missing",
+        (
+            "experiments/unknown_key.yaml:3 ownr: unknown key 'ownr' (one of: config_schema, "
+            "crossovers, description, end, exposure, factors, hypothesis, id, layer, metrics, name, "
+            "owner, pauses, phases, plan, salts, segments, shipped, stage, start, status, stopping, "
+            "tags, targeting, tests, traffic, type, unit, variants). Hint: did you mean 'owner'?"
+        ),
+    ],
+    "unknown_nested_key": [
+        (
+            "experiments/unknown_nested_key.yaml:13 plan.alhpa: unknown key 'alhpa' (one of: alpha, "
+            "alternative, correction, cuped_days, looks, max_duration, method, min_sample, power, "
+            "spending, winner_probability). Hint: did you mean 'alpha'?"
+        ),
+    ],
+    "unknown_operator": [
+        (
+            "experiments/unknown_operator.yaml:13 targeting.all[0].inn: unknown key 'inn' (one of: "
+            "all, any, attribute, between, equals, gt, gte, in, is_null, lt, lte, matches, not, "
+            "not_equals, not_in, not_matches, segment, semver_equals, semver_gt, semver_gte, "
+            "semver_lt, semver_lte). Hint: did you mean 'in'?"
+        ),
+    ],
+    "variant_id_chars": [
+        (
+            "experiments/variant_id_chars.yaml:10 variants[1].id: has characters that are not "
+            "allowed (red'; drop table x: letters, digits, _, . and -, starting with a letter or "
+            "digit)"
+        ),
+    ],
+    "weight_missing_arm": [
+        (
+            "experiments/weight_missing_arm.yaml:13 phases[0].weights: variant 'red' has no weight "
+            "(a weight for every variant, 0 for none)"
+        ),
+    ],
+    "weight_unknown_arm": [
+        (
+            "experiments/weight_unknown_arm.yaml:13 phases[0].weights.rad: weight of an unknown "
+            "variant (rad: one of: control, red). Hint: did you mean 'red'?"
+        ),
+    ],
+    "weights_sum": [
+        "experiments/weights_sum.yaml:8 variants: weights do not sum to 1 (0.9: 1)",
+    ],
+    "wrong_default": [
+        "flags/wrong_default.yaml:5 default: does not have the flag's type (0: boolean)",
+    ],
+    "wrong_duration": [
+        (
+            "experiments/wrong_duration.yaml:13 plan.max_duration: is not a duration (4 weeks: a "
+            "whole number and one of s, m, h, d, w, such as 28d)"
+        ),
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def catalogue(metric_catalogue):
+    return load_catalogue(BROKEN, metric_catalogue)
+
+
+def test_there_are_at_least_forty_broken_definitions():
+    assert len(EXPECTED) >= 40
+
+
+@pytest.mark.parametrize("stem", sorted(EXPECTED))
+def test_each_fault_is_told_with_file_line_field_rule_and_hint(catalogue, stem):
+    assert [str(problem) for problem in catalogue.broken[stem]] == EXPECTED[stem]
+
+
+def test_nothing_else_is_refused_and_the_good_ones_beside_them_load(catalogue):
+    assert sorted(catalogue.broken) == sorted(EXPECTED)
+    assert list(catalogue.experiments) == ["good_phases", "good_short", "layer_first"]
+    assert list(catalogue.flags) == ["dark_mode", "new_theme"]
+    assert list(catalogue.segments) == ["nordic"]
+
+
+def test_problems_come_in_the_order_of_files_and_lines(catalogue):
+    places = [problem.where.split(" ")[0] for problem in catalogue.problems]
+    keys = [(place.partition(":")[0], int(place.partition(":")[2] or 0)) for place in places]
+    assert keys == sorted(keys)

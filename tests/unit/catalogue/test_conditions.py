@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.catalogue.conditions import Condition, evaluate
+
+
+def condition(data) -> Condition:
+    return Condition.model_validate(data, by_alias=True, by_name=False)
+
+
+@pytest.mark.parametrize(
+    ("test", "value", "expected"),
+    [
+        ({"in": ["US", "CA"]}, "CA", True),
+        ({"in": ["US", "CA"]}, "ca", False),
+        ({"in": [1, True]}, "true", True),
+        ({"in": [3]}, 3.0, True),
+        ({"not_in": ["US"]}, "DE", True),
+        ({"not_in": ["US"]}, None, None),
+        ({"equals": "7"}, 7, True),
+        ({"not_equals": "7"}, 8, True),
+        ({"gt": 3}, 3, False),
+        ({"gte": 3}, 3, True),
+        ({"lt": 3}, 2.5, True),
+        ({"lte": 3}, "2", None),
+        ({"gt": 0}, True, None),
+        ({"between": [1, 2]}, 2, True),
+        ({"between": [1, 2]}, 2.01, False),
+        ({"matches": "^Mob"}, "Mobile", True),
+        ({"matches": "bil"}, "Mobile", True),
+        ({"not_matches": "^mob"}, "Mobile", True),
+        ({"semver_gte": "2.9.0"}, "2.10.0", True),
+        ({"semver_gt": "1.0.0-alpha.1"}, "1.0.0-alpha.beta", True),
+        ({"semver_lt": "1.0.0"}, "1.0.0-rc.1", True),
+        ({"semver_lte": "1.0"}, "1.0.0+build", True),
+        ({"semver_equals": "v1.2.3"}, "1.2.3", True),
+        ({"semver_gt": "1.0.0"}, "one", None),
+        ({"is_null": True}, None, True),
+        ({"is_null": True}, "", False),
+        ({"is_null": False}, 0, True),
+    ],
+)
+def test_operators(test, value, expected):
+    assert evaluate(condition({"attribute": "x", **test}), {"x": value}) is expected
+
+
+def test_a_missing_attribute_is_unknown_and_so_is_its_negation():
+    inner = {"attribute": "country", "in": ["US"]}
+    assert evaluate(condition(inner), {}) is None
+    assert evaluate(condition({"not": inner}), {}) is None
+
+
+# Kleene's strong three-valued logic, written out: https://plato.stanford.edu/entries/logic-manyvalued/
+AND = {
+    (True, True): True,
+    (True, None): None,
+    (True, False): False,
+    (None, None): None,
+    (None, False): False,
+    (False, False): False,
+}
+PARTS = {
+    True: {"attribute": "a", "equals": 1},
+    False: {"attribute": "a", "equals": 2},
+    None: {"attribute": "missing", "equals": 1},
+}
+
+
+@pytest.mark.parametrize(("left", "right"), list(itertools.product([True, False, None], repeat=2)))
+def test_all_and_any_follow_kleene(left, right):
+    expected = AND.get((left, right), AND.get((right, left)))
+    parts = [PARTS[left], PARTS[right]]
+    assert evaluate(condition({"all": parts}), {"a": 1}) is expected
+    negated = [{"not": part} for part in parts]
+    mirrored = evaluate(condition({"not": {"any": negated}}), {"a": 1})
+    assert mirrored is expected
+
+
+def test_a_named_segment_stands_for_its_condition():
+    named = {"nordic": condition({"attribute": "country", "in": ["NO", "SE"]})}
+    assert evaluate(condition({"not": {"segment": "nordic"}}), {"country": "DE"}, named) is True
+
+
+def test_no_condition_lets_everybody_in():
+    assert evaluate(None, {}) is True
+
+
+@given(st.text(), st.sampled_from(["(a+)+$", "(x|xx)*y", "[^<]*>"]))
+def test_a_hostile_value_is_only_text(text, pattern):
+    assert evaluate(condition({"attribute": "x", "matches": pattern}), {"x": text}) in {True, False}
+
+
+def test_a_pattern_that_backtracks_elsewhere_answers_at_once():
+    assert evaluate(condition({"attribute": "x", "matches": "(a+)+$"}), {"x": "a" * 50_000 + "!"}) is False
