@@ -60,7 +60,17 @@ def ensure_manifest(home: Home) -> Path:
     if MANIFEST.exists() and _STAMP.exists() and _STAMP.read_text() == current:
         return MANIFEST
     done = subprocess.run(
-        [sys.executable, "-m", "dbt.cli.main", "parse", "--quiet", "--project-dir", ".", "--profiles-dir", "."],
+        [
+            sys.executable,
+            "-m",
+            "dbt.cli.main",
+            "parse",
+            "--quiet",
+            "--project-dir",
+            ".",
+            "--profiles-dir",
+            ".",
+        ],
         cwd=DBT_PROJECT_DIR,
         env=environment(home),
         capture_output=True,
@@ -69,7 +79,9 @@ def ensure_manifest(home: Home) -> Path:
     )
     if done.returncode != 0:
         raise OrchestrationError(
-            Problem("dbt cannot parse the project", where=str(DBT_PROJECT_DIR), value=done.stdout[-2000:].strip())
+            Problem(
+                "dbt cannot parse the project", where=str(DBT_PROJECT_DIR), value=done.stdout[-2000:].strip()
+            )
         )
     _STAMP.write_text(current)
     return MANIFEST

@@ -7,6 +7,7 @@ from dagster_dbt import DbtCliResource
 
 from orchestration.dbt import PROJECT
 from orchestration.paths import PROJECT_ROOT
+from orchestration.progress import progress_logger
 from orchestration.resources.home import HomeResource
 
 
@@ -19,6 +20,7 @@ def defs() -> dg.Definitions:
             resources={
                 "home": HomeResource(),
                 "dbt": DbtCliResource(project_dir=PROJECT, profiles_dir=str(PROJECT.project_dir)),
-            }
+            },
+            loggers={"progress": progress_logger},
         ),
     )

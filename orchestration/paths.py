@@ -12,7 +12,7 @@ DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 _DAGSTER_YAML = """\
 telemetry: {enabled: false}
 concurrency:
-  pools: {default_limit: 1}  # DuckDB has one writer across processes: each step that opens the file takes the pool
+  pools: {default_limit: 1}  # DuckDB has one writer: a step that opens the file takes the pool
   runs: {max_concurrent_runs: 1}
 """
 
@@ -59,7 +59,7 @@ class Home:
 
     @property
     def dbt_target(self) -> Path:
-        """dbt's artefacts for this home; apart from the project so that homes do not disturb each other."""
+        """Dbt's artefacts for this home; apart from the project so that homes do not disturb each other."""
         return self.root / "dbt"
 
     def prepare(self) -> Home:

@@ -30,7 +30,7 @@ class _StepLines(logging.Handler):
                 print(event.step_failure_data.error_display_string, file=sys.stderr)
 
 
-@dg.logger(description="One line a step on standard error.")
+@dg.logger
 def progress_logger(context: dg.InitLoggerContext) -> logging.Logger:
     """The logger that `fairsplit run` uses instead of Dagster's console."""
     del context

@@ -23,9 +23,7 @@ def range_tags(first: date, last: date) -> dict[str, str]:
     return {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
 
 
-def execute(
-    home: Home, job_name: str, days: tuple[date, date] | None = None
-) -> dg.ExecuteInProcessResult:
+def execute(home: Home, job_name: str, days: tuple[date, date] | None = None) -> dg.ExecuteInProcessResult:
     """Run one job in this process against the home's Dagster instance.
 
     Args:

@@ -1,4 +1,4 @@
-"""Opening the warehouse file: DuckDB has one writer across processes, so connections are short and explicit."""
+"""Opening the warehouse: DuckDB has one writer across processes, so connections are short and explicit."""
 
 from __future__ import annotations
 

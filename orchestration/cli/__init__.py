@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-import click
 import typer
 
 from analysis.errors import FairsplitError
@@ -18,20 +17,18 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
+USAGE_ERROR = 2
+
 
 def main() -> None:
     """Run the command line; bad input prints one clear message and exits with 1, never a traceback."""
-    from orchestration.cli import commands  # noqa: F401, PLC0415  (registers; late so that --help stays quick)
+    from orchestration.cli import commands  # noqa: F401  (registers; late so that imports can point here)
 
     try:
-        code = app(standalone_mode=False)
+        app()
     except FairsplitError as error:
         print(f"error: {error}", file=sys.stderr)
-        code = 1
-    except click.ClickException as error:
-        error.show()
-        code = 1
-    except (click.Abort, KeyboardInterrupt):
-        print("stopped; rerun the same command to go on from where it was", file=sys.stderr)
-        code = 130
-    sys.exit(code if isinstance(code, int) else 0)
+        sys.exit(1)
+    except SystemExit as stop:
+        # Typer exits with 2 on misuse; here every kind of bad input is 1.
+        sys.exit(1 if stop.code == USAGE_ERROR else stop.code)

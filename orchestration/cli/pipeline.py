@@ -37,7 +37,10 @@ def take_events(source: Path, home: Home) -> int:
     for path in files:
         target = home.landing / (path.name if source.is_file() else path.relative_to(source))
         stat = path.stat()
-        if target.exists() and (target.stat().st_size, target.stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+        if target.exists() and (target.stat().st_size, target.stat().st_mtime_ns) == (
+            stat.st_size,
+            stat.st_mtime_ns,
+        ):
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         # A half-copied file must not look like a landed one: copy under a name that ingest skips, then rename.
@@ -51,27 +54,31 @@ def take_events(source: Path, home: Home) -> int:
 @app.command(epilog="Example: `fairsplit run --events exports/2026-01`")
 def run(
     events: Annotated[Path | None, typer.Option(help="File or folder of events to land first.")] = None,
-    demo: Annotated[bool, typer.Option("--demo", help="Make the demo world first when nothing has landed.")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Make the demo world first when nothing has landed.")
+    ] = False,
 ) -> None:
     """Take new files, materialise every outstanding day up to the last complete one, publish."""
-    from orchestration.outstanding import outstanding_range  # noqa: PLC0415
+    from orchestration.outstanding import outstanding_range
 
     started = time.monotonic()
     home = Home.from_environment().prepare()
     if events is not None:
         print(f"{take_events(events, home)} new files copied to {home.landing}", file=sys.stderr)
     elif demo and not any(home.landing.iterdir()):
-        from orchestration.cli.simulate import write_world  # noqa: PLC0415
+        from orchestration.cli.simulate import write_world
 
         write_world(home)
-    from orchestration.dbt import ensure_manifest  # noqa: PLC0415
-    from orchestration.runs import execute  # noqa: PLC0415
+    from orchestration.dbt import ensure_manifest
+    from orchestration.runs import execute
 
     ensure_manifest(home)
     execute(home, "land")
     days = outstanding_range(home)
     if days is None:
-        print("nothing is outstanding: no new file, no complete new day, no changed definition", file=sys.stderr)
+        print(
+            "nothing is outstanding: no new file, no complete new day, no changed definition", file=sys.stderr
+        )
     else:
         print(f"building {days[0]} to {days[1]}", file=sys.stderr)
         execute(home, "daily", days)
@@ -84,8 +91,8 @@ def backfill(
     last: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="Last day, included.")],
 ) -> None:
     """Materialise a range of days as one run; a day that is built already comes out the same."""
-    from orchestration.dbt import ensure_manifest  # noqa: PLC0415
-    from orchestration.runs import execute  # noqa: PLC0415
+    from orchestration.dbt import ensure_manifest
+    from orchestration.runs import execute
 
     days = first.date(), last.date()
     _require_order(*days)
@@ -99,7 +106,12 @@ def backfill(
 def _require_order(first: date, last: date) -> None:
     if last < first:
         raise OrchestrationError(
-            Problem("the range is empty", where="FROM TO", value=f"{first} {last}", rule="FROM must not be after TO")
+            Problem(
+                "the range is empty",
+                where="FROM TO",
+                value=f"{first} {last}",
+                rule="FROM must not be after TO",
+            )
         )
 
 

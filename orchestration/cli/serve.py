@@ -16,11 +16,13 @@ from orchestration.paths import PROJECT_ROOT, Home
 
 
 def _dagster(home: Home, *arguments: str) -> int:
-    from orchestration.dbt import ensure_manifest  # noqa: PLC0415
+    from orchestration.dbt import ensure_manifest
 
     ensure_manifest(home)
     environment = {**os.environ, "FAIRSPLIT_HOME": str(home.root), "DAGSTER_HOME": str(home.dagster)}
-    done = subprocess.run([sys.executable, "-m", "dagster", *arguments], cwd=PROJECT_ROOT, env=environment, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", *arguments], cwd=PROJECT_ROOT, env=environment, check=False
+    )
     return done.returncode
 
 

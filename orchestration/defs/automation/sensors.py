@@ -28,7 +28,9 @@ def listing_hash(folder: Path) -> str:
     return hashlib.md5("\n".join(entries).encode(), usedforsecurity=False).hexdigest()
 
 
-@dg.sensor(job=land, minimum_interval_seconds=60, description="Takes files as soon as the landing folder changes.")
+@dg.sensor(
+    job=land, minimum_interval_seconds=60, description="Takes files as soon as the landing folder changes."
+)
 def new_landed_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for a `land` run when the folder's listing differs from the last one seen."""
     current = listing_hash(Home.from_environment().prepare().landing)
@@ -49,16 +51,21 @@ def outstanding_days(
     """Ask for one `daily` run over the outstanding range that the landing reported."""
     materialization = asset_event.asset_materialization
     metadata = materialization.metadata if materialization else {}
-    first, last = (metadata[key].value if key in metadata else None for key in ("outstanding_from", "outstanding_to"))
+    first, last = (
+        metadata[key].value if key in metadata else None for key in ("outstanding_from", "outstanding_to")
+    )
     if not isinstance(first, str) or not isinstance(last, str):
         yield dg.SkipReason("no day is outstanding")
         return
     yield dg.RunRequest(
-        run_key=f"daily-{context.cursor}", tags=range_tags(date.fromisoformat(first), date.fromisoformat(last))
+        run_key=f"daily-{context.cursor}",
+        tags=range_tags(date.fromisoformat(first), date.fromisoformat(last)),
     )
 
 
-@dg.sensor(job=daily, minimum_interval_seconds=60, description="Recomputes what a changed definition touches.")
+@dg.sensor(
+    job=daily, minimum_interval_seconds=60, description="Recomputes what a changed definition touches."
+)
 def changed_definitions(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for a `daily` run of the newest built day when the catalogue or a dbt model has changed."""
     catalog = catalog_dir()

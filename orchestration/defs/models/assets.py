@@ -1,4 +1,4 @@
-"""The dbt models as daily partitioned assets: one invocation builds every outstanding day of a run's range."""
+"""The dbt models as daily assets: one invocation builds every outstanding day of a run's range."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SOURCE_ASSETS = {"landing": dg.AssetKey("raw_events"), "catalog": dg.AssetKey("
 
 
 class Translator(DagsterDbtTranslator):
-    """Names and groups of dbt nodes in Dagster: sources are the assets that write them, groups the folders."""
+    """Names of dbt nodes in Dagster: sources are the assets that write them, groups the folders."""
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """A model's own name; a source's table belongs to the asset that writes its schema."""

@@ -71,4 +71,6 @@ def test_no_machine_path_and_no_index_address_in_any_file() -> None:
 def test_python_files_stay_short() -> None:
     for path in tracked_files():
         if path.suffix == ".py" and path.is_file() and path.relative_to(ROOT).parts[0] in ALLOWED:
-            assert len(path.read_text().splitlines()) <= 500, f"{path.relative_to(ROOT)} has more than one idea"
+            assert len(path.read_text().splitlines()) <= 500, (
+                f"{path.relative_to(ROOT)} has more than one idea"
+            )

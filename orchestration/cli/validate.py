@@ -1,0 +1,38 @@
+"""`fairsplit validate`: check every definition."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from analysis.catalogue import validate_catalogue, write_schemas
+from orchestration.cli import app
+from orchestration.paths import DBT_PROJECT_DIR, catalog_dir
+
+
+class ReportFormat(StrEnum):
+    """How a command prints."""
+
+    text = "text"
+    json = "json"
+
+
+@app.command(epilog="Example: `fairsplit validate --format json`")
+def validate(
+    output: Annotated[
+        ReportFormat, typer.Option("--format", help="For people or for machines.")
+    ] = ReportFormat.text,
+    write_schema: Annotated[
+        bool, typer.Option("--write-schema", help="Also write the JSON Schemas that editors use.")
+    ] = False,
+) -> None:
+    """Check experiments, flags, segments and metrics; each fault names file, line, field, rule and hint."""
+    if write_schema:
+        for path in write_schemas(catalog_dir()):
+            print(path)
+    report = validate_catalogue(catalog_dir(), DBT_PROJECT_DIR)
+    print(report.json() if output is ReportFormat.json else report.text())
+    if not report.ok:
+        raise typer.Exit(1)

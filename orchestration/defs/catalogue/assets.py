@@ -1,0 +1,37 @@
+"""The catalogue as an asset: the sound definitions, as the tables that SQL joins."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from analysis.catalogue import compile_tables
+from orchestration.loading import read_definitions
+from orchestration.resources.home import HomeResource
+from orchestration.warehouse import replace_tables, writer
+
+
+@dg.asset(group_name="catalogue", kinds={"yaml"}, owners=["team:data-engineering"], pool="warehouse")
+def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
+    """Sound experiments, variants, phases, metrics and filters as `catalog.*` tables."""
+    definitions = read_definitions()
+    with writer(home.open().warehouse) as connection:
+        replace_tables(connection, "catalog", compile_tables(definitions.catalogue))
+    return dg.MaterializeResult(
+        metadata={
+            "experiments": len(definitions.catalogue.experiments),
+            "metrics": len(definitions.metrics),
+            "broken definitions": len(definitions.catalogue.broken),
+        }
+    )
+
+
+@dg.asset_check(asset=catalogue, description="Every definition can be used; a broken one stops only itself.")
+def definitions_are_sound() -> dg.AssetCheckResult:
+    """Warn with every problem of the catalogue."""
+    problems = read_definitions().catalogue.problems
+    listed = "\n".join(f"- {problem}" for problem in problems)
+    return dg.AssetCheckResult(
+        passed=not problems,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"problems": dg.MetadataValue.md(listed or "none")},
+    )
