@@ -1,0 +1,137 @@
+"""Sums into centred moments without loss: exact integers, double-double arithmetic for floats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.statistics.checks import LARGEST_COUNT, FloatArray, as_floats, refuse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: A sum of squares short of what the sum needs by more than this share is impossible, not rounding.
+_ROUNDING = 1e-9
+
+
+def exact_column(value: Any, name: str) -> NDArray[Any]:
+    """Integers of any size as they are, everything else as finite floats.
+
+    Args:
+        value: Number, sequence or array; lists of Python integers may be of any size.
+        name: The argument's name, for messages.
+
+    Returns:
+        float64 where that is exact, else an object array of Python integers.
+
+    Raises:
+        InputError: For NaN, infinities, truth values, text.
+
+    Examples:
+        >>> exact_column([1, 2], "s").dtype, exact_column([2**70], "s").dtype
+        (dtype('float64'), dtype('O'))
+    """
+    raw = np.asarray(value)
+    if raw.dtype == np.object_ and all(isinstance(v, int) and not isinstance(v, bool) for v in raw.flat):
+        small = all(-LARGEST_COUNT <= v <= LARGEST_COUNT for v in raw.flat)
+        return raw.astype(np.float64) if small else raw
+    if raw.dtype.kind in "iu" and raw.size and max(int(raw.max()), -int(raw.min())) > LARGEST_COUNT:
+        return raw.astype(object)
+    return as_floats(value, name)
+
+
+def quotient(total: NDArray[Any], n: FloatArray, scale: NDArray[Any]) -> FloatArray:
+    """The quotient total / (n * scale), correctly rounded for integers; 0 where n is 0.
+
+    Examples:
+        >>> quotient(np.array([2**70], dtype=object), np.array([4.0]), np.array(1.0))
+        array([2.95147905e+20])
+    """
+    divisor = np.maximum(n, 1.0)
+    if total.dtype == np.object_:
+        out: FloatArray = np.asarray(total / (_integers(divisor) * _integers(scale)), dtype=np.float64)
+    else:
+        out = total / (divisor * scale.astype(np.float64))
+    return np.where(n > 0, out, 0.0)
+
+
+def centred_product(
+    n: FloatArray,
+    a: NDArray[Any],
+    b: NDArray[Any],
+    ab: NDArray[Any],
+    *,
+    scales: tuple[NDArray[Any], NDArray[Any]],
+) -> FloatArray:
+    """Sum of (a - mean a)(b - mean b) from sums: (n * sum_ab - sum_a * sum_b) / (n * scale_a * scale_b).
+
+    The numerator is exact for integers; for floats it is a double-double difference, so that only the
+    rounding of the given sums remains.
+
+    Args:
+        n: Units.
+        a: Sums of the first variable.
+        b: Sums of the second variable (the same object for a square).
+        ab: Sums of products.
+        scales: Scales of the two variables.
+
+    Raises:
+        InputError: ``impossible_sums`` for a square whose result is negative beyond rounding.
+
+    Examples:
+        >>> s = np.array(3.0)
+        >>> one = np.array(1.0)
+        >>> float(centred_product(np.array(2.0), s, s, np.array(5.0), scales=(one, one)))
+        0.5
+    """
+    divisor = np.maximum(n, 1.0)
+    scale_a, scale_b = scales
+    if any(c.dtype == np.object_ for c in (a, b, ab)) and all(_whole(c) for c in (a, b, ab)):
+        count = _integers(divisor)
+        numerator = count * _integers(ab) - _integers(a) * _integers(b)
+        denominator = count * _integers(scale_a) * _integers(scale_b)
+        out: FloatArray = np.asarray(numerator / denominator, dtype=np.float64)
+    else:
+        fa, fb, fab = (c.astype(np.float64) for c in (a, b, ab))
+        out = _difference_of_products(divisor, fab, fa, fb) / divisor
+        out = out / (scale_a.astype(np.float64) * scale_b.astype(np.float64))
+    if a is b:
+        size = np.abs(ab.astype(np.float64)) / (scale_a.astype(np.float64) ** 2)
+        if np.any(out < -_ROUNDING * size) or np.any((ab < 0) | ((n == 0) & ((ab != 0) | (a != 0)))):
+            raise refuse(
+                "impossible_sums",
+                "no values have these sums",
+                "sum of squares",
+                rule="n * sum of squares is at least sum squared, and sums are 0 without units",
+            )
+        out = np.maximum(out, 0.0)
+    return out
+
+
+def _whole(column: NDArray[Any]) -> bool:
+    return column.dtype == np.object_ or bool(np.all(column == np.floor(column)))
+
+
+def _integers(column: NDArray[Any]) -> NDArray[Any]:
+    """Python integers of an array of whole numbers."""
+    return column if column.dtype == np.object_ else column.astype(np.int64).astype(object)
+
+
+def _two_product(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The product a * b and its rounding error (Dekker 1971)."""
+    product = a * b
+    big_a, big_b = a * 134217729.0, b * 134217729.0  # 2**27 + 1
+    high_a, high_b = big_a - (big_a - a), big_b - (big_b - b)
+    low_a, low_b = a - high_a, b - high_b
+    error = ((high_a * high_b - product) + high_a * low_b + low_a * high_b) + low_a * low_b
+    return product, error
+
+
+def _difference_of_products(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> FloatArray:
+    """The difference a * b - c * d, accurate under cancellation."""
+    ab, ab_error = _two_product(a, b)
+    cd, cd_error = _two_product(c, d)
+    difference = ab - cd
+    rest = difference - ab
+    return difference + (((ab - (difference - rest)) - (cd + rest)) + (ab_error - cd_error))
