@@ -126,6 +126,8 @@ class Project(Strict):
     name: Text = "Fairsplit"
     first_day: Day
     """Events before this day are quarantined as `before_first_day`."""
+    last_day: Day | None = None
+    """For a finished archive: no partition is offered after this day."""
     max_clock_skew: Duration = timedelta(minutes=10)
     """How far after its file's arrival an event may claim to have happened."""
     units: Items[UnitType] = ("user", "anonymous", "session")
