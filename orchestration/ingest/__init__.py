@@ -1,0 +1,6 @@
+"""Landed files to the lake: manifest, quarantine, credit, retractions and the outbox of work still owed."""
+
+from orchestration.ingest.ingest import IngestReport, IngestSettings, ingest_landing
+from orchestration.ingest.lake import open_landing
+
+__all__ = ["IngestReport", "IngestSettings", "ingest_landing", "open_landing"]

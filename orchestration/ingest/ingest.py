@@ -1,0 +1,339 @@
+"""Taking what landed: each batch of files is one transaction, and a kill anywhere leaves nothing half-taken."""
+
+from __future__ import annotations
+
+import lzma
+import shutil
+from dataclasses import astuple, dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from orchestration.ingest import stage as staging
+from orchestration.ingest.content import Content, identify
+from orchestration.ingest.credit import Credit
+from orchestration.ingest.lake import open_landing, replace_views
+from orchestration.ingest.rows import NO_EVENT
+from orchestration.ingest.scan import Landed, landed_files, naive_utc, stamp
+from orchestration.ingest.stage import Incoming, LakeFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from analysis.catalogue.sources import Source
+    from orchestration.ingest.layouts import Layout
+
+BATCH_BYTES = 256 << 20
+"""Files are taken together until their unpacked size passes this; a larger file is a batch of its own."""
+
+_READ_ERRORS = (OSError, EOFError, lzma.LZMAError, duckdb.Error)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSettings:
+    """What the catalogue's project settings say about taking files.
+
+    Attributes:
+        first_day: Events before this day are quarantined.
+        max_clock_skew: How far beyond its file's arrival an event's instant may lie.
+        settle: A file modified less than this ago may still be written and is left for the next time.
+    """
+
+    first_day: date
+    max_clock_skew: timedelta = timedelta(minutes=10)
+    settle: timedelta = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What the manifest of another home recorded of a content: for rebuilding from the record."""
+
+    arrived_at: datetime
+    position: int
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What one ingest did.
+
+    Attributes:
+        taken: Paths of files taken.
+        same_content: Paths of files whose content was known.
+        unreadable: Path → why, of files recorded as unreadable.
+        rows_read: Rows of the files taken.
+        rows_quarantined: Of these, quarantined.
+        days: Event days that the files' rows fell on.
+    """
+
+    taken: list[str] = field(default_factory=list)
+    same_content: list[str] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    rows_read: int = 0
+    rows_quarantined: int = 0
+    days: set[date] = field(default_factory=set)
+
+
+def ingest_landing(
+    home: Path,
+    connection: duckdb.DuckDBPyConnection,
+    settings: IngestSettings,
+    sources: Sequence[Source],
+    now: datetime,
+    *,
+    recorded: Mapping[str, datetime] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> IngestReport:
+    """Take every settled file of ``landing/`` that was not taken yet.
+
+    Args:
+        home: The home folder; files are read from ``landing/`` and written to ``lake/``.
+        connection: A writer on the home's warehouse.
+        settings: From the catalogue's project settings.
+        sources: The catalogue's sources; a file that none covers is read by the contract's own names.
+        now: The instant of this ingest, for settling; aware, or naive UTC.
+        recorded: Content hash → arrival from another home's manifest, for a rebuild; else the modification time
+            when first seen counts.
+        progress: Called with one line for each batch.
+
+    Returns:
+        What was done.
+
+    Raises:
+        duckdb.Error: The warehouse cannot be written; nothing of the current batch was taken.
+    """
+    open_landing(connection, home)
+    with connection.cursor() as cursor:
+        run = _Run(home, cursor, settings, recorded or {}, progress or (lambda _: None))
+        # Line numbers are columns, so that DuckDB need not keep the order of rows and memory stays flat.
+        ordered = cursor.execute("select current_setting('preserve_insertion_order')").fetchall()[0][0]
+        cursor.execute("set preserve_insertion_order = false")
+        try:
+            run.take(
+                landed_files(home / "landing", naive_utc(now), settings.settle, run.known_files()), sources
+            )
+        finally:
+            cursor.execute(f"set preserve_insertion_order = {str(ordered).lower()}")
+    return run.report
+
+
+@dataclass(slots=True)
+class _Record:
+    """A manifest row to be."""
+
+    landed: Landed
+    arrived_at: datetime
+    status: str
+    content: Content | None = None
+    source: Source | None = None
+    message: str | None = None
+
+
+class _Run:
+    """One ingest: walks the files in order of arrival, in batches of one layout."""
+
+    def __init__(
+        self,
+        home: Path,
+        cursor: duckdb.DuckDBPyConnection,
+        settings: IngestSettings,
+        recorded: Mapping[str, datetime],
+        progress: Callable[[str], None],
+    ) -> None:
+        self._home = home
+        self._cursor = cursor
+        self._settings = settings
+        self._recorded = recorded
+        self._progress = progress
+        self._taken: set[str] = {
+            row[0]
+            for row in cursor.execute(
+                "select file_hash from landing.manifest where status = 'taken'"
+            ).fetchall()
+        }
+        self._records: list[_Record] = []
+        self._layout: Layout | None = None
+        self._key: object = None
+        self.report = IngestReport()
+
+    def known_files(self) -> set[tuple[str, int, datetime]]:
+        """(path, packed size, modification time) of every file in the manifest."""
+        rows = self._cursor.execute("select path, size_bytes, modified_at from landing.manifest").fetchall()
+        return set(rows)
+
+    def take(self, files: Iterable[Landed], sources: Sequence[Source]) -> None:
+        """Take the files, batch by batch."""
+        for landed in files:
+            self._add(landed, next((one for one in sources if one.covers(landed.path)), None))
+            if sum(record.content.size_bytes for record in self._records if record.content) > BATCH_BYTES:
+                self._flush()
+        self._flush()
+
+    def _add(self, landed: Landed, source: Source | None) -> None:
+        """Identify a file and put it into the batch; a file that changes meanwhile is left for the next time."""
+        record = _Record(landed, landed.modified_at, "unreadable", source=source)
+        layout = None
+        try:
+            content = identify(landed.file)
+            if stamp(landed.file) != landed.stamp:
+                return
+            record.content = replace(content, format=source.format) if source and source.format else content
+            record.arrived_at = self._recorded.get(content.file_hash, landed.modified_at)
+            waiting = {_content(one).file_hash for one in self._records if one.status == "taken"}
+            if content.file_hash in self._taken | waiting:
+                record.status = "same_content"
+            else:
+                layout = self._layout_of(record)
+                record.status = "taken"
+        except FileNotFoundError:
+            return
+        except _READ_ERRORS as error:
+            record.message = str(error)
+        if layout is not None:
+            self._enter(layout, record)
+        self._records.append(record)
+
+    def _layout_of(self, record: _Record) -> Layout:
+        """The file's layout; refuses a file that holds no event column and that no source covers."""
+        layout = staging.layout_of(self._cursor, _incoming(record))
+        names = layout.names()
+        if names is not None and record.source is None and not {"event_id", "occurred_at"} & set(names):
+            columns = ", ".join(names[:20])
+            raise OSError(f"no event column (found: {columns}); declare the file in catalog/sources/")
+        return layout
+
+    def _enter(self, layout: Layout, record: _Record) -> None:
+        """Begin a new batch where the file's layout is another."""
+        key = (_content(record).format, record.source.id if record.source else None, repr(layout))
+        if key != self._key:
+            self._flush()
+        self._key, self._layout = key, layout
+
+    def _flush(self) -> None:
+        """Take the gathered files in one transaction."""
+        records, self._records = self._records, []
+        if self._layout is None or not any(record.status == "taken" for record in records):
+            self._commit(records, None)
+            return
+        try:
+            out = self._stage(records)
+        except duckdb.Error:
+            if not self._mark_damaged(records):
+                raise
+            out = self._stage(records)
+        for record in list(records):
+            if record.status == "taken" and stamp(record.landed.file) != record.landed.stamp:
+                records.remove(record)
+                for folder in out.glob(f"*/file_hash={_content(record).file_hash}"):
+                    shutil.rmtree(folder)
+        self._commit(records, out)
+
+    def _stage(self, records: list[_Record]) -> Path:
+        batch = [_incoming(record) for record in records if record.status == "taken"]
+        return staging.stage(
+            self._cursor,
+            self._home,
+            batch,
+            self._layout,
+            first_day=self._settings.first_day,
+            max_clock_skew=self._settings.max_clock_skew,
+        )
+
+    def _mark_damaged(self, records: list[_Record]) -> bool:
+        """Mark the Parquet files that cannot be read to their end; whether there are any."""
+        damaged = False
+        for record in records:
+            if record.status == "taken" and _content(record).format == "parquet":
+                fault = staging.damage(self._cursor, _incoming(record))
+                if fault:
+                    record.status, record.message, damaged = "unreadable", fault, True
+        return damaged
+
+    def _commit(self, records: list[_Record], out: Path | None) -> None:
+        """Lake files first, durably; then everything that the warehouse knows of them, in one transaction."""
+        if not records:
+            return
+        run = self._cursor.execute
+        counts: dict[str, staging.Counts] = {}
+        moved: list[LakeFile] = []
+        rejected = None
+        if out is not None:
+            staging.reduce_repeats(self._cursor, out)
+            counts = staging.count_rows(self._cursor, out)
+            rejected = staging.rejected_rows(out)
+            moved = staging.move_to_lake(self._cursor, self._home, out)
+        credit = Credit(self._cursor, self._home, moved)
+        credit.prepare()
+        run("begin")
+        try:
+            position = run("select coalesce(max(position), 0) from landing.manifest").fetchall()[0][0]
+            self._write_manifest(records, counts, position)
+            for file in moved:
+                run("insert into landing.lake_files values (?, ?, ?, ?)", astuple(file))
+            if out is not None:
+                run("insert into landing.repeats from repeats")
+            if rejected:
+                run(f"insert into landing.quarantine from ({rejected}) where reason <> '{NO_EVENT}'")
+            if moved:
+                credit.commit(position + 1)
+            replace_views(self._cursor)
+            run("commit")
+        except BaseException:
+            run("rollback")
+            raise
+        self._note(records, counts, moved)
+
+    def _write_manifest(
+        self, records: list[_Record], counts: dict[str, staging.Counts], position: int
+    ) -> None:
+        for number, record in enumerate(records, start=position + 1):
+            content = record.content
+            count = staging.Counts()
+            if content is not None and record.status == "taken":
+                count = counts.get(content.file_hash, count)
+            self._cursor.execute(
+                f"insert into landing.manifest values ({', '.join('?' * 15)})",
+                [
+                    number,
+                    record.landed.path,
+                    content.file_hash if content else None,
+                    record.landed.size_bytes,
+                    record.landed.modified_at,
+                    record.arrived_at,
+                    content.format if content else None,
+                    record.source.id if record.source else None,
+                    record.status,
+                    count.read,
+                    count.quarantined,
+                    count.repeated,
+                    count.differing,
+                    count.without_event,
+                    record.message,
+                ],
+            )
+
+    def _note(self, records: list[_Record], counts: dict[str, staging.Counts], moved: list[LakeFile]) -> None:
+        report = self.report
+        for record in records:
+            if record.status == "taken":
+                report.taken.append(record.landed.path)
+                self._taken.add(_content(record).file_hash)
+            elif record.status == "same_content":
+                report.same_content.append(record.landed.path)
+            else:
+                report.unreadable[record.landed.path] = record.message or ""
+        report.rows_read += sum(count.read for count in counts.values())
+        report.rows_quarantined += sum(count.quarantined for count in counts.values())
+        report.days |= {file.event_day for file in moved}
+        self._progress(f"{len(records)} files, {sum(count.read for count in counts.values()):,} rows")
+
+
+def _content(record: _Record) -> Content:
+    if record.content is None:
+        raise TypeError(f"{record.landed.path} was not identified")
+    return record.content
+
+
+def _incoming(record: _Record) -> Incoming:
+    return Incoming(record.landed, _content(record), record.arrived_at, record.source)

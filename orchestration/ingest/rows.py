@@ -1,0 +1,263 @@
+"""The canonical row and its verdict: one SELECT from raw cells to lake rows and rejected rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from analysis.catalogue.sources import CONTRACT_COLUMNS, EPOCHS, ID_COLUMNS
+from orchestration.ingest import layouts
+from orchestration.ingest.sql import EVENT_COLUMNS, literal
+
+if TYPE_CHECKING:
+    from datetime import date, timedelta
+
+    from orchestration.ingest.layouts import Cell, Layout
+    from orchestration.ingest.mapping import EventSql
+
+REASONS = (
+    "unparseable",
+    "missing_event_id",
+    "missing_occurred_at",
+    "invalid_occurred_at",
+    "wrong_type",
+    "future",
+    "before_first_day",
+    "sealed_day",
+)
+"""Why a row is quarantined; the first that applies."""
+
+NO_EVENT = "no_event"
+"""Stands for the reason of rows for which no declared event applies: they are counted, not quarantined."""
+
+_TEXTS = [name for name in CONTRACT_COLUMNS if name not in ("occurred_at", "value", "properties")]
+_CLOCK = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d+)?)?"
+_LOCAL = rf"\d{{4}}-\d\d-\d\d([Tt ]{_CLOCK})?"
+_OFFSET = rf"\d{{4}}-\d\d-\d\d[Tt ]{_CLOCK} ?([Zz]|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)"
+_NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
+_SHORT_NUMBER = r"[+-]?\d{1,12}(\.\d{1,6})?"
+_MAX_EPOCH_SECONDS = 253_402_300_800
+
+
+def lake_rows(
+    layout: Layout,
+    events: list[EventSql],
+    relation: str,
+    *,
+    first_day: date,
+    max_clock_skew: timedelta,
+    timezone: str | None,
+) -> str:
+    """The SELECT whose rows are lake rows and, with a null `event_day`, rejected rows.
+
+    A rejected row travels in the columns of an accepted one, so that one pass writes both: `event_id` holds the
+    reason, `url` the detail, `session_id` the line number and `properties` the raw line.
+
+    Args:
+        layout: Of the files.
+        events: What each row gives.
+        relation: The raw rows, with `file_index`; ``incoming(file_index, file_hash, arrived_at)`` stands beside it.
+        first_day: Events before this day are rejected.
+        max_clock_skew: How far beyond its file's arrival an event may lie.
+        timezone: Zone of times without offset.
+    """
+    cells = _cells(events, timezone)
+    # `rows` comes last: building the cells tells the layout which paths to extract.
+    raw = layout.rows(relation)
+    skew = round(max_clock_skew.total_seconds() * 1_000_000)
+    bads = " ".join(f"when {wrong} then {literal(name)}" for name, wrong in _wrong(events, timezone).items())
+    reason = f"""case
+        when fault is null and event_index = {len(events)} then '{NO_EVENT}'
+        when fault is not null then 'unparseable'
+        when event_id is null then 'missing_event_id'
+        when occurred_text is null then 'missing_occurred_at'
+        when occurred_at is null then 'invalid_occurred_at'
+        when wrong is not null then 'wrong_type'
+        when occurred_at > arrived_at + to_microseconds({skew}) then 'future'
+        when occurred_at < timestamp '{first_day.isoformat()}' then 'before_first_day'
+        when occurred_at::date in (select event_day from landing.seals) then 'sealed_day'
+    end"""
+    detail = """case reason
+        when 'unparseable' then fault
+        when 'invalid_occurred_at' then left(occurred_text, 200)
+        when 'wrong_type' then wrong
+        when 'future' then left(occurred_text, 200)
+        when 'before_first_day' then left(occurred_text, 200)
+        else event_name
+    end"""
+    travelling = {
+        "event_id": "reason",
+        "url": detail,
+        "session_id": "line_number::varchar",
+        "properties": "raw_line",
+    }
+    chosen = ", ".join(_chosen(name, travelling.get(name, "null")) for name in EVENT_COLUMNS)
+    return f"""
+        select {chosen} from (
+            select *, {reason} as reason, md5({_canonical_json()}) as row_md5 from (
+                select * exclude (properties, occurred_text), nullif(occurred_text, '') as occurred_text,
+                    case when wrong is null then json_normalize(properties)::varchar else '{{}}' end as properties
+                from (
+                    select file_hash, arrived_at, line_number, raw_line, fault, event_index,
+                        case {bads} end as wrong, {cells}
+                    from (
+                        select r.*, i.file_hash, i.arrived_at, {_raw_line(layout)} as raw_line, event_index
+                        from ({raw}) r join incoming i using (file_index)
+                        cross join (select unnest(range({len(events) + 1})) as event_index)
+                        where {_applies(events)}
+                    )
+                )
+            )
+        )"""
+
+
+def _raw_line(layout: Layout) -> str:
+    """Text of the row as it landed; Parquet rows are written as JSON."""
+    if isinstance(layout, layouts.Table):
+        return layout.object_of(None, set())
+    return "rtrim(line, chr(10) || chr(13))"
+
+
+def _applies(events: list[EventSql]) -> str:
+    """A broken row is one row, whatever events it would have given; a row without any event is one too."""
+    if [event.when for event in events] == ["true"]:
+        return "event_index = 0"
+    arms = " ".join(f"when {index} then {event.when}" for index, event in enumerate(events))
+    none = " and ".join(f"not {event.when}" for event in events)
+    return (
+        f"case when fault is not null then event_index = 0 else case event_index {arms} else {none} end end"
+    )
+
+
+def _per_event(expressions: list[str]) -> str:
+    """One expression of the row's event, without a switch where all events agree."""
+    if len(set(expressions)) == 1:
+        return expressions[0]
+    arms = " ".join(f"when {index} then {expression}" for index, expression in enumerate(expressions))
+    return f"case event_index {arms} end"
+
+
+def _cells(events: list[EventSql], timezone: str | None) -> str:
+    columns = []
+    for name in _TEXTS:
+        texts = [_text(event, name) for event in events]
+        columns.append(f"{_per_event(texts)} as {name}")
+    instants = [_instant(event.cells["occurred_at"], event.time_format, timezone) for event in events]
+    columns += [
+        f"{_per_event([event.cells['occurred_at'].text for event in events])} as occurred_text",
+        f"{_per_event(instants)} as occurred_at",
+        f"{_per_event([_value(event.cells['value']) for event in events])} as value",
+        f"{_per_event([event.properties for event in events])} as properties",
+    ]
+    return ",\n".join(columns)
+
+
+def _text(event: EventSql, name: str) -> str:
+    text = event.cells[name].text
+    if name in ID_COLUMNS:
+        text = f"nullif({text}, '')"
+    return f"{text} || {literal(event.suffix)}" if name == "event_id" and event.suffix else text
+
+
+def _wrong(events: list[EventSql], timezone: str | None) -> dict[str, str]:
+    """Column → condition under which its cell has the wrong type."""
+    wrong = {}
+    for name in _TEXTS:
+        conditions = [_wrong_text(event, name) for event in events]
+        if any(conditions):
+            wrong[name] = _per_event([condition or "false" for condition in conditions])
+    wrong["value"] = _per_event([_wrong_value(event) for event in events])
+    for condition, name in events[0].wrong:
+        wrong[name] = condition
+    return wrong
+
+
+def _wrong_text(event: EventSql, name: str) -> str:
+    cell = event.cells[name]
+    allowed = [layouts.STRING]
+    if name in ID_COLUMNS or name in event.any_scalar:
+        allowed.append(layouts.INTEGER)
+    if name in event.any_scalar:
+        allowed += [layouts.NUMBER, layouts.BOOLEAN, layouts.INSTANT, layouts.LOCAL_TIME]
+    if cell.kind in {"null::varchar", *map(literal, allowed)}:
+        return ""
+    kinds = ", ".join(map(literal, allowed))
+    return f"({cell.text} is not null and {cell.kind} not in ({kinds}))"
+
+
+def _wrong_value(event: EventSql) -> str:
+    cell = event.cells["value"]
+    kinds = [layouts.INTEGER, layouts.NUMBER] + ([layouts.STRING] if event.numeric_text else [])
+    listed = ", ".join(map(literal, kinds))
+    text = _value_text(cell) if event.numeric_text else cell.text
+    return (
+        f"coalesce({text} is not null and ({cell.kind} not in ({listed}) or ({_value(cell)}) is null), false)"
+    )
+
+
+def _value_text(cell: Cell) -> str:
+    return f"nullif(trim({cell.text}), '')"
+
+
+def _value(cell: Cell) -> str:
+    """DECIMAL(18,6), finer digits rounded half-even; null where the text is no number or is out of range."""
+    text = _value_text(cell)
+    exact = f"try_cast({text} as decimal(38,26))"
+    away = f"try_cast({exact} as decimal(18,6))"
+    tie = f"abs({exact} - {away}::decimal(38,26)) = 0.0000005::decimal(38,26)"
+    odd = f"({away} * 1000000)::hugeint % 2 <> 0"
+    even = (
+        f"case when {tie} and {odd} then {away} - (sign({exact}) * 0.000001)::decimal(18,6) else {away} end"
+    )
+    return f"""(case when regexp_full_match({text}, '{_SHORT_NUMBER}') then try_cast({text} as decimal(18,6))
+        when regexp_full_match({text}, '{_NUMBER}') then {even} end)::decimal(18,6)"""
+
+
+def _instant(cell: Cell, time_format: str, timezone: str | None) -> str:
+    """The instant as naive TIMESTAMP in UTC, finer digits truncated; null where it cannot be told."""
+    local = (
+        f"make_timestamp(epoch_us(timezone({literal(timezone)}, {{}})))" if timezone else "null::timestamp"
+    )
+    if cell.kind == literal(layouts.INSTANT):
+        return f"case when isfinite({cell.typed}) then make_timestamp(epoch_us({cell.typed})) end"
+    if cell.kind == literal(layouts.LOCAL_TIME):
+        return f"case when isfinite({cell.typed}) then {local.format(cell.typed)} end"
+    if time_format in EPOCHS:
+        scale = {"epoch_s": "1000000", "epoch_ms": "1000", "epoch_us": "1"}[time_format]
+        number = f"try_cast(trim({cell.text}) as decimal(38,9))"
+        limit = _MAX_EPOCH_SECONDS * 1_000_000 // int(scale)
+        return f"case when abs({number}) < {limit} then make_timestamp(trunc({number} * {scale})::bigint) end"
+    if time_format != "iso":
+        parsed = f"try_strptime({cell.text}, {literal(time_format)})"
+        return f"make_timestamp(epoch_us({parsed}))" if "%z" in time_format else local.format(parsed)
+    text = f"replace({cell.text}, ',', '.')"
+    zoned = f"make_timestamp(epoch_us(try_cast(upper({text}) as timestamptz)))"
+    wall = local.format(f"try_cast(upper({text}) as timestamp)")
+    is_text = f"{cell.kind} = '{layouts.STRING}'"
+    return f"""case when {is_text} and regexp_full_match({cell.text}, '{_OFFSET}') then {zoned}
+        when {is_text} and regexp_full_match({cell.text}, '{_LOCAL}') then {wall} end"""
+
+
+def _canonical_json() -> str:
+    """The row as JSON with a fixed order of keys; equal events give equal text however they were written."""
+    parts = []
+    for name in CONTRACT_COLUMNS:
+        if name == "occurred_at":
+            value = "'\"' || strftime(occurred_at, '%Y-%m-%dT%H:%M:%S.%fZ') || '\"'"
+        elif name == "value":
+            value = "rtrim(rtrim(value::varchar, '0'), '.')"
+        elif name == "properties":
+            value = "properties"
+        else:
+            value = f"to_json({name})::varchar"
+        parts.append(
+            f"""'{"{" if name == CONTRACT_COLUMNS[0] else ","}"{name}":', coalesce({value}, 'null')"""
+        )
+    return f"concat({', '.join(parts)}, '}}')"
+
+
+def _chosen(name: str, when_rejected: str) -> str:
+    if name == "event_day":
+        return "case when reason is null then occurred_at::date end as event_day"
+    if name == "file_hash":
+        return "file_hash"
+    return f"case when reason is null then {name} else {when_rejected} end as {name}"

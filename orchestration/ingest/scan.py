@@ -1,0 +1,82 @@
+"""What the landing folder holds that was not taken yet."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+_UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".inprogress", ".lock")
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (instants are naive UTC throughout)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Landed:
+    """A file of the landing folder.
+
+    Attributes:
+        modified_at: Modification time, naive UTC, microseconds (finer is cut).
+        path: Relative to the landing folder, with ``/``; bytes that are not UTF-8 as ``\\xNN``.
+        size_bytes: As packed.
+        stamp: (size, modification time in ns, inode): differs when the file was written meanwhile.
+        file: Where to open it.
+    """
+
+    modified_at: datetime
+    path: str
+    size_bytes: int
+    stamp: tuple[int, int, int]
+    file: Path = field(compare=False)
+
+
+def naive_utc(instant: datetime) -> datetime:
+    """An instant as naive UTC; naive input is taken as UTC."""
+    return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else instant
+
+
+def stamp(path: Path) -> tuple[int, int, int]:
+    """What changes when a file is written."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def landed_files(
+    landing: Path, now: datetime, settle: timedelta, known: Container[tuple[str, int, datetime]]
+) -> list[Landed]:
+    """Files that have settled and are not `known`, in order of arrival, then path.
+
+    Args:
+        landing: The landing folder; subfolders are walked, links to folders are not.
+        now: Naive UTC.
+        settle: A file modified less than this before `now` may still be written.
+        known: (path, size, modification time) of files that the manifest has.
+    """
+    found = []
+    for folder, folders, names in os.walk(landing):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            if name.startswith(".") or name.lower().endswith(_UNFINISHED):
+                continue
+            file = _landed(landing, Path(folder, name))
+            if file is None or (file.path, file.size_bytes, file.modified_at) in known:
+                continue
+            if file.modified_at <= now - settle:
+                found.append(file)
+    return sorted(found)
+
+
+def _landed(landing: Path, file: Path) -> Landed | None:
+    try:
+        mark = stamp(file)
+    except FileNotFoundError:
+        return None
+    if not file.is_file():
+        return None
+    modified = EPOCH + timedelta(microseconds=mark[1] // 1000)
+    name = file.relative_to(landing).as_posix().encode("utf-8", "surrogateescape")
+    return Landed(modified, name.decode("utf-8", "backslashreplace"), mark[0], mark, file)

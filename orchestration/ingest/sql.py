@@ -1,0 +1,33 @@
+"""Quoting, and the few SQL phrases that several steps share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from analysis.catalogue.sources import CONTRACT_COLUMNS
+
+EVENT_COLUMNS = (
+    *CONTRACT_COLUMNS[:3],
+    "event_day",
+    *CONTRACT_COLUMNS[3:],
+    "row_md5",
+    "file_hash",
+)
+"""The lake's columns, in order."""
+
+
+def literal(text: str) -> str:
+    """A string literal, whatever the text holds."""
+    parts = text.split("\x00")
+    quoted = ["'" + part.replace("'", "''") + "'" for part in parts]
+    return quoted[0] if len(quoted) == 1 else "(" + " || chr(0) || ".join(quoted) + ")"
+
+
+def identifier(name: str) -> str:
+    """A quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def array(texts: Iterable[str]) -> str:
+    """A list literal of strings."""
+    return "[" + ", ".join(literal(text) for text in texts) + "]"
