@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import special
-from scipy.optimize import elementwise
 
 from analysis.statistics.checks import as_choice, as_counts, as_floats, as_level, refuse, together
 from analysis.statistics.recursive_integration import REACH, Walk, batches, looks_taken
+from analysis.statistics.roots import rowwise_root
 from analysis.statistics.spending import SpendingFunction, spending_function
 from analysis.statistics.status import Reason, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from analysis.statistics.checks import BoolArray, FloatArray, StatusArray
+    from analysis.statistics.checks import BoolArray, FloatArray, IntArray, StatusArray
 
 #: Beyond this a z bound cannot be crossed by data one would believe; keeps searches inside float range.
 _LARGEST_CONSTANT = 12.0
@@ -297,25 +297,40 @@ def obrien_fleming_bounds(looks: int, alpha: float = 0.05, *, sides: int = 2) ->
     return np.asarray(constant * np.sqrt(looks / np.arange(1.0, looks + 1.0)), dtype=np.float64)
 
 
-def equal_information(looks: FloatArray) -> FloatArray:
-    """Fractions 1/K, …, 1 for each K, shape (designs, max K), NaN after the last look."""
-    steps = np.arange(1.0, looks.max() + 1.0)
-    return np.where(steps <= looks[:, None], steps / looks[:, None], np.nan)
+def equal_fractions(looks: Any) -> FloatArray:
+    """Information fractions 1/K, …, 1 of K equally spaced looks.
+
+    Args:
+        looks: K, whole numbers of at least 1, shape (...).
+
+    Returns:
+        Shape (..., largest K), NaN after the last look.
+
+    Raises:
+        InputError: ``out_of_range`` below 1, ``not_whole``.
+
+    Examples:
+        >>> equal_fractions([1, 2])
+        array([[1. , nan],
+               [0.5, 1. ]])
+    """
+    k = as_counts(looks, "looks")
+    if np.any(k < 1):
+        raise refuse("out_of_range", "no look", "looks", value=k, rule="at least 1")
+    steps = np.arange(1.0, k.max(initial=1.0) + 1.0)
+    return np.where(steps <= k[..., None], steps / k[..., None], np.nan)
 
 
 def _constant(looks: Any, alpha: Any, sides: int, form: Callable[[FloatArray], FloatArray]) -> FloatArray:
     k = as_counts(looks, "looks")
     level = as_level(alpha)
     as_sides(sides)
-    if np.any(k < 1):
-        raise refuse("out_of_range", "no look", "looks", value=k, rule="at least 1")
     k, level = together({"looks": k, "alpha": level})
     flat_k, flat_level = k.reshape(-1), level.reshape(-1)
-    fraction = equal_information(flat_k)
+    fraction = equal_fractions(flat_k)
     unit = form(np.where(np.isnan(fraction), 1.0, fraction))
 
-    def excess(constant: FloatArray, row: FloatArray) -> FloatArray:
-        r = row.astype(np.intp)
+    def excess(constant: FloatArray, r: IntArray) -> FloatArray:
         upper = constant[:, None] * unit[r]
         lower = -upper if sides == 2 else np.full(upper.shape, -np.inf)
         p = crossing_probabilities(upper, lower, fraction[r])
@@ -324,10 +339,6 @@ def _constant(looks: Any, alpha: Any, sides: int, form: Callable[[FloatArray], F
 
     single = np.maximum(-special.ndtri(flat_level / sides), 0.0)
     low = np.where(flat_level / sides < 0.5, single * 0.5, -_LARGEST_CONSTANT)
-    found = elementwise.find_root(
-        excess,
-        (low, np.minimum(single * 2.0 + 2.0, _LARGEST_CONSTANT)),
-        args=(np.arange(float(flat_k.size)),),
-        tolerances={"xatol": 1e-11, "xrtol": 1e-11},
-    )
-    return np.asarray(found.x, dtype=np.float64).reshape(k.shape)
+    high = np.minimum(single * 2.0 + 2.0, _LARGEST_CONSTANT)
+    found, _ = rowwise_root(excess, low, high, flat_k.size)
+    return found.reshape(k.shape)
