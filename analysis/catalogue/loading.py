@@ -22,6 +22,7 @@ from analysis.catalogue.findings import Finding, did_you_mean, parse_model, show
 from analysis.catalogue.flags import Flag, Segment
 from analysis.catalogue.metrics import MetricDefinition, read_metrics
 from analysis.catalogue.project import EVENT_COLUMNS, Project
+from analysis.catalogue.sources import Source
 from analysis.catalogue.yaml_source import Document, YamlFaultError, read_yaml
 from analysis.errors import AnalysisError, Problem
 
@@ -47,6 +48,7 @@ class Catalogue:
         experiments: By id, sorted; plans have the project's defaults filled in.
         flags: By id, sorted.
         segments: By id, sorted.
+        sources: By id, sorted: the layouts that are mapped to events.
         problems: Everything that is wrong, in the order of the files.
         broken: For each definition that could not be used, by file stem, its problems: for its own page.
     """
@@ -55,6 +57,7 @@ class Catalogue:
     experiments: Mapping[str, Experiment]
     flags: Mapping[str, Flag]
     segments: Mapping[str, Segment]
+    sources: Mapping[str, Source]
     problems: tuple[Problem, ...]
     broken: Mapping[str, tuple[Problem, ...]]
 
@@ -78,7 +81,7 @@ def load_catalogue(catalog_dir: Path, metrics: Mapping[str, MetricDefinition]) -
     """Read every definition.
 
     Args:
-        catalog_dir: Folder with `project.yaml`, `experiments/`, `flags/` and `segments/`.
+        catalog_dir: Folder with `project.yaml`, `experiments/`, `flags/`, `segments/` and `sources/`.
         metrics: The metrics that experiments may name.
 
     Returns:
@@ -131,8 +134,11 @@ def _load(catalog_dir: Path, project: Project, metrics: Mapping[str, MetricDefin
     conditions = {name: segment.condition for name, segment in segments.items()}
     experiments = _experiments(catalog_dir, project, metrics, conditions, found)
     flags = _flags(_read_folder(catalog_dir, "flags", Flag, found), experiments, conditions, found)
+    sources = _sources(_read_folder(catalog_dir, "sources", Source, found), found)
     problems = tuple(sorted(found.problems, key=_order))
-    return Catalogue(project, experiments, flags, segments, problems, dict(sorted(found.broken.items())))
+    return Catalogue(
+        project, experiments, flags, segments, sources, problems, dict(sorted(found.broken.items()))
+    )
 
 
 def _order(problem: Problem) -> tuple[str, int, str]:
@@ -198,6 +204,17 @@ def _experiments(
         found.refuse(stem, [finding.problem(read[stem][1])])
         del sound[stem]
     return dict(sorted(sound.items()))
+
+
+def _sources(read: dict[str, tuple[Source, Document]], found: _Found) -> dict[str, Source]:
+    sound: dict[str, Source] = {}
+    for stem, (source, document) in sorted(read.items()):
+        findings = list(identity_findings(source.id, stem))
+        if findings:
+            found.refuse(stem, [finding.problem(document) for finding in findings])
+        else:
+            sound[stem] = source
+    return sound
 
 
 def _segments(read: dict[str, tuple[Segment, Document]], found: _Found) -> dict[str, Segment]:

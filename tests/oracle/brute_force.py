@@ -131,41 +131,41 @@ def unit_of(event: Event, owner: Mapping[str, str]) -> str | None:
 def exposures(experiment: Experiment, events: list[Event], owner: Mapping[str, str]) -> dict[str, Exposure]:
     """First qualifying exposure per unit, with the instant of the first one in another arm."""
 
-    def qualifies(event: Event) -> bool:
-        inside = event.at >= experiment.start and (experiment.end is None or event.at < experiment.end)
-        return inside and not any(begin <= event.at < end for begin, end in experiment.pauses)
+    def inside(event: Event) -> bool:
+        return event.at >= experiment.start and (experiment.end is None or event.at < experiment.end)
 
     viewed: dict[str, list[Event]] = defaultdict(list)
-    activated: dict[str, list[Event]] = defaultdict(list)
+    activated: dict[str, datetime] = {}
     for event in events:
         unit = unit_of(event, owner)
-        if unit is None or not qualifies(event):
+        if unit is None:
             continue
+        if experiment.activation and event.name == experiment.activation and inside(event):
+            activated[unit] = min(activated.get(unit, event.at), event.at)
         if (
             event.name == "experiment_viewed"
             and event.experiment_id == experiment.id
             and event.variation_id in experiment.variants
+            and inside(event)
+            and not any(begin <= event.at < end for begin, end in experiment.pauses)
         ):
             viewed[unit].append(event)
-        elif experiment.activation and event.name == experiment.activation:
-            activated[unit].append(event)
     found = {}
     for unit, seen in viewed.items():
+        if experiment.activation:
+            since = activated.get(unit, datetime.max)
+            seen = [event for event in seen if event.at >= since]
+        if not seen:
+            continue
         seen.sort(key=lambda event: (event.at, event.event_id))
         first = seen[0]
         other = [event.at for event in seen if event.variation_id != first.variation_id]
-        at, event_id = first.at, first.event_id
-        if experiment.activation:
-            later = sorted((e.at, e.event_id) for e in activated[unit] if e.at >= first.at)
-            if not later:
-                continue
-            at, event_id = later[0]
         found[unit] = Exposure(
             experiment.id,
             unit,
             first.variation_id or "",
-            at,
-            event_id,
+            first.at,
+            first.event_id,
             min(other, default=None),
             dict(first.context),
         )

@@ -10,7 +10,7 @@ from orchestration.partitions import DAILY
 # cost seconds of imports each.
 land = dg.define_asset_job(
     "land",
-    selection=dg.AssetSelection.assets("landed_files"),
+    selection=dg.AssetSelection.assets("catalogue", "landed_files"),
     executor_def=dg.in_process_executor,
     description="Take new files from the landing folder into the lake.",
 )

@@ -1,0 +1,80 @@
+"""From the landing folder to the lake: the files that were taken, and the days they fill."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from orchestration.ingest import IngestSettings, ingest_landing
+from orchestration.loading import read_definitions
+from orchestration.outstanding import outstanding_days
+from orchestration.partitions import DAILY, days_of
+from orchestration.resources.home import HomeResource
+from orchestration.warehouse import writer
+
+GROUP = "landing"
+OWNERS = ["team:data-engineering"]
+# A file that is being copied or a full disk mends itself; a broken file is recorded, not raised.
+RETRY = dg.RetryPolicy(max_retries=2, delay=5)
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"duckdb", "parquet"},
+    owners=OWNERS,
+    deps=["catalogue"],
+    pool="warehouse",
+    retry_policy=RETRY,
+)
+def landed_files(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
+    """Every settled file of the landing folder, taken once: manifest, quarantine, lake, work owed."""
+    place = home.open()
+    definitions = read_definitions().catalogue
+    settings = IngestSettings(definitions.project.first_day, definitions.project.max_clock_skew)
+    with writer(place.warehouse) as connection:
+        report = ingest_landing(
+            place.root,
+            connection,
+            settings,
+            list(definitions.sources.values()),
+            datetime.now(UTC),
+            progress=context.log.info,
+        )
+        days = outstanding_days(connection)
+    metadata: dict[str, dg.MetadataValue | int] = {
+        "files taken": len(report.taken),
+        "files known already": len(report.same_content),
+        "files unreadable": len(report.unreadable),
+        "dagster/row_count": report.rows_read,
+        "rows quarantined": report.rows_quarantined,
+    }
+    if days is not None:
+        metadata["outstanding_from"] = dg.MetadataValue.text(days[0].isoformat())
+        metadata["outstanding_to"] = dg.MetadataValue.text(days[1].isoformat())
+    return dg.MaterializeResult(metadata=metadata)
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"duckdb", "parquet"},
+    owners=OWNERS,
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=[landed_files],
+    pool="warehouse",
+)
+def raw_events(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
+    """Accepted events by event day, one row per event id; the view `landing.raw_events` over the lake."""
+    first, last = days_of(context)
+    with writer(home.open().warehouse) as connection:
+        rows = connection.execute(
+            "select event_day, rows from landing.days where event_day between ? and ? order by 1", [first, last]
+        ).fetchall()
+    listed = "\n".join(f"| {day} | {count:,} |" for day, count in rows)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(count for _, count in rows),
+            "days": dg.MetadataValue.md(f"| day | events |\n|---|---:|\n{listed}"),
+        }
+    )

@@ -1,0 +1,58 @@
+"""Which days a run still has to build."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from orchestration.warehouse import has_table
+
+if TYPE_CHECKING:
+    import duckdb
+
+ONE_DAY = timedelta(days=1)
+
+
+def frontier(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The last day that was built; none before the first run."""
+    if not has_table(connection, "work", "state"):
+        return None
+    row = connection.execute("select value from work.state where key = 'frontier'").fetchone()
+    return date.fromisoformat(row[0]) if row else None
+
+
+def last_complete_day(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The newest event day that ended before the newest recorded arrival; none when nothing has landed."""
+    row = connection.execute(
+        """
+        select max(event_day) from landing.days
+        where event_day + 1 <= (select max(arrived_at) from landing.manifest where status <> 'unreadable')
+        """
+    ).fetchone()
+    day: date | None = row[0] if row else None
+    return day
+
+
+def outstanding_days(connection: duckdb.DuckDBPyConnection) -> tuple[date, date] | None:
+    """The days to build, both included: the new complete ones, else the newest built one when it owes work.
+
+    Late rows and changed definitions are worked off by any run, so the range then is the frontier's own day.
+    """
+    built, complete = frontier(connection), last_complete_day(connection)
+    if complete is not None and (built is None or built < complete):
+        first = _first_landed_day(connection) if built is None else built + ONE_DAY
+        return min(first, complete), complete
+    if built is None:
+        return None
+    owed = connection.execute(
+        "select 1 from landing.touched_units where event_day <= ? limit 1", [built]
+    ).fetchone()
+    return (built, built) if owed else None
+
+
+def _first_landed_day(connection: duckdb.DuckDBPyConnection) -> date:
+    """The project's first day: windows and covariates are counted from there."""
+    row = connection.execute("select value from catalog.settings where key = 'first_day'").fetchone()
+    if row is None:
+        raise LookupError("catalog.settings has no first_day")
+    return date.fromisoformat(row[0])
