@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import dagster as dg
 from dagster_dbt import DbtCliResource
 
@@ -19,7 +22,12 @@ def defs() -> dg.Definitions:
         dg.Definitions(
             resources={
                 "home": HomeResource(),
-                "dbt": DbtCliResource(project_dir=PROJECT, profiles_dir=str(PROJECT.project_dir)),
+                # The one beside this interpreter, whatever the PATH of the process says.
+                "dbt": DbtCliResource(
+                    project_dir=PROJECT,
+                    profiles_dir=str(PROJECT.project_dir),
+                    dbt_executable=str(Path(sys.executable).with_name("dbt")),
+                ),
             },
             loggers={"progress": progress_logger},
         ),

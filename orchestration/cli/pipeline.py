@@ -59,7 +59,8 @@ def run(
     ] = False,
 ) -> None:
     """Take new files, materialise every outstanding day up to the last complete one, publish."""
-    from orchestration.outstanding import outstanding_range
+    from orchestration.outstanding import outstanding_days
+    from orchestration.warehouse import writer
 
     started = time.monotonic()
     home = Home.from_environment().prepare()
@@ -74,7 +75,8 @@ def run(
 
     ensure_manifest(home)
     execute(home, "land")
-    days = outstanding_range(home)
+    with writer(home.warehouse) as connection:
+        days = outstanding_days(connection)
     if days is None:
         print(
             "nothing is outstanding: no new file, no complete new day, no changed definition", file=sys.stderr

@@ -1,7 +1,5 @@
 """The home folder as a Dagster resource."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from orchestration.paths import Home

@@ -1,7 +1,5 @@
 """The two jobs: taking landed files, and the day's pipeline that schedule, sensors and backfills share."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from orchestration.partitions import DAILY

@@ -1,7 +1,5 @@
 """The clock: each night the day that ended."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from orchestration.defs.automation.jobs import daily

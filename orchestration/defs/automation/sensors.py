@@ -1,11 +1,9 @@
 """The sensors: new landed files, days that became complete, changed definitions."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from datetime import date
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import dagster as dg
 
@@ -13,9 +11,6 @@ from orchestration.dbt import source_hash
 from orchestration.defs.automation.jobs import daily, land
 from orchestration.paths import Home, catalog_dir
 from orchestration.runs import range_tags
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def listing_hash(folder: Path) -> str:

@@ -1,7 +1,5 @@
 """The catalogue as an asset: the sound definitions, as the tables that SQL joins."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from analysis.catalogue import compile_tables

@@ -1,7 +1,5 @@
 """From the landing folder to the lake: the files that were taken, and the days they fill."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -69,7 +67,8 @@ def raw_events(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mate
     first, last = days_of(context)
     with writer(home.open().warehouse) as connection:
         rows = connection.execute(
-            "select event_day, rows from landing.days where event_day between ? and ? order by 1", [first, last]
+            "select event_day, rows from landing.days where event_day between ? and ? order by 1",
+            [first, last],
         ).fetchall()
     listed = "\n".join(f"| {day} | {count:,} |" for day, count in rows)
     return dg.MaterializeResult(

@@ -1,7 +1,5 @@
 """The dbt models as daily assets: one invocation builds every outstanding day of a run's range."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 
