@@ -1,0 +1,225 @@
+"""The demo world: users, experiments with known truth, planted faults; landed files, and the truth beside."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import polars as pl
+
+from analysis.catalogue import load_catalogue, load_metrics
+from analysis.errors import Problem
+from assignment_exports.allocation import allocation_of
+from orchestration.errors import OrchestrationError
+from orchestration.simulate.exposures import Exposures, carried_over, draw_exposures, multipliers
+from orchestration.simulate.faults import deliver
+from orchestration.simulate.files import write_files
+from orchestration.simulate.outcomes import draw_outcomes, rates
+from orchestration.simulate.population import HOSTILE_TEXTS, draw_population, draw_sessions
+from orchestration.simulate.randomness import stream
+from orchestration.simulate.report import describe_world
+from orchestration.simulate.scenarios import LEVERS, SCENARIOS, Scenario
+from orchestration.simulate.truth import Question, true_lifts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from analysis.catalogue import Experiment, MetricDefinition
+    from assignment_exports.allocation import Allocation
+    from orchestration.simulate.population import Population, Sessions
+    from orchestration.simulate.scenarios import Lever
+
+FIRST_DAY: Final = date(2026, 1, 5)
+DEFAULT_DAYS: Final = 28
+DEFAULT_USERS: Final = 40_000
+QUICK_DAYS: Final = 14
+QUICK_USERS: Final = 4_000
+# The 11th day's files are lost for good; short worlds keep all their days.
+_DAY_THAT_NEVER_ARRIVES: Final = 10
+_CAMPAIGNS: Final = ("winter", "newsletter", "none")
+_HOSTILE_CAMPAIGNS: Final = 0.03
+_HOSTILE_URLS: Final = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedWorld:
+    """What `simulate` wrote.
+
+    Attributes:
+        landing: Folder of the landed files.
+        truth: Path of ``truth.json``.
+        files: Number of files.
+        events: Number of distinct valid events in them.
+        content: The parsed truth.
+    """
+
+    landing: Path
+    truth: Path
+    files: int
+    events: int
+    content: Mapping[str, Any]
+
+
+def simulate(
+    output_dir: Path,
+    seed: int,
+    catalog_dir: Path,
+    dbt_project_dir: Path,
+    days: int = DEFAULT_DAYS,
+    users: int = DEFAULT_USERS,
+) -> SimulatedWorld:
+    """Write a world: ``<output_dir>/landing/`` and ``<output_dir>/truth.json``.
+
+    Equal arguments and definitions give equal bytes, on every machine with the same library versions.
+
+    Args:
+        output_dir: Created when missing; files of an earlier world there are replaced one by one.
+        seed: Not negative.
+        catalog_dir: The catalogue whose running, paused and completed experiments are simulated.
+        dbt_project_dir: For the metrics' windows.
+        days: Length, from 2026-01-05 on.
+        users: Number of users, bots and employees included.
+
+    Returns:
+        Where everything is.
+
+    Raises:
+        OrchestrationError: A number is out of range.
+    """
+    _check("--seed", seed, 0)
+    _check("--days", days, 1)
+    _check("--users", users, 100)
+    metrics = load_metrics(dbt_project_dir)
+    catalogue = load_catalogue(catalog_dir, metrics)
+    experiments = [item for item in catalogue.experiments.values() if item.status != "draft"]
+    allocations = {
+        item.id: replace(allocation_of(item, catalogue.project, catalogue.conditions), status="running")
+        for item in experiments
+    }
+    midnight = datetime.combine(FIRST_DAY, time.min)
+    empty_days = [_DAY_THAT_NEVER_ARRIVES] if days > QUICK_DAYS else []
+    population = draw_population(seed, users)
+    sessions = draw_sessions(seed, population, FIRST_DAY, days, empty_days)
+    exposures = {
+        item.id: draw_exposures(
+            seed,
+            allocations[item.id],
+            _scenario(item.id),
+            item.exposure.activation,
+            f"{item.unit}_id",
+            population,
+            sessions,
+            midnight,
+        )
+        for item in experiments
+    }
+    factors = _factors(allocations, exposures, population, sessions, midnight)
+    expected = rates(population, sessions, factors)
+    events = _events(
+        seed, population, sessions, exposures, draw_outcomes(seed, population, sessions, expected, days)
+    )
+    lines = deliver(seed, events, days, empty_days)
+    landing = output_dir / "landing"
+    files = write_files(landing, seed, FIRST_DAY, lines, population.users)
+    question = Question(population, sessions, expected, days)
+    lifts = {
+        item.id: true_lifts(
+            question, exposures[item.id], _scenario(item.id), item.control.id, _metrics_of(item, metrics)
+        )
+        for item in experiments
+    }
+    content = describe_world(
+        seed, FIRST_DAY, days, empty_days, population, experiments, exposures, lifts, lines, files
+    )
+    truth = output_dir / "truth.json"
+    truth.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    return SimulatedWorld(landing, truth, len(files), content["events"]["accepted"], content)
+
+
+def _check(option: str, value: int, least: int) -> None:
+    if value < least:
+        raise OrchestrationError(
+            Problem("out of range", where=option, value=str(value), rule=f"at least {least}")
+        )
+
+
+def _scenario(experiment: str) -> Scenario:
+    return SCENARIOS.get(experiment, Scenario("no effect"))
+
+
+def _metrics_of(
+    experiment: Experiment, metrics: Mapping[str, MetricDefinition]
+) -> dict[str, MetricDefinition]:
+    return {use.metric: metrics[use.metric] for _, use in experiment.metric_uses}
+
+
+def _factors(
+    allocations: Mapping[str, Allocation],
+    exposures: Mapping[str, Exposures],
+    population: Population,
+    sessions: Sessions,
+    midnight: datetime,
+) -> dict[Lever, NDArray[np.float64]]:
+    """The product of all experiments' multipliers, by lever."""
+    factors: dict[Lever, NDArray[np.float64]] = {lever: np.ones(len(sessions)) for lever in LEVERS}
+    for name, exposed in exposures.items():
+        for lever in LEVERS:
+            _multiply(factors[lever], multipliers(exposed, _scenario(name), lever, sessions))
+        before = carried_over(allocations[name], _scenario(name), population, sessions, midnight)
+        _multiply(factors["page_views"], before)
+    return factors
+
+
+def _multiply(product: NDArray[np.float64], factor: NDArray[np.float64] | None) -> None:
+    if factor is not None:
+        product *= factor
+
+
+def _events(
+    seed: int,
+    population: Population,
+    sessions: Sessions,
+    exposures: Mapping[str, Exposures],
+    outcomes: pl.DataFrame,
+) -> pl.DataFrame:
+    """All events in the order of time, with ids."""
+    rng = stream(seed, "events")
+    shown = [
+        exposed.events.with_columns(
+            experiment_id=pl.when(pl.col("variant").is_not_null()).then(pl.lit(name)),
+        ).rename({"variant": "variation_id"})
+        for name, exposed in exposures.items()
+    ]
+    everything = pl.concat([outcomes, *shown], how="diagonal").with_columns(
+        pl.col("anonymous").fill_null(value=False)
+    )
+    session = everything["session"].to_numpy()
+    user = sessions.user[session]
+    everything = everything.with_columns(
+        user=pl.Series(user),
+        at=pl.Series(sessions.start[session] + everything["offset"].to_numpy()),
+        internal=pl.Series(population.kind[user] == 2),
+        platform=population.users["platform"][user],
+        session_id=pl.format("s-{}-{}", pl.lit(seed), "session"),
+    ).sort("at", "session", "event_name", "experiment_id", maintain_order=True)
+    count = everything.height
+    campaigns = pl.Series([*_CAMPAIGNS, *HOSTILE_TEXTS])
+    hostile = rng.random(count) < _HOSTILE_CAMPAIGNS
+    choice = np.where(
+        hostile,
+        rng.integers(len(_CAMPAIGNS), len(campaigns), count),
+        rng.integers(0, len(_CAMPAIGNS), count),
+    )
+    hostile_url = pl.Series(rng.random(count) < _HOSTILE_URLS)
+    texts = pl.Series(HOSTILE_TEXTS)[rng.integers(0, len(HOSTILE_TEXTS), count)]
+    return everything.with_columns(
+        event_id=pl.format("event-{}-{}", pl.lit(seed), pl.int_range(count)),
+        campaign=pl.when(pl.col("experiment_id") == "promo_text").then(campaigns[choice]),
+        url=pl.when(hostile_url & pl.col("url").is_not_null()).then(texts).otherwise("url"),
+    ).drop("session", "offset")
