@@ -36,8 +36,8 @@ def deliver(seed: int, events: pl.DataFrame, days: int, empty_days: Sequence[int
 
     Returns:
         One row a landed line: the events' columns, ``source`` (``web``, ``app`` or ``shop``), ``part``
-        (``am`` or ``pm``), ``file_day``, ``late_days``, and ``copy``: ``""``, ``same``, ``offset`` (the same written
-        with another zone offset) or ``other`` (the same id with other content). In the order of the events.
+        (``am`` or ``pm``), ``file_day``, ``late_days``, and ``copy``: ``""``, ``same``, ``offset`` (the same
+        written with another zone offset) or ``other`` (the same id with other content), in order of time.
     """
     rng = stream(seed, "deliver")
     count = events.height
