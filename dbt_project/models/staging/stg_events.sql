@@ -1,2 +1,4 @@
 {{ config(materialized='view') }}
-select * from {{ source('landing', 'raw_events') }}
+select * exclude (filtered_by)
+from {{ ref('base_events') }}
+where filtered_by is null

@@ -1,0 +1,152 @@
+{#- The sums that stand for a set of units: y outcome, d denominator, x and w the same before exposure. -#}
+
+{%- macro moments() -%}
+  {{- return(['sum_y', 'sum_d', 'sum_x', 'sum_w', 'sum_yy', 'sum_yd', 'sum_yx', 'sum_yw',
+              'sum_dd', 'sum_dx', 'sum_dw', 'sum_xx', 'sum_xw', 'sum_ww']) -}}
+{%- endmacro -%}
+
+
+{%- macro count_part(part, day, where) -%}
+  select
+    experiment_id, metric, '{{ part }}' as part, {{ day }} as day, variant_id, segments, count(*) as n
+    {%- for moment in moments() %}, cast(0 as hugeint) as {{ moment }}{% endfor %}
+  from entries
+  where {{ where }} and {{ in_scope(dirty_partitions(day)) }}
+  group by experiment_id, metric, {{ day }}, variant_id, segments
+{%- endmacro -%}
+
+
+{#- What a step from (y_before, d_before) to (y, d) adds; the covariate is added once, on entry. -#}
+{%- macro moment_part(part, day, where) -%}
+  select
+    experiment_id, metric, '{{ part }}' as part, {{ day }} as day, variant_id, segments, 0 as n,
+    sum(y - y_before),
+    sum(d - d_before),
+    sum(x) filter (is_entry),
+    sum(w) filter (is_entry),
+    sum(y * y - y_before * y_before),
+    sum(y * d - y_before * d_before),
+    sum((y - y_before) * x),
+    sum((y - y_before) * w),
+    sum(d * d - d_before * d_before),
+    sum((d - d_before) * x),
+    sum((d - d_before) * w),
+    sum(x * x) filter (is_entry),
+    sum(x * w) filter (is_entry),
+    sum(w * w) filter (is_entry)
+  from valued
+  where {{ where }} and {{ in_scope(dirty_partitions(day)) }}
+  group by experiment_id, metric, {{ day }}, variant_id, segments
+{%- endmacro -%}
+
+
+{#- A sum over a denominator or a covariate that the metric does not have is null, not 0. -#}
+{%- macro moment_exists(moment) -%}
+  {%- set letters = moment[4:] -%}
+  {%- set needs = [] -%}
+  {%- if 'd' in letters or 'w' in letters -%}{%- do needs.append('stale.scale_d is not null') -%}{%- endif -%}
+  {%- if 'x' in letters or 'w' in letters -%}{%- do needs.append("stale.covariate_status = 'ok'") -%}{%- endif -%}
+  {{- return(needs | join(' and ') or 'true') -}}
+{%- endmacro -%}
+
+
+{#-
+  Sums of capped values, per cut-off, from the counts of values: caps are discrete quantiles (the smallest value at
+  or above which ⌈q·n⌉ units lie, counted from below) over all arms of the experiment, zeros included.
+-#}
+{%- macro winsorized_sums() -%}
+  {%- set metrics = metric_definitions() | rejectattr('winsorize', 'none') | list -%}
+  winsorized_cut_offs as (
+    select grid.*, limits.lower, limits.upper
+    from grid
+    inner join (
+      {% for metric in metrics -%}
+      select
+        '{{ metric.name }}' as metric,
+        cast({{ metric.winsorize.get('lower', 0.0) }} as decimal(9, 6)) as lower,
+        cast({{ metric.winsorize.get('upper', 1.0) }} as decimal(9, 6)) as upper
+      {{ 'union all' if not loop.last }}
+      {% else -%}
+      select '' as metric, cast(0 as decimal(9, 6)) as lower, cast(1 as decimal(9, 6)) as upper where false
+      {% endfor -%}
+    ) as limits using (metric)
+  ),
+
+  value_counts as (
+    select
+      counts.experiment_id, counts.metric, counts.day, counts.variant_id, counts.value,
+      one.segment, one.level as segment_level, analyses.analysis, analyses.sign * counts.units as units
+    from {{ ref('int_value_counts') }} as counts
+    inner join (
+      values ('default', 'entered', 1), ('crossovers_excluded', 'entered', 1), ('crossovers_excluded', 'crossed', -1)
+    ) as analyses (analysis, part, sign) using (part),
+      unnest(list_prepend({segment: 'all', level: 'all'}, counts.segments)) as of_segments (one)
+    where counts.metric in (select limits.metric from winsorized_cut_offs as limits)
+  ),
+
+  counted as (
+    select
+      grid.experiment_id, grid.metric, grid.analysis, grid.segment, grid.segment_level, grid.variant_id, grid.day,
+      value_counts.value, sum(value_counts.units) as units
+    from winsorized_cut_offs as grid
+    inner join value_counts using (experiment_id, metric, analysis, segment, segment_level, variant_id)
+    where value_counts.day <= grid.day
+    group by all
+  ),
+
+  zeros as (
+    select
+      running.experiment_id, running.metric, running.analysis, running.segment, running.segment_level,
+      running.variant_id, running.day, 0 as value, any_value(running.n) - coalesce(sum(counted.units), 0) as units
+    from running
+    inner join winsorized_cut_offs as grid
+      using (experiment_id, metric, analysis, segment, segment_level, variant_id, day)
+    left join counted using (experiment_id, metric, analysis, segment, segment_level, variant_id, day)
+    group by all
+  ),
+
+  distribution as (
+    select * from counted
+    union all
+    select * from zeros
+  ),
+
+  pooled as (
+    select
+      experiment_id, metric, day, value,
+      sum(sum(units)) over (partition by experiment_id, metric, day order by value) as units_up_to,
+      sum(sum(units)) over (partition by experiment_id, metric, day) as units
+    from distribution
+    where analysis = 'default' and segment = 'all'
+    group by experiment_id, metric, day, value
+  ),
+
+  caps as (
+    select
+      pooled.experiment_id, pooled.metric, pooled.day,
+      min(pooled.value) filter (
+        pooled.units_up_to >= greatest(1, ceil(limits.lower * cast(pooled.units as decimal(18, 0))))) as cap_low,
+      min(pooled.value) filter (
+        pooled.units_up_to >= greatest(1, ceil(limits.upper * cast(pooled.units as decimal(18, 0))))) as cap_high
+    from pooled
+    inner join (select distinct metric, lower, upper from winsorized_cut_offs) as limits using (metric)
+    group by pooled.experiment_id, pooled.metric, pooled.day
+  ),
+
+  winsorized as (
+    select
+      distribution.experiment_id, distribution.metric, distribution.analysis, distribution.segment,
+      distribution.segment_level, distribution.variant_id, distribution.day,
+      cast(min(caps.cap_low) as bigint) as cap_low,
+      cast(min(caps.cap_high) as bigint) as cap_high,
+      sum(cast(least(greatest(distribution.value, caps.cap_low), caps.cap_high) as hugeint) * distribution.units)
+        as sum_y,
+      sum(
+        cast(least(greatest(distribution.value, caps.cap_low), caps.cap_high) as hugeint)
+        * least(greatest(distribution.value, caps.cap_low), caps.cap_high) * distribution.units
+      ) as sum_yy
+    from distribution
+    inner join caps using (experiment_id, metric, day)
+    group by all
+  )
+{%- endmacro -%}

@@ -1,0 +1,102 @@
+{#- From the sums of one unit's window to the value of each metric. -#}
+
+{%- macro measure_value(metric, column) -%}
+  {%- if metric.kind in ('proportion', 'retention') -%}
+    cast({{ column }} > 0 as hugeint)
+  {%- else -%}
+    cast({{ column }} as hugeint)
+  {%- endif -%}
+{%- endmacro -%}
+
+
+{%- macro unit_value_struct(metric) -%}
+  {#- y numerator, d denominator, x and w the same before exposure, h what a histogram counts. -#}
+  {metric: '{{ metric.name }}',
+   y: {{ measure_value(metric, metric.y.name) }},
+   d: {{ ('cast(' ~ metric.d.name ~ ' as hugeint)') if metric.d else 'cast(0 as hugeint)' }},
+   x: {{ measure_value(metric, metric.y.name ~ '__pre') }},
+   w: {{ ('cast(' ~ metric.d.name ~ '__pre as hugeint)') if metric.d else 'cast(0 as hugeint)' }},
+   h: {{ measure_value(metric, metric.y.name) if metric.histogram else 'cast(0 as hugeint)' }}}
+{%- endmacro -%}
+
+
+{#- One CTE per metric that needs the single events: distinct counts, ordered funnels, times to conversion. -#}
+{%- macro event_level_values(metrics) -%}
+measure_events as (
+    select
+        scope.experiment_id, scope.unit_id, scope.window_start, scope.window_end, scope.exposed_at,
+        events.measure, events.occurred_at, events.item
+    from {{ ref('int_value_scope') }} as scope
+    inner join (
+        select events.*, {{ linked_unit('events') }} as unit_id
+        from {{ ref('int_measure_events') }} as events
+        {{ join_links('events') }}
+        where events.event_day <= {{ frontier_after() }}
+    ) as events
+        on scope.unit_type = events.unit_type
+            and scope.unit_id = events.unit_id
+            and events.occurred_at >= scope.exposed_at + to_microseconds(scope.window_start)
+            and events.occurred_at < scope.exposed_at + to_microseconds(scope.window_end)
+    where (scope.experiment_id, scope.window_start, scope.window_end) in (
+        select w.experiment_id, w.window_start, w.window_end from {{ ref('int_metric_windows') }} as w where w.by_event
+    )
+)
+{%- for metric in metrics if metric.by_event %},
+
+{{ metric.name }} as (
+    select
+        experiment_id, unit_id, window_start, window_end, '{{ metric.name }}' as metric,
+        {% if metric.kind == 'count_distinct' -%}
+        cast(count(distinct item) as hugeint) as y, 0::hugeint as d, 0::hugeint as x, 0::hugeint as w, 0::hugeint as h
+        {%- elif metric.kind == 'time_to_conversion' -%}
+        cast(epoch_us(min(occurred_at)) - epoch_us(min(exposed_at)) as hugeint) as y, 1::hugeint as d,
+        0::hugeint as x, 0::hugeint as w, 0::hugeint as h
+        {%- else -%}
+        cast(step_{{ metric.steps | length }} is not null as hugeint) as y, 0::hugeint as d,
+        0::hugeint as x, 0::hugeint as w,
+        cast({% for step in metric.steps %}(step_{{ loop.index }} is not null)::int{{ ' + ' if not loop.last }}{% endfor %} as hugeint) as h
+        {%- endif %}
+    from {% if metric.kind != 'funnel' %}measure_events where measure = '{{ metric.y.name }}'{% else %}(
+        select
+            experiment_id, unit_id, window_start, window_end,
+            {%- for step in metric.steps %}
+            {% if loop.first -%}
+            min(occurred_at) filter (measure = '{{ step.name }}') as step_1
+            {%- else -%}
+            {#- The first event of this step that is not before the step before it. -#}
+            list_min(list_filter(list(occurred_at) filter (measure = '{{ step.name }}'),
+                lambda one: one >= step_{{ loop.index - 1 }})) as step_{{ loop.index }}
+            {%- endif %}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from measure_events
+        group by experiment_id, unit_id, window_start, window_end
+    ){% endif %}
+    {{ 'group by experiment_id, unit_id, window_start, window_end' if metric.kind != 'funnel' }}
+)
+{%- endfor %}
+{%- endmacro -%}
+
+
+{#- Narrow the lake scan to the first and last days of the windows in this run. -#}
+{%- macro edge_days() -%}
+  {%- if not execute -%}{{- return('') -}}{%- endif -%}
+  {%- set rows = run_query("
+    select distinct unnest([
+      cast(exposed_at + to_microseconds(window_start) as date), cast(exposed_at + to_microseconds(window_end) as date),
+      cast(exposed_at - to_days(cuped_days) as date), cast(exposed_at as date)]) as day
+    from " ~ ref('int_value_scope') ~ " order by day") -%}
+  {%- set days = [] -%}
+  {%- for day in rows.columns[0].values() -%}{%- do days.append("date '" ~ day ~ "'") -%}{%- endfor -%}
+  {{- return(' and events.event_day in (' ~ (days | join(', ') or 'null') ~ ')') -}}
+{%- endmacro -%}
+
+
+{%- macro open_edge_days() -%}
+  {%- if not execute -%}{{- return('') -}}{%- endif -%}
+  {%- set rows = run_query("
+    select distinct unnest([cast(exposed_at as date), cast(exposed_at - to_days(cuped_days) as date)]) as day
+    from " ~ ref('int_open_scope') ~ " order by day") -%}
+  {%- set days = [] -%}
+  {%- for day in rows.columns[0].values() -%}{%- do days.append("date '" ~ day ~ "'") -%}{%- endfor -%}
+  {{- return(' and events.event_day in (' ~ (days | join(', ') or 'null') ~ ')') -}}
+{%- endmacro -%}

@@ -1,0 +1,22 @@
+{#-
+  The levels of an event under its experiment's declared segments, as a sorted list of (segment, level): one CASE
+  branch per distinct set of segments in the catalogue. An absent attribute is the level `unknown`.
+-#}
+{%- macro segment_levels() -%}
+  {%- set none_declared = "cast([] as struct(segment varchar, level varchar)[])" -%}
+  {%- if not execute -%}{{- return(none_declared) -}}{%- endif -%}
+  {%- set rows = run_query("
+    select distinct string_agg(segment, ',' order by segment) as signature, list(segment order by segment) as segments
+    from catalog.experiment_segments group by experiment_id order by 1") -%}
+  {%- if not rows.rows -%}{{- return(none_declared) -}}{%- endif -%}
+  case signature
+    {%- for row in rows.rows %}
+    when {{ text_literal(row[0]) }} then [
+      {%- for segment in row[0].split(',') -%}
+        {segment: {{ text_literal(segment) }}, level: coalesce({{ event_attribute(segment) }}, 'unknown')}{{ ', ' if not loop.last }}
+      {%- endfor -%}
+    ]
+    {%- endfor %}
+    else {{ none_declared }}
+  end
+{%- endmacro -%}

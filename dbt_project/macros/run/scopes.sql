@@ -1,0 +1,168 @@
+{#- What a run computes anew, as SQL predicates. On a reset everything is in scope, by the same query. -#}
+
+{%- macro in_scope(predicate) -%}
+  {{- return('true' if work_state('frontier') is none else '(' ~ predicate ~ ')') -}}
+{%- endmacro -%}
+
+
+{%- macro touched_anonymous_ids() -%}
+  anonymous_id in (
+    select days.anonymous_id from {{ ref('int_link_days') }} as days where days.event_day > {{ frontier_before() }}
+    union all
+    select touched.raw_id from landing.touched_units as touched
+    where touched.id_kind = 'anonymous' and touched.event_day <= {{ frontier_before() }}
+  )
+{%- endmacro -%}
+
+
+{#- Every used definition whose text changed, was added or was removed. -#}
+{%- macro definition_changed() -%}
+  experiment_id in (select changed.experiment_id from work.changed_experiments as changed)
+  or metric in (select changed.metric from work.changed_metrics as changed)
+{%- endmacro -%}
+
+
+{%- macro note_moved_units(gone, added) -%}
+  insert into work.moved_units
+  select distinct unnest([user_id, anonymous_id]) from (
+    select user_id, anonymous_id from {{ gone }} union all select user_id, anonymous_id from {{ added }}
+  );
+{%- endmacro -%}
+
+
+{%- macro note_changed_exposures(gone, added) -%}
+  insert into work.changed_exposures
+  select experiment_id, unit_id, variant_id, exposed_at, second_arm_at from {{ gone }}
+  union all
+  select experiment_id, unit_id, variant_id, exposed_at, second_arm_at from {{ added }};
+{%- endmacro -%}
+
+
+{#- The entry days that rewritten values belong to; a unit seen in a second arm also leaves on a day of its own. -#}
+{%- macro note_partitions(gone, added) -%}
+  insert into work.partitions
+  select distinct experiment_id, metric, unnest([day, greatest(day, cast(second_arm_at as date))]) from (
+    select experiment_id, metric, day, second_arm_at from {{ gone }}
+    union all
+    select experiment_id, metric, day, second_arm_at from {{ added }}
+  );
+{%- endmacro -%}
+
+
+{%- macro exposure_scope() -%}
+  (experiment_id, unit_id) in (select t.experiment_id, t.unit_id from {{ ref('int_touched_exposures') }} as t)
+  or experiment_id in (select changed.experiment_id from work.changed_experiments as changed)
+{%- endmacro -%}
+
+
+{%- macro activation_events() -%}
+  {#- Names of the declared activation events as SQL literals; one that never occurs when there are none. -#}
+  {%- set names = [text_literal('')] -%}
+  {%- if execute -%}
+    {%- for name in run_query('select distinct activation_event from catalog.experiments where activation_event is not null order by 1').columns[0].values() -%}
+      {%- do names.append(text_literal(name)) -%}
+    {%- endfor -%}
+  {%- endif -%}
+  {{- return(names | join(', ')) -}}
+{%- endmacro -%}
+
+
+{%- macro value_scope() -%}
+  (experiment_id, unit_id, window_start, window_end) in (
+    select s.experiment_id, s.unit_id, s.window_start, s.window_end from {{ ref('int_value_scope') }} as s
+  )
+  or (experiment_id, unit_id) in (select c.experiment_id, c.unit_id from work.changed_exposures as c)
+  or {{ definition_changed() }}
+  or (experiment_id, metric) not in (select w.experiment_id, w.metric from {{ ref('int_metric_windows') }} as w)
+{%- endmacro -%}
+
+
+{%- macro open_value_scope() -%}
+  (experiment_id, unit_id) in (select s.experiment_id, s.unit_id from {{ ref('int_open_scope') }} as s)
+  or (experiment_id, unit_id) in (select c.experiment_id, c.unit_id from work.changed_exposures as c)
+  or {{ definition_changed() }}
+  or (experiment_id, metric) not in (select w.experiment_id, w.metric from {{ ref('int_metric_windows') }} as w)
+{%- endmacro -%}
+
+
+{%- macro dirty_partitions(day='day') -%}
+  (experiment_id, metric, {{ day }}) in (
+    select p.experiment_id, p.metric, p.day from {{ ref('int_touched_partitions') }} as p
+  )
+  or {{ definition_changed() }}
+{%- endmacro -%}
+
+
+{%- macro stale_metric() -%}
+  metric <> '' and (experiment_id, metric) not in (select w.experiment_id, w.metric from {{ ref('int_metric_windows') }} as w)
+  or experiment_id not in (select e.experiment_id from {{ source('catalog', 'experiments') }} as e)
+{%- endmacro -%}
+
+
+{#- Per metric, the earliest day whose increments were aggregated anew; exposures count for every metric. -#}
+{%- macro first_stale_day() -%}
+  {%- if work_state('frontier') is none -%}
+  select experiment_id, metric, date '0001-01-01' as day from {{ ref('int_metric_windows') }}
+  {%- else -%}
+  select windows.experiment_id, windows.metric, min(touched.day) as day
+  from {{ ref('int_metric_windows') }} as windows
+  inner join (
+    select experiment_id, metric, day from {{ ref('int_touched_partitions') }}
+    union all
+    select experiment_id, metric, date '0001-01-01' from {{ ref('int_metric_windows') }}
+    where {{ definition_changed() }}
+  ) as touched
+    on windows.experiment_id = touched.experiment_id and touched.metric in (windows.metric, '')
+  group by windows.experiment_id, windows.metric
+  {%- endif -%}
+{%- endmacro -%}
+
+
+{%- macro stale_cut_offs() -%}
+  exists (
+    select 1 from ({{ first_stale_day() }}) as dirty
+    where dirty.experiment_id = fct_sufficient_statistics.experiment_id
+      and dirty.metric = fct_sufficient_statistics.metric
+      and dirty.day <= fct_sufficient_statistics.cut_off
+  )
+  or {{ definition_changed() }}
+  or {{ stale_metric() }}
+{%- endmacro -%}
+
+
+{%- macro changed_exposure_rows() -%}
+  (experiment_id, unit_id) in (select c.experiment_id, c.unit_id from work.changed_exposures as c)
+  or experiment_id in (select c.experiment_id from work.changed_experiments as c)
+{%- endmacro -%}
+
+
+{%- macro exposure_days_in_scope() -%}
+  (experiment_id, exposure_day) in (
+    select c.experiment_id, cast(c.exposed_at as date) from work.changed_exposures as c
+  )
+  or experiment_id in (select c.experiment_id from work.changed_experiments as c)
+{%- endmacro -%}
+
+
+{%- macro increment_scope() -%}
+  {{ dirty_partitions() }} or {{ stale_metric() }}
+{%- endmacro -%}
+
+
+{%- macro touched_exposure_events() -%}
+  {{ touched_on_day() }}
+  or raw_id is null
+  or experiment_id in (select c.experiment_id from work.changed_experiments as c)
+{%- endmacro -%}
+
+
+{%- macro touched_link_days() -%}
+  ('anonymous', anonymous_id) in (
+    select t.id_kind, t.raw_id from landing.touched_units as t where t.event_day = {{ the_day() }}
+  )
+{%- endmacro -%}
+
+
+{%- macro whole_table() -%}
+  true
+{%- endmacro -%}

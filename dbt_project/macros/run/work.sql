@@ -1,0 +1,147 @@
+{#-
+  What one invocation has to do, kept durably in schema `work` so that a killed run can be run again:
+  - work.state: key → value. `frontier` = last finished day, `target` = the day a run has set out for.
+  - work.definitions: hash of each experiment and metric as last applied.
+  - work.changed_experiments, work.changed_metrics: definitions whose keys are to be computed anew.
+  - work.changed_exposures: keys and old or new exposure of every exposure row that was rewritten.
+  - work.moved_units: units that gained or lost an anonymous id.
+  - work.partitions: entry days whose increments are to be aggregated anew.
+  - work.rewrites: per model and partition, rows computed and rows that really changed, for the last run.
+  All but state, definitions and rewrites are emptied by the last step, together with the outbox.
+-#}
+
+{%- macro work_state(key) -%}
+  {%- if not execute -%}{{- return(none) -}}{%- endif -%}
+  {%- set rows = run_query("select value from work.state where key = '" ~ key ~ "'") -%}
+  {{- return(rows.columns[0].values()[0] if rows.rows | length else none) -}}
+{%- endmacro -%}
+
+
+{%- macro frontier_before() -%}
+  {#- SQL literal of the last finished day; a day before all data when nothing is finished. -#}
+  {{- return("date '" ~ (work_state('frontier') or '0001-01-01') ~ "'") -}}
+{%- endmacro -%}
+
+
+{%- macro frontier_after() -%}
+  {{- return("date '" ~ (work_state('target') or '0001-01-01') ~ "'") -}}
+{%- endmacro -%}
+
+
+{%- macro begin_run() -%}
+  {#- On run start: make the work tables, decide how far to go and note changed definitions, in one transaction. -#}
+  {%- if execute and flags.WHICH in ('run', 'build') -%}
+    {%- set definitions = [] -%}
+    {%- do run_query(work_tables_ddl()) -%}
+    {%- for metric in metric_definitions() -%}
+      {%- do definitions.append("('metric', '" ~ metric.name ~ "', '" ~ metric.hash ~ "')") -%}
+    {%- endfor -%}
+    {%- set reset_hash = local_md5(project_hash() ~ catalogue_hash()) -%}
+    {%- set measures_hash = local_md5(tojson([additive_measures(), event_measures(), unit_types()], sort_keys=true)) -%}
+    {%- set asked = var('cut_off_to') -%}
+    {%- do run_query("
+      begin transaction;
+      delete from work.rewrites;
+      delete from work.definitions where kind like 'now:%';
+      insert into work.definitions
+        select 'now:experiment', experiment_id, definition_hash from catalog.experiments
+        " ~ ("union all select 'now:' || kind, name, hash from (values " ~ definitions | join(', ') ~ ") as d(kind, name, hash)" if definitions else "") ~ ";
+      insert or replace into work.state
+        select 'target', max(day) from (
+          select value as day from work.state where key in ('frontier', 'target')
+          union all select " ~ ("'" ~ asked ~ "'" if asked else "null") ~ "
+        ) having max(day) is not null;
+      insert or replace into work.state
+        select 'asked_reset', '" ~ reset_hash ~ "' where not exists (
+          select 1 from work.state where key = 'reset_hash' and value = '" ~ reset_hash ~ "');
+      delete from work.state where key = 'frontier' and exists (select 1 from work.state where key = 'asked_reset');
+      insert or replace into work.state
+        select 'rebuild_units', '1' where not exists (
+          select 1 from work.state where key = 'measures_hash' and value = '" ~ measures_hash ~ "');
+      insert or replace into work.state values
+        ('now:reset_hash', '" ~ reset_hash ~ "'), ('now:measures_hash', '" ~ measures_hash ~ "');
+      insert or ignore into work.changed_experiments
+        select name from work.definitions where kind in ('experiment', 'now:experiment')
+        group by name having count(distinct hash) > 1 or count(*) = 1;
+      insert or ignore into work.changed_metrics
+        select name from work.definitions where kind in ('metric', 'now:metric')
+        group by name having count(distinct hash) > 1 or count(*) = 1;
+      commit;
+    ") -%}
+  {%- endif -%}
+{%- endmacro -%}
+
+
+{%- macro end_run(results) -%}
+  {#- On run end: only if every model stands, record the new frontier and clear what was owed, in one transaction. -#}
+  {%- if execute and flags.WHICH in ('run', 'build') -%}
+    {%- set models = results | selectattr('node.resource_type', 'equalto', 'model') | list -%}
+    {%- set failed = models | selectattr('status', 'in', ['error', 'skipped', 'fail']) | list -%}
+    {%- set incremental = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
+        | selectattr('config.materialized', 'equalto', 'replace') | list -%}
+    {%- set built = models | selectattr('node.config.materialized', 'equalto', 'replace') | list -%}
+    {%- if not failed and built | length == incremental | length and work_state('target') -%}
+      {%- do run_query("
+        begin transaction;
+        delete from landing.touched_units where event_day <= " ~ frontier_after() ~ ";
+        delete from landing.touched_exposures where event_day <= " ~ frontier_after() ~ ";
+        delete from landing.touched_links;
+        delete from work.changed_experiments;
+        delete from work.changed_metrics;
+        delete from work.changed_exposures;
+        delete from work.moved_units;
+        delete from work.partitions;
+        delete from work.definitions where kind not like 'now:%';
+        update work.definitions set kind = substr(kind, 5);
+        insert or replace into work.state select 'frontier', value from work.state where key = 'target';
+        insert or replace into work.state select substr(key, 5), value from work.state where key like 'now:%';
+        delete from work.state where key in ('asked_reset', 'rebuild_units') or key like 'now:%';
+        commit;
+      ") -%}
+    {%- endif -%}
+  {%- endif -%}
+{%- endmacro -%}
+
+
+{%- macro work_tables_ddl() -%}
+  create schema if not exists work;
+  create table if not exists work.state (key varchar primary key, value varchar);
+  create table if not exists work.definitions (kind varchar, name varchar, hash varchar);
+  create table if not exists work.changed_experiments (experiment_id varchar primary key);
+  create table if not exists work.changed_metrics (metric varchar primary key);
+  create table if not exists work.changed_exposures (
+    experiment_id varchar, unit_id varchar, variant_id varchar, exposed_at timestamp, second_arm_at timestamp);
+  create table if not exists work.moved_units (unit_id varchar);
+  create table if not exists work.partitions (experiment_id varchar, metric varchar, day date);
+  create table if not exists work.rewrites (
+    model varchar, partition varchar, rows_computed bigint, rows_changed bigint);
+{%- endmacro -%}
+
+
+{%- macro project_hash() -%}
+  {#- Changes whenever a model's or macro's SQL does: then nothing that was computed before can be trusted. -#}
+  {%- set parts = [] -%}
+  {%- for node in graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') -%}
+    {%- do parts.append(node.name ~ node.checksum.checksum) -%}
+  {%- endfor -%}
+  {{- return(local_md5(parts | sort | join(','))) -}}
+{%- endmacro -%}
+
+
+{%- macro catalogue_hash() -%}
+  {#- What applies to every event: the filters and the first day. -#}
+  {%- set rows = run_query("
+    select md5(
+      coalesce((select string_agg(concat_ws('|', name, kind, column_name, operator, operand_values::varchar), ',' order by name)
+                from catalog.filters), '')
+      || coalesce((select value from catalog.settings where key = 'first_day'), ''))") -%}
+  {{- return(rows.columns[0].values()[0]) -}}
+{%- endmacro -%}
+
+
+{%- macro unit_types() -%}
+  {#- Unit types that some experiment uses; only these are aggregated. -#}
+  {%- if not execute -%}{{- return(['user']) -}}{%- endif -%}
+  {%- set rows = run_query('select distinct unit_type from catalog.experiments order by unit_type') -%}
+  {{- return((rows.columns[0].values() | list) or ['user']) -}}
+{%- endmacro -%}

@@ -1,0 +1,14 @@
+{{ config(
+    materialized='replace',
+    key=['anonymous_id'],
+    scope='touched_anonymous_ids',
+    on_change='note_moved_units'
+) }}
+-- depends_on: {{ ref('int_link_days') }}
+select
+    anonymous_id,
+    arg_min(user_id, linked) as user_id,
+    min(linked) as linked
+from {{ ref('int_link_days') }}
+where {{ in_scope(touched_anonymous_ids()) }}
+group by anonymous_id

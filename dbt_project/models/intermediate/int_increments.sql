@@ -1,0 +1,69 @@
+{{ config(
+    materialized='replace',
+    key=['experiment_id', 'metric', 'part', 'day', 'variant_id', 'segments'],
+    scope='increment_scope',
+    partition_by="experiment_id || '/' || metric || '/' || day"
+) }}
+-- depends_on: {{ ref('int_touched_partitions') }}
+with
+windows as (
+    select experiment_id, metric, window_end from {{ ref('int_metric_windows') }}
+    union all
+    select experiment_id, '', null from {{ source('catalog', 'experiments') }}
+),
+
+-- A fixed window counts its unit on the day it closes, an open one on the day of exposure.
+entries as (
+    select
+        exposures.experiment_id,
+        windows.metric,
+        cast(exposures.exposed_at + to_microseconds(coalesce(windows.window_end - 1, 0)) as date) as day,
+        exposures.variant_id,
+        exposures.segments,
+        exposures.second_arm_at
+    from {{ ref('fct_exposures') }} as exposures
+    inner join windows using (experiment_id)
+    where cast(exposures.exposed_at + to_microseconds(coalesce(windows.window_end - 1, 0)) as date)
+        <= {{ frontier_after() }}
+),
+
+fixed_values as (
+    select
+        experiment_id, metric, day, variant_id, segments, second_arm_at, true as is_entry,
+        y, d, x, w, cast(0 as hugeint) as y_before, cast(0 as hugeint) as d_before
+    from {{ ref('int_unit_values') }}
+),
+
+open_values as (
+    select
+        experiment_id, metric, day, variant_id, segments, second_arm_at, is_entry,
+        y, d, x, w, y_before, d_before
+    from {{ ref('int_open_values') }}
+),
+
+valued as (
+    select * from fixed_values
+    union all
+    select * from open_values
+),
+
+-- `crossed` holds the same units again, from the day they are known to have seen a second arm: taking it away
+-- from `entered` leaves the units of one arm only, at any cut-off.
+parts as (
+    {{ count_part('entered', 'day', 'true') }}
+    union all
+    {{ count_part('crossed', 'greatest(day, cast(second_arm_at as date))', 'second_arm_at is not null') }}
+    union all
+    {{ moment_part('entered', 'day', 'true') }}
+    union all
+    {{ moment_part('crossed', 'greatest(day, cast(second_arm_at as date))', 'second_arm_at is not null') }}
+)
+
+select
+    experiment_id, metric, part, day, variant_id, segments,
+    cast(sum(n) as bigint) as n
+    {%- for moment in moments() %},
+    cast(sum({{ moment }}) as hugeint) as {{ moment }}
+    {%- endfor %}
+from parts
+group by experiment_id, metric, part, day, variant_id, segments

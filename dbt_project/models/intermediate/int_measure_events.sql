@@ -1,0 +1,32 @@
+{{ config(materialized='replace', days='outstanding_days', scope='touched_on_day', rebuilds_with_measures=true) }}
+-- depends_on: {{ ref('stg_events') }}
+{% for unit_type in unit_types() -%}
+select
+    event_day,
+    '{{ unit_type }}' as unit_type,
+    id_kind,
+    raw_id,
+    occurred_at,
+    event_id,
+    measured.measure,
+    measured.item
+from (
+    select
+        events.event_day,
+        events.occurred_at,
+        events.event_id,
+        {{ raw_kind(unit_type) }} as id_kind,
+        {{ raw_id(unit_type) }} as raw_id,
+        unnest(list_filter([
+            {%- for measure in event_measures() %}
+            {measure: '{{ measure.name }}', item: cast(({{ measure.expr }}) as varchar)},
+            {%- else %}
+            {measure: '', item: cast(null as varchar)}
+            {%- endfor %}
+        ], lambda one: one.item is not null)) as measured
+    from {{ ref('stg_events') }} as events
+    where events.event_day = {{ the_day() }} and {{ raw_id(unit_type) }} is not null
+) as events
+where {{ is_touched('id_kind', 'raw_id') }}
+{{ 'union all' if not loop.last }}
+{% endfor %}

@@ -1,0 +1,49 @@
+{{ config(
+    materialized='replace',
+    key=['experiment_id', 'unit_id'],
+    scope='changed_exposure_rows',
+    partition_by='cast(assigned_at as date)'
+) }}
+with
+hashed as (
+    select
+        exposures.*,
+        experiments.unit_type,
+        experiments.layer_salt is null
+        or {{ shard('experiments.layer_salt', 'exposures.logged_id') }} >= experiments.layer_shard_from
+        and {{ shard('experiments.layer_salt', 'exposures.logged_id') }} < experiments.layer_shard_to as in_layer,
+        {{ shard('phases.traffic_salt', 'exposures.logged_id') }} < phases.traffic_shards as in_traffic,
+        {{ shard('phases.split_salt', 'exposures.logged_id') }} as split_shard
+    from {{ ref('fct_exposures') }} as exposures
+    inner join {{ source('catalog', 'experiments') }} as experiments using (experiment_id)
+    left join {{ source('catalog', 'phases') }} as phases using (experiment_id, phase)
+    where {{ in_scope(changed_exposure_rows()) }}
+)
+
+select
+    hashed.experiment_id,
+    hashed.unit_id,
+    hashed.unit_type,
+    weights.variant_id,
+    hashed.phase,
+    coalesce(hashed.in_layer and hashed.in_traffic, false) as in_traffic,
+    hashed.exposed_at as assigned_at,
+    hashed.variant_id as logged_variant_id,
+    hashed.logged_id,
+    case
+        when hashed.phase is null then 'no_phase'
+        when not hashed.in_layer then 'outside_layer'
+        when not hashed.in_traffic then 'outside_traffic'
+        else 'split'
+    end as reason,
+    hashed.sdk_name,
+    hashed.sdk_version,
+    hashed.platform,
+    hashed.device,
+    hashed.session_id
+from hashed
+left join {{ source('catalog', 'phase_weights') }} as weights
+    on hashed.experiment_id = weights.experiment_id
+        and hashed.phase = weights.phase
+        and hashed.split_shard >= weights.shard_from
+        and hashed.split_shard < weights.shard_to

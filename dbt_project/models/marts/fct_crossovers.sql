@@ -1,0 +1,10 @@
+{{ config(materialized='view') }}
+select
+    experiment_id,
+    variant_id,
+    exposure_day,
+    cast(second_arm_at as date) as crossed_day,
+    count(*) as units
+from {{ ref('fct_exposures') }}
+where second_arm_at is not null
+group by experiment_id, variant_id, exposure_day, crossed_day

@@ -1,0 +1,6 @@
+{{ config(materialized='view') }}
+-- Conflicts and retractions are already settled by ingest; here each event learns which declared filter it meets.
+select
+    *,
+    {{ matching_filter() }} as filtered_by
+from {{ source('landing', 'raw_events') }}
