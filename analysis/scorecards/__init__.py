@@ -1,0 +1,28 @@
+"""The published site: result rows and definitions in, HTML and JSON text out."""
+
+from analysis.scorecards.inputs import (
+    ArmView,
+    DefinitionChange,
+    ExperimentMetric,
+    ExperimentView,
+    FailedDefinition,
+    MetricView,
+    PlanView,
+    Provenance,
+    SiteInputs,
+)
+from analysis.scorecards.site import Page, render_site
+
+__all__ = [
+    "ArmView",
+    "DefinitionChange",
+    "ExperimentMetric",
+    "ExperimentView",
+    "FailedDefinition",
+    "MetricView",
+    "Page",
+    "PlanView",
+    "Provenance",
+    "SiteInputs",
+    "render_site",
+]

@@ -1,0 +1,190 @@
+"""Verdict, effect, interval and validity as one short, plain statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from analysis.scorecards import format as fmt
+from analysis.scorecards import wording
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from analysis.scorecards.inputs import ExperimentView, MetricView
+
+Row = dict[str, Any]
+SEQUENTIAL_METHODS = frozenset({"group_sequential", "always_valid", "sprt"})
+_LABEL_WORDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The first thing a page says.
+
+    Attributes:
+        tone: ``good``, ``bad``, ``unclear``, ``blocked`` or ``waiting``: the colour, never the only signal.
+        code: Machine-readable verdict for filters and the API.
+        verdict: At most a handful of words, for example ``Red wins``.
+        effect: The effect with its interval, or why there is none.
+        validity: What the checks say.
+    """
+
+    tone: str
+    code: str
+    verdict: str
+    effect: str
+    validity: str
+
+
+def interval_of(row: Row, *, sequential: bool) -> tuple[float | None, float | None]:
+    """The interval of the relative lift that the verdict rests on: sequential where the plan looks often."""
+    if sequential and row.get("seq_rel_low") is not None and row.get("seq_rel_high") is not None:
+        return row["seq_rel_low"], row["seq_rel_high"]
+    return row.get("lift_rel_low"), row.get("lift_rel_high")
+
+
+def absolute_interval_of(row: Row, *, sequential: bool) -> tuple[float | None, float | None]:
+    """As `interval_of`, for the absolute lift."""
+    if sequential and row.get("seq_low") is not None and row.get("seq_high") is not None:
+        return row["seq_low"], row["seq_high"]
+    return row.get("lift_abs_low"), row.get("lift_abs_high")
+
+
+def half_width(low: float | None, high: float | None) -> float | None:
+    """Half the width of an interval, None when it is open."""
+    return None if low is None or high is None else (high - low) / 2
+
+
+def validity_words(checks: Sequence[Row]) -> tuple[str, str]:
+    """The worst status of all checks and the sentence that stands for it."""
+    statuses = [check["status"] for check in checks]
+    failed = [check for check in checks if check["status"] == "fail"]
+    if failed:
+        name = wording.words(failed[0]["check"], wording.CHECKS).lower()
+        more = f" and {len(failed) - 1} more fail" if len(failed) > 1 else " fails"
+        return "fail", f"Not valid: {name}{more}."
+    if "warn" in statuses:
+        return "warn", f"Valid, with {wording.counted(statuses.count('warn'), 'warning')}."
+    passed = statuses.count("pass")
+    if passed:
+        return "pass", "Valid: the check passes." if passed == 1 else f"Valid: all {passed} checks pass."
+    return "none", "Validity not checked yet."
+
+
+def direction_sign(direction: str | None) -> int:
+    """+1 when more is better, −1 when less is better."""
+    return -1 if direction == "decrease" else 1
+
+
+def leading_row(rows: Sequence[Row], decision: Row | None) -> Row | None:
+    """The primary comparison that the headline speaks of: the decided arm's, else the arm that leads."""
+    usable = [row for row in rows if row.get("comparison") is not None]
+    if not usable:
+        return None
+    if decision and decision.get("variant_id"):
+        decided = [row for row in usable if row["variant_id"] == decision["variant_id"]]
+        if decided:
+            return decided[0]
+
+    def lead(row: Row) -> float:
+        lift = row.get("lift_rel") if row.get("lift_rel") is not None else row.get("lift_abs")
+        return -1e308 if lift is None else direction_sign(row.get("direction")) * lift
+
+    return max(usable, key=lead)
+
+
+def effect_words(row: Row, metric: MetricView, *, sequential: bool) -> str:
+    """The lift with its interval, for example ``+4.6% (95% interval +1.2% to +8.1%)``."""
+    low, high = interval_of(row, sequential=sequential)
+    level = wording.level(row.get("ci_level"))
+    if (
+        row.get("lift_rel") is not None
+        and low is not None
+        and high is not None
+        and row.get("lift_rel_bounded", True)
+    ):
+        half = half_width(low, high)
+        lift, lower, upper = (
+            fmt.percent(v, signed=True, half_width=half) for v in (row["lift_rel"], low, high)
+        )
+        return f"{lift} ({level} interval {lower} to {upper})"
+    low, high = absolute_interval_of(row, sequential=sequential)
+    half = half_width(low, high)
+    lift, lower, upper = (
+        fmt.amount(v, metric.unit, metric.kind, signed=True, scale=half)
+        for v in (row.get("lift_abs"), low, high)
+    )
+    return f"{lift} ({level} interval {lower} to {upper})"
+
+
+def _verdict(decision: Row | None, row: Row, arm: str, *, sequential: bool) -> tuple[str, str, str]:
+    """Tone, code and words of the verdict of a valid experiment with a computed primary comparison."""
+    low, high = interval_of(row, sequential=sequential)
+    if low is None or high is None:
+        low, high = absolute_interval_of(row, sequential=sequential)
+    sign = direction_sign(row.get("direction"))
+    clear = low is not None and high is not None and (low > 0 or high < 0)
+    better = clear and low is not None and (low > 0) == (sign > 0)
+    kind = decision["decision"] if decision else "none"
+    action = str(decision.get("action") or "") if decision else ""
+    stopped = {
+        "better": ("good", "win", f"{arm} wins."),
+        "worse": ("bad", "loss", f"{arm} loses."),
+        "open": ("unclear", "flat", "No clear difference."),
+    }
+    state = ("better" if better else "worse") if clear else "open"
+    if kind == "stop":
+        return ("bad", "loss", f"Stop: {arm} does harm.") if "harm" in action else stopped[state]
+    moving = {
+        "continue": ("unclear", "running", "Keep running: no verdict yet."),
+        "extend": ("unclear", "extend", "Extend: too early to decide."),
+        "modify": ("unclear", "modify", f"Modify {arm}: not good enough."),
+        "inconclusive": ("unclear", "flat", "Inconclusive."),
+    }
+    return moving.get(kind, ("unclear", "none", "No decision yet."))
+
+
+def build(
+    experiment: ExperimentView,
+    metrics: Mapping[str, MetricView],
+    primary: Sequence[Row],
+    checks: Sequence[Row],
+    decision: Row | None,
+) -> Headline:
+    """The headline of one experiment.
+
+    Args:
+        experiment: The definition.
+        metrics: Metric views by name.
+        primary: Comparisons of the first primary metric in the whole population, every arm.
+        checks: Validity rows of the newest cut-off.
+        decision: The newest decision row.
+    """
+    worst, validity = validity_words(checks)
+    arm_names = {arm.id: arm.name for arm in experiment.arms}
+    sequential = experiment.plan.method in SEQUENTIAL_METHODS
+    row = leading_row(primary, decision)
+    if row is None or not any((r.get("n") or 0) > 0 or (r.get("n_open") or 0) > 0 for r in primary):
+        early = experiment.status == "draft"
+        verdict = "Not started." if early else "No data yet."
+        return Headline("waiting", "no_data", verdict, "No effect can be measured.", validity)
+    metric = metrics.get(row["metric"]) or _unknown(row["metric"])
+    label = wording.short(metric.label, _LABEL_WORDS)
+    arm = wording.short(arm_names.get(row["variant_id"]) or str(row["variant_id"]), 3)
+    if row["status"] != "ok":
+        why = f"{label}: {wording.reason(row.get('reason') or row['status'])}."
+        if worst == "fail":
+            return Headline("blocked", "invalid", "No verdict.", why, validity)
+        return Headline("waiting", "too_early", "Too early to tell.", why, validity)
+    effect = f"{label} {effect_words(row, metric, sequential=sequential)}."
+    if worst == "fail":
+        return Headline("blocked", "invalid", "No verdict.", f"Do not use: {effect}", validity)
+    tone, code, verdict = _verdict(decision, row, arm, sequential=sequential)
+    return Headline(tone, code, verdict, effect, validity)
+
+
+def _unknown(name: str) -> MetricView:
+    from analysis.scorecards.inputs import MetricView  # noqa: PLC0415 - the view is a type only, but for this
+
+    return MetricView(name=name, label=name)

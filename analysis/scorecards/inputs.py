@@ -1,0 +1,178 @@
+"""What the site is made of: result frames beside plain views of the definitions.
+
+The views hold only what a page shows, so that the site can be rendered from any catalogue that can fill them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date, datetime
+
+    from analysis.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class ArmView:
+    """One variant as declared.
+
+    Attributes:
+        id: Slug of the variant.
+        name: What readers call it.
+        is_control: Whether the other arms are compared with it.
+        weight: Share of the experiment's traffic in the latest phase, 0 to 1.
+        config: The variant's configuration; keys ``title``, ``description`` and ``image`` are shown as such.
+    """
+
+    id: str
+    name: str
+    is_control: bool
+    weight: float
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentMetric:
+    """A metric in its role within one experiment; both margins are relative (0.02 is two per cent)."""
+
+    metric: str
+    role: str
+    minimum_effect: float | None = None
+    non_inferiority_margin: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """The declared plan: alpha as ``alternative`` says, ``min_sample`` per arm."""
+
+    method: str = "fixed"
+    alpha: float = 0.05
+    power: float = 0.8
+    alternative: str = "two-sided"
+    correction: str = "holm"
+    cuped_days: int = 0
+    min_sample: int | None = None
+    max_duration_days: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionChange:
+    """One entry of the definition's history or of the lifecycle log, in words."""
+
+    at: datetime
+    what: str
+    definition_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentView:
+    """One experiment as its page shows it; ``start`` and ``end`` are UTC, ``end`` None while open."""
+
+    id: str
+    name: str
+    owner: str
+    status: str
+    type: str
+    unit: str
+    hypothesis: str
+    start: datetime
+    end: datetime | None
+    arms: Sequence[ArmView]
+    metrics: Sequence[ExperimentMetric]
+    plan: PlanView = field(default_factory=PlanView)
+    description: str = ""
+    tags: Sequence[str] = ()
+    segments: Sequence[str] = ()
+    targeting: str = ""
+    stopping: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+    definition_hash: str = ""
+    history: Sequence[DefinitionChange] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MetricView:
+    """A metric of dbt's semantic layer: kind, direction and window (in words) as declared in its meta."""
+
+    name: str
+    label: str
+    description: str = ""
+    kind: str = "mean"
+    unit: str = ""
+    direction: str = "increase"
+    window: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedDefinition:
+    """An experiment file that could not be loaded: it has no results, only problems."""
+
+    file: str
+    problems: Sequence[Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What the published numbers were computed from.
+
+    Attributes:
+        commit: Commit of the project that computed them; empty outside a repository.
+        code_hash: Hash of the code that computes results.
+        manifest_position: Knowledge cut-off: the last landed file that was known.
+        publication: Identity of this publication in the ledger; empty before the first.
+    """
+
+    commit: str = ""
+    code_hash: str = ""
+    manifest_position: int | None = None
+    publication: str = ""
+
+
+def _empty() -> pl.DataFrame:
+    return pl.DataFrame()
+
+
+@dataclass(frozen=True, slots=True)
+class SiteInputs:
+    """Everything that the site shows. An empty frame leaves its panel out, or says that nothing is known.
+
+    Attributes:
+        cut_off: The last calendar day (UTC, inclusive) that the results know of.
+        experiments: All definitions that loaded.
+        metrics: Metric definitions by name.
+        failed: Definition files that did not load.
+        comparisons: ``results.comparisons`` for this cut-off and, for the lift over time, for earlier ones.
+        validity: ``results.validity``; rows of the newest cut-off per experiment are shown.
+        decisions: ``results.decisions`` of all cut-offs: the newest is the verdict, all are the decision log.
+        daily_exposures: ``fct_daily_exposures``.
+        losses: ``fct_losses`` (experiment_id, variant_id, step, units, events).
+        funnels: Steps of conversion funnels (experiment_id, metric, variant_id, position, step, units).
+        histograms: ``fct_value_histograms`` of the cut-off.
+        file_accounts: ``landing.file_accounts`` with ``path`` and ``arrived_at`` where known.
+        quarantine: Quarantined rows counted: (reason, rows), and ``file_hash`` where known. Never raw lines.
+        days: Event days: (event_day, rows) and whatever of ``fct_event_quality`` is numeric.
+        provenance: Hashes and positions that make the page reproducible.
+        links: Parts of the site beside the pages that exist: name ("dbt", "data-docs") to its index path.
+    """
+
+    cut_off: date
+    experiments: Sequence[ExperimentView]
+    metrics: Mapping[str, MetricView]
+    failed: Sequence[FailedDefinition] = ()
+    comparisons: pl.DataFrame = field(default_factory=_empty)
+    validity: pl.DataFrame = field(default_factory=_empty)
+    decisions: pl.DataFrame = field(default_factory=_empty)
+    daily_exposures: pl.DataFrame = field(default_factory=_empty)
+    losses: pl.DataFrame = field(default_factory=_empty)
+    funnels: pl.DataFrame = field(default_factory=_empty)
+    histograms: pl.DataFrame = field(default_factory=_empty)
+    file_accounts: pl.DataFrame = field(default_factory=_empty)
+    quarantine: pl.DataFrame = field(default_factory=_empty)
+    days: pl.DataFrame = field(default_factory=_empty)
+    provenance: Provenance = field(default_factory=Provenance)
+    links: Mapping[str, str] = field(default_factory=dict)

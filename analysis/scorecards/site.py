@@ -1,0 +1,157 @@
+"""From inputs to pages: which pages there are, and their text. Nothing is read or written here."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+from analysis.scorecards import portfolio, quality, scorecard
+from analysis.scorecards.scorecard import Facts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import polars as pl
+
+    from analysis.scorecards.inputs import SiteInputs
+
+Row = dict[str, Any]
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\Z")
+_ASSETS = ("site.css", "site.js", "charts.js")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One file of the site.
+
+    Attributes:
+        path: Relative to the site's root, with forward slashes.
+        content: The text, to be written as UTF-8.
+    """
+
+    path: str
+    content: str
+
+
+def safe_name(name: str) -> str:
+    """A file name for a page: the name itself where it is a slug, else a hash, so that text never is a path.
+
+    >>> safe_name("checkout_cta")
+    'checkout_cta'
+    >>> safe_name("../etc")[:2]
+    'x-'
+    """
+    return name if _SAFE_NAME.match(name) else "x-" + hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("analysis.scorecards"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {
+        "sort_keys": True,
+        "separators": (",", ":"),
+        "ensure_ascii": False,
+    }
+    return environment
+
+
+def _by_experiment(frame: pl.DataFrame) -> dict[str, list[Row]]:
+    """Rows by experiment, in the frame's order sorted by cut-off where it has one."""
+    if frame.is_empty():
+        return {}
+    if "cut_off" in frame.columns:
+        frame = frame.sort("cut_off", maintain_order=True)
+    parts = frame.partition_by("experiment_id", as_dict=True, maintain_order=True)
+    return {str(key[0]): part.to_dicts() for key, part in parts.items()}
+
+
+def _newest(rows: list[Row]) -> list[Row]:
+    newest = max((row["cut_off"] for row in rows), default=None)
+    return [row for row in rows if row["cut_off"] == newest]
+
+
+def _assets() -> Iterator[Page]:
+    folder = resources.files("analysis.scorecards") / "assets"
+    for name in _ASSETS:
+        yield Page(f"assets/{name}", (folder / name).read_text(encoding="utf-8"))
+    yield Page("assets/vega.js", _vega_runtime())
+
+
+@cache
+def _vega_runtime() -> str:
+    """The chart runtime that vl-convert carries, in a scope of its own: it declares top-level names."""
+    import vl_convert  # noqa: PLC0415 - loads a JavaScript engine; only a publication needs it
+
+    return "(()=>{" + vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;") + "})();\n"
+
+
+def render_site(inputs: SiteInputs) -> Iterator[Page]:
+    """All pages, assets and API files of the site.
+
+    Args:
+        inputs: Frames and views; see `SiteInputs`.
+
+    Yields:
+        Pages in a fixed order; the same inputs give the same text.
+    """
+    environment = _environment()
+    comparisons = _by_experiment(inputs.comparisons)
+    validity = _by_experiment(inputs.validity)
+    decisions = _by_experiment(inputs.decisions)
+    exposures = _by_experiment(inputs.daily_exposures)
+    losses = _by_experiment(inputs.losses)
+    funnels = _by_experiment(inputs.funnels)
+    cut_off = inputs.cut_off.isoformat()
+    shared = {"cut_off": cut_off, "links": inputs.links}
+    template = environment.get_template("scorecard.html.j2")
+    summaries: list[portfolio.Summary] = []
+    yield from _assets()
+    for experiment in inputs.experiments:
+        history = comparisons.get(experiment.id, [])
+        facts = Facts(
+            current=_newest(history),
+            history=history,
+            validity=_newest(validity.get(experiment.id, [])),
+            decisions=decisions.get(experiment.id, []),
+            exposures=exposures.get(experiment.id, []),
+            losses=losses.get(experiment.id, []),
+            funnels=funnels.get(experiment.id, []),
+        )
+        card = scorecard.build(
+            experiment,
+            inputs.metrics,
+            facts,
+            cut_off=cut_off,
+            provenance=inputs.provenance,
+            links=inputs.links,
+        )
+        name = safe_name(experiment.id)
+        yield Page(f"experiments/{name}.html", template.render(card=card, root="../", here="", **shared))
+        summaries.append(portfolio.summarise(card, href=f"experiments/{name}.html"))
+    for failed in inputs.failed:
+        name = "failed-" + safe_name(failed.file)
+        text = environment.get_template("failed.html.j2").render(failed=failed, root="../", here="", **shared)
+        yield Page(f"experiments/{name}.html", text)
+        summaries.append(portfolio.summarise_failed(failed, href=f"experiments/{name}.html"))
+    index = portfolio.build(summaries)
+    yield Page(
+        "index.html",
+        environment.get_template("index.html.j2").render(portfolio=index, root="", here="index", **shared),
+    )
+    view = quality.build(inputs)
+    yield Page(
+        "quality.html",
+        environment.get_template("quality.html.j2").render(view=view, root="", here="quality", **shared),
+    )

@@ -1,0 +1,134 @@
+"""What codes mean, in words for readers who know no statistics."""
+
+from __future__ import annotations
+
+from analysis.scorecards import format as fmt
+
+REASONS = {
+    "insufficient_sample": "too few units yet",
+    "zero_variance": "every unit has the same value",
+    "no_exposure": "no unit has been exposed",
+    "covariate_history_incomplete": "the history before exposure is incomplete",
+    "no_closed_window": "no unit's window has closed yet",
+    "control_mean_near_zero": "the control's mean is too close to zero for a relative change",
+    "denominator_near_zero": "the denominator is too close to zero",
+    "not_applicable": "does not apply",
+}
+
+CHECKS = {
+    "srm": "Sample ratio",
+    "sequential_srm": "Sample ratio, over time",
+    "srm_sequential": "Sample ratio, over time",
+    "srm_chi_square": "Sample ratio",
+    "segment_srm": "Sample ratio by segment",
+    "srm_segment": "Sample ratio by segment",
+    "assignment_audit": "Logged arm equals assigned arm",
+    "differential_loss": "Losses equal between arms",
+    "crossovers": "Units seen in two arms",
+    "differential_crossovers": "Units seen in two arms",
+    "pre_period": "Balance before the experiment",
+    "pre_period_balance": "Balance before the experiment",
+    "exposure_after_outcome": "Exposure precedes outcome",
+    "min_sample": "Minimum sample",
+    "minimum_sample": "Minimum sample",
+    "weights_zero": "No unit in an arm without traffic",
+    "data_quality": "Data quality",
+    "telemetry": "Telemetry",
+    "novelty": "Novelty",
+}
+
+CHECK_ADVICE = {
+    "srm": "Look for a redirect, a crash or a filter that loses units of one arm. Do not read the effect.",
+    "assignment_audit": "Find the SDK version that serves another arm than the config says.",
+    "differential_loss": "Compare the arms' losses step by step below; mend the step that loses more.",
+    "crossovers": "See whether identity or caching lets one unit see two arms.",
+    "pre_period": "The arms differed before they were treated: read CUPED figures, check the split.",
+}
+
+STATUS_WORDS = {"pass": "Pass", "warn": "Warning", "fail": "Fail", "not_applicable": "Not applicable"}
+
+ROLE_TITLES = {
+    "primary": "Primary",
+    "guardrail": "Guardrails: must not get worse",
+    "secondary": "Secondary",
+}
+
+METHODS = {
+    "fixed": "Fixed sample: read once, at the end",
+    "group_sequential": "Group sequential: valid at every planned look",
+    "always_valid": "Always valid: may be read at any time",
+    "sprt": "Sequential probability ratio test",
+    "bayesian": "Bayesian",
+}
+
+TYPES = {
+    "ab": "A/B",
+    "abn": "A/B/n",
+    "multivariate": "Multivariate",
+    "feature": "Feature",
+    "bandit": "Bandit",
+    "aa": "A/A",
+}
+
+LOSS_STEPS = {
+    "landed": "Landed",
+    "deduplicated": "After duplicates",
+    "bot": "Bots removed",
+    "bot_filter": "Bots removed",
+    "internal": "Internal traffic removed",
+    "invalid_variation": "Unknown variant",
+    "outside_period": "Outside the experiment's period",
+    "not_activated": "Not activated",
+    "assigned": "Assigned",
+    "exposed": "Exposed",
+    "activated": "Activated",
+    "analysed": "Analysed",
+    "crossover": "Seen in a second arm",
+}
+
+FUNNEL_STEPS = ("landed", "deduplicated", "assigned", "exposed", "activated", "analysed")
+
+
+def words(code: str, table: dict[str, str]) -> str:
+    """The wording of a code; an unknown code is shown with spaces and a capital.
+
+    >>> words("no_such_code", {})
+    'No such code'
+    """
+    if code in table:
+        return table[code]
+    spaced = code.replace("_", " ").strip()
+    return spaced[:1].upper() + spaced[1:]
+
+
+def reason(code: str | None) -> str:
+    """Why a figure cannot be given, as a clause without a full stop."""
+    if not code:
+        return "cannot be computed"
+    return REASONS.get(code, code.replace("_", " "))
+
+
+def short(label: str, limit: int = 4) -> str:
+    """The first words of a long label, so that a headline stays one.
+
+    >>> short("one two three four five six")
+    'one two three four…'
+    """
+    parts = label.split()
+    text = " ".join(parts[:limit])
+    text = text[:48].rstrip() + "…" if len(text) > 49 else text
+    return text if len(parts) <= limit or text.endswith("…") else text + "…"
+
+
+def level(ci_level: float | None) -> str:
+    """The level of an interval, for example ``95%``."""
+    return fmt.setting(0.95 if ci_level is None else ci_level)
+
+
+def counted(number: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "check"), counted(3, "check")
+    ('1 check', '3 checks')
+    """
+    return f"{fmt.count(number)} {noun}" if number == 1 else f"{fmt.count(number)} {noun}s"

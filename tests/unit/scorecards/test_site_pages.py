@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import re
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from analysis.scorecards import render_site
+from analysis.scorecards.site import safe_name
+from tests.unit.scorecards import site_world
+
+VOID = {"meta", "link", "img", "input", "br"}
+
+
+class Reader(HTMLParser):
+    """Visible words in order, and the tags with their attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self._skip = 0
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag in {"script", "style", "title"}:
+            self._skip += 1
+
+    def handle_endtag(self, tag):
+        if tag in {"script", "style", "title"}:
+            self._skip -= 1
+
+    def handle_data(self, data):
+        if not self._skip:
+            self.words += data.split()
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    return reader
+
+
+@cache
+def pages() -> dict[str, str]:
+    return {page.path: page.content for page in render_site(site_world.demo().inputs())}
+
+
+def first_words(path: str) -> str:
+    return " ".join(read(pages()[path]).words[:30])
+
+
+@pytest.mark.parametrize(
+    ("experiment", "verdict", "validity"),
+    [
+        ("checkout_cta", "Red wins.", "Valid: all 5 checks pass."),
+        ("price_page", "Red loses.", "Valid: all 5 checks pass."),
+        ("search_rank", "Keep running: no verdict yet.", "Valid: all 5 checks pass."),
+        ("srm_world", "No verdict.", "Not valid: sample ratio fails."),
+        ("warned", "Extend: too early to decide.", "Valid, with 2 warnings."),
+        ("long_name", "Keep running: no verdict yet.", "Valid: all 5 checks pass."),
+    ],
+)
+def test_thirty_words_hold_verdict_effect_interval_and_validity(experiment, verdict, validity):
+    words = first_words(f"experiments/{experiment}.html")
+    assert verdict in words
+    assert validity in words
+    assert re.search(r"Checkout conversion [+−][\d.]+% \(95% interval [+−]?[\d.]+% to [+−]?[\d.]+%\)", words)
+
+
+def test_an_invalid_experiment_names_no_winner():
+    words = first_words("experiments/srm_world.html")
+    assert "wins" not in words
+    assert "Do not use:" in words
+
+
+def test_pages_without_numbers_say_why():
+    assert "Not started. No effect can be measured." in first_words("experiments/no_data.html")
+    too_early = first_words("experiments/too_early.html")
+    assert "Too early to tell. Checkout conversion: no unit's window has closed yet." in too_early
+    assert (
+        "Not computed: no unit&#39;s window has closed yet. 120 units, 120 windows open."
+        in (pages()["experiments/too_early.html"])
+    )
+
+
+def test_a_broken_definition_has_a_page_with_its_problems():
+    (path,) = [path for path in pages() if path.startswith("experiments/failed-")]
+    assert "weights do not sum to 1" in pages()[path]
+    assert "raise the weight of &#39;red&#39; to 0.5" in pages()[path]
+    assert f'href="{path}"' in pages()["index.html"]
+
+
+def test_numbers_on_the_page_equal_the_result_rows():
+    world = site_world.demo()
+    experiment = "checkout_cta"
+    newest = {
+        (row["metric"], row["variant_id"], row["segment"], row["segment_level"]): row
+        for row in world.rows
+        if row["experiment_id"] == experiment
+        and row["cut_off"] == site_world.CUT_OFF
+        and row["comparison"] is not None
+    }
+    reader = read(pages()[f"experiments/{experiment}.html"])
+    shown = [attrs for tag, attrs in reader.tags if tag == "tr" and "data-metric" in attrs]
+    assert len(shown) == len(newest) == 4 + 6
+    for attrs in shown:
+        row = newest[
+            attrs["data-metric"], attrs["data-variant"], attrs["data-segment"], attrs.get("data-level", "all")
+        ]
+        for field in (
+            "n",
+            "mean",
+            "lift_abs",
+            "lift_rel",
+            "lift_rel_low",
+            "seq_rel_high",
+            "p_value",
+            "p_adjusted",
+        ):
+            assert float(attrs["data-" + field.replace("_", "-")]) == row[field]
+
+
+def test_the_text_beside_a_number_is_the_number():
+    (row,) = [
+        row
+        for row in site_world.demo().rows
+        if row["experiment_id"] == "checkout_cta"
+        and row["cut_off"] == site_world.CUT_OFF
+        and row["metric"] == "checkout_conversion"
+        and row["segment"] == "all"
+        and row["comparison"] is not None
+    ]
+    page = pages()["experiments/checkout_cta.html"]
+    assert f"<b>+{100 * row['lift_rel']:.1f}%</b>" in page
+    low, high = 100 * row["lift_rel_low"], 100 * row["lift_rel_high"]
+    assert f"<small>+{low:.1f}% to +{high:.1f}%</small>" in page
+
+
+def test_hostile_text_is_only_text():
+    for path in ("experiments/hostile.html", "index.html"):
+        reader = read(pages()[path])
+        assert "<script>alert(1)</script>" not in pages()[path]
+        assert not [attrs for tag, attrs in reader.tags if "onerror" in attrs or tag == "img"]
+        scripts = [attrs for tag, attrs in reader.tags if tag == "script"]
+        assert all("src" in attrs or attrs.get("type") == "application/json" for attrs in scripts)
+        assert "{{7*7}}" in pages()[path]
+
+
+def test_no_page_names_another_address():
+    for path, text in pages().items():
+        if path.endswith(".html"):
+            for _, attrs in read(text).tags:
+                for name in ("src", "href", "action"):
+                    assert not re.match(r"(?:https?:)?//", attrs.get(name) or ""), path
+
+
+def test_every_local_link_leads_to_a_page():
+    for path, text in pages().items():
+        if not path.endswith(".html"):
+            continue
+        ids = {attrs["id"] for _, attrs in read(text).tags if "id" in attrs}
+        for _, attrs in read(text).tags:
+            for target in filter(None, (attrs.get("href"), attrs.get("src"))):
+                if target.startswith("data:"):
+                    continue
+                file, _, fragment = target.partition("#")
+                if not file:
+                    assert fragment in ids, (path, target)
+                    continue
+                parts: list[str] = []
+                for part in [*Path(path).parent.parts, *file.split("/")]:
+                    if part == "..":
+                        parts.pop()
+                    else:
+                        parts.append(part)
+                assert "/".join(parts) in {*pages(), "dbt/index.html"}, (path, target)
+
+
+def test_metric_names_lead_to_their_description():
+    assert (
+        'href="../dbt/index.html#!/metric/metric.fairsplit.checkout_conversion"'
+        in (pages()["experiments/checkout_cta.html"])
+    )
+
+
+def test_the_same_inputs_give_the_same_pages():
+    again = {page.path: page.content for page in render_site(site_world.demo().inputs())}
+    assert again == pages()
+
+
+def test_a_scorecard_stays_small():
+    sizes = {path: len(text.encode()) for path, text in pages().items() if path.startswith("experiments/")}
+    assert max(sizes.values()) < 600_000, sizes
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "", "é", "a" * 200, ".hidden"])
+def test_text_never_becomes_a_path(name):
+    assert re.fullmatch(r"x-[0-9a-f]{16}", safe_name(name))
+
+
+def test_every_count_of_the_data_page_is_the_sum_of_its_files():
+    text = pages()["quality.html"]
+    read_rows = sum(41000 + 97 * i for i in range(site_world.DAYS))
+    assert f'data-total="{read_rows}">{read_rows:,}<' in text
+    assert "Every row is accounted for" in text
+    assert "28 days, 1 without events" in text
