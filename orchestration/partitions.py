@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 import yaml
@@ -22,7 +22,7 @@ def daily_partitions() -> dg.DailyPartitionsDefinition:
     last_day = project.get("last_day")
     return dg.DailyPartitionsDefinition(
         start_date=first_day,
-        end_date=str(last_day) if last_day else None,
+        end_date=str(date.fromisoformat(str(last_day)) + timedelta(days=1)) if last_day else None,
         # A day is a cut-off like any other while it is still running; which days are complete is the
         # landing manifest's word, so the grid itself ends today.
         end_offset=0 if last_day else 1,

@@ -69,7 +69,7 @@ def run(
     elif demo and not any(home.landing.iterdir()):
         from orchestration.cli.simulate import write_world
 
-        write_world(home)
+        write_world(home.root)
     from orchestration.dbt import ensure_manifest
     from orchestration.runs import execute
 

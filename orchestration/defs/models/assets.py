@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
 from orchestration.dbt import MANIFEST, run_variables
 from orchestration.partitions import DAILY, days_of
@@ -38,7 +38,10 @@ class Translator(DagsterDbtTranslator):
     name="warehouse_models",
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    dagster_dbt_translator=Translator(),
+    dagster_dbt_translator=Translator(
+        # All tables of a source schema are written by one asset.
+        settings=DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True)
+    ),
     retry_policy=dg.RetryPolicy(max_retries=1),
     pool="warehouse",
 )

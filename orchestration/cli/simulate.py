@@ -1,0 +1,38 @@
+"""`fairsplit simulate`: a demo world with known truth, as landed files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestration.cli import app
+from orchestration.paths import DBT_PROJECT_DIR, Home, catalog_dir
+from orchestration.simulate import DEFAULT_DAYS, DEFAULT_USERS, SimulatedWorld
+
+DEFAULT_SEED = 7
+
+
+def write_world(
+    output_dir: Path, seed: int = DEFAULT_SEED, days: int = DEFAULT_DAYS, users: int = DEFAULT_USERS
+) -> SimulatedWorld:
+    """Simulate into a folder and say what was written."""
+    from orchestration.simulate import simulate as make
+
+    print(f"simulating {users:,} users over {days} days, seed {seed} …", file=sys.stderr)
+    world = make(output_dir, seed, catalog_dir(), DBT_PROJECT_DIR, days, users)
+    print(f"{world.files} files with {world.events:,} events in {world.landing}", file=sys.stderr)
+    return world
+
+
+@app.command(epilog="Example: `fairsplit simulate --seed 11 --users 4000 --days 14`")
+def simulate(
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal bytes.")] = DEFAULT_SEED,
+    days: Annotated[int, typer.Option(help="Length of the world.")] = DEFAULT_DAYS,
+    users: Annotated[int, typer.Option(help="Users, bots and employees included.")] = DEFAULT_USERS,
+    output: Annotated[Path | None, typer.Option(help="Folder to write to; the home by default.")] = None,
+) -> None:
+    """Write a demo world: landed files, and `truth.json` with what they hide."""
+    print(write_world(output or Home.from_environment().prepare().root, seed, days, users).truth)
