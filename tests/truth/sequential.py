@@ -49,6 +49,8 @@ SIDES = {"one": 1, "two": 2, "one-sided": 1, "two-sided": 2, "1": 1, "2": 2}
 
 def _alternative(i: Inputs) -> str:
     word = str(i.get("alternative", "two-sided"))
+    if word in {"one-sided", "one.sided"}:
+        return "greater" if i["h"] > 0 else "less"
     return ALTERNATIVES.get(word, word)
 
 
