@@ -16,6 +16,8 @@ ALTERNATIVES = ("two-sided", "less", "greater")
 
 #: Below this a probability's logarithm is computed directly instead of from the probability.
 _TINY = 1e-290
+#: Terms of the continued fractions; far out some dozens suffice.
+_TERMS = 200
 _LOG_2 = float(np.log(2.0))
 
 
@@ -77,21 +79,66 @@ def t_log_sf(t: FloatArray, df: FloatArray) -> FloatArray:
 def _t_log_sf_far(t: FloatArray, df: FloatArray) -> FloatArray:
     normal = np.isposinf(df)
     df_ = np.where(normal, 1.0, df)
-    a, b = df_ / 2.0, 0.5
     log_odds = 2.0 * np.log(t) - np.log(df_)  # t^2 / df without overflow
+    beta = _log_incomplete_beta(df_ / 2.0, np.full_like(df_, 0.5), log_odds)
+    return np.where(normal, special.log_ndtr(-t), beta - _LOG_2)
+
+
+def _log_incomplete_beta(a: FloatArray, b: FloatArray, log_odds: FloatArray) -> FloatArray:
+    """Log of I_x(a, b), (1 - x) / x = exp(log_odds), far from the mean, where the fraction settles fast."""
     log_x = -np.logaddexp(0.0, log_odds)
-    log_one_minus_x = log_x + log_odds
     x = np.exp(log_x)
     fraction = np.ones_like(x)
-    for step in range(200, 0, -1):  # far out x << 1 or t^2 >> 1: some dozens of terms suffice
+    for step in range(_TERMS, 0, -1):
         m = step // 2
         if step % 2:
             d = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         else:
             d = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         fraction = 1.0 + d / fraction
-    log_beta = a * log_x + b * log_one_minus_x - np.log(a) - special.betaln(a, b) - np.log(fraction)
-    return np.where(normal, special.log_ndtr(-t), log_beta - _LOG_2)
+    return a * log_x + b * (log_x + log_odds) - np.log(a) - special.betaln(a, b) - np.log(fraction)
+
+
+@quiet
+def chi_square_log_sf(statistic: FloatArray, df: FloatArray) -> FloatArray:
+    """Natural logarithm of P(X > statistic) for chi-square, true where the probability underflows.
+
+    Far out, by the continued fraction of the incomplete gamma function (DLMF 8.9.2).
+
+    Examples:
+        >>> round(float(chi_square_log_sf(np.array(5000.0), np.array(3.0))), 4)
+        -2495.967
+    """
+    x, k = np.broadcast_arrays(np.asarray(statistic, dtype=np.float64), np.asarray(df, dtype=np.float64))
+    p = special.chdtrc(k, x)
+    out: FloatArray = np.array(np.log(p))
+    far = (p < _TINY) & np.isfinite(x)
+    if far.any():
+        half, a = x[far] / 2.0, k[far] / 2.0
+        fraction = half + 1.0 + 2 * _TERMS - a
+        for m in range(_TERMS, 0, -1):
+            fraction = half + 2 * m - 1.0 - a - m * (m - a) / fraction
+        out[far] = a * np.log(half) - half - special.gammaln(a) - np.log(fraction)
+    return out
+
+
+@quiet
+def f_log_sf(statistic: FloatArray, df_num: FloatArray, df_den: FloatArray) -> FloatArray:
+    """Natural logarithm of P(F > statistic), true where the probability underflows.
+
+    Examples:
+        >>> round(float(f_log_sf(np.array(4.0), np.array(2.0), np.array(20.0))), 4)
+        -3.3647
+    """
+    f, d1, d2 = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (statistic, df_num, df_den)))
+    p = special.fdtrc(d1, d2, f)
+    out: FloatArray = np.array(np.log(p))
+    far = (p < _TINY) & np.isfinite(f)
+    if far.any():
+        out[far] = _log_incomplete_beta(
+            d2[far] / 2.0, d1[far] / 2.0, np.log(f[far]) + np.log(d1[far]) - np.log(d2[far])
+        )
+    return out
 
 
 @quiet

@@ -6,13 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.statistics.anova import oneway, welch_anova
 from analysis.statistics.checks import refuse
+from analysis.statistics.contingency import chi_square_fit, chi_square_independence
 from analysis.statistics.covariates import cuped, post_stratified
+from analysis.statistics.effects import cohens_d, cohens_h
+from analysis.statistics.histograms import Histograms
 from analysis.statistics.lifts import Pair, fieller
 from analysis.statistics.means import fieller_of_means, welch
 from analysis.statistics.moments import JointMoments, Moments
 from analysis.statistics.proportions import log_risk_ratio, two_proportion_z
+from analysis.statistics.quantiles import (
+    harrell_davis,
+    quantile_interval,
+    quantile_point,
+    quantile_ranks,
+    quantile_test_values,
+)
+from analysis.statistics.ranks import kolmogorov_smirnov, mann_whitney
 from analysis.statistics.ratios import ratio_delta, ratio_estimate
+from analysis.statistics.robust import winsorise_count, winsorise_quantile
 from analysis.statistics.status import Reason, names
 from analysis.statistics.tails import t_quantile
 
@@ -161,6 +174,89 @@ def _post_stratified(case: dict[str, Any]) -> dict[str, Any]:
     return {"absolute_estimate": result.diff, "absolute_se": result.se}
 
 
+def _chi_square(result: Any) -> dict[str, Any]:
+    required(result.status)
+    return {"chi2": result.statistic, "df": result.df, "p_value": result.p_value}
+
+
+def _groups(case: dict[str, Any]) -> Moments:
+    groups = list(case["groups"].values())
+    labels = np.repeat(np.arange(len(groups)), [len(g) for g in groups])
+    return Moments.from_groups([x for g in groups for x in g], labels, len(groups))
+
+
+def _anova(result: Any) -> dict[str, Any]:
+    required(result.status)
+    return {
+        "F": result.statistic,
+        "df_between": result.df_between,
+        "df_within": result.df_within,
+        "df_num": result.df_between,
+        "df_denom": result.df_within,
+        "ss_between": result.ss_between,
+        "ss_within": result.ss_within,
+        "p_value": result.p_value,
+    }
+
+
+def _mann_whitney(case: dict[str, Any]) -> dict[str, Any]:
+    result = mann_whitney(Histograms.from_values(case["y"], case["x"]))
+    required(result.status)
+    return {
+        "U_x": result.u[0],
+        "p_two_exact": result.p_exact[0],
+        "p_two_asymp_cc": result.p_continuity[0],
+        "p_two_asymp_nocc": result.p_value[0],
+        "prob_superiority_x": result.win_probability[0],
+    }
+
+
+def _ks(case: dict[str, Any]) -> dict[str, Any]:
+    result = kolmogorov_smirnov(Histograms.from_values(case["y"], case["x"]))
+    required(result.status)
+    return {"D": result.d[0], "p_exact": result.p_exact[0], "p_asymp": result.p_value[0]}
+
+
+def _quantile_interval(case: dict[str, Any]) -> dict[str, Any]:
+    low, high = quantile_interval(case["x"], case["p"], case["conf"])
+    return {"ci_low": low, "ci_high": high}
+
+
+def _quantile_ranks(case: dict[str, Any]) -> dict[str, Any]:
+    ranks = quantile_ranks(case["n"], case["p"], case["conf"])
+    required(ranks.status)
+    return {"rank_low": ranks.rank_low, "rank_high": ranks.rank_high, "coverage": ranks.coverage}
+
+
+def _harrell_davis(case: dict[str, Any]) -> dict[str, Any]:
+    estimate = harrell_davis(case["x"], case["p"])
+    return {"est": estimate.value, "se": estimate.se}
+
+
+def _winsorised(result: Any) -> dict[str, Any]:
+    return {
+        "winsorized": result.values,
+        "mean_winsorized": result.moments.mean,
+        "mean": result.moments.mean,
+        "sd": result.moments.sd,
+        "cap_low": result.cap_low,
+        "cap_high": result.cap_high,
+        "n_capped": result.n_capped,
+    }
+
+
+def _winsorize_count(case: dict[str, Any]) -> dict[str, Any]:
+    result = winsorise_count(case["x"], case["lower"], case["upper"])
+    return _winsorised(result) | {"mean_raw": Moments.from_values(case["x"]).mean}
+
+
+def _cohens_d(case: dict[str, Any]) -> dict[str, Any]:
+    arms = Moments.from_values(case["control"]), Moments.from_values(case["treatment"])
+    result = cohens_d(*arms, case.get("alpha", 0.05), pooled=case["pooled"])
+    required(result.status)
+    return {"d": result.d, "ci_low": result.ci_low, "ci_high": result.ci_high, "g": result.g}
+
+
 METHODS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "two_proportion_z": _two_proportion_z,
     "welch_t": _welch_t,
@@ -176,4 +272,21 @@ METHODS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "relative_lift_fieller_z": _lift_fieller_z,
     "cuped_mean": _cuped_mean,
     "post_stratified_effect": _post_stratified,
+    "chi_square_independence": lambda case: _chi_square(chi_square_independence(case["table"])),
+    "chi_square_gof": lambda case: _chi_square(chi_square_fit(case["observed"], case["ratio"])),
+    "mann_whitney": _mann_whitney,
+    "ks_two_sample": _ks,
+    "anova_oneway": lambda case: _anova(oneway(_groups(case))),
+    "welch_anova": lambda case: _anova(welch_anova(_groups(case))),
+    "quantile_ci_order_statistic": _quantile_interval,
+    "quantile_ci_ranks": _quantile_ranks,
+    "quantile_test": lambda case: {"p_two": quantile_test_values(case["x"], case["q"], case["p"])},
+    "quantile_harrell_davis": _harrell_davis,
+    "quantile_point": lambda case: {"q": quantile_point(case["x"], case["p"])},
+    "winsorize_count": _winsorize_count,
+    "winsorize_quantile": lambda case: _winsorised(
+        winsorise_quantile(case["x"], case["lower"], case["upper"])
+    ),
+    "cohens_d": _cohens_d,
+    "cohens_h": lambda case: {"h": cohens_h(case["p2"], case["p1"])},
 }
