@@ -1,0 +1,475 @@
+"""Interactions: of two experiments, of the factors of one, of the treatment with a segment or a covariate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from analysis.statistics.checks import as_floats, as_level, as_non_negative, refuse
+from analysis.statistics.chi_square_tail import chi2_log_sf
+from analysis.statistics.combining import checked_studies
+from analysis.statistics.moments import JointMoments, Moments
+from analysis.statistics.status import Reason, blank, quiet, reasons
+from analysis.statistics.tails import infer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from analysis.statistics.checks import FloatArray, StatusArray
+
+#: Singular values below this share of the largest do not count for the rank of a design.
+_RANK = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Contrasts:
+    """Estimated contrasts, arrays of one shape.
+
+    Attributes:
+        estimate: Contrast, in the unit of the means.
+        se: Its standard error.
+        statistic: estimate / se.
+        df: Degrees of freedom; infinite for the Normal law.
+        p_value: Two-sided p-value of no contrast.
+        log_p_value: Its natural logarithm.
+        ci_low: Lower bound of the confidence interval.
+        ci_high: Upper bound.
+        status: `Reason` codes: ``no_exposure``, ``insufficient_sample`` (a cell without two units),
+            ``zero_variance``.
+    """
+
+    estimate: FloatArray
+    se: FloatArray
+    statistic: FloatArray
+    df: FloatArray
+    p_value: FloatArray
+    log_p_value: FloatArray
+    ci_low: FloatArray
+    ci_high: FloatArray
+    status: StatusArray
+
+
+@dataclass(frozen=True, slots=True)
+class FactorialEffects:
+    """Main effects and interactions of a factorial experiment.
+
+    Attributes:
+        terms: One tuple for each contrast: pairs (factor, level), each level against level 0 of its factor.
+        contrasts: `Contrasts` with a last axis in the order of `terms`.
+    """
+
+    terms: tuple[tuple[tuple[int, int], ...], ...]
+    contrasts: Contrasts
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceTest:
+    """F or chi-square test, arrays of one shape.
+
+    Attributes:
+        statistic: F, or Q for the chi-square test.
+        df1: Numerator degrees of freedom (the only ones for Q).
+        df2: Denominator degrees of freedom; infinite for Q.
+        p_value: Upper-tail probability.
+        log_p_value: Its natural logarithm.
+        status: `Reason` codes: ``no_exposure``, ``insufficient_sample``, ``zero_variance``, ``infeasible``
+            (nothing to compare).
+    """
+
+    statistic: FloatArray
+    df1: FloatArray
+    df2: FloatArray
+    p_value: FloatArray
+    log_p_value: FloatArray
+    status: StatusArray
+
+
+def _contrasts(
+    estimate: FloatArray, variance: FloatArray, df: FloatArray, status: StatusArray, alpha: ArrayLike
+) -> Contrasts:
+    se = np.sqrt(variance)
+    test = infer(estimate, se, df, as_level(alpha))
+    return Contrasts(
+        estimate=blank(status, estimate),
+        se=blank(status, se),
+        statistic=blank(status, test.statistic),
+        df=blank(status, np.broadcast_to(df, estimate.shape)),
+        p_value=blank(status, test.p_value),
+        log_p_value=blank(status, test.log_p),
+        ci_low=blank(status, test.ci_low),
+        ci_high=blank(status, test.ci_high),
+        status=status,
+    )
+
+
+@quiet
+def factorial_effects(
+    cells: Moments,
+    factors: int,
+    *,
+    margins: Sequence[ArrayLike] | None = None,
+    max_order: int = 2,
+    alpha: ArrayLike = 0.05,
+) -> FactorialEffects:
+    """Main effects and interactions of a factorial (multivariate) experiment.
+
+    Each contrast takes level l against level 0 in its own factors and averages over the levels of the others
+    (effects at the margin, not "all else at control"). Variances add over cells; no equal variance is assumed.
+
+    Args:
+        cells: Moments of the cells, shape (..., levels of factor 1, …, levels of the last factor).
+        factors: Number of trailing axes that are factors.
+        margins: Weights of the levels for averaging over a factor, one vector for each factor; None: equal.
+        max_order: Highest number of factors in one interaction (1 = main effects only).
+        alpha: Two-sided level.
+
+    Returns:
+        `FactorialEffects`; Normal law (the degrees of freedom are infinite).
+
+    Raises:
+        InputError: ``shape_mismatch`` for wrong axes or margins; ``negative``; ``out_of_range``.
+
+    Source:
+        Montgomery (2017), Design and Analysis of Experiments, ch. 5–6; Dasgupta, Pillai & Rubin (2015), JRSS B
+        77 (variance under randomisation).
+
+    Examples:
+        >>> cells = Moments.from_summary([[100, 100], [100, 100]], [[1.0, 1.5], [1.2, 2.1]], 1.0)
+        >>> r = factorial_effects(cells, 2)
+        >>> r.terms
+        (((0, 1),), ((1, 1),), ((0, 1), (1, 1)))
+        >>> print(np.round(r.contrasts.estimate, 3), np.round(r.contrasts.se, 3))
+        [0.4 0.7 0.4] [0.1 0.1 0.2]
+    """
+    levels = cells.n.shape[cells.n.ndim - factors :]
+    if factors < 1 or cells.n.ndim < factors or min(levels) < 2:
+        raise refuse(
+            "shape_mismatch",
+            "cells do not span the factors",
+            "cells",
+            value=cells.n.shape,
+            rule="a trailing axis of two or more levels for each factor",
+        )
+    shares = _margins(margins, levels)
+    terms = _terms(levels, max_order)
+    matrix = np.stack([_contrast(term, shares) for term in terms], axis=-1).reshape(-1, len(terms))
+    shape = cells.n.shape[: cells.n.ndim - factors]
+    n = cells.n.reshape(*shape, -1)
+    m2 = cells.m2.reshape(*shape, -1)
+    variance_of_mean = np.divide(m2, n * (n - 1), out=np.zeros_like(m2), where=n > 1)
+    estimate = cells.mean.reshape(*shape, -1) @ matrix
+    variance = variance_of_mean @ matrix**2
+    # A cell with no weight in a contrast is not asked for.
+    used = matrix != 0
+    status = reasons(
+        estimate.shape,
+        [
+            ((n == 0).astype(np.float64) @ used > 0, Reason.NO_EXPOSURE),
+            ((n < 2).astype(np.float64) @ used > 0, Reason.INSUFFICIENT_SAMPLE),
+            (variance == 0, Reason.ZERO_VARIANCE),
+        ],
+    )
+    return FactorialEffects(terms, _contrasts(estimate, variance, np.asarray(np.inf), status, alpha))
+
+
+def _margins(margins: Sequence[ArrayLike] | None, levels: tuple[int, ...]) -> list[FloatArray]:
+    if margins is None:
+        return [np.full(size, 1.0 / size) for size in levels]
+    out = [as_non_negative(margin, "margins") for margin in margins]
+    if [margin.shape for margin in out] != [(size,) for size in levels]:
+        raise refuse(
+            "shape_mismatch",
+            "margins do not match the factors",
+            "margins",
+            value=[margin.shape for margin in out],
+            rule=f"one weight for each of the levels {levels}",
+        )
+    if any(margin.sum() <= 0 for margin in out):
+        raise refuse("out_of_range", "a margin without weight", "margins", rule="a positive sum")
+    return [margin / margin.sum() for margin in out]
+
+
+def _terms(levels: tuple[int, ...], max_order: int) -> tuple[tuple[tuple[int, int], ...], ...]:
+    out: list[tuple[tuple[int, int], ...]] = []
+    for order in range(1, min(max_order, len(levels)) + 1):
+        for chosen in combinations(range(len(levels)), order):
+            for picked in product(*(range(1, levels[factor]) for factor in chosen)):
+                out.append(tuple(zip(chosen, picked, strict=True)))
+    return tuple(out)
+
+
+def _contrast(term: tuple[tuple[int, int], ...], shares: list[FloatArray]) -> FloatArray:
+    out = np.ones(())
+    level_of = dict(term)
+    for factor, share in enumerate(shares):
+        vector = share
+        if factor in level_of:
+            vector = np.zeros(share.size)
+            vector[level_of[factor]], vector[0] = 1.0, -1.0
+        out = np.multiply.outer(out, vector)
+    return out
+
+
+@quiet
+def interaction_did(cells: Moments, *, alpha: ArrayLike = 0.05) -> Contrasts:
+    """Interaction of two experiments from their 2 × 2 cells: the difference of the differences.
+
+    Args:
+        cells: Moments, shape (..., 2, 2); axis -2 is the arm in experiment A, axis -1 in experiment B; index 0
+            is the control.
+        alpha: Two-sided level.
+
+    Returns:
+        `Contrasts` of shape (...): (m11 - m10) - (m01 - m00) with the Normal law.
+
+    Raises:
+        InputError: ``shape_mismatch``.
+
+    Source:
+        Kohavi, Tang & Xu (2020), ch. 4 (interactions of concurrent experiments); variance of a linear contrast.
+
+    Examples:
+        >>> cells = Moments.from_summary([[100, 100], [100, 100]], [[1.0, 1.5], [1.2, 2.1]], 1.0)
+        >>> r = interaction_did(cells)
+        >>> print(round(float(r.estimate), 3), round(float(r.se), 3), round(float(r.p_value), 4))
+        0.4 0.2 0.0455
+    """
+    if cells.n.shape[-2:] != (2, 2):
+        raise refuse("shape_mismatch", "not 2 by 2 cells", "cells", value=cells.n.shape, rule="(..., 2, 2)")
+    every = factorial_effects(cells, 2, alpha=alpha).contrasts
+    return Contrasts(*(getattr(every, field)[..., 2] for field in every.__slots__))
+
+
+def cells_from_values(values: ArrayLike, *factors: ArrayLike) -> Moments:
+    """Moments of all cells from one value and the level in each factor for every unit.
+
+    Args:
+        values: Values, shape (units,).
+        *factors: Level of each unit in each factor; any labels that sort.
+
+    Returns:
+        `Moments` of shape (levels of factor 1, …), levels in sorted order.
+
+    Raises:
+        InputError: As `Moments.from_groups`; ``shape_mismatch`` for unequal lengths.
+
+    Examples:
+        >>> cells_from_values([1.0, 2.0, 4.0], ["a", "a", "b"], [0, 1, 1]).n
+        array([[1., 1.],
+               [0., 1.]])
+    """
+    x = as_floats(values, "values")
+    levels, codes = zip(*(np.unique(np.asarray(f), return_inverse=True) for f in factors), strict=True)
+    if any(code.shape != x.shape for code in codes) or x.ndim != 1:
+        raise refuse("shape_mismatch", "not one level for each value", "factors", rule="equal lengths")
+    sizes = tuple(level.size for level in levels)
+    flat = np.ravel_multi_index(codes, sizes)
+    cells = Moments.from_groups(x, flat, int(np.prod(sizes)))
+    return Moments(cells.n.reshape(sizes), cells.mean.reshape(sizes), cells.m2.reshape(sizes))
+
+
+@quiet
+def interaction_anova(cells: Moments) -> VarianceTest:
+    """F test of the interaction of two factors of any number of levels, unequal cells allowed.
+
+    The additive model is fitted to the cell means by weighted least squares; the interaction entered last has
+    the same F in sums of squares of type I, II and III. Empty cells lose their degrees of freedom.
+
+    Args:
+        cells: Moments, shape (..., levels of A, levels of B).
+
+    Returns:
+        `VarianceTest` of shape (...).
+
+    Raises:
+        InputError: ``shape_mismatch``.
+
+    Source:
+        Searle (1987), Linear Models for Unbalanced Data, ch. 4.
+
+    Examples:
+        >>> r = interaction_anova(Moments.from_summary([[5, 6], [7, 8]], [[1.0, 1.5], [1.2, 2.9]], 1.0))
+        >>> print(round(float(r.statistic), 4), float(r.df1), float(r.df2), round(float(r.p_value), 4))
+        2.2694 1.0 22.0 0.1462
+    """
+    if cells.n.ndim < 2 or min(cells.n.shape[-2:]) < 2:
+        raise refuse(
+            "shape_mismatch", "no two factors", "cells", value=cells.n.shape, rule="(..., levels A, levels B)"
+        )
+    a, b = cells.n.shape[-2:]
+    shape = cells.n.shape[:-2]
+    n, mean = cells.n.reshape(*shape, -1), cells.mean.reshape(*shape, -1)
+    design = _additive_design(a, b)
+    root = np.sqrt(n)
+    # Centred first: what the means have in common is in the additive model anyway.
+    total = n.sum(axis=-1, keepdims=True)
+    centred = np.where(n > 0, mean - (n * mean).sum(axis=-1, keepdims=True) / total, 0.0)
+    u, singular, _ = np.linalg.svd(root[..., :, None] * design, full_matrices=False)
+    kept = singular > _RANK * singular.max(axis=-1, keepdims=True)
+    projection = np.einsum("...ij,...i->...j", u, root * centred) * kept
+    residual = root * centred - np.einsum("...ij,...j->...i", u, projection)
+    df1 = (n > 0).sum(axis=-1) - kept.sum(axis=-1).astype(np.float64)
+    within = cells.m2.sum(axis=(-1, -2))
+    df2 = (n.sum(axis=-1) - (n > 0).sum(axis=-1)).astype(np.float64)
+    f = ((residual**2).sum(axis=-1) / df1) / (within / df2)
+    status = reasons(
+        shape,
+        [
+            (total[..., 0] == 0, Reason.NO_EXPOSURE),
+            (df1 < 1, Reason.INFEASIBLE),
+            (df2 < 1, Reason.INSUFFICIENT_SAMPLE),
+            (within == 0, Reason.ZERO_VARIANCE),
+        ],
+    )
+    p = special.fdtrc(np.maximum(df1, 1), np.maximum(df2, 1), f)
+    return VarianceTest(
+        statistic=blank(status, f),
+        df1=blank(status, df1),
+        df2=blank(status, df2),
+        p_value=blank(status, p),
+        log_p_value=blank(status, np.log(p)),
+        status=status,
+    )
+
+
+def _additive_design(a: int, b: int) -> FloatArray:
+    rows = np.zeros((a, b, 1 + (a - 1) + (b - 1)))
+    rows[..., 0] = 1.0
+    for i in range(1, a):
+        rows[i, :, i] = 1.0
+    for j in range(1, b):
+        rows[:, j, a - 1 + j] = 1.0
+    return rows.reshape(a * b, -1)
+
+
+@quiet
+def subgroup_heterogeneity(
+    effects: ArrayLike,
+    variances: ArrayLike,
+    *,
+    group: ArrayLike | None = None,
+    present: ArrayLike | None = None,
+) -> VarianceTest:
+    """Does the effect differ between segments? Q between groups, chi-square with groups - 1 degrees of freedom.
+
+    Q_between = Σ W_g (ȳ_g - ȳ)², with ȳ_g the inverse-variance mean of group g and W_g its weight.
+
+    Args:
+        effects: Estimated effects, shape (..., estimates): one for each segment level, or several for a group.
+        variances: Their squared standard errors; positive.
+        group: Group of each estimate, shape (estimates,), any labels that sort; None: each its own group.
+        present: True where there is an estimate.
+
+    Returns:
+        `VarianceTest` of shape (...); ``infeasible`` with fewer than two groups.
+
+    Raises:
+        InputError: As `checked_studies`; ``shape_mismatch`` for a group vector of another length.
+
+    Source:
+        Borenstein et al. (2009), ch. 19 (fixed effects within subgroups); Cochran (1954).
+
+    Examples:
+        >>> r = subgroup_heterogeneity([0.1, 0.4], [0.01, 0.02])
+        >>> print(round(float(r.statistic), 4), float(r.df1), round(float(r.p_value), 4))
+        3.0 1.0 0.0833
+    """
+    y, v, there = checked_studies(effects, variances, present)
+    size = y.shape[-1]
+    labels = np.arange(size) if group is None else np.asarray(group)
+    if labels.shape != (size,):
+        raise refuse("shape_mismatch", "not one group for each estimate", "group", value=labels.shape)
+    _, code = np.unique(labels, return_inverse=True)
+    member = np.eye(int(code.max(initial=-1)) + 1)[code]
+    weights = np.where(there, 1.0 / v, 0.0)
+    origin = (weights * y).sum(axis=-1, keepdims=True) / weights.sum(axis=-1, keepdims=True)
+    weight_of_group = weights @ member
+    shift = np.divide(
+        (weights * (y - origin)) @ member,
+        weight_of_group,
+        out=np.zeros_like(weight_of_group),
+        where=weight_of_group > 0,
+    )
+    q = (weight_of_group * shift**2).sum(axis=-1)
+    groups = (weight_of_group > 0).sum(axis=-1)
+    df = (groups - 1).astype(np.float64)
+    status = reasons(df.shape, [(groups == 0, Reason.NO_EXPOSURE), (groups < 2, Reason.INFEASIBLE)])
+    log_p = chi2_log_sf(q, np.maximum(df, 1))
+    return VarianceTest(
+        statistic=blank(status, q),
+        df1=blank(status, df),
+        df2=blank(status, np.full(df.shape, np.inf)),
+        p_value=blank(status, np.exp(log_p)),
+        log_p_value=blank(status, log_p),
+        status=status,
+    )
+
+
+@quiet
+def treatment_by_covariate(
+    control: JointMoments, treatment: JointMoments, *, pooled: bool = True, alpha: ArrayLike = 0.05
+) -> Contrasts:
+    """Does the effect change with a covariate? The interaction coefficient of ``post ~ treatment * covariate``.
+
+    It is the difference of the two within-arm slopes, S_xy/S_xx.
+
+    Args:
+        control: Joint moments of (covariate, outcome) in the control, shape (...).
+        treatment: The same in the treatment.
+        pooled: One residual variance for both arms (classical least squares, n - 4 degrees of freedom); False:
+            one for each arm and Satterthwaite's degrees of freedom.
+        alpha: Two-sided level.
+
+    Returns:
+        `Contrasts` of shape (...): change of the effect for one unit of the covariate.
+
+    Raises:
+        InputError: ``shape_mismatch`` unless there are two variables; alpha outside (0, 1).
+
+    Source:
+        Imbens & Rubin (2015), Causal Inference, 7.8; Seber & Lee (2003), Linear Regression Analysis, 6.2
+        (two straight lines).
+
+    Examples:
+        >>> c = JointMoments.from_values([[0.0, 1.0], [1.0, 1.4], [2.0, 3.2], [3.0, 3.9]])
+        >>> t = JointMoments.from_values([[0.0, 1.0], [1.0, 2.6], [2.0, 5.3], [3.0, 6.0]])
+        >>> r = treatment_by_covariate(c, t)
+        >>> print(round(float(r.estimate), 4), round(float(r.se), 4), float(r.df))
+        0.72 0.3191 4.0
+    """
+    if control.size != 2 or treatment.size != 2:
+        raise refuse(
+            "shape_mismatch", "not two variables", "control", value=control.size, rule="covariate, outcome"
+        )
+    slope, sxx, rss, free = [], [], [], []
+    for arm in (control, treatment):
+        xx, xy, yy = arm.m2[..., 0, 0], arm.m2[..., 0, 1], arm.m2[..., 1, 1]
+        slope.append(xy / xx)
+        sxx.append(xx)
+        rss.append(np.maximum(yy - xy * (xy / xx), 0.0))
+        free.append(arm.n - 2)
+    if pooled:
+        df = free[0] + free[1]
+        variance = (rss[0] + rss[1]) / df * (1 / sxx[0] + 1 / sxx[1])
+    else:
+        parts = [r / f / s for r, f, s in zip(rss, free, sxx, strict=True)]
+        variance = parts[0] + parts[1]
+        df = variance**2 / (parts[0] ** 2 / free[0] + parts[1] ** 2 / free[1])
+    estimate = slope[1] - slope[0]
+    n = np.minimum(control.n, treatment.n)
+    status = reasons(
+        np.shape(estimate),
+        [
+            (n == 0, Reason.NO_EXPOSURE),
+            (n < 3, Reason.INSUFFICIENT_SAMPLE),
+            ((sxx[0] == 0) | (sxx[1] == 0), Reason.CONSTANT_COVARIATE),
+            (variance == 0, Reason.ZERO_VARIANCE),
+        ],
+    )
+    return _contrasts(np.asarray(estimate), np.asarray(variance), np.asarray(df), status, alpha)
