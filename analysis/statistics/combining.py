@@ -45,8 +45,8 @@ class MetaAnalysis:
         prediction_low: Lower bound for the true effect of a new study; NaN for fixed effects or under three
             studies.
         prediction_high: Upper bound.
-        status: `Reason` codes: ``no_exposure`` without a study, ``insufficient_sample`` where Hartung–Knapp has
-            one study only, ``not_converged``.
+        status: `Reason` codes: ``no_exposure`` without a study, ``insufficient_sample`` where Hartung–Knapp
+            has one study only, ``not_converged``.
     """
 
     studies: FloatArray
@@ -81,8 +81,8 @@ def checked_studies(
         The three arrays in one shape.
 
     Raises:
-        InputError: ``not_finite``, ``out_of_range``, ``shape_mismatch``, ``not_a_flag``; values are not looked
-            at where `present` is false.
+        InputError: ``not_finite``, ``out_of_range``, ``shape_mismatch``, ``not_a_flag``; values are not
+            looked at where `present` is false.
 
     Examples:
         >>> checked_studies([0.1, np.nan], [0.2, np.nan], [True, False])[2]
@@ -187,9 +187,7 @@ def _paule_mandel(
     return tau2, np.asarray(settled)
 
 
-def _reml(
-    y: FloatArray, v: FloatArray, there: BoolArray, start: FloatArray
-) -> tuple[FloatArray, BoolArray]:
+def _reml(y: FloatArray, v: FloatArray, there: BoolArray, start: FloatArray) -> tuple[FloatArray, BoolArray]:
     """Fisher scoring on the restricted likelihood; a step below 0 goes to 0, and stays if the score says so."""
     tau2 = start
     settled = there.sum(axis=-1) <= 1

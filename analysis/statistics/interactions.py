@@ -120,7 +120,8 @@ def factorial_effects(
     """Main effects and interactions of a factorial (multivariate) experiment.
 
     Each contrast takes level l against level 0 in its own factors and averages over the levels of the others
-    (effects at the margin, not "all else at control"). Variances add over cells; no equal variance is assumed.
+    (effects at the margin, not "all else at control"). Variances add over cells; no equal variance is
+    assumed.
 
     Args:
         cells: Moments of the cells, shape (..., levels of factor 1, …, levels of the last factor).
@@ -136,8 +137,8 @@ def factorial_effects(
         InputError: ``shape_mismatch`` for wrong axes or margins; ``negative``; ``out_of_range``.
 
     Source:
-        Montgomery (2017), Design and Analysis of Experiments, ch. 5–6; Dasgupta, Pillai & Rubin (2015), JRSS B
-        77 (variance under randomisation).
+        Montgomery (2017), Design and Analysis of Experiments, ch. 5–6; Dasgupta, Pillai & Rubin (2015), JRSS
+        B 77 (variance under randomisation).
 
     Examples:
         >>> cells = Moments.from_summary([[100, 100], [100, 100]], [[1.0, 1.5], [1.2, 2.1]], 1.0)
@@ -199,8 +200,8 @@ def _terms(levels: tuple[int, ...], max_order: int) -> tuple[tuple[tuple[int, in
     out: list[tuple[tuple[int, int], ...]] = []
     for order in range(1, min(max_order, len(levels)) + 1):
         for chosen in combinations(range(len(levels)), order):
-            for picked in product(*(range(1, levels[factor]) for factor in chosen)):
-                out.append(tuple(zip(chosen, picked, strict=True)))
+            picks = product(*(range(1, levels[factor]) for factor in chosen))
+            out.extend(tuple(zip(chosen, picked, strict=True)) for picked in picks)
     return tuple(out)
 
 
@@ -221,8 +222,8 @@ def interaction_did(cells: Moments, *, alpha: ArrayLike = 0.05) -> Contrasts:
     """Interaction of two experiments from their 2 × 2 cells: the difference of the differences.
 
     Args:
-        cells: Moments, shape (..., 2, 2); axis -2 is the arm in experiment A, axis -1 in experiment B; index 0
-            is the control.
+        cells: Moments, shape (..., 2, 2); axis -2 is the arm in experiment A, axis -1 in experiment B; index
+            0 is the control.
         alpha: Two-sided level.
 
     Returns:
@@ -232,7 +233,8 @@ def interaction_did(cells: Moments, *, alpha: ArrayLike = 0.05) -> Contrasts:
         InputError: ``shape_mismatch``.
 
     Source:
-        Kohavi, Tang & Xu (2020), ch. 4 (interactions of concurrent experiments); variance of a linear contrast.
+        Kohavi, Tang & Xu (2020), ch. 4 (interactions of concurrent experiments); variance of a linear
+        contrast.
 
     Examples:
         >>> cells = Moments.from_summary([[100, 100], [100, 100]], [[1.0, 1.5], [1.2, 2.1]], 1.0)
@@ -269,7 +271,7 @@ def cells_from_values(values: ArrayLike, *factors: ArrayLike) -> Moments:
     if any(code.shape != x.shape for code in codes) or x.ndim != 1:
         raise refuse("shape_mismatch", "not one level for each value", "factors", rule="equal lengths")
     sizes = tuple(level.size for level in levels)
-    flat = np.ravel_multi_index(codes, sizes)
+    flat = np.asarray(np.ravel_multi_index(codes, sizes), dtype=np.int64)
     cells = Moments.from_groups(x, flat, int(np.prod(sizes)))
     return Moments(cells.n.reshape(sizes), cells.mean.reshape(sizes), cells.m2.reshape(sizes))
 
@@ -361,7 +363,8 @@ def subgroup_heterogeneity(
     Q_between = Σ W_g (ȳ_g - ȳ)², with ȳ_g the inverse-variance mean of group g and W_g its weight.
 
     Args:
-        effects: Estimated effects, shape (..., estimates): one for each segment level, or several for a group.
+        effects: Estimated effects, shape (..., estimates): one for each segment level, or several for a
+            group.
         variances: Their squared standard errors; positive.
         group: Group of each estimate, shape (estimates,), any labels that sort; None: each its own group.
         present: True where there is an estimate.
@@ -422,8 +425,8 @@ def treatment_by_covariate(
     Args:
         control: Joint moments of (covariate, outcome) in the control, shape (...).
         treatment: The same in the treatment.
-        pooled: One residual variance for both arms (classical least squares, n - 4 degrees of freedom); False:
-            one for each arm and Satterthwaite's degrees of freedom.
+        pooled: One residual variance for both arms (classical least squares, n - 4 degrees of freedom);
+            False: one for each arm and Satterthwaite's degrees of freedom.
         alpha: Two-sided level.
 
     Returns:

@@ -58,8 +58,8 @@ def shrink_effects(
 ) -> ShrunkenEffects:
     """Empirical-Bayes estimates under true effects ~ N(mean, tau²) estimated from the portfolio.
 
-    With B = v / (v + tau²) the posterior mean is B mean + (1 - B) y, its variance (1 - B) v + B² Var(mean). It
-    undoes the winner's curse on average over the portfolio: the largest estimates are pulled in the most.
+    With B = v / (v + tau²) the posterior mean is B mean + (1 - B) y, its variance (1 - B) v + B² Var(mean).
+    It undoes the winner's curse on average over the portfolio: the largest estimates are pulled in the most.
 
     Args:
         effects: Estimated effects, shape (..., experiments).
@@ -94,7 +94,9 @@ def shrink_effects(
         mean = np.broadcast_to(as_floats(known_mean, "known_mean"), total.shape)
         mean_variance = np.zeros(total.shape)
     studies = there.sum(axis=-1)
-    status = reasons(total.shape, [(studies < 3, Reason.INSUFFICIENT_SAMPLE), (~settled, Reason.NOT_CONVERGED)])
+    status = reasons(
+        total.shape, [(studies < 3, Reason.INSUFFICIENT_SAMPLE), (~settled, Reason.NOT_CONVERGED)]
+    )
     pull = v / (v + tau2[..., None])
     effect = y + pull * (mean[..., None] - y)
     sd = np.sqrt((1 - pull) * v + pull**2 * mean_variance[..., None])

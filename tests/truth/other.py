@@ -4,8 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from analysis.bandits.epsilon_greedy import epsilon_greedy
+from analysis.bandits.evaluation import adaptive_contrasts, adaptive_means, adaptive_scores
+from analysis.bandits.floors import with_floor
+from analysis.bandits.thompson import thompson_beta
+from analysis.bandits.top_two import top_two_probabilities
+from analysis.bandits.ucb import ucb1
 from analysis.statistics.bayes_beta import beta_best, beta_compare
 from analysis.statistics.bayes_normal import normal_best, normal_effect
+from analysis.statistics.combining import MetaAnalysis, meta_fixed, meta_random
+from analysis.statistics.interactions import (
+    cells_from_values,
+    interaction_anova,
+    interaction_did,
+    subgroup_heterogeneity,
+    treatment_by_covariate,
+)
+from analysis.statistics.moments import JointMoments, Moments
 from analysis.statistics.srm import srm_chi_square, srm_sequential
 
 if TYPE_CHECKING:
@@ -43,8 +60,112 @@ def _srm_chi_square(i: dict[str, Any]) -> dict[str, Any]:
 
 
 def _srm_sequential(i: dict[str, Any]) -> dict[str, Any]:
-    r = srm_sequential(i["data"], i["p0"], dirichlet=i["dirichlet"])
+    r = srm_sequential(i["data"], i["p0"], dirichlet=i.get("dirichlet"))
     return {"log_bf": r.log_bayes_factor, "p_value": r.p_value}
+
+
+def _thompson_allocation_beta(i: dict[str, Any]) -> dict[str, Any]:
+    return {"p_best": thompson_beta(i["x"], i["n"], prior=i["prior"])}
+
+
+def _top_two(i: dict[str, Any]) -> dict[str, Any]:
+    return {"prob": top_two_probabilities(i["p_best"], i["beta"])}
+
+
+def _ucb1_index(i: dict[str, Any]) -> dict[str, Any]:
+    position = {arm: k for k, arm in enumerate(i["arms"])}
+    codes = np.array([position[arm] for arm in i["decisions"]], dtype=np.int64)
+    pulls = Moments.from_groups(i["rewards"], codes, len(position))
+    r = ucb1(pulls.mean, pulls.n, i["alpha"])
+    return {"index": r.index, "choose": i["arms"][int(r.choose)]}
+
+
+def _epsilon_greedy(i: dict[str, Any]) -> dict[str, Any]:
+    return {"prob": epsilon_greedy(i["means"], i["epsilon"])}
+
+
+def _bandit_weight_floor(i: dict[str, Any]) -> dict[str, Any]:
+    return {"p": with_floor(i["w"], i["floor"])}
+
+
+def _adaptive_ipw_aipw(i: dict[str, Any]) -> dict[str, Any]:
+    p = np.asarray(i["prob_arm1"])
+    shares = np.stack([1 - p, p], axis=-1)
+    ipw, aipw = (
+        adaptive_scores(i["arms"], i["rewards"], shares, augmented=augmented, weighting="uniform")
+        for augmented in (False, True)
+    )
+    r_ipw, r_aipw = adaptive_means(ipw, alpha=i["alpha"]), adaptive_means(aipw, alpha=i["alpha"])
+    contrast = adaptive_contrasts(aipw, control=0, alpha=i["alpha"])
+    return {
+        "ipw_uniform_arm_estimate": r_ipw.estimate,
+        "ipw_uniform_arm_se": r_ipw.se,
+        "aipw_uniform_arm_estimate": r_aipw.estimate,
+        "aipw_uniform_arm_se": r_aipw.se,
+        "aipw_uniform_contrast": contrast.estimate[1:],
+        "aipw_uniform_contrast_se": contrast.se[1:],
+    }
+
+
+def _meta_fields(r: MetaAnalysis) -> dict[str, Any]:
+    return {
+        "estimate": r.estimate,
+        "se": r.se,
+        "ci_low": r.ci_low,
+        "ci_high": r.ci_high,
+        "p_value": r.p_value,
+        "tau2": r.tau2,
+        "Q": r.q,
+        "I2": r.i2_percent,
+    }
+
+
+def _meta_fixed(i: dict[str, Any]) -> dict[str, Any]:
+    return _meta_fields(meta_fixed(i["yi"], i["vi"]))
+
+
+def _meta_dl(i: dict[str, Any]) -> dict[str, Any]:
+    return _meta_fields(meta_random(i["yi"], i["vi"], method="dersimonian_laird"))
+
+
+def _meta_reml(i: dict[str, Any]) -> dict[str, Any]:
+    return _meta_fields(meta_random(i["yi"], i["vi"], method="reml"))
+
+
+def _meta_hksj(i: dict[str, Any]) -> dict[str, Any]:
+    return _meta_fields(meta_random(i["yi"], i["vi"], method="dersimonian_laird", hartung_knapp=True))
+
+
+def _interaction_did(i: dict[str, Any]) -> dict[str, Any]:
+    rows = sorted(i["cells"], key=lambda cell: (cell["a"], cell["b"]))
+    n, mean, var = (np.array([row[key] for row in rows]).reshape(2, 2) for key in ("n", "mean", "var"))
+    r = interaction_did(Moments.from_summary(n, mean, np.sqrt(var)), alpha=i["alpha"])
+    return {
+        "estimate": r.estimate,
+        "se": r.se,
+        "z": r.statistic,
+        "p_value": r.p_value,
+        "ci_low": r.ci_low,
+        "ci_high": r.ci_high,
+    }
+
+
+def _interaction_anova(i: dict[str, Any]) -> dict[str, Any]:
+    r = interaction_anova(cells_from_values(i["y"], i["a"], i["b"]))
+    return {"F": r.statistic, "df1": r.df1, "df2": r.df2, "p_value": r.p_value}
+
+
+def _hte_subgroup_q(i: dict[str, Any]) -> dict[str, Any]:
+    r = subgroup_heterogeneity(i["yi"], i["vi"], group=i["group"])
+    return {"Q_between": r.statistic, "df": r.df1, "p_value": r.p_value}
+
+
+def _hte_treatment_by_covariate(i: dict[str, Any]) -> dict[str, Any]:
+    control, treatment = (
+        JointMoments.from_values(np.column_stack([i[arm]["pre"], i[arm]["post"]])) for arm in ("c", "t")
+    )
+    r = treatment_by_covariate(control, treatment)
+    return {"estimate": r.estimate, "se_classic": r.se, "t": r.statistic, "p_value": r.p_value, "df": r.df}
 
 
 METHODS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -54,4 +175,18 @@ METHODS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "bayes_normal_risk": _bayes_normal_risk,
     "srm_chi_square": _srm_chi_square,
     "srm_sequential_multinomial": _srm_sequential,
+    "thompson_allocation_beta": _thompson_allocation_beta,
+    "top_two_thompson_probabilities": _top_two,
+    "ucb1_index": _ucb1_index,
+    "epsilon_greedy_probabilities": _epsilon_greedy,
+    "bandit_weight_floor": _bandit_weight_floor,
+    "adaptive_ipw_aipw": _adaptive_ipw_aipw,
+    "meta_fixed_effect": _meta_fixed,
+    "meta_random_effects_dl": _meta_dl,
+    "meta_random_effects_reml": _meta_reml,
+    "meta_random_effects_dl_hksj": _meta_hksj,
+    "interaction_did": _interaction_did,
+    "interaction_anova": _interaction_anova,
+    "hte_subgroup_Q": _hte_subgroup_q,
+    "hte_treatment_by_covariate": _hte_treatment_by_covariate,
 }

@@ -29,7 +29,12 @@ def _anova_reference(y: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[float
     both = (da[:, :, None] * db[:, None, :]).reshape(len(y), -1)
     additive = sm.OLS(y, sm.add_constant(np.column_stack([da, db]))).fit()
     full = sm.OLS(y, sm.add_constant(np.column_stack([da, db, both]))).fit()
-    return full.compare_f_test(additive)[0], full.compare_f_test(additive)[2], full.df_resid, full.compare_f_test(additive)[1]
+    return (
+        full.compare_f_test(additive)[0],
+        full.compare_f_test(additive)[2],
+        full.df_resid,
+        full.compare_f_test(additive)[1],
+    )
 
 
 @pytest.mark.parametrize("levels", [(2, 2), (2, 3), (4, 3)])
@@ -168,7 +173,9 @@ def test_a_constant_covariate_is_named():
         lambda: interaction_did(Moments.from_summary([1, 2], 1.0, 1.0)),
         lambda: interaction_anova(Moments.from_summary([1, 2], 1.0, 1.0)),
         lambda: factorial_effects(Moments.from_summary([1, 2], 1.0, 1.0), 2),
-        lambda: factorial_effects(Moments.from_summary([[9, 9]] * 2, 1.0, 1.0), 2, margins=[[1, 1], [1, 1, 1]]),
+        lambda: factorial_effects(
+            Moments.from_summary([[9, 9]] * 2, 1.0, 1.0), 2, margins=[[1, 1], [1, 1, 1]]
+        ),
         lambda: subgroup_heterogeneity([0.1, 0.2], [1, 1], group=["a"]),
         lambda: cells_from_values([1.0, 2.0], [0, 1], [1]),
         lambda: treatment_by_covariate(*[JointMoments.from_values(np.ones((4, 3)))] * 2),
