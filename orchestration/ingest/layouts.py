@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from analysis.catalogue.sources import CONTEXT_COLUMNS, CONTRACT_COLUMNS
-from orchestration.ingest import lines
-from orchestration.ingest.sql import array, identifier, literal
+from orchestration.ingest.sql import identifier, literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 STRING, INTEGER, NUMBER, BOOLEAN, OBJECT, ARRAY = "STRING", "INTEGER", "NUMBER", "BOOLEAN", "OBJECT", "ARRAY"
 INSTANT, LOCAL_TIME = "INSTANT", "LOCAL_TIME"
@@ -72,26 +75,39 @@ def json_pairs(pairs: list[tuple[str, str]]) -> str:
 
 
 def _json_string(text: str) -> str:
-    import json  # noqa: PLC0415
-
     return json.dumps(text, ensure_ascii=False)
 
 
 @dataclass
 class JsonLines:
-    """NDJSON: one object a line."""
+    """NDJSON: one object a line.
+
+    Cells are fields of two structs that one parse of the line each fills: `texts` and, as JSON, `tokens`.
+    """
 
     texts_are_numbers: bool = False
-    _paths: list[str] = field(default_factory=list)
+    _tree: dict[str, Any] = field(default_factory=dict)
 
     def cell(self, column: str) -> Cell:
         """See `Layout`."""
-        steps = (step.replace("~", "~0").replace("/", "~1") for step in column.split("."))
-        path = "/" + "/".join(steps)
-        if path not in self._paths:
-            self._paths.append(path)
-        index = self._paths.index(path) + 1
-        return Cell(f"texts[{index}]", _JSON_KIND.format(f"kinds[{index}]", f"texts[{index}]"))
+        steps = column.split(".")
+        if not self._register(steps):
+            return _lone_cell(column)
+        place = ".".join(map(identifier, steps))
+        return Cell(f"texts.{place}", _kind_of(f"tokens.{place}::varchar"))
+
+    def _register(self, steps: list[str]) -> bool:
+        """Add a leaf to the struct; false where its fields' names, which ignore case, would clash."""
+        node = self._tree
+        for depth, step in enumerate(steps):
+            if any(name != step and name.lower() == step.lower() for name in node):
+                return False
+            last = depth + 1 == len(steps)
+            child = node.setdefault(step, None if last else {})
+            if last or child is None:
+                return last and child is None
+            node = child
+        return False
 
     def names(self) -> None:
         """See `Layout`: each line has its own."""
@@ -99,17 +115,18 @@ class JsonLines:
 
     def rows(self, relation: str) -> str:
         """See `Layout`."""
-        paths = array(self._paths)
+        texts, tokens = (literal(json.dumps(_leaves(self._tree, type_))) for type_ in ("VARCHAR", "JSON"))
         return f"""
-            select file_index, line_number, line, doc,
-                case when doc is null then coalesce(nullif(fault, '{lines.NOT_FINITE}'), {_BROKEN}) end as fault,
-                coalesce(fault = '{lines.NOT_FINITE}', false) as not_finite,
-                json_extract_string(doc, {paths}) as texts, json_type(doc, {paths}) as kinds, names
+            select file_index, line_number, line, doc, names, case when doc is null then {_BROKEN} end as fault,
+                json_extract(doc, '/properties')::varchar as own_properties,
+                json_extract(doc, '/context')::varchar as own_context,
+                json_transform(doc, {texts}) as texts, json_transform(doc, {tokens}) as tokens
             from (
-                select *, case when names is not null and len(list_distinct(names)) = len(names) then whole end as doc
+                select *, case when list_unique(names) = len(names) and not coalesce({_TRAILING_COMMA}, false)
+                    then whole end as doc
                 from (
                     select *, json_keys(whole) as names from (
-                        select *, case when (fault is null or fault = '{lines.NOT_FINITE}') and json_valid(line)
+                        select *, case when fault is null and json_valid(line)
                             then case when json_type(line) = 'OBJECT' then line end end as whole
                         from {relation}
                     )
@@ -120,71 +137,92 @@ class JsonLines:
         """See `Layout`: keys at the top, in `context` or in `properties`; what is unknown goes to properties."""
         cells = {}
         for column in CONTRACT_COLUMNS[:-1]:
-            cells[column] = self.cell(column)
+            top = self.cell(column)
             outer = "context" if column in CONTEXT_COLUMNS else "properties" if column in _NESTED else ""
-            if outer:
-                inner = self.cell(f"{outer}.{column}")
-                cells[column] = Cell(
-                    f"coalesce({cells[column].text}, {inner.text})",
-                    f"coalesce({cells[column].kind}, {inner.kind})",
-                )
-        own, context = self.cell("properties"), self.cell("context")
+            inner = self.cell(f"{outer}.{column}") if outer else EMPTY
+            cells[column] = _first_of(top, inner) if outer else top
         wrong = [
-            (f"coalesce({own.kind} <> '{OBJECT}', false)", "properties"),
-            (f"coalesce({context.kind} <> '{OBJECT}', false)", "context"),
-            ("not_finite", "a number that is not finite"),
+            (f"coalesce(left({whole}, 1) not in ('{{', 'n'), false)", whole.removeprefix("own_"))
+            for whole in ("own_properties", "own_context")
         ]
-        return cells, self._own_properties(own, context), wrong
+        return cells, self._own_properties(), wrong
 
-    def _own_properties(self, own: Cell, context: Cell) -> str:
-        moved = own.text
+    def _own_properties(self) -> str:
+        moved = "own_properties"
         for column in _NESTED:
-            at_top = (
-                f"({self.cell(column).kind} is null and {self.cell(f'properties.{column}').kind} is not null)"
-            )
-            moved = f"case when {at_top} then json_remove({moved}, '$.{column}') else {moved} end"
-        properties = f"case when {own.kind} = '{OBJECT}' then {moved} else '{{}}' end"
-        known = array((*CONTRACT_COLUMNS, "context"))
-        odd_keys = f"not list_has_all({known}, names)"
-        odd_context = f"({context.kind} = '{OBJECT}' and not list_has_all({array(CONTEXT_COLUMNS)}, json_keys({context.text})))"
-        return f"""case when {odd_keys} or {odd_context} then {_merged(properties, known, context.text, odd_context)}
+            top, inner = self.cell(column), self.cell(f"properties.{column}")
+            at_top = f"({top.text} is null and {inner.text} is not null)"
+            moved = f"case when {at_top} then json_remove({moved}, '$.{column}')::varchar else {moved} end"
+        properties = f"case when {_IS_OBJECT.format('own_properties')} then {moved} else '{{}}' end"
+        known = (*CONTRACT_COLUMNS, "context")
+        odd_keys = f"len(list_filter(names, lambda k: k not in {_tuple(known)})) > 0"
+        odd_context = f"""(case when {_IS_OBJECT.format("own_context")} then
+            len(list_filter(json_keys(own_context), lambda k: k not in {_tuple(CONTEXT_COLUMNS)})) > 0
+            else false end)"""
+        return f"""case when {odd_keys} or {odd_context} then {_merged(properties, known, odd_context)}
             else {properties} end"""
 
     def object_of(self, columns: list[str] | None, taken: set[str]) -> str:
         """See `Layout`."""
         if columns is None:
-            kept = f"list_filter({_ENTRIES.format('doc')}, lambda e: not list_contains({array(sorted(taken))}, e[1]))"
+            kept = f"list_filter({_ENTRIES.format('doc')}, lambda e: e[1] not in {_tuple(sorted(taken))})"
             return _object(kept)
-        pairs = []
-        for column in columns:
-            cell = self.cell(column)
-            text = (
-                f"case when {cell.kind} = '{STRING}' then to_json({cell.text})::varchar else {cell.text} end"
-            )
-            pairs.append((column, text))
-        return json_pairs(pairs)
+        return json_pairs([(column, f"json_extract(doc, {_pointer(column)})::varchar") for column in columns])
 
 
-_BROKEN = "case when json_valid(line) then 'not an object, or a key stands twice' else 'not JSON' end"
-_JSON_KIND = (
-    "case {0} when 'VARCHAR' then 'STRING' when 'BIGINT' then 'INTEGER' when 'UBIGINT' then 'INTEGER' "
-    "when 'HUGEINT' then 'INTEGER' when 'UHUGEINT' then 'INTEGER' "
-    "when 'DOUBLE' then case when regexp_full_match({1}, '-?[0-9]+') then 'INTEGER' else 'NUMBER' end "
-    "when 'NULL' then null else {0} end"
-)
+JSON_STRING = r'"(?:[^"\\]|\\.)*"'
+"""A JSON string with its quotes."""
+
+# DuckDB's JSON reader takes trailing commas; lines that look like it are looked at once more without their strings.
+_TRAILING_COMMA = rf"""case when regexp_matches(whole, ',\s*[\]}}]')
+    then regexp_matches(regexp_replace(whole, '{JSON_STRING}', '', 'g'), ',\s*[\]}}]') end"""
+_BROKEN = """coalesce(fault, case when not json_valid(line) then 'not JSON' when whole is null then 'not an object'
+    when list_unique(names) < len(names) then 'a key stands twice' else 'a comma before a closing bracket' end)"""
+_IS_OBJECT = "left({0}, 1) = '{{'"
 _ENTRIES = "list_zip(json_keys({0}), json_extract({0}, '$.*')::varchar[])"
+
+
+def _leaves(tree: dict[str, Any], type_: str) -> dict[str, Any]:
+    return {name: type_ if child is None else _leaves(child, type_) for name, child in tree.items()}
+
+
+def _kind_of(token: str) -> str:
+    """The kind told by a JSON token's first character."""
+    return f"""(case left({token}, 1) when '"' then '{STRING}' when '{{' then '{OBJECT}' when '[' then '{ARRAY}'
+        when 't' then '{BOOLEAN}' when 'f' then '{BOOLEAN}' when 'n' then null
+        else case when regexp_full_match({token}, '-?[0-9]+') then '{INTEGER}' else '{NUMBER}' end end)"""
+
+
+def _pointer(column: str) -> str:
+    steps = (step.replace("~", "~0").replace("/", "~1") for step in column.split("."))
+    return literal("/" + "/".join(steps))
+
+
+def _lone_cell(column: str) -> Cell:
+    """A cell that is parsed on its own: whole objects, and columns whose names clash with another's."""
+    path = _pointer(column)
+    return Cell(f"json_extract_string(doc, {path})", _kind_of(f"json_extract(doc, {path})::varchar"))
+
+
+def _first_of(top: Cell, inner: Cell) -> Cell:
+    kind = f"(case when {top.text} is not null then {top.kind} else {inner.kind} end)"
+    return Cell(f"coalesce({top.text}, {inner.text})", kind)
+
+
+def _tuple(texts: Iterable[str]) -> str:
+    return "(" + ", ".join(literal(text) for text in texts) + ")" if texts else "(null)"
 
 
 def _object(entries: str) -> str:
     return f"('{{' || array_to_string(list_transform({entries}, lambda e: to_json(e[1])::varchar || ':' || e[2]), ',') || '}}')"
 
 
-def _merged(properties: str, known: str, context: str, odd_context: str) -> str:
+def _merged(properties: str, known: Iterable[str], odd_context: str) -> str:
     """Properties with the unknown keys of the line and of its context beside its own, which go first."""
-    at_top = f"list_filter({_ENTRIES.format('doc')}, lambda e: not list_contains({known}, e[1]))"
+    at_top = f"list_filter({_ENTRIES.format('doc')}, lambda e: e[1] not in {_tuple(known)})"
     in_context = (
-        f"case when {odd_context} then list_filter({_ENTRIES.format(context)}, "
-        f"lambda e: not list_contains({array(CONTEXT_COLUMNS)}, e[1])) else [] end"
+        f"case when {odd_context} then list_filter({_ENTRIES.format('own_context')}, "
+        f"lambda e: e[1] not in {_tuple(CONTEXT_COLUMNS)}) else [] end"
     )
     strays = f"list_concat({at_top}, list_transform({in_context}, lambda e: row('context.' || e[1], e[2])))"
     own = _ENTRIES.format(f"({properties})")
@@ -210,7 +248,7 @@ class Table:
             return EMPTY
         base = type_.split("(")[0]
         if type_ == "JSON":
-            return Cell(f"({name} ->> '$')", _JSON_KIND.format(f"json_type({name})", f"({name} ->> '$')"))
+            return Cell(f"({name} ->> '$')", _kind_of(f"{name}::varchar"))
         if base == "TIMESTAMP WITH TIME ZONE":
             return Cell(f"{name}::varchar", literal(INSTANT), name)
         if base.startswith("TIMESTAMP") or base == "DATE":
@@ -330,18 +368,15 @@ def _with_strays(
 ) -> tuple[dict[str, Cell], str, list[tuple[str, str]]]:
     """The contract's cells, with columns that it does not know merged into the properties."""
     own = layout.cell("properties")
-    text = f"nullif({own.text}, '')"
-    valid = f"(json_valid({text}) and not regexp_matches({text}, '{_NOT_FINITE_IN_TEXT}'))"
-    is_object = f"case when {valid} then json_type({text}) = 'OBJECT' else false end"
-    wrong = (
-        [(f"coalesce(not {is_object}, false) and {text} is not null", "properties")] if own != EMPTY else []
-    )
-    properties = f"case when {is_object} then {text} else '{{}}' end" if own != EMPTY else "'{}'"
+    properties, wrong = "'{}'", []
+    if own != EMPTY:
+        text = f"nullif(trim({own.text}), '')"
+        # The first character decides before the text is parsed a second time.
+        is_object = f"case when {text} is not null then {_IS_OBJECT.format(text)} and json_valid({text}) else true end"
+        properties = f"case when {is_object} then coalesce({text}, '{{}}') else '{{}}' end"
+        wrong = [(f"not {is_object}", "properties")]
     if strays:
         more = _ENTRIES.format(layout.object_of(strays, set()))
         fresh = f"list_filter({more}, lambda e: not list_contains(json_keys({properties}), e[1]))"
         properties = _object(f"list_concat({_ENTRIES.format(f'({properties})')}, {fresh})")
     return cells, properties, wrong
-
-
-_NOT_FINITE_IN_TEXT = r"[:\[,]\s*[-+]?(?i:nan|inf)"

@@ -1,11 +1,8 @@
-"""NDJSON as Arrow batches of lines: no parsing here, only what SQL cannot see (bytes, length, strictness)."""
+"""NDJSON as Arrow batches of lines: no parsing here, only what SQL cannot see (bytes and length)."""
 
 from __future__ import annotations
 
-import json
-import math
-import re
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -21,44 +18,11 @@ MAX_LINE_BYTES = 16 << 20
 KEPT_BYTES = 1 << 20
 """Of a line beyond the limit, so much is kept in quarantine."""
 
-NOT_FINITE = "not finite"
-"""The fault of a line that parses but for NaN or an infinity."""
-
 SCHEMA = pa.schema(
     [("file_index", pa.int32()), ("line_number", pa.int64()), ("line", pa.string()), ("fault", pa.string())]
 )
 
-# DuckDB's reader accepts trailing commas, NaN and infinities; only lines with such a shape are parsed again here.
-_SUSPECT = re.compile(rb",\s*[\]}]|[:\[,]\s*[-+]?(?:nan|inf)|\d[eE]\+?\d{3}", re.IGNORECASE)
 _BLANK_STARTS = np.frombuffer(b" \t\r\n\v\f", dtype=np.uint8)
-
-
-class _NotFiniteError(ValueError):
-    """A number that JSON cannot hold."""
-
-
-def _refuse(token: str) -> NoReturn:
-    raise _NotFiniteError(token)
-
-
-def _finite(token: str) -> float:
-    number = float(token)
-    if not math.isfinite(number):
-        _refuse(token)
-    return number
-
-
-def strict_fault(line: bytes) -> str | None:
-    """Why a line is not strict JSON: a sentence, `NOT_FINITE`, or none."""
-    try:
-        json.loads(line, parse_constant=_refuse, parse_float=_finite)
-    except _NotFiniteError:
-        return NOT_FINITE
-    except RecursionError:
-        return "nested too deeply"
-    except ValueError as error:
-        return f"not JSON: {error}"
-    return None
 
 
 def line_batches(stream: IO[bytes], file_index: int) -> Iterator[pa.RecordBatch]:
@@ -113,20 +77,14 @@ def _batch(block: bytes, file_index: int, number: int) -> tuple[pa.RecordBatch, 
     data = np.frombuffer(block, dtype=np.uint8)
     ends = np.flatnonzero(data == ord("\n")) + 1
     starts = np.concatenate(([0], ends[:-1]))
-    faults = {int(np.searchsorted(ends, hit.start(), "right")): "" for hit in _SUSPECT.finditer(block)}
-    for index in faults:
-        faults[index] = strict_fault(block[starts[index] : ends[index]]) or ""
-    lines = _texts(block, starts, ends, faults)
+    texts, faults = _texts(block, starts, ends)
     keep = ~_blank(block, data, starts, ends)
-    fault_column: list[str | None] = [None] * len(ends)
-    for index, fault in faults.items():
-        fault_column[index] = fault or None
     table = pa.record_batch(
         [
             np.full(len(ends), file_index, dtype=np.int32),
             np.arange(number, number + len(ends), dtype=np.int64),
-            lines,
-            pa.array(fault_column, type=pa.string()),
+            texts,
+            faults,
         ],
         schema=SCHEMA,
     )
@@ -134,22 +92,30 @@ def _batch(block: bytes, file_index: int, number: int) -> tuple[pa.RecordBatch, 
 
 
 def _texts(
-    block: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64], faults: dict[int, str]
-) -> pa.StringArray:
+    block: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[pa.StringArray, pa.StringArray]:
+    """The lines with their ends, and which of them are not UTF-8."""
     try:
         block.decode("utf-8")
     except UnicodeDecodeError:
-        texts = []
-        for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
-            line = block[start:end]
-            try:
-                texts.append(line.decode("utf-8"))
-            except UnicodeDecodeError as error:
-                texts.append(line.decode("utf-8", "backslashreplace"))
-                faults[index] = f"not UTF-8 at byte {error.start + 1}"
-        return pa.array(texts, type=pa.string())
+        return _repaired([block[start:end] for start, end in zip(starts, ends, strict=True)])
     offsets = np.concatenate(([0], ends)).astype(np.int32)
-    return pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(block))
+    texts = pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(block))
+    return texts, pa.nulls(len(ends), pa.string())
+
+
+def _repaired(lines: list[bytes]) -> tuple[pa.StringArray, pa.StringArray]:
+    texts, faults = [], []
+    for line in lines:
+        fault = None
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            text = line.decode("utf-8", "backslashreplace")
+            fault = f"not UTF-8 at byte {error.start + 1}"
+        texts.append(text)
+        faults.append(fault)
+    return pa.array(texts, type=pa.string()), pa.array(faults, type=pa.string())
 
 
 def _blank(

@@ -35,6 +35,12 @@ _LOCAL = rf"\d{{4}}-\d\d-\d\d([Tt ]{_CLOCK})?"
 _OFFSET = rf"\d{{4}}-\d\d-\d\d[Tt ]{_CLOCK} ?([Zz]|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)"
 _NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
 _SHORT_NUMBER = r"[+-]?\d{1,12}(\.\d{1,6})?"
+# DuckDB's JSON writer spells NaN and infinities in one way; texts that hold them are searched without their strings.
+_NOT_FINITE = rf"""case when regexp_matches(properties, 'NaN|Infinity|[0-9]e[+]?[0-9]{{3}}') then
+    regexp_matches(regexp_replace(properties, '{layouts.JSON_STRING}', '', 'g'), 'NaN|Infinity')
+    or len(list_filter(
+        regexp_extract_all(regexp_replace(properties, '{layouts.JSON_STRING}', '', 'g'), '[0-9.]+e[+]?[0-9]+'),
+        lambda n: coalesce(not isfinite(try_cast(n as double)), true))) > 0 end"""
 _MAX_EPOCH_SECONDS = 253_402_300_800
 
 
@@ -94,11 +100,12 @@ def lake_rows(
     return f"""
         select {chosen} from (
             select *, {reason} as reason, md5({_canonical_json()}) as row_md5 from (
-                select * exclude (properties, occurred_text), nullif(occurred_text, '') as occurred_text,
-                    case when wrong is null then json_normalize(properties)::varchar else '{{}}' end as properties
+                select * exclude (own, occurred_text, wrong_cell), nullif(occurred_text, '') as occurred_text,
+                    case when wrong_cell is null then json_normalize(own)::varchar else '{{}}' end as properties,
+                    coalesce(wrong_cell, case when {_NOT_FINITE} then 'properties: a number is not finite' end) as wrong
                 from (
                     select file_hash, arrived_at, line_number, raw_line, fault, event_index,
-                        case {bads} end as wrong, {cells}
+                        case {bads} end as wrong_cell, {cells}
                     from (
                         select r.*, i.file_hash, i.arrived_at, {_raw_line(layout)} as raw_line, event_index
                         from ({raw}) r join incoming i using (file_index)
@@ -146,7 +153,7 @@ def _cells(events: list[EventSql], timezone: str | None) -> str:
         f"{_per_event([event.cells['occurred_at'].text for event in events])} as occurred_text",
         f"{_per_event(instants)} as occurred_at",
         f"{_per_event([_value(event.cells['value']) for event in events])} as value",
-        f"{_per_event([event.properties for event in events])} as properties",
+        f"{_per_event([event.properties for event in events])} as own",
     ]
     return ",\n".join(columns)
 
@@ -181,7 +188,8 @@ def _wrong_text(event: EventSql, name: str) -> str:
     if cell.kind in {"null::varchar", *map(literal, allowed)}:
         return ""
     kinds = ", ".join(map(literal, allowed))
-    return f"({cell.text} is not null and {cell.kind} not in ({kinds}))"
+    # CASE looks at the kind only of rows that have the cell; most columns are mostly empty.
+    return f"case when {cell.text} is not null then {cell.kind} not in ({kinds}) else false end"
 
 
 def _wrong_value(event: EventSql) -> str:
@@ -238,20 +246,13 @@ def _instant(cell: Cell, time_format: str, timezone: str | None) -> str:
 
 
 def _canonical_json() -> str:
-    """The row as JSON with a fixed order of keys; equal events give equal text however they were written."""
-    parts = []
-    for name in CONTRACT_COLUMNS:
-        if name == "occurred_at":
-            value = "'\"' || strftime(occurred_at, '%Y-%m-%dT%H:%M:%S.%fZ') || '\"'"
-        elif name == "value":
-            value = "rtrim(rtrim(value::varchar, '0'), '.')"
-        elif name == "properties":
-            value = "properties"
-        else:
-            value = f"to_json({name})::varchar"
-        parts.append(
-            f"""'{"{" if name == CONTRACT_COLUMNS[0] else ","}"{name}":', coalesce({value}, 'null')"""
-        )
+    """The row as JSON with a fixed order of keys, empty columns left out: equal events give equal text."""
+    values = {name: f"to_json({name})::varchar" for name in CONTRACT_COLUMNS}
+    values["occurred_at"] = "'\"' || strftime(occurred_at, '%Y-%m-%dT%H:%M:%S.%fZ') || '\"'"
+    values["value"] = "rtrim(rtrim(value::varchar, '0'), '.')"
+    values["properties"] = "properties"
+    # concat skips nulls, so that a column's key goes with its value.
+    parts = (f"""'{"," if place else "{"}"{name}":' || {values[name]}""" for place, name in enumerate(values))
     return f"concat({', '.join(parts)}, '}}')"
 
 

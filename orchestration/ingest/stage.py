@@ -223,8 +223,8 @@ def reduce_repeats(cursor: duckdb.DuckDBPyConnection, out: Path) -> None:
             f"""copy (
                     from {rows} anti join twice using (event_id)
                     union all
-                    select distinct on (event_id) * from {rows} semi join twice using (event_id)
-                    order by event_id, row_md5
+                    from {rows} semi join twice using (event_id)
+                    qualify row_number() over (partition by event_id order by row_md5) = 1
                 ) to {literal(str(whole))} (format parquet)"""
         )
         shutil.rmtree(folder)
