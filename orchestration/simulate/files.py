@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _CONTEXT: Final = ("country", "platform", "language", "sdk_name", "sdk_version", "user_agent")
 _IDS: Final = ("user_id", "anonymous_id")
+SOURCES: Final = ("web", "app", "shop")
 _ARRIVALS: Final = {
     ("web", "am"): timedelta(hours=12, minutes=10),
     ("web", "pm"): timedelta(hours=24, minutes=30),

@@ -80,7 +80,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "onboarding_tips": Scenario("strong pre-period covariate", {"tips": {"page_views": 1.2}}),
     "premium_bundle": Scenario("heavy-tailed revenue", {"bundle": {"value": 1.2}}),
     "search_rollout": Scenario("ramp with changing weights", {"new_search": {"cart": 1.12}}, relogged=0.0),
-    "lazy_images": Scenario("SRM in all data", lost_exposures={"lazy": 0.12}),
+    "lazy_images": Scenario("SRM in all data", lost_exposures={"lazy": 0.2}),
     "ios_paywall": Scenario(
         "SRM on one platform from day 9",
         {"plain": {"signup": 1.1}},
@@ -96,7 +96,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         relogged=0.0,
     ),
     "profile_redesign": Scenario(
-        "one arm's units lost at one step", {"redesign": {"engagement": 1.05}}, unrendered={"redesign": 0.12}
+        "one arm's units lost at one step", {"redesign": {"engagement": 1.05}}, unrendered={"redesign": 0.2}
     ),
     "loyalty_points": Scenario("pre-period imbalance", carried_over={"points": 1.5}),
     "badge_notifications": Scenario("novelty effect", {"badges": {"click": 1.5}}, novelty_days=3.0),

@@ -22,10 +22,11 @@ from orchestration.simulate.population import HOSTILE_TEXTS, draw_population, dr
 from orchestration.simulate.randomness import stream
 from orchestration.simulate.report import describe_world
 from orchestration.simulate.scenarios import LEVERS, SCENARIOS, Scenario
+from orchestration.simulate.standing import LANDING, TRUTH, standing_truth, world_identity
 from orchestration.simulate.truth import Question, true_lifts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -40,7 +41,7 @@ DEFAULT_DAYS: Final = 28
 DEFAULT_USERS: Final = 40_000
 QUICK_DAYS: Final = 14
 QUICK_USERS: Final = 4_000
-# The 11th day's files are lost for good; short worlds keep all their days.
+# The 11th day's files are lost for good; worlds that barely reach it keep all their days.
 _DAY_THAT_NEVER_ARRIVES: Final = 10
 _CAMPAIGNS: Final = ("winter", "newsletter", "none")
 _HOSTILE_CAMPAIGNS: Final = 0.03
@@ -73,37 +74,47 @@ def simulate(
     dbt_project_dir: Path,
     days: int = DEFAULT_DAYS,
     users: int = DEFAULT_USERS,
+    progress: Callable[[str], None] | None = None,
 ) -> SimulatedWorld:
     """Write a world: ``<output_dir>/landing/`` and ``<output_dir>/truth.json``.
 
-    Equal arguments and definitions give equal bytes, on every machine with the same library versions.
+    Equal arguments and definitions give equal bytes, on every machine with the same library versions. The truth
+    is written last; where it already tells of this very world, nothing is written again.
 
     Args:
-        output_dir: Created when missing; files of an earlier world there are replaced one by one.
+        output_dir: Created when missing.
         seed: Not negative.
         catalog_dir: The catalogue whose running, paused and completed experiments are simulated.
         dbt_project_dir: For the metrics' windows.
         days: Length, from 2026-01-05 on.
         users: Number of users, bots and employees included.
+        progress: Called with one line for each step.
 
     Returns:
         Where everything is.
 
     Raises:
-        OrchestrationError: A number is out of range.
+        OrchestrationError: A number is out of range, or the folder holds other landed files.
     """
+    say = progress or (lambda _: None)
     _check("--seed", seed, 0)
     _check("--days", days, 1)
     _check("--users", users, 100)
     metrics = load_metrics(dbt_project_dir)
     catalogue = load_catalogue(catalog_dir, metrics)
     experiments = [item for item in catalogue.experiments.values() if item.status != "draft"]
+    identity = world_identity(seed, days, users, experiments, metrics)
+    standing = standing_truth(output_dir, identity)
+    if standing is not None:
+        say("the world is already there")
+        return _world(output_dir, standing)
+    say(f"drawing {users:,} users over {days} days")
     allocations = {
         item.id: replace(allocation_of(item, catalogue.project, catalogue.conditions), status="running")
         for item in experiments
     }
     midnight = datetime.combine(FIRST_DAY, time.min)
-    empty_days = [_DAY_THAT_NEVER_ARRIVES] if days > QUICK_DAYS else []
+    empty_days = [_DAY_THAT_NEVER_ARRIVES] if days > _DAY_THAT_NEVER_ARRIVES + 1 else []
     population = draw_population(seed, users)
     sessions = draw_sessions(seed, population, FIRST_DAY, days, empty_days)
     exposures = {
@@ -125,7 +136,8 @@ def simulate(
         seed, population, sessions, exposures, draw_outcomes(seed, population, sessions, expected, days)
     )
     lines = deliver(seed, events, days, empty_days)
-    landing = output_dir / "landing"
+    say(f"writing {lines.height:,} events")
+    landing = output_dir / LANDING
     files = write_files(landing, seed, FIRST_DAY, lines, population.users)
     question = Question(population, sessions, expected, days)
     lifts = {
@@ -137,9 +149,21 @@ def simulate(
     content = describe_world(
         seed, FIRST_DAY, days, empty_days, population, experiments, exposures, lifts, lines, files
     )
-    truth = output_dir / "truth.json"
-    truth.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-    return SimulatedWorld(landing, truth, len(files), content["events"]["accepted"], content)
+    content["world"] = identity
+    aside = output_dir / f".{TRUTH}"
+    aside.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    aside.replace(output_dir / TRUTH)
+    return _world(output_dir, content)
+
+
+def _world(output_dir: Path, content: Mapping[str, Any]) -> SimulatedWorld:
+    return SimulatedWorld(
+        output_dir / LANDING,
+        output_dir / TRUTH,
+        len(content["files"]),
+        content["events"]["accepted"],
+        content,
+    )
 
 
 def _check(option: str, value: int, least: int) -> None:
