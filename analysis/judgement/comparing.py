@@ -1,0 +1,129 @@
+"""The test that each metric declares, over all comparisons at once, at a level per comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.judgement.pairing import moments, successes
+from analysis.statistics.comparisons import Comparison
+from analysis.statistics.covariates import cuped
+from analysis.statistics.lifts import Lift
+from analysis.statistics.means import welch
+from analysis.statistics.proportions import compare_proportions
+from analysis.statistics.ratios import linearised, ratio_delta
+from analysis.statistics.status import Reason
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from analysis.statistics.checks import BoolArray, FloatArray
+
+#: Levels below this cannot be told from 0 in a quantile; such bounds count as never crossed.
+SMALLEST_LEVEL = 1e-300
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """Comparisons of all pairs, in the order of the pairs' frame.
+
+    Attributes:
+        comparison: Difference, test, intervals and lift.
+        method: The name of the test that was used.
+        variance_reduction: What the covariate saved; NaN where none was used.
+        cuped: Whether a covariate was used.
+    """
+
+    comparison: Comparison
+    method: np.ndarray[Any, Any]
+    variance_reduction: FloatArray
+    cuped: BoolArray
+
+
+def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray) -> Tested:
+    """Test every pair by its metric's kind, covariate and alternative.
+
+    Args:
+        pairs: From `paired`.
+        alpha: Level per pair, in (0, 1).
+
+    Returns:
+        Results in the pairs' order; a kind that needs other data than sums has the status ``infeasible``.
+    """
+    size = pairs.height
+    result = _blank(size, alpha)
+    method = np.full(size, "not_computed", dtype=object)
+    reduction = np.full(size, np.nan)
+    used = np.zeros(size, dtype=np.bool_)
+    covered = (pairs["covered"] & pairs["covered_control"]).to_numpy()
+    is_ratio = pairs["is_ratio"].to_numpy()
+    test = pairs["test"].to_numpy()
+    populated = ((pairs["n"] > 0) & (pairs["n_control"] > 0)).to_numpy()
+    covered = covered & populated
+    alternatives = pairs["alternative"].to_numpy()
+    kinds = {
+        "ratio_delta": is_ratio & ~covered,
+        "ratio_cuped": is_ratio & covered,
+        "cuped": ~is_ratio & covered,
+        "proportion": ~is_ratio & ~covered & (test == "proportion"),
+        "welch": ~is_ratio & ~covered & np.isin(test, ["welch", "student", "z", "ratio"]),
+    }
+    for alternative in np.unique(alternatives):
+        for kind, mask in kinds.items():
+            index = np.flatnonzero(mask & (alternatives == alternative))
+            if index.size == 0:
+                continue
+            part, words, saved = _one_kind(kind, pairs[index], alpha[index], str(alternative))
+            _put(result, part, index)
+            method[index] = words
+            if saved is not None:
+                reduction[index] = saved
+                used[index] = True
+    return Tested(result, method, reduction, used)
+
+
+def _one_kind(
+    kind: str, pairs: pl.DataFrame, alpha: FloatArray, alternative: Any
+) -> tuple[Comparison, Any, FloatArray | None]:
+    if kind == "proportion":
+        done = compare_proportions(
+            *successes(pairs, "_control"), *successes(pairs), alpha=alpha, alternative=alternative
+        )
+        return done.comparison, np.where(done.score_used, "score", "welch"), None
+    if kind == "welch":
+        arms = (moments(pairs, "y", "_control").variable(0), moments(pairs, "y").variable(0))
+        return welch(*arms, alpha, alternative), kind, None
+    if kind == "ratio_delta":
+        both = (moments(pairs, "yd", "_control"), moments(pairs, "yd"))
+        return ratio_delta(*both, alpha, alternative), kind, None
+    letters = "ydxw" if kind == "ratio_cuped" else "yx"
+    control, treatment = moments(pairs, letters, "_control"), moments(pairs, letters)
+    if kind == "ratio_cuped":
+        control, treatment = linearised(control), linearised(treatment)
+    adjusted = cuped(control, treatment, alpha, alternative)
+    saved = np.where(adjusted.covariate_status == Reason.OK, adjusted.variance_reduction, 0.0)
+    return adjusted.comparison, kind, saved
+
+
+def _blank(size: int, alpha: FloatArray) -> Comparison:
+    def nothing() -> FloatArray:
+        return np.full(size, np.nan)
+
+    status = np.full(size, Reason.INFEASIBLE, dtype=np.int8)
+    no = np.zeros(size, dtype=np.bool_)
+    lift = Lift(
+        nothing(), nothing(), nothing(), nothing(), no, nothing(), nothing(), nothing(), status.copy()
+    )
+    numbers = {f.name: nothing() for f in fields(Comparison)}
+    return Comparison(
+        **{**numbers, "rel": lift, "alpha": alpha.copy(), "adequate": no.copy(), "status": status}  # type: ignore[arg-type]
+    )
+
+
+def _put(whole: Comparison, part: Comparison, index: np.ndarray[Any, Any]) -> None:
+    for name in (f.name for f in fields(Comparison) if f.name != "rel"):
+        getattr(whole, name)[index] = getattr(part, name)
+    for name in (f.name for f in fields(Lift)):
+        getattr(whole.rel, name)[index] = getattr(part.rel, name)

@@ -1,0 +1,211 @@
+"""Result rows: each arm's own numbers, and each treatment against its control."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from analysis.judgement.comparing import compare_pairs
+from analysis.judgement.looks import follow
+from analysis.judgement.pairing import arm_moments, paired
+from analysis.judgement.rows import COMPARISON_KEY, COMPARISONS, conform
+from analysis.statistics.bayes_normal import normal_effect
+from analysis.statistics.multiplicity import adjust_p_values
+from analysis.statistics.planning import mde_z, power_z
+from analysis.statistics.status import Reason, names, quiet
+
+if TYPE_CHECKING:
+    from analysis.judgement.comparing import Tested
+    from analysis.statistics.checks import FloatArray
+
+_FAMILIES = {
+    "ok": "ok",
+    "no_exposure": "no_data",
+    "no_closed_window": "waiting",
+    "insufficient_sample": "not_enough_data",
+    "infeasible": "not_computed",
+}
+_EFFECT_STEPS = ((0.2, "negligible"), (0.5, "small"), (0.8, "medium"))
+
+
+def comparison_rows(rows: pl.DataFrame, code_hash: str) -> pl.DataFrame:
+    """All result rows of the statistics given.
+
+    Args:
+        rows: From `defined_rows`; every cut-off that a sequential plan has looked at.
+        code_hash: Of the code that computes them.
+
+    Returns:
+        A frame of the schema `COMPARISONS`.
+    """
+    own = _own_numbers(rows)
+    pairs = paired(rows)
+    if pairs.height:
+        own = own.join(_pair_numbers(pairs), on=list(COMPARISON_KEY), how="left", maintain_order="left")
+    own = own.with_columns(code_hash=pl.lit(code_hash))
+    return conform(_with_status(own), COMPARISONS, COMPARISON_KEY)
+
+
+def _own_numbers(rows: pl.DataFrame) -> pl.DataFrame:
+    arm, std_error = arm_moments(rows)
+    none = arm.n == 0
+    return rows.with_columns(
+        total=pl.col("sum_y").cast(pl.Float64) / pl.col("scale_y"),
+        mean=pl.Series(np.where(none, np.nan, arm.mean)).fill_nan(None),
+        variance=pl.Series(arm.variance).fill_nan(None),
+        std_error=pl.Series(std_error).fill_nan(None),
+        own_status=pl.Series(
+            np.where(none, np.where(rows["n_open"].to_numpy() > 0, "no_closed_window", "no_exposure"), "ok")
+        ),
+    ).with_columns(
+        own_status=pl.when(pl.col("mean").is_null() & (pl.col("own_status") == "ok"))
+        .then(pl.lit("zero_denominator"))
+        .otherwise("own_status")
+    )
+
+
+def _pair_numbers(pairs: pl.DataFrame) -> pl.DataFrame:
+    alpha = pairs["alpha"].to_numpy()
+    tested = compare_pairs(pairs, alpha)
+    p_adjusted, interval_alpha = adjusted(pairs, tested.comparison.p_value)
+    level = np.where(np.isfinite(interval_alpha), interval_alpha, alpha)
+    shown = compare_pairs(pairs, level).comparison
+    looks = follow(pairs, tested)
+    base = tested.comparison
+    known = base.status == Reason.OK
+    arrays: dict[str, Any] = {
+        "method": tested.method.astype(str),
+        "lift_abs": base.diff,
+        "lift_abs_low": shown.ci_low,
+        "lift_abs_high": shown.ci_high,
+        "lift_std_error": base.se,
+        "lift_rel": base.rel.value,
+        "lift_rel_low": shown.rel.low,
+        "lift_rel_high": shown.rel.high,
+        "lift_rel_bounded": shown.rel.bounded,
+        "ci_level": np.where(known, 1.0 - level, np.nan),
+        "statistic": base.statistic,
+        "df": np.where(np.isfinite(base.df), base.df, np.nan),
+        "p_value": base.p_value,
+        "p_adjusted": p_adjusted,
+        "seq_low": looks.low,
+        "seq_high": looks.high,
+        "seq_rel_low": looks.rel_low,
+        "seq_rel_high": looks.rel_high,
+        "seq_p_value": looks.p_value,
+        "seq_bound": np.where(np.isfinite(looks.bound), looks.bound, np.nan),
+        "information_fraction": np.where(known, looks.information, np.nan),
+        "cuped": tested.cuped,
+        "variance_reduction": tested.variance_reduction,
+        "pair_status": names(base.status),
+        **_effects(pairs, tested),
+    }
+    frame = pairs.select(
+        *COMPARISON_KEY,
+        pl.col("control_id").alias("comparison"),
+        pl.when(pl.Series(~np.isnan(looks.bound))).then(pl.Series(looks.crossed)).alias("seq_crossed"),
+    )
+    return frame.with_columns(pl.Series(name, values) for name, values in arrays.items())
+
+
+def adjusted(pairs: pl.DataFrame, p_value: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Adjusted p-values and the level of the intervals that agree with them.
+
+    Families: the primary metrics and arms of one experiment and cut-off under the plan's correction; its
+    secondary metrics by Benjamini-Hochberg; a guardrail stands alone. Levels of a segment are one
+    Benjamini-Hochberg family per role: they inform and never decide.
+
+    Args:
+        pairs: From `paired`.
+        p_value: Per pair, NaN where there is none.
+
+    Returns:
+        Adjusted p-value and interval level per pair; NaN where there is no p-value.
+    """
+    total = pl.col("segment") == "all"
+    plan = pairs.select(
+        method=pl.when((pl.col("role") == "guardrail") & total)
+        .then(pl.lit("none"))
+        .when((pl.col("role") == "primary") & total)
+        .then("correction")
+        .otherwise(pl.lit("bh")),
+        alpha="alpha",
+        family=pl.struct("experiment_id", "cut_off", "segment", "analysis", "role")
+        .rank("dense")
+        .cast(pl.Int64),
+    )
+    value, level = p_value.copy(), plan["alpha"].to_numpy().copy()
+    for (method, alpha), part in plan.with_row_index("at").group_by("method", "alpha", maintain_order=True):
+        if method == "none":
+            continue
+        at = part["at"].to_numpy()
+        done = adjust_p_values(
+            p_value[at], part["family"].to_numpy(), method=str(method), alpha=float(str(alpha))
+        )
+        value[at], level[at] = done.p_adjusted, done.interval_alpha
+    return value, np.where(np.isnan(p_value), np.nan, level)
+
+
+@quiet
+def _effects(pairs: pl.DataFrame, tested: Tested) -> dict[str, Any]:
+    """Effect size, power, detectable effect and posterior of every pair."""
+    base = tested.comparison
+    known = base.status == Reason.OK
+    size = np.where(known, _effect_size(pairs, tested), np.nan)
+    label = np.full(size.shape, "large", dtype=object)
+    for bound, word in reversed(_EFFECT_STEPS):
+        label[np.abs(size) < bound] = word
+    label[np.isnan(size)] = None
+    result: dict[str, Any] = {"effect_size": size, "effect_label": pl.Series(label.tolist(), dtype=pl.String)}
+    for name in ("power", "mde_rel", "prob_beat", "expected_loss"):
+        result[name] = np.full(size.shape, np.nan)
+    at = np.flatnonzero(known & (base.se > 0))
+    if at.size == 0:
+        return result
+    se, diff, alpha = base.se[at], base.diff[at], base.alpha[at]
+    sign = pairs["sign"].to_numpy()[at]
+    posterior = normal_effect(diff * sign, se)
+    result["prob_beat"][at], result["expected_loss"][at] = posterior.chance_to_win, posterior.risk_t
+    baseline = np.abs(base.control[at])
+    two_sided = pairs["alternative"].to_numpy()[at] == "two-sided"
+    target = pairs["target_power"].to_numpy()[at]
+    for sides, mask in ((2, two_sided), (1, ~two_sided)):
+        if mask.any():
+            detectable = mde_z(se[mask], target[mask], alpha[mask], sides=sides)
+            result["mde_rel"][at[mask]] = np.where(baseline[mask] > 0, detectable / baseline[mask], np.nan)
+    wanted = pairs["minimum_effect"].cast(pl.Float64).fill_null(np.nan).to_numpy()[at] * baseline
+    asked = np.isfinite(wanted)
+    if asked.any():
+        # A one-sided plan looks one way, and the effect it hopes for lies that way.
+        per_side = np.where(two_sided, alpha, np.minimum(2 * alpha, 0.999))[asked]
+        result["power"][at[asked]] = power_z(wanted[asked], se[asked], per_side)
+    return result
+
+
+def _effect_size(pairs: pl.DataFrame, tested: Tested) -> FloatArray:
+    """Cohen's h of proportions, else Cohen's d by the standard deviation of the units' (linearised) values."""
+    base = tested.comparison
+    is_proportion = (pairs["test"] == "proportion").to_numpy() & ~tested.cuped
+    with np.errstate(invalid="ignore"):
+        angle = 2 * np.arcsin(np.sqrt(base.treatment)) - 2 * np.arcsin(np.sqrt(base.control))
+    per_unit = base.se**2 / (1 / base.n_control + 1 / base.n_treatment)
+    return np.where(is_proportion, angle, base.diff / np.sqrt(per_unit))
+
+
+def _with_status(rows: pl.DataFrame) -> pl.DataFrame:
+    if "pair_status" not in rows.columns:
+        rows = rows.with_columns(pair_status=pl.lit(None, pl.String), comparison=pl.lit(None, pl.String))
+    is_control = pl.col("variant_id") == pl.col("control_id")
+    reason = (
+        pl.when(is_control | (pl.col("own_status") != "ok"))
+        .then("own_status")
+        .when(pl.col("pair_status").is_null())
+        .then(pl.lit("no_control"))
+        .otherwise("pair_status")
+    )
+    return rows.with_columns(reason=reason).with_columns(
+        status=pl.col("reason").replace_strict(_FAMILIES, default="undefined"),
+        reason=pl.when(pl.col("reason") == "ok").then(None).otherwise("reason"),
+    )

@@ -1,0 +1,351 @@
+"""The plain decision: one row per experiment, by the first rule that applies, with its reasons in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from analysis.judgement.arms import SEQUENTIAL, arm_summary, deciding_rows, timing
+from analysis.judgement.wording import listed, percent
+
+if TYPE_CHECKING:
+    from datetime import date
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A decision and when it is taken.
+
+    Attributes:
+        reason: Its code.
+        when: Over the columns that `_situations` gives.
+        decision: continue, stop, extend, modify or inconclusive.
+        action: What to do now.
+        variant: Column that holds the arm concerned, or nothing.
+        sentence: Template over the same columns.
+    """
+
+    reason: str
+    when: pl.Expr
+    decision: str
+    action: str
+    sentence: str
+    variant: str | None = None
+
+
+_two_arms = pl.col("arms") == 2
+_whole_weeks = ~pl.col("whole_weeks") | (pl.col("days_run") % 7 == 0) | pl.col("at_horizon")
+_may_stop = pl.col("stop_for_efficacy") | pl.col("at_horizon")
+
+#: The first rule that applies decides. Invalid data come first: nothing is concluded from them.
+RULES = (
+    Rule(
+        "invalid",
+        pl.col("failed").list.len() > 0,
+        "modify",
+        "fix_data",
+        "Fix the data before reading any result: {failed_text}",
+    ),
+    Rule(
+        "not_started",
+        pl.col("experiment_status") == "draft",
+        "continue",
+        "wait",
+        "The experiment is a draft; nobody is exposed.",
+    ),
+    Rule(
+        "no_exposure",
+        pl.col("units") + pl.col("open_units") == 0,
+        "continue",
+        "wait",
+        "No unit has been exposed yet.",
+    ),
+    Rule(
+        "no_closed_window",
+        pl.col("units") == 0,
+        "continue",
+        "wait",
+        "{open_units:,} units are exposed, and no metric window has closed yet.",
+    ),
+    Rule(
+        "guardrail_harmed",
+        pl.col("stop_for_harm") & pl.col("harmed_arm").is_not_null() & (_two_arms | pl.col("all_harmed")),
+        "stop",
+        "roll_back",
+        "Roll back: {harmed_arm} harms {harmed_text}.",
+        "control_id",
+    ),
+    Rule(
+        "guardrail_harmed",
+        pl.col("stop_for_harm") & pl.col("harmed_arm").is_not_null(),
+        "modify",
+        "disable_arm",
+        "Disable {harmed_arm}: it harms {harmed_text}.",
+        "harmed_arm",
+    ),
+    Rule(
+        "below_min_sample",
+        (pl.col("smallest_arm") < pl.col("min_sample")) & pl.col("at_horizon"),
+        "extend",
+        "extend",
+        "The planned time is over, but an arm has {smallest_arm:,} of the {min_sample:,} units that the plan asks for.",
+    ),
+    Rule(
+        "below_min_sample",
+        pl.col("smallest_arm") < pl.col("min_sample"),
+        "continue",
+        "wait",
+        "Too early: the smallest arm has {smallest_arm:,} of {min_sample:,} units.",
+    ),
+    Rule(
+        "aa_difference",
+        (pl.col("type") == "aa") & pl.col("any_decisive"),
+        "modify",
+        "investigate",
+        "An A/A experiment differs between its arms: look for a fault in assignment, logging or the metric.",
+    ),
+    Rule(
+        "aa_clean",
+        (pl.col("type") == "aa") & pl.col("at_horizon"),
+        "stop",
+        "keep_control",
+        "The A/A experiment found no difference, as it should.",
+        "control_id",
+    ),
+    Rule(
+        "whole_weeks",
+        pl.col("any_decisive") & ~_whole_weeks,
+        "continue",
+        "wait",
+        "A difference is showing; whole weeks are awaited before it may decide ({days_run} days so far).",
+    ),
+    Rule(
+        "primary_improved",
+        pl.col("winner").is_not_null() & _may_stop,
+        "stop",
+        "ship",
+        "Ship {winner}: {winner_text}{guardrail_text}.",
+        "winner",
+    ),
+    Rule(
+        "primary_harmed",
+        pl.col("lost_arm").is_not_null() & (_two_arms | pl.col("all_lost")) & _may_stop,
+        "stop",
+        "roll_back",
+        "Roll back: {lost_arm} does worse, {lost_text}.",
+        "control_id",
+    ),
+    Rule(
+        "primary_harmed",
+        pl.col("lost_arm").is_not_null() & _may_stop,
+        "modify",
+        "disable_arm",
+        "Disable {lost_arm}: it does worse, {lost_text}.",
+        "lost_arm",
+    ),
+    Rule(
+        "guardrail_not_cleared",
+        pl.col("winner_uncleared").is_not_null() & pl.col("at_horizon"),
+        "inconclusive",
+        "extend",
+        "{winner_uncleared} improves the primary metric, but a guardrail may still be worse than its margin allows.",
+        "winner_uncleared",
+    ),
+    Rule(
+        "effect_below_minimum",
+        pl.col("at_horizon") & pl.col("too_small"),
+        "stop",
+        "keep_control",
+        "Keep {control_id}: any effect is smaller than the {minimum_text} worth finding.",
+        "control_id",
+    ),
+    Rule(
+        "underpowered",
+        pl.col("at_horizon") & (pl.col("extend_days") > 0) & (pl.col("extend_days") <= pl.col("days_run")),
+        "extend",
+        "extend",
+        "No clear result yet; about {extend_days} more days would find an effect of {minimum_text}.",
+    ),
+    Rule(
+        "no_difference_found",
+        pl.col("at_horizon"),
+        "inconclusive",
+        "keep_control",
+        "No clear difference: {lead_text}.",
+        "control_id",
+    ),
+    Rule(
+        "collecting",
+        pl.lit(value=True),
+        "continue",
+        "wait",
+        "Keep running: day {days_run} of {planned_days}, and nothing may be concluded yet.",
+    ),
+)
+
+
+def decision_rows(
+    comparisons: pl.DataFrame,
+    validity: pl.DataFrame,
+    experiments: pl.DataFrame,
+    uses: pl.DataFrame,
+    cut_off: date,
+) -> pl.DataFrame:
+    """One decision per experiment.
+
+    Args:
+        comparisons: Result rows, every cut-off up to this one.
+        validity: Validity rows at this cut-off; any ``fail`` closes the gate.
+        experiments: From `experiment_frame`.
+        uses: From `use_frame`.
+        cut_off: The day decided about.
+
+    Returns:
+        Rows of the schema `DECISIONS`, in no particular order.
+    """
+    timed = timing(experiments, uses, cut_off)
+    rows = deciding_rows(comparisons, timed, uses)
+    situations = _situations(rows, timed, validity)
+    chosen = pl.lit(len(RULES) - 1)
+    for number, rule in reversed(list(enumerate(RULES))):
+        chosen = pl.when(rule.when.fill_null(value=False)).then(pl.lit(number)).otherwise(chosen)
+    done = [
+        _row(situation, cut_off) for situation in situations.with_columns(rule=chosen).iter_rows(named=True)
+    ]
+    return pl.DataFrame(done, infer_schema_length=None) if done else pl.DataFrame()
+
+
+def _row(situation: dict[str, Any], cut_off: date) -> dict[str, Any]:
+    rule = RULES[situation["rule"]]
+    return {
+        "experiment_id": situation["experiment_id"],
+        "cut_off": cut_off,
+        "decision": rule.decision,
+        "action": rule.action,
+        "variant_id": situation[rule.variant] if rule.variant else None,
+        "reasons": [rule.reason, *(situation["failed"] if rule.reason == "invalid" else [])],
+        "sentence": rule.sentence.format(**situation),
+    }
+
+
+def _situations(rows: pl.DataFrame, timed: pl.DataFrame, validity: pl.DataFrame) -> pl.DataFrame:
+    """One row per experiment: every column that a rule or its sentence names."""
+    arms = arm_summary(rows)
+    flags = arms.group_by("experiment_id").agg(
+        any_decisive=(pl.col("won") | pl.col("lost")).any(),
+        all_harmed=pl.col("harmed").all(),
+        all_lost=pl.col("lost").all(),
+        harmed_arm=pl.col("variant_id").filter(pl.col("harmed")).first(),
+        lost_arm=pl.col("variant_id").filter(pl.col("lost")).first(),
+        winner=_best(pl.col("won") & ~pl.col("harmed") & ~pl.col("uncleared")),
+        winner_uncleared=_best(pl.col("won") & ~pl.col("harmed") & pl.col("uncleared")),
+    )
+    lead = (
+        rows.filter(pl.col("role") == "primary")
+        .group_by("experiment_id", maintain_order=True)
+        .agg(pl.all().first())
+        .select("experiment_id", "metric")
+    )
+    leading = rows.join(lead, on=["experiment_id", "metric"], how="semi")
+    counts = leading.group_by("experiment_id").agg(
+        units=pl.col("n").sum(),
+        open_units=pl.col("n_open").sum(),
+        smallest_arm=pl.col("n").min(),
+        minimum=pl.col("minimum_effect").first(),
+        mde=pl.col("mde_rel").max(),
+        best_case=(
+            pl.when(pl.col("sign") > 0).then("lift_rel_high").otherwise(-pl.col("lift_rel_low"))
+        ).max(),
+        control_id=pl.col("comparison").drop_nulls().first(),
+    )
+    failed = (
+        validity.filter(pl.col("status") == "fail")
+        .group_by("experiment_id", maintain_order=True)
+        .agg(failed=pl.col("check").unique(maintain_order=True), failed_text=pl.col("sentence").first())
+    )
+    texts = _texts(rows)
+    result = (
+        timed.join(flags, on="experiment_id", how="left")
+        .join(counts, on="experiment_id", how="left")
+        .join(failed, on="experiment_id", how="left")
+        .with_columns(
+            pl.col("failed").fill_null([]),
+            pl.col("units", "open_units", "smallest_arm").fill_null(0),
+            planned_days=(pl.col("verdict_day") - pl.col("start_at").dt.date()).dt.total_days() + 1,
+            too_small=pl.col("best_case") < pl.col("minimum"),
+            extend_days=(((pl.col("mde") / pl.col("minimum")) ** 2 - 1) * pl.col("days_run"))
+            .ceil()
+            .cast(pl.Int64),
+            minimum_text=pl.col("minimum").map_elements(percent, return_dtype=pl.String),
+        )
+    )
+    for name, arm in (("harmed_text", "harmed_arm"), ("winner_text", "winner"), ("lost_text", "lost_arm")):
+        result = result.join(
+            texts.select("experiment_id", pl.col("variant_id").alias(arm), pl.col(name)),
+            on=["experiment_id", arm],
+            how="left",
+        )
+    any_text = texts.group_by("experiment_id", maintain_order=True).agg(
+        pl.col("lead_text", "guardrail_text").first()
+    )
+    return result.join(any_text, on="experiment_id", how="left")
+
+
+def _best(mask: pl.Expr) -> pl.Expr:
+    return (
+        pl.col("variant_id")
+        .sort_by("gain", descending=True, nulls_last=True)
+        .filter(mask.sort_by("gain", descending=True, nulls_last=True))
+        .first()
+    )
+
+
+def _texts(rows: pl.DataFrame) -> pl.DataFrame:
+    """What is said about each arm."""
+    treated = rows.filter(pl.col("comparison").is_not_null())
+    texts = []
+    for (experiment, arm), part in treated.group_by("experiment_id", "variant_id", maintain_order=True):
+        entries = list(part.iter_rows(named=True))
+        primary = [row for row in entries if row["role"] == "primary"]
+        guardrails = any(row["role"] == "guardrail" for row in entries)
+        texts.append(
+            {
+                "experiment_id": experiment,
+                "variant_id": arm,
+                "winner_text": listed([effect_text(row) for row in primary if row["won"]] or [""]),
+                "lost_text": listed([effect_text(row) for row in primary if row["lost"]] or [""]),
+                "harmed_text": listed([effect_text(row) for row in entries if row["harmed"]] or [""]),
+                "lead_text": effect_text(primary[0]) if primary else "",
+                "guardrail_text": ", and no guardrail is harmed" if guardrails else "",
+            }
+        )
+    names = (
+        "experiment_id",
+        "variant_id",
+        "winner_text",
+        "lost_text",
+        "harmed_text",
+        "lead_text",
+        "guardrail_text",
+    )
+    return pl.DataFrame(texts, schema=dict.fromkeys(names, pl.String))
+
+
+def effect_text(row: dict[str, Any]) -> str:
+    """``Checkout conversion +5.2 % (+1.1 % to +9.4 %)``, by the interval that the plan may use."""
+    if row["lift_rel"] is None:
+        return f"{row['label']} cannot be compared ({row['reason'] or 'zero_baseline'})"
+    sequential = row["plan_method"] in SEQUENTIAL or row["role"] == "guardrail"
+    low, high = (row["seq_rel_low"], row["seq_rel_high"]) if sequential else (None, None)
+    if low is None or high is None:
+        low, high = row["lift_rel_low"], row["lift_rel_high"]
+    interval = f"{_end(low)} to {_end(high)}"
+    return f"{row['label']} {percent(row['lift_rel'])} ({interval})"
+
+
+def _end(value: float | None) -> str:
+    if value is None or value in {float("inf"), float("-inf")}:
+        return "unbounded"
+    return percent(value)

@@ -1,0 +1,156 @@
+"""The definitions as frames, so that judgement is joins and arrays instead of loops over experiments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from analysis.catalogue.hashing import result_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    from analysis.catalogue.loading import Catalogue
+    from analysis.catalogue.metrics import MetricDefinition
+
+_ALTERNATIVES = {"two_sided": "two-sided", "greater": "greater", "less": "less"}
+
+
+def experiment_frame(catalogue: Catalogue) -> pl.DataFrame:
+    """One row per experiment: its plan, dates and rules."""
+    rows = [
+        {
+            "experiment_id": item.id,
+            "name": item.name,
+            "type": item.type,
+            "experiment_status": item.status,
+            "start_at": item.start,
+            "end_at": item.end,
+            "crossovers": item.crossovers,
+            "arms": len(item.variants),
+            "plan_method": item.plan.method,
+            "alpha": item.plan.alpha,
+            "target_power": item.plan.power,
+            "alternative": _ALTERNATIVES[item.plan.alternative or "two_sided"],
+            "correction": item.plan.correction,
+            "min_sample": item.plan.min_sample,
+            "max_duration": item.plan.max_duration,
+            "winner_probability": item.plan.winner_probability,
+            "looks": item.plan.looks,
+            "spending": item.plan.spending,
+            "whole_weeks": item.stopping.whole_weeks,
+            "stop_for_harm": item.stopping.harm,
+            "stop_for_efficacy": item.stopping.efficacy,
+            "primary_arms": len(item.metrics.primary) * (len(item.variants) - 1),
+        }
+        for item in catalogue.experiments.values()
+    ]
+    schema: dict[str, Any] = {
+        "experiment_id": pl.String,
+        "name": pl.String,
+        "type": pl.String,
+        "experiment_status": pl.String,
+        "start_at": pl.Datetime("us"),
+        "end_at": pl.Datetime("us"),
+        "crossovers": pl.String,
+        "arms": pl.Int64,
+        "plan_method": pl.String,
+        "alpha": pl.Float64,
+        "target_power": pl.Float64,
+        "alternative": pl.String,
+        "correction": pl.String,
+        "min_sample": pl.Int64,
+        "max_duration": pl.Duration("us"),
+        "winner_probability": pl.Float64,
+        "looks": pl.Int64,
+        "spending": pl.String,
+        "whole_weeks": pl.Boolean,
+        "stop_for_harm": pl.Boolean,
+        "stop_for_efficacy": pl.Boolean,
+        "primary_arms": pl.Int64,
+    }
+    return pl.DataFrame(rows, schema=schema)
+
+
+def variant_frame(catalogue: Catalogue) -> pl.DataFrame:
+    """One row per experiment and variant, with the control beside it."""
+    rows = [
+        (item.id, variant.id, item.control.id, position)
+        for item in catalogue.experiments.values()
+        for position, variant in enumerate(item.variants)
+    ]
+    schema = {
+        "experiment_id": pl.String,
+        "variant_id": pl.String,
+        "control_id": pl.String,
+        "position": pl.Int64,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def use_frame(catalogue: Catalogue, metrics: Mapping[str, MetricDefinition]) -> pl.DataFrame:
+    """One row per experiment and metric: its role, what is asked of it, and how it is measured."""
+    rows = []
+    for item in catalogue.experiments.values():
+        for role, use in item.metric_uses:
+            metric = metrics[use.metric]
+            rows.append(
+                {
+                    "experiment_id": item.id,
+                    "metric": metric.name,
+                    "label": metric.label,
+                    "role": role,
+                    "minimum_effect": use.minimum_effect,
+                    "margin": use.non_inferiority_margin,
+                    "test": metric.test,
+                    "percentile": metric.percentile,
+                    "unit": metric.unit,
+                    "direction": metric.direction,
+                    "sign": 1.0 if metric.direction == "increase" else -1.0,
+                    "window": metric.window_end,
+                    "window_start": duration_text(metric.window_start),
+                    "window_end": duration_text(metric.window_end) if metric.window_end else "open",
+                    "definition_hash": result_hash(item, metric),
+                }
+            )
+    schema: dict[str, Any] = {
+        "experiment_id": pl.String,
+        "metric": pl.String,
+        "label": pl.String,
+        "role": pl.String,
+        "minimum_effect": pl.Float64,
+        "margin": pl.Float64,
+        "test": pl.String,
+        "percentile": pl.Float64,
+        "unit": pl.String,
+        "direction": pl.String,
+        "sign": pl.Float64,
+        "window": pl.Duration("us"),
+        "window_start": pl.String,
+        "window_end": pl.String,
+        "definition_hash": pl.String,
+    }
+    return pl.DataFrame(rows, schema=schema)
+
+
+def weight_frame(catalogue: Catalogue) -> pl.DataFrame:
+    """One row per experiment, phase and variant: the weight in force."""
+    rows = [
+        (item.id, number, variant.id, phase.weights[variant.id])
+        for item in catalogue.experiments.values()
+        for number, phase in enumerate(item.history)
+        for variant in item.variants
+    ]
+    schema = {"experiment_id": pl.String, "phase": pl.Int64, "variant_id": pl.String, "weight": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def duration_text(duration: timedelta) -> str:
+    """``7d`` where whole days, ``36h`` where whole hours, else seconds."""
+    seconds = int(duration.total_seconds())
+    for size, letter in ((86_400, "d"), (3_600, "h")):
+        if seconds % size == 0:
+            return f"{seconds // size}{letter}"
+    return f"{seconds}s"

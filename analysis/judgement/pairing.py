@@ -1,0 +1,114 @@
+"""Sufficient statistics of each treatment beside those of its control."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from analysis.statistics.moments import JointMoments, Moments
+from analysis.statistics.ratios import linearised
+
+if TYPE_CHECKING:
+    from datetime import date
+
+_LETTERS = "ydxw"
+SUMS = tuple(f"sum_{a}" for a in _LETTERS) + tuple(
+    f"sum_{a}{b}" for i, a in enumerate(_LETTERS) for b in _LETTERS[i:]
+)
+GROUP = ("experiment_id", "cut_off", "metric", "segment", "segment_level", "analysis")
+
+_CONTROL = "_control"
+
+
+def defined_rows(
+    statistics: pl.DataFrame,
+    cut_off: date,
+    experiments: pl.DataFrame,
+    variants: pl.DataFrame,
+    uses: pl.DataFrame,
+) -> pl.DataFrame:
+    """The statistics rows that a definition asks for, up to a cut-off, with the definition beside them.
+
+    Args:
+        statistics: `fct_sufficient_statistics`; sums are whole numbers of any width (Decimal or Int128).
+        cut_off: Last day that counts.
+        experiments: From `experiment_frame`.
+        variants: From `variant_frame`.
+        uses: From `use_frame`.
+
+    Returns:
+        One row per row kept, sorted; `is_ratio` tells whether the denominators count, `covered` whether the
+        covariate does.
+    """
+    sums = [pl.col(name).cast(pl.Int128) for name in SUMS]
+    rows = (
+        statistics.filter(pl.col("cut_off") <= cut_off)
+        .with_columns(sums)
+        .join(uses, on=["experiment_id", "metric"], how="inner")
+        .join(experiments, on="experiment_id", how="inner")
+        .join(variants, on=["experiment_id", "variant_id"], how="inner")
+        .sort(*GROUP, "position")
+    )
+    return rows.with_columns(
+        is_ratio=pl.col("sum_d").is_not_null(),
+        covered=(pl.col("covariate_status") == "ok").fill_null(value=False) & pl.col("sum_x").is_not_null(),
+        scale_d=pl.col("scale_d").fill_null(1),
+        has_units=pl.col("n") > 0,
+    )
+
+
+def paired(rows: pl.DataFrame) -> pl.DataFrame:
+    """Each treatment row with its control's counts and sums under the suffix ``_control``."""
+    wanted = ["n", "n_open", "scale_y", "scale_d", "covered", *SUMS]
+    control = rows.filter(pl.col("variant_id") == pl.col("control_id")).select(
+        *GROUP, *(pl.col(name).alias(f"{name}{_CONTROL}") for name in wanted)
+    )
+    treatment = rows.filter(pl.col("variant_id") != pl.col("control_id"))
+    return treatment.join(control, on=list(GROUP), how="inner", maintain_order="left")
+
+
+def moments(rows: pl.DataFrame, letters: str, suffix: str = "") -> JointMoments:
+    """Exact centred moments of the variables named by letters (y, d, x, w).
+
+    Args:
+        rows: From `defined_rows` or `paired`.
+        letters: In the order wanted, a part of ``ydxw``.
+        suffix: ``_control`` for the control's side of a pair.
+
+    Returns:
+        Moments of shape (rows, letters).
+    """
+    frame = rows.select(
+        pl.col(f"n{suffix}").alias("n"),
+        *(pl.col(f"{name}{suffix}").fill_null(0).alias(name) for name in SUMS),
+        pl.col(f"scale_y{suffix}").alias("scale_y"),
+        pl.col(f"scale_d{suffix}").alias("scale_d"),
+    )
+    scales = {"y": "scale_y", "x": "scale_y", "d": "scale_d", "w": "scale_d"}
+    return JointMoments.from_frame(frame, letters, scales={letter: scales[letter] for letter in letters})
+
+
+def successes(rows: pl.DataFrame, suffix: str = "") -> tuple[np.ndarray, np.ndarray]:
+    """Units that succeeded and units, of 0/1 metrics."""
+    part = rows.select(pl.col(f"sum_y{suffix}").cast(pl.Float64), pl.col(f"n{suffix}").cast(pl.Float64))
+    return part.to_series(0).to_numpy(), part.to_series(1).to_numpy()
+
+
+def arm_moments(rows: pl.DataFrame) -> tuple[Moments, np.ndarray]:
+    """Each arm's own value per row: mean or ratio with the variance of a unit's (linearised) value.
+
+    Returns:
+        Moments of shape (rows,) and the standard error of the value; NaN where a ratio has no denominator.
+    """
+    joint = moments(rows, "yd")
+    plain = joint.variable(0)
+    is_ratio = rows["is_ratio"].to_numpy()
+    mean, m2 = plain.mean.copy(), plain.m2.copy()
+    if is_ratio.any():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            line = linearised(joint.take(is_ratio)).variable(0)
+        mean[is_ratio], m2[is_ratio] = line.mean, line.m2
+    arm = Moments(plain.n, mean, m2)
+    return arm, np.sqrt(arm.variance_of_mean)

@@ -1,0 +1,113 @@
+"""The columns of the result tables, in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TEXT, _REAL, _WHOLE, _TRUTH = pl.String(), pl.Float64(), pl.Int64(), pl.Boolean()
+
+#: `results.comparisons`: one row per cut-off, metric, segment level, analysis and variant. `total`, `mean`,
+#: `variance` and `std_error` are the arm's own, unadjusted; `lift_*` compare it with `comparison` (the control)
+#: and are null on the control's own row. Intervals are closed; `ci_level` is theirs after the correction.
+#: `seq_*` hold however often one looks.
+COMPARISONS: Mapping[str, pl.DataType] = {
+    "experiment_id": _TEXT,
+    "cut_off": pl.Date(),
+    "metric": _TEXT,
+    "role": _TEXT,
+    "segment": _TEXT,
+    "segment_level": _TEXT,
+    "analysis": _TEXT,
+    "variant_id": _TEXT,
+    "comparison": _TEXT,
+    "method": _TEXT,
+    "n": _WHOLE,
+    "n_open": _WHOLE,
+    "total": _REAL,
+    "mean": _REAL,
+    "variance": _REAL,
+    "std_error": _REAL,
+    "lift_abs": _REAL,
+    "lift_abs_low": _REAL,
+    "lift_abs_high": _REAL,
+    "lift_std_error": _REAL,
+    "lift_rel": _REAL,
+    "lift_rel_low": _REAL,
+    "lift_rel_high": _REAL,
+    "lift_rel_bounded": _TRUTH,
+    "ci_level": _REAL,
+    "statistic": _REAL,
+    "df": _REAL,
+    "p_value": _REAL,
+    "p_adjusted": _REAL,
+    "seq_low": _REAL,
+    "seq_high": _REAL,
+    "seq_rel_low": _REAL,
+    "seq_rel_high": _REAL,
+    "seq_p_value": _REAL,
+    "seq_bound": _REAL,
+    "seq_crossed": _TRUTH,
+    "information_fraction": _REAL,
+    "effect_size": _REAL,
+    "effect_label": _TEXT,
+    "power": _REAL,
+    "mde_rel": _REAL,
+    "prob_beat": _REAL,
+    "expected_loss": _REAL,
+    "cuped": _TRUTH,
+    "variance_reduction": _REAL,
+    "covariate_status": _TEXT,
+    "status": _TEXT,
+    "reason": _TEXT,
+    "unit": _TEXT,
+    "direction": _TEXT,
+    "window_start": _TEXT,
+    "window_end": _TEXT,
+    "definition_hash": _TEXT,
+    "code_hash": _TEXT,
+}
+
+#: `results.validity`: one row per check and place. `observed` and `expected` are text for people.
+VALIDITY: Mapping[str, pl.DataType] = {
+    "experiment_id": _TEXT,
+    "cut_off": pl.Date(),
+    "check": _TEXT,
+    "segment": _TEXT,
+    "segment_level": _TEXT,
+    "status": _TEXT,
+    "statistic": _REAL,
+    "p_value": _REAL,
+    "observed": _TEXT,
+    "expected": _TEXT,
+    "reason": _TEXT,
+    "sentence": _TEXT,
+}
+
+#: `results.decisions`: one row per experiment.
+DECISIONS: Mapping[str, pl.DataType] = {
+    "experiment_id": _TEXT,
+    "cut_off": pl.Date(),
+    "decision": _TEXT,
+    "action": _TEXT,
+    "variant_id": _TEXT,
+    "reasons": pl.List(pl.String()),
+    "sentence": _TEXT,
+}
+
+COMPARISON_KEY = ("experiment_id", "cut_off", "metric", "segment", "segment_level", "analysis", "variant_id")
+VALIDITY_KEY = ("experiment_id", "cut_off", "check", "segment", "segment_level")
+
+
+def conform(frame: pl.DataFrame, schema: Mapping[str, pl.DataType], key: tuple[str, ...]) -> pl.DataFrame:
+    """The schema's columns and types, NaN as null, sorted by key: equal input gives equal bytes."""
+    missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in frame.columns]
+    typed = frame.with_columns(missing).select(
+        pl.col(name).cast(dtype).fill_nan(None) if dtype == pl.Float64() else pl.col(name).cast(dtype)
+        for name, dtype in schema.items()
+    )
+    return typed.sort(key)

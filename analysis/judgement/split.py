@@ -1,0 +1,211 @@
+"""Sample ratio mismatch: units per arm against the weights that were in force when each was exposed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from analysis.judgement.wording import count_text, p_text
+from analysis.statistics.multiplicity import adjust_p_values
+from analysis.statistics.srm import srm_chi_square_phases, srm_fixed, srm_sequential
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from analysis.catalogue.project import Thresholds
+
+_PLACE = ("experiment_id", "segment", "segment_level")
+
+
+def split_rows(
+    daily: pl.DataFrame, weights: pl.DataFrame, thresholds: Thresholds, cut_off: date
+) -> pl.DataFrame:
+    """Validity rows ``srm`` (overall and per segment level) and ``srm_chi_square`` (overall, beside it).
+
+    The sequential multinomial test judges where units came on more than one day, chi-square (exact for small
+    counts) where not. Levels of one experiment's segments share the error (Holm). A unit in an arm of weight
+    zero is a fault by itself. The chi-square beside the sequential test warns at most: looked at daily it
+    would not keep its error rate.
+
+    Args:
+        daily: `fct_daily_exposures`.
+        weights: From `weight_frame`.
+        thresholds: p-values at which the check warns and fails.
+        cut_off: Last day that counts.
+
+    Returns:
+        Rows of the schema `VALIDITY` but for the cut-off.
+    """
+    cells = (
+        daily.filter(pl.col("exposure_day") <= cut_off)
+        .with_columns(pl.col("phase").cast(pl.Int64), pl.col("units").cast(pl.Float64))
+        .group_by(*_PLACE, "exposure_day", "phase", "variant_id")
+        .agg(pl.col("units").sum())
+    )
+    known = weights.select("experiment_id").unique()
+    cells = cells.join(known, on="experiment_id", how="semi")
+    if cells.is_empty():
+        return pl.DataFrame()
+    places = cells.select(_PLACE).unique().sort(_PLACE).with_row_index("place")
+    counts, expected, days = _batches(cells, places, weights)
+    units, due = counts.sum(axis=1), (counts.sum(axis=-1, keepdims=True) * expected).sum(axis=1)
+    sequential = srm_sequential(counts, expected)
+    chi_square = srm_chi_square_phases(counts, expected)
+    single = (counts.sum(axis=-1) > 0).sum(axis=-1) <= 1
+    p_value, statistic = sequential.p_value[:, -1].copy(), sequential.log_bayes_factor[:, -1].copy()
+    if single.any():
+        fixed = srm_fixed(units[single], due[single])
+        p_value[single], statistic[single] = fixed.p_value, fixed.statistic
+    impossible = ((counts > 0) & (expected == 0)).any(axis=(1, 2))
+    p_value = np.where(impossible, 0.0, p_value)
+    first = _first_alarm(sequential.p_value, days, thresholds.srm_fail)
+    frame = places.with_columns(
+        statistic=pl.Series(np.where(np.isfinite(statistic), statistic, np.nan)),
+        p_value=pl.Series(p_value),
+        chi_square=pl.Series(np.where(np.isfinite(chi_square.statistic), chi_square.statistic, np.nan)),
+        chi_square_p=pl.Series(chi_square.p_value),
+        impossible=pl.Series(impossible),
+        single=pl.Series(single),
+        first_alarm=first,
+        observed=pl.Series([count_text(row) for row in units]),
+        expected=pl.Series([count_text(row) for row in due]),
+    )
+    frame = frame.with_columns(judged=pl.Series(_family_p(frame)))
+    return pl.concat([_judged(frame, thresholds), _beside(frame, thresholds)], how="vertical")
+
+
+def _batches(
+    cells: pl.DataFrame, places: pl.DataFrame, weights: pl.DataFrame
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], list[list[date]]]:
+    """Counts and weights of shape (places, batches, arms), padded with zeros, and the day of each batch."""
+    position = (
+        weights.select("experiment_id", "variant_id")
+        .unique(maintain_order=True)
+        .with_columns(arm=pl.int_range(pl.len()).over("experiment_id"))
+    )
+    batch = (
+        cells.select(*_PLACE, "exposure_day", "phase")
+        .unique()
+        .sort(*_PLACE, "exposure_day", "phase")
+        .with_columns(batch=pl.int_range(pl.len()).over(_PLACE))
+        .join(places, on=list(_PLACE), how="left", maintain_order="left")
+    )
+    shape = (places.height, int(batch["batch"].max() or 0) + 1, int(position["arm"].max() or 0) + 1)  # type: ignore[arg-type]
+    counts, expected = np.zeros(shape), np.zeros(shape)
+    at = cells.join(batch, on=[*_PLACE, "exposure_day", "phase"]).join(
+        position, on=["experiment_id", "variant_id"]
+    )
+    counts[at["place"].to_numpy(), at["batch"].to_numpy(), at["arm"].to_numpy()] = at["units"].to_numpy()
+    in_force = batch.join(weights, on=["experiment_id", "phase"]).join(
+        position, on=["experiment_id", "variant_id"]
+    )
+    expected[in_force["place"].to_numpy(), in_force["batch"].to_numpy(), in_force["arm"].to_numpy()] = (
+        in_force["weight"].to_numpy()
+    )
+    days = (
+        batch.group_by("place", maintain_order=True)
+        .agg("exposure_day")
+        .sort("place")["exposure_day"]
+        .to_list()
+    )
+    return counts, _normalised(expected), days
+
+
+def _normalised(weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    total = weights.sum(axis=-1, keepdims=True)
+    out: np.ndarray[Any, Any] = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
+    return out
+
+
+def _first_alarm(p_value: np.ndarray[Any, Any], days: list[list[date]], level: float) -> pl.Series:
+    """The day on which the sequential p-value first fell below the level."""
+    alarmed: np.ndarray[Any, Any] = np.asarray(p_value < level)
+    first = alarmed.argmax(axis=-1)
+    values = [
+        day[min(place, len(day) - 1)] if hit else None
+        for day, place, hit in zip(days, first, alarmed.any(axis=-1).tolist(), strict=True)
+    ]
+    return pl.Series(values, dtype=pl.Date)
+
+
+def _family_p(frame: pl.DataFrame) -> np.ndarray[Any, Any]:
+    """p-values after Holm over the segment levels of an experiment; the overall one stands alone."""
+    value = frame["p_value"].to_numpy().copy()
+    index = np.flatnonzero((frame["segment"] != "all").to_numpy())
+    if index.size:
+        family = frame["experiment_id"].rank("dense").cast(pl.Int64).to_numpy()[index]
+        value[index] = adjust_p_values(value[index], family, method="holm").p_adjusted
+    return value
+
+
+def _judged(frame: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
+    status = (
+        pl.when(pl.col("impossible") | (pl.col("judged") < thresholds.srm_fail))
+        .then(pl.lit("fail"))
+        .when(pl.col("judged") < thresholds.srm_warn)
+        .then(pl.lit("warn"))
+        .otherwise(pl.lit("pass"))
+    )
+    reason = (
+        pl.when("impossible")
+        .then(pl.lit("unit_in_zero_weight_arm"))
+        .when(pl.col("judged") < thresholds.srm_warn)
+        .then(pl.lit("sample_ratio_mismatch"))
+    )
+    rows = frame.with_columns(status=status, reason=reason, p_value=pl.col("judged"))
+    sentences = [_sentence(row) for row in rows.iter_rows(named=True)]
+    return rows.select(
+        "experiment_id",
+        pl.lit("srm").alias("check"),
+        "segment",
+        "segment_level",
+        "status",
+        "statistic",
+        "p_value",
+        "observed",
+        "expected",
+        "reason",
+        pl.Series("sentence", sentences, dtype=pl.String),
+    )
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    where = "" if row["segment"] == "all" else f"{row['segment']} = {row['segment_level']}: "
+    split = f"{where}units split {row['observed']} where {row['expected']} were due"
+    if row["impossible"]:
+        return f"{split}; an arm of weight zero has units, so the assignment or its log is wrong."
+    if row["status"] == "pass":
+        return f"{split}: no sign of a faulty split ({p_text(row['p_value'])})."
+    since = f", first seen on {row['first_alarm']}" if row["first_alarm"] and not row["single"] else ""
+    word = "is faulty" if row["status"] == "fail" else "is suspicious"
+    return f"{split}: the split {word} ({p_text(row['p_value'])}{since})."
+
+
+def _beside(frame: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
+    beside = frame.filter(
+        (pl.col("segment") == "all") & ~pl.col("single") & pl.col("chi_square_p").is_not_nan()
+    )
+    rows = beside.with_columns(
+        status=pl.when(pl.col("chi_square_p") < thresholds.srm_warn)
+        .then(pl.lit("warn"))
+        .otherwise(pl.lit("pass"))
+    )
+    sentences = [
+        f"Chi-square of the same units, for a single look: {p_text(p_value)}."
+        for p_value in rows["chi_square_p"]
+    ]
+    return rows.select(
+        "experiment_id",
+        pl.lit("srm_chi_square").alias("check"),
+        "segment",
+        "segment_level",
+        "status",
+        pl.col("chi_square").alias("statistic"),
+        pl.col("chi_square_p").alias("p_value"),
+        "observed",
+        "expected",
+        pl.when(pl.col("status") == "warn").then(pl.lit("sample_ratio_mismatch")).alias("reason"),
+        pl.Series("sentence", sentences, dtype=pl.String),
+    )
