@@ -14,6 +14,7 @@ from scipy import special
 
 from analysis.statistics.checks import as_floats, as_level, as_positive, refuse, together
 from analysis.statistics.group_sequential import as_information, crossing_probabilities
+from analysis.statistics.padded import as_padded
 from analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def conditional_rejection(z: Any, information: Any, future: Any, upper: Any, dri
     """
     now, at = together({"z": as_floats(z, "z"), "information": as_positive(information, "information")})
     later = as_information(future, "future")
-    bounds = np.asarray(upper, dtype=np.float64)
+    bounds = as_padded(upper, "upper")
     growth = later - at[..., None]
     if np.any(growth <= 0):
         raise refuse("out_of_range", "a later look is not later", "future", rule="above information")

@@ -24,6 +24,7 @@ from analysis.statistics.checks import (
     refuse,
     together,
 )
+from analysis.statistics.padded import as_padded
 from analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ def running_minimum(p_value: Any, axis: int = -1) -> FloatArray:
         >>> running_minimum([float("nan"), 0.2, 0.04, 0.3])
         array([ nan, 0.2 , 0.04, 0.04])
     """
-    p = np.asarray(p_value, dtype=np.float64)
+    p = as_padded(p_value, "p_value")
     if p.ndim == 0:
         raise refuse("shape_mismatch", "no axis of time", "p_value", rule="an array over looks")
     if np.any((p < 0) | (p > 1)):

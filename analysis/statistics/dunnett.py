@@ -18,6 +18,7 @@ from analysis.statistics.checks import (
 )
 from analysis.statistics.group_sequential import as_sides
 from analysis.statistics.many_to_one import many_to_one_critical, many_to_one_p
+from analysis.statistics.padded import as_padded
 from analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def many_to_one(
         raise refuse(
             "shape_mismatch", "not a row of comparisons", "estimate", value=est.shape, rule="(rows,)"
         )
-    freedom = np.asarray(df, dtype=np.float64)
+    freedom = as_padded(df, "df")
     if not np.all(freedom > 0):
         raise refuse("out_of_range", "no degrees of freedom", "df", rule="above 0")
     est, se, share, level, freedom = together(

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special
 
 from analysis.statistics.checks import as_choice, as_counts, as_floats, as_level, refuse, together
+from analysis.statistics.padded import as_padded
 from analysis.statistics.recursive_integration import REACH, Walk, batches, looks_taken
 from analysis.statistics.roots import rowwise_root
 from analysis.statistics.spending import SpendingFunction, spending_function
@@ -64,9 +65,9 @@ def as_information(value: Any, name: str) -> FloatArray:
         InputError: ``negative``; ``not_finite`` for infinities or NaN before a number; ``shape_mismatch`` for
             a scalar.
     """
-    raw = np.asarray(value, dtype=np.float64) if not isinstance(value, bool) else np.asarray(value)
-    missing = np.isnan(raw) if raw.dtype == np.float64 else np.zeros(raw.shape, dtype=np.bool_)
-    filled = as_floats(np.where(missing, 0.0, raw) if missing.any() else value, name)
+    raw = as_padded(value, name)
+    missing = np.isnan(raw)
+    filled = as_floats(np.where(missing, 0.0, raw), name)
     if filled.ndim == 0 or filled.shape[-1] == 0:
         raise refuse("shape_mismatch", "no looks", name, rule="at least one look on the last axis")
     if np.any(filled < 0):
@@ -194,8 +195,8 @@ def crossing_probabilities(
     """
     info = as_information(information, "information")
     theta = as_floats(drift, "drift")
-    above = np.asarray(upper, dtype=np.float64)
-    below = np.asarray(lower, dtype=np.float64)
+    above = as_padded(upper, "upper")
+    below = as_padded(lower, "lower")
     above, below, info, spread = together(
         {"upper": above, "lower": below, "information": info, "drift": theta[..., None]}
     )

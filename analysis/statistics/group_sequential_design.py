@@ -15,6 +15,7 @@ from analysis.statistics.group_sequential import (
     crossing_probabilities,
     lan_demets_bounds,
 )
+from analysis.statistics.padded import as_padded
 from analysis.statistics.recursive_integration import Walk, batches, looks_taken
 from analysis.statistics.roots import rowwise_root
 from analysis.statistics.spending import spending_function
@@ -97,7 +98,7 @@ def design_properties(
     """
     as_sides(sides)
     t = as_information(information_fraction, "information_fraction")
-    u, t = together({"upper": np.asarray(upper, dtype=np.float64), "information_fraction": t})
+    u, t = together({"upper": as_padded(upper, "upper"), "information_fraction": t})
     level, aim, _ = together(
         {"alpha": as_level(alpha), "power": as_level(power, "power"), "looks": t[..., 0]}
     )

@@ -15,6 +15,7 @@ from analysis.statistics.group_sequential import (
     crossing_probabilities,
     lan_demets_bounds,
 )
+from analysis.statistics.padded import as_padded
 from analysis.statistics.recursive_integration import looks_taken
 from analysis.statistics.roots import rowwise_root
 from analysis.statistics.status import Reason, blank, quiet, reasons
@@ -217,8 +218,8 @@ def final_inference(
         )
     above, below, info = together(
         {
-            "upper": np.asarray(upper, dtype=np.float64),
-            "lower": np.asarray(lower, dtype=np.float64),
+            "upper": as_padded(upper, "upper"),
+            "lower": as_padded(lower, "lower"),
             "i": info,
         }
     )

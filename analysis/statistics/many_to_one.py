@@ -16,6 +16,7 @@ from scipy import special, stats
 
 from analysis.statistics.checks import as_floats, as_level, refuse
 from analysis.statistics.group_sequential import as_sides
+from analysis.statistics.padded import as_padded
 from analysis.statistics.roots import rowwise_root
 from analysis.statistics.status import quiet
 
@@ -102,8 +103,8 @@ def many_to_one_critical(loading: Any, df: Any, alpha: Any = 0.05, *, sides: int
 
 def _family(statistic: Any, loading: Any, df: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
     value = as_floats(statistic, "statistic")
-    raw = np.asarray(loading, dtype=np.float64)
-    freedom = np.asarray(df, dtype=np.float64)
+    raw = as_padded(loading, "loading")
+    freedom = as_padded(df, "df")
     if value.ndim != 1 or raw.ndim != 2 or raw.shape[0] != value.size or freedom.shape != value.shape:
         shapes = f"{value.shape}, {raw.shape}, {freedom.shape}"
         raise refuse(

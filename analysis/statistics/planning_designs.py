@@ -23,6 +23,7 @@ from analysis.statistics.confidence_sequences import sequence_multiplier
 from analysis.statistics.group_sequential import as_sides, lan_demets_bounds
 from analysis.statistics.group_sequential_design import design_properties
 from analysis.statistics.many_to_one import many_to_one_critical
+from analysis.statistics.padded import as_padded
 from analysis.statistics.sprt import sprt_asn_normal
 from analysis.statistics.status import quiet
 
@@ -342,7 +343,7 @@ def plan_always_valid(
     """
     as_sides(sides)
     level = float(as_level(alpha))
-    t = np.asarray(information_fraction, dtype=np.float64)
+    t = as_padded(information_fraction, "information_fraction")
     filled = np.where(np.isnan(t) | (t <= 0), 1.0, t)
     upper = sequence_multiplier(filled, 1.0, level, alternative="two-sided" if sides == 2 else "greater")
     r = design_properties(np.where(t > 0, upper, np.inf), t, level, power, sides=sides)

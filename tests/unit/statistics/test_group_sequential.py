@@ -12,6 +12,7 @@ from analysis.statistics.group_sequential import (
     obrien_fleming_constant,
     pocock_constant,
 )
+from analysis.statistics.padded import as_padded
 from analysis.statistics.spending import custom_spending, spending_function
 from analysis.statistics.status import names
 
@@ -168,3 +169,9 @@ def test_refuses_spending(name: str, parameter: float | None, code: str):
 def test_refuses_custom_spending(points: tuple[list[float], list[float]]):
     with pytest.raises(InputError):
         custom_spending(*points)
+
+
+@pytest.mark.parametrize("bad", ["text", [[1.0], [1.0, 2.0]], [True, 1.0], [1j]])
+def test_padded_numbers_refuse_what_is_no_number(bad: object):
+    with pytest.raises(InputError):
+        as_padded(bad, "upper")
