@@ -122,10 +122,10 @@ def _normalised(weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def _first_alarm(p_value: np.ndarray[Any, Any], days: list[list[date]], level: float) -> pl.Series:
     """The day on which the sequential p-value first fell below the level."""
     alarmed: np.ndarray[Any, Any] = np.asarray(p_value < level)
-    first = alarmed.argmax(axis=-1)
+    first, ever = alarmed.argmax(axis=-1), np.asarray(alarmed.any(axis=-1))
     values = [
         day[min(place, len(day) - 1)] if hit else None
-        for day, place, hit in zip(days, first, alarmed.any(axis=-1).tolist(), strict=True)
+        for day, place, hit in zip(days, first, ever, strict=True)
     ]
     return pl.Series(values, dtype=pl.Date)
 

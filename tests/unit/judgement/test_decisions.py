@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+
+from analysis.judgement import violations
+
+HORIZON = date(2026, 1, 25)  # 14 planned days and a window of 7
+
+
+def arm(world, variant: str, mean: float, *, n: int = 1_000, spread: float = 1.0, **place) -> None:
+    """An arm whose units lie evenly at mean ± spread: its mean and variance are known."""
+    values = np.tile([mean - spread, mean + spread], n // 2)
+    scale = 1_000_000 if place.get("metric", "revenue") == "revenue" else 1
+    world.values(variant, np.round(values * scale), **place)
+
+
+def decide(world, cut_off: date = HORIZON, **more) -> dict:
+    judged = world.judge(cut_off, **more)
+    assert violations(judged.comparisons, judged.validity, judged.decisions).is_empty()
+    rows = judged.decisions.to_dicts()
+    assert len(rows) == 1
+    return rows[0]
+
+
+def says(decision: dict) -> tuple:
+    return decision["decision"], decision["action"], decision["variant_id"], decision["reasons"]
+
+
+def test_a_winner_at_the_horizon_is_shipped(world):
+    world.define()
+    arm(world, "control", 10)
+    arm(world, "red", 10.5)
+    decision = decide(world)
+    assert says(decision) == ("stop", "ship", "red", ["primary_improved"])
+    assert decision["sentence"] == "Ship red: Revenue +5.0 % (+4.1 % to +5.9 %)."
+
+
+def test_the_same_numbers_before_the_horizon_conclude_nothing(world):
+    world.define()
+    day = date(2026, 1, 24)
+    arm(world, "control", 10, cut_off=day)
+    arm(world, "red", 10.5, cut_off=day)
+    decision = decide(world, day)
+    assert says(decision) == ("continue", "wait", None, ["collecting"])
+    assert decision["sentence"] == "Keep running: day 20 of 21, and nothing may be concluded yet."
+
+
+def test_a_fixed_plan_concludes_once_whatever_comes_later(world):
+    world.define()
+    arm(world, "control", 10)
+    arm(world, "red", 10.5)
+    later = date(2026, 1, 28)
+    arm(world, "control", 10, cut_off=later)
+    arm(world, "red", 10, cut_off=later)
+    assert says(decide(world, later)) == ("stop", "ship", "red", ["primary_improved"])
+
+
+def test_a_loser_is_rolled_back(world):
+    world.define()
+    arm(world, "control", 10)
+    arm(world, "red", 9.5)
+    decision = decide(world)
+    assert says(decision) == ("stop", "roll_back", "control", ["primary_harmed"])
+    assert decision["sentence"] == "Roll back: red does worse, Revenue -5.0 % (-5.9 % to -4.1 %)."
+
+
+def test_a_metric_that_should_fall_wins_by_falling(world):
+    world.define(metrics="{primary: [errors]}")
+    arm(world, "control", 10, metric="errors")
+    arm(world, "red", 9, metric="errors")
+    assert says(decide(world)) == ("stop", "ship", "red", ["primary_improved"])
+
+
+def test_the_best_of_several_winners_is_shipped(world):
+    world.define(type="abn", variants="[{id: control, control: true}, {id: red}, {id: blue}]")
+    arm(world, "control", 10)
+    arm(world, "red", 10.4)
+    arm(world, "blue", 10.8)
+    assert says(decide(world)) == ("stop", "ship", "blue", ["primary_improved"])
+
+
+def test_one_bad_arm_of_several_is_disabled(world):
+    world.define(type="abn", variants="[{id: control, control: true}, {id: red}, {id: blue}]")
+    arm(world, "control", 10)
+    arm(world, "red", 10.01)
+    arm(world, "blue", 9)
+    assert says(decide(world)) == ("modify", "disable_arm", "blue", ["primary_harmed"])
+
+
+def test_harm_to_a_guardrail_stops_a_winner_and_at_any_time(world):
+    world.define(metrics="{primary: [revenue], guardrails: [errors]}")
+    day = date(2026, 1, 14)
+    for variant, revenue, errors in (("control", 10, 10), ("red", 11, 12)):
+        arm(world, variant, revenue, cut_off=day)
+        arm(world, variant, errors, metric="errors", cut_off=day)
+    decision = decide(world, day)
+    assert says(decision) == ("stop", "roll_back", "control", ["guardrail_harmed"])
+    assert decision["sentence"].startswith("Roll back: red harms Errors +20.0 % (+")
+
+
+def test_harm_inside_the_margin_is_tolerated(world):
+    world.define(metrics="{primary: [revenue], guardrails: [{metric: errors, non_inferiority_margin: 0.1}]}")
+    for variant, revenue, errors in (("control", 10, 100), ("red", 11, 102)):
+        arm(world, variant, revenue)
+        arm(world, variant, errors, metric="errors")
+    decision = decide(world)
+    assert says(decision) == ("stop", "ship", "red", ["primary_improved"])
+    assert decision["sentence"].endswith(", and no guardrail is harmed.")
+
+
+def test_a_guardrail_that_may_lie_beyond_its_margin_holds_a_winner_back(world):
+    world.define(metrics="{primary: [revenue], guardrails: [{metric: errors, non_inferiority_margin: 0.01}]}")
+    for variant, revenue in (("control", 10), ("red", 11)):
+        arm(world, variant, revenue)
+        arm(world, variant, 10, metric="errors", spread=5)
+    assert says(decide(world)) == ("inconclusive", "extend", "red", ["guardrail_not_cleared"])
+
+
+def test_too_few_units_wait_and_are_extended_at_the_end(world):
+    world.define(plan="{min_sample: 5000}")
+    arm(world, "control", 10)
+    arm(world, "red", 11)
+    decision = decide(world)
+    assert says(decision) == ("extend", "extend", None, ["below_min_sample"])
+    assert decision["sentence"].endswith("an arm has 1,000 of the 5,000 units that the plan asks for.")
+
+
+def test_no_difference_is_inconclusive(world):
+    world.define()
+    arm(world, "control", 10)
+    arm(world, "red", 10)
+    decision = decide(world)
+    assert says(decision) == ("inconclusive", "keep_control", "control", ["no_difference_found"])
+    assert decision["sentence"] == "No clear difference: Revenue +0.0 % (-0.9 % to +0.9 %)."
+
+
+def test_an_effect_that_must_be_too_small_stops(world):
+    world.define(metrics="{primary: [{metric: revenue, minimum_effect: 0.05}]}")
+    arm(world, "control", 10)
+    arm(world, "red", 10)
+    decision = decide(world)
+    assert says(decision) == ("stop", "keep_control", "control", ["effect_below_minimum"])
+    assert decision["sentence"] == "Keep control: any effect is smaller than the +5.0 % worth finding."
+
+
+def test_a_little_more_time_is_asked_for_where_it_would_decide(world):
+    # Relative standard error 0.00447; detectable at power 80 %: 0.01253. For 0.011: 21 · (1.297 - 1) = 7 days.
+    world.define(metrics="{primary: [{metric: revenue, minimum_effect: 0.011}]}")
+    arm(world, "control", 10)
+    arm(world, "red", 10.06)
+    decision = decide(world)
+    assert says(decision) == ("extend", "extend", None, ["underpowered"])
+    assert decision["sentence"] == "No clear result yet; about 7 more days would find an effect of +1.1 %."
+
+
+@pytest.mark.parametrize(
+    ("red", "expected"),
+    [
+        (10.5, ("modify", "investigate", None, ["aa_difference"])),
+        (10.0, ("stop", "keep_control", "control", ["aa_clean"])),
+    ],
+)
+def test_an_aa_experiment_never_has_a_winner(world, red, expected):
+    world.define(type="aa")
+    arm(world, "control", 10)
+    arm(world, "red", red)
+    assert says(decide(world)) == expected
+
+
+def test_an_anytime_plan_may_win_early_after_whole_weeks(world):
+    world.define(plan="{method: always_valid}")
+    for day in (date(2026, 1, 10), date(2026, 1, 11)):
+        arm(world, "control", 10, cut_off=day)
+        arm(world, "red", 10.5, cut_off=day)
+    assert says(decide(world, date(2026, 1, 10))) == ("continue", "wait", None, ["whole_weeks"])
+    assert says(decide(world, date(2026, 1, 11))) == ("stop", "ship", "red", ["primary_improved"])
+
+
+def test_a_group_sequential_plan_keeps_what_it_crossed(world):
+    world.define(plan="{method: group_sequential}")
+    for day, red in ((date(2026, 1, 17), 10.5), (date(2026, 1, 18), 10.02)):
+        arm(world, "control", 10, cut_off=day)
+        arm(world, "red", red, cut_off=day)
+    assert says(decide(world, date(2026, 1, 18))) == ("stop", "ship", "red", ["primary_improved"])
+
+
+def test_a_bayesian_plan_goes_by_the_probability(world):
+    world.define(plan="{method: bayesian}", stopping="{whole_weeks: false}")
+    day = date(2026, 1, 13)
+    arm(world, "control", 10, cut_off=day)
+    arm(world, "red", 10.09, cut_off=day)  # P(better) = Φ(0.09 / 0.0447) = 0.978
+    assert says(decide(world, day)) == ("stop", "ship", "red", ["primary_improved"])
+
+
+def test_nothing_invalid_is_called_a_winner(world):
+    world.define()
+    arm(world, "control", 10)
+    arm(world, "red", 12)
+    world.exposures({"control": 5_000, "red": 4_000})
+    decision = decide(world)
+    assert says(decision) == ("modify", "fix_data", None, ["invalid", "srm"])
+    assert decision["sentence"].startswith(
+        "Fix the data before reading any result: units split 5,000 / 4,000"
+    )
+
+
+def test_windows_that_have_not_closed_are_awaited(world):
+    world.define()
+    world.values("control", [], n_open=1_200)
+    world.values("red", [], n_open=1_300)
+    decision = decide(world)
+    assert says(decision) == ("continue", "wait", None, ["no_closed_window"])
+    assert decision["sentence"] == "2,500 units are exposed, and no metric window has closed yet."
+
+
+def test_a_draft_is_only_a_draft(world):
+    world.define(status="draft")
+    arm(world, "control", 10)
+    arm(world, "red", 12)
+    assert says(decide(world))[3] == ["not_started"]
+
+
+def test_the_declared_analysis_decides(world):
+    world.define(crossovers="exclude")
+    for analysis, red in (("default", 10), ("crossovers_excluded", 11)):
+        arm(world, "control", 10, analysis=analysis)
+        arm(world, "red", red, analysis=analysis)
+    assert says(decide(world)) == ("stop", "ship", "red", ["primary_improved"])
+
+
+def test_a_broken_invariant_is_named(world):
+    world.define()
+    arm(world, "control", 10)
+    arm(world, "red", 11)
+    judged = world.judge()
+    for column, value, rule in (
+        ("p_value", 1.5, "p_value_in_range"),
+        ("lift_abs", 99.0, "interval_contains_estimate"),
+        ("n", 0, "units_where_ok"),
+        ("unit", "", "unit_named"),
+        ("mean", float("inf"), "numbers_finite"),
+    ):
+        dtype = judged.comparisons.schema[column]
+        is_red = pl.col("variant_id") == "red"
+        broken = judged.comparisons.with_columns(
+            pl.when(is_red).then(pl.lit(value, dtype)).otherwise(column).alias(column)
+        )
+        assert rule in violations(broken, judged.validity, judged.decisions)["rule"].to_list()
+
+
+def test_a_verdict_on_invalid_data_breaks_an_invariant(world):
+    world.define()
+    arm(world, "control", 10)
+    arm(world, "red", 12)
+    world.exposures({"control": 5_000, "red": 4_000})
+    judged = world.judge()
+    said = judged.decisions.with_columns(action=pl.lit("ship"))
+    assert violations(judged.comparisons, judged.validity, said)["rule"].to_list() == [
+        "invalid_has_no_verdict"
+    ]

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+from scipy import stats
+
+CUT_OFF = date(2026, 1, 25)
+
+
+@pytest.fixture
+def valued(world):
+    world.define()
+    world.values("control", [1, 2, 3])
+    world.values("red", [1, 2, 4])
+    return world
+
+
+def row(frame: pl.DataFrame, check: str, level: str = "all") -> dict:
+    rows = frame.filter((pl.col("check") == check) & (pl.col("segment_level") == level)).to_dicts()
+    assert len(rows) == 1
+    return rows[0]
+
+
+def test_an_even_split_passes(valued):
+    valued.exposures({"control": 5_012, "red": 4_988})
+    srm = row(valued.judge().validity, "srm")
+    assert (srm["status"], srm["reason"]) == ("pass", None)
+    assert srm["p_value"] == pytest.approx(stats.chisquare([5_012, 4_988]).pvalue, rel=1e-9)
+    assert srm["sentence"] == (
+        "units split 5,012 / 4,988 where 5,000 / 5,000 were due: no sign of a faulty split (p = 0.81)."
+    )
+
+
+def test_cookie_cats_warns(valued):
+    # The published figures of the Cookie Cats data: 44,700 and 45,489 players, chi-square p = .0086.
+    valued.exposures({"control": 44_700, "red": 45_489})
+    srm = row(valued.judge().validity, "srm")
+    assert (srm["status"], round(srm["p_value"], 4)) == ("warn", 0.0086)
+
+
+def test_a_faulty_split_fails_and_says_since_when(valued):
+    for offset in range(10):
+        faulty = offset >= 4
+        day = date(2026, 1, 5) + timedelta(days=offset)
+        valued.exposures({"control": 1_000, "red": 800 if faulty else 1_000}, day=day)
+    judged = valued.judge()
+    srm = row(judged.validity, "srm")
+    assert srm["status"] == "fail"
+    assert "first seen on 2026-01-1" in srm["sentence"]
+    decision = judged.decisions.to_dicts()[0]
+    assert (decision["decision"], decision["action"]) == ("modify", "fix_data")
+    assert decision["reasons"] == ["invalid", "srm"]
+    assert decision["variant_id"] is None
+
+
+def test_days_after_the_cut_off_do_not_count(valued):
+    valued.exposures({"control": 1_000, "red": 1_000}, day=date(2026, 1, 6))
+    valued.exposures({"control": 5_000, "red": 1}, day=date(2026, 1, 26))
+    assert row(valued.judge(CUT_OFF).validity, "srm")["status"] == "pass"
+
+
+def test_expectations_follow_the_weights_of_each_phase(world):
+    world.define(
+        phases="[{start: 2026-01-05, traffic: 0.2, weights: {control: 0.9, red: 0.1}},"
+        " {start: 2026-01-08, weights: {control: 0.5, red: 0.5}}]"
+    )
+    world.values("control", [1, 2, 3])
+    world.values("red", [1, 2, 4])
+    world.exposures({"control": 900, "red": 100}, day=date(2026, 1, 6), phase=0)
+    world.exposures({"control": 480, "red": 520}, day=date(2026, 1, 9), phase=1)
+    validity = world.judge().validity
+    assert row(validity, "srm")["status"] == "pass"
+    chi_square = row(validity, "srm_chi_square")
+    # (O - E)² over the summed variances: 20² / (1000 · .09 + 1000 · .25).
+    assert chi_square["statistic"] == pytest.approx(400 / 340, rel=1e-9)
+    assert chi_square["expected"] == "1,400 / 600"
+
+
+def test_a_unit_in_an_arm_of_weight_zero_is_a_fault_by_itself(world):
+    world.define(
+        phases="[{start: 2026-01-05, weights: {control: 1, red: 0}},"
+        " {start: 2026-01-08, weights: {control: 0.5, red: 0.5}}]"
+    )
+    world.values("control", [1, 2, 3])
+    world.values("red", [1, 2, 4])
+    world.exposures({"control": 1_000, "red": 1}, day=date(2026, 1, 6), phase=0)
+    world.exposures({"control": 1_000, "red": 1_000}, day=date(2026, 1, 9), phase=1)
+    srm = row(world.judge().validity, "srm")
+    assert (srm["status"], srm["reason"]) == ("fail", "unit_in_zero_weight_arm")
+    assert srm["sentence"].endswith("so the assignment or its log is wrong.")
+
+
+def test_a_fault_on_one_platform_is_found_there(valued):
+    for offset in range(12):
+        day = date(2026, 1, 5) + timedelta(days=offset)
+        for platform in ("web", "ios", "android"):
+            red = 700 if platform == "android" and offset >= 8 else 1_000
+            valued.exposures({"control": 1_000, "red": red}, day=day, segment=("platform", platform))
+        valued.exposures({"control": 3_000, "red": 2_700 if offset >= 8 else 3_000}, day=day)
+    validity = valued.judge().validity
+    statuses = {level: row(validity, "srm", level)["status"] for level in ("web", "ios", "android")}
+    assert statuses == {"web": "pass", "ios": "pass", "android": "fail"}
+    assert row(validity, "srm", "android")["sentence"].startswith("platform = android: units split")
+
+
+def test_small_counts_are_judged_exactly(valued):
+    valued.exposures({"control": 8, "red": 0})
+    srm = row(valued.judge().validity, "srm")
+    assert srm["p_value"] == pytest.approx(stats.binomtest(0, 8).pvalue, rel=1e-6)
+
+
+def test_crossovers_are_counted_and_unequal_ones_warn(valued):
+    valued.exposures({"control": 10_000, "red": 10_000}, crossovers={"control": 40, "red": 120})
+    found = row(valued.judge().validity, "crossovers")
+    expected = stats.chi2_contingency([[40, 120], [9_960, 9_880]], correction=False)
+    assert (found["status"], found["reason"]) == ("warn", "differential_crossovers")
+    assert found["p_value"] == pytest.approx(expected.pvalue, rel=1e-6)
+    assert found["sentence"].startswith(
+        "160 of 20,000 units (0.8 %) seen in two arms, unequally in the arms (p ="
+    )
+
+
+def test_unequal_crossovers_fail_where_they_are_excluded(world):
+    world.define(crossovers="exclude")
+    world.values("control", [1, 2, 3])
+    world.values("red", [1, 2, 4])
+    world.exposures({"control": 10_000, "red": 10_000}, crossovers={"control": 40, "red": 120})
+    assert row(world.judge().validity, "crossovers")["status"] == "fail"
+
+
+def test_a_step_that_loses_one_arm_is_named(valued):
+    valued.exposures({"control": 10_000, "red": 9_980})
+    losses = pl.DataFrame(
+        {
+            "experiment_id": ["cta"] * 5,
+            "variant_id": ["control", "red", "control", "red", "??"],
+            "step": ["bot_filter", "bot_filter", "not_activated", "not_activated", "invalid_variation"],
+            "units": [30, 150, 200, 210, 7],
+            "events": [30, 150, 200, 210, 7],
+        }
+    )
+    validity = valued.judge(losses=losses).validity
+    bots = row(validity, "loss:bot_filter")
+    expected = stats.chi2_contingency([[30, 150], [10_000, 9_980]], correction=False)
+    assert (bots["status"], bots["reason"]) == ("fail", "differential_loss")
+    assert bots["p_value"] == pytest.approx(expected.pvalue, rel=1e-6)
+    assert bots["sentence"].startswith(
+        "bot filter: 180 of 20,160 units (0.9 %) lost, unequally in the arms (p ="
+    )
+    assert row(validity, "loss:not_activated")["status"] == "pass"
+    assert row(validity, "loss:invalid_variation")["p_value"] is None
+
+
+def test_one_experiment_without_exposure_does_not_disturb_another(valued):
+    valued.define("empty")
+    valued.exposures({"control": 100, "red": 100})
+    judged = valued.judge()
+    assert judged.validity["experiment_id"].unique().to_list() == ["cta"]
+    said = dict(zip(judged.decisions["experiment_id"], judged.decisions["sentence"], strict=True))
+    assert said["empty"] == "No unit has been exposed yet."
