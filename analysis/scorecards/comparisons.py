@@ -166,7 +166,7 @@ def reading(
 def _means(control: float | None, arm: float | None, metric: MetricView) -> tuple[str, str]:
     """The control's value without its unit, and the arm's with it: a unit is read once."""
     before, after = (fmt.amount(value, metric.unit, metric.kind) for value in (control, arm))
-    return (before.removesuffix(f" {metric.unit}") if metric.unit else before), after
+    return before.partition(" ")[0], after
 
 
 def cells(

@@ -18,7 +18,28 @@ MISSING = "–"
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _MAX_DECIMALS = 6
 _SMALLEST_PLAIN_P = 0.0001
-RATE_KINDS = frozenset({"proportion", "retention", "funnel"})
+_RATE_KINDS = frozenset({"proportion", "retention", "funnel"})
+_SYMBOLS = {"currency": "", "seconds": "s", "second": "s", "milliseconds": "ms"}
+_LONGEST_UNIT = 9
+
+
+def is_rate(kind: str, unit: str) -> bool:
+    """Whether values are shares: shown as per cent, their differences as percentage points.
+
+    >>> is_rate("proportion", ""), is_rate("ratio", "share of sessions"), is_rate("ratio", "errors per page")
+    (True, True, False)
+    """
+    return kind in _RATE_KINDS or unit.startswith("share of ")
+
+
+def symbol(unit: str) -> str:
+    """The unit as it stands behind a number: short ones only, since the metric's line says it in full.
+
+    >>> symbol("seconds"), symbol("USD"), symbol("clicks per impression"), symbol("currency")
+    ('s', 'USD', '', '')
+    """
+    short = _SYMBOLS.get(unit, unit)
+    return short if len(short) <= _LONGEST_UNIT and " " not in short else ""
 
 
 def plain(value: float | None, decimals: int, *, signed: bool = False) -> str:
@@ -97,7 +118,7 @@ def risk(value: float | None, unit: str, kind: str) -> str:
     """
     if value is None or not math.isfinite(value):
         return MISSING
-    size, name = (value * 100, "pp") if kind in RATE_KINDS else (value, unit)
+    size, name = (value * 100, "pp") if is_rate(kind, unit) else (value, symbol(unit))
     text = "<0.001" if abs(size) < 0.001 else plain(size, decimals_for(size, 2))
     return f"{text} {name}" if name else text
 
@@ -170,11 +191,12 @@ def amount(
     """
     if value is None or not math.isfinite(value):
         return MISSING
-    if kind in RATE_KINDS:
+    if is_rate(kind, unit):
         return points(value, half_width=scale) if signed else percent(value)
     decimals = decimals_for(scale, 2) if scale is not None else decimals_for(value, 3)
     text = plain(value, decimals, signed=signed)
-    return f"{text} {unit}" if unit else text
+    name = symbol(unit)
+    return f"{text} {name}" if name else text
 
 
 def between(low: str, high: str) -> str:

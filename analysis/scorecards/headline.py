@@ -56,20 +56,42 @@ def half_width(low: float | None, high: float | None) -> float | None:
     return None if low is None or high is None else (high - low) / 2
 
 
+def check_families(checks: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """Checks as a reader counts them: the levels of a segment are one check, apart from the whole's."""
+    families: dict[tuple[str, bool], list[Row]] = {}
+    for check in checks:
+        families.setdefault((check["check"], (check.get("segment") or "all") != "all"), []).append(check)
+    return [(code, rows) for (code, _), rows in families.items()]
+
+
+def worst_status(checks: Sequence[Row]) -> str:
+    """The worst status of some checks; ``none`` when nothing was checked."""
+    statuses = {check["status"] for check in checks}
+    return next((status for status in ("fail", "warn", "pass") if status in statuses), "none")
+
+
 def validity_words(checks: Sequence[Row]) -> tuple[str, str]:
     """The worst status of all checks and the sentence that stands for it."""
-    statuses = [check["status"] for check in checks]
-    failed = [check for check in checks if check["status"] == "fail"]
-    if failed:
-        name = wording.words(failed[0]["check"], wording.CHECKS).lower()
+    worst = worst_status(checks)
+    states = [(code, rows, worst_status(rows)) for code, rows in check_families(checks)]
+    if worst == "fail":
+        failed = [(code, rows) for code, rows, status in states if status == "fail"]
+        code, rows = failed[0]
+        first = next(row for row in rows if row["status"] == "fail")
+        scope = (
+            ""
+            if (first.get("segment") or "all") == "all"
+            else f" on {first['segment']} {first['segment_level']}"
+        )
         more = f" and {len(failed) - 1} more fail" if len(failed) > 1 else " fails"
-        return "fail", f"Not valid: {name}{more}."
-    if "warn" in statuses:
-        return "warn", f"Valid, with {wording.counted(statuses.count('warn'), 'warning')}."
-    passed = statuses.count("pass")
-    if passed:
-        return "pass", "Valid: the check passes." if passed == 1 else f"Valid: all {passed} checks pass."
-    return "none", "Validity not checked yet."
+        name = wording.short(wording.check_name(code).lower() + scope, 5)
+        return worst, f"Not valid: {name}{more}."
+    number = sum(status == worst for _, _, status in states)
+    if worst == "warn":
+        return worst, f"Valid, with {wording.counted(number, 'warning')}."
+    if worst == "pass":
+        return worst, "Valid: the check passes." if number == 1 else f"Valid: all {number} checks pass."
+    return worst, "Validity not checked yet."
 
 
 def direction_sign(direction: str | None) -> int:

@@ -157,6 +157,7 @@ class SiteInputs:
         quarantine: Quarantined rows counted: (reason, rows), and ``file_hash`` where known. Never raw lines.
         days: Event days: (event_day, rows) and whatever of ``fct_event_quality`` is numeric.
         provenance: Hashes and positions that make the page reproducible.
+        run_seconds: Seconds of the last run's steps, for monitoring only: step to seconds.
         links: Parts of the site beside the pages that exist: name ("dbt", "data-docs") to its index path.
     """
 
@@ -175,4 +176,5 @@ class SiteInputs:
     quarantine: pl.DataFrame = field(default_factory=_empty)
     days: pl.DataFrame = field(default_factory=_empty)
     provenance: Provenance = field(default_factory=Provenance)
+    run_seconds: Mapping[str, float] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)

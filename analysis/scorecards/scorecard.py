@@ -97,6 +97,14 @@ class Funnel:
 
 
 @dataclass(frozen=True, slots=True)
+class LossTable:
+    """Units set aside: per reason one count for each column."""
+
+    columns: Sequence[str]
+    lines: Sequence[tuple[str, Sequence[str]]]
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentLevel:
     """One level of a segment with its comparisons."""
 
@@ -162,8 +170,10 @@ class Scorecard:
     arms: Sequence[ArmCard]
     config: Sequence[ConfigLine]
     charts: Sequence[Chart]
-    losses: Funnel | None
+    kept: Funnel | None
+    set_aside: LossTable | None
     funnels: Sequence[Funnel]
+    others: Sequence[tuple[str, Cells]]
     segments: Segments | None
     bayes: Sequence[Cells]
     plan: Sequence[tuple[str, str]]
@@ -172,6 +182,7 @@ class Scorecard:
     provenance: Sequence[tuple[str, str]]
     commands: Sequence[tuple[str, str]]
     units: int
+    units_by_arm: Mapping[str, int]
     days: int
 
 
@@ -181,32 +192,44 @@ def _whole(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
+def _checks(rows: Sequence[Row]) -> list[Check]:
+    """One card per check, the worst first; the levels of a segment that pass share a card."""
+    cards: list[Check] = []
+    for code, family in headline.check_families(rows):
+        if (family[0].get("segment") or "all") == "all":
+            cards += [_check(row) for row in family]
+            continue
+        cards += [_check(row) for row in family if row["status"] in {"warn", "fail"}]
+        quiet = [row for row in family if row["status"] == "pass"]
+        if quiet:
+            names = sorted({str(row["segment"]) for row in quiet})
+            name = f"{wording.check_name(code)} by segment"
+            levels = wording.counted(len(quiet), "level")
+            sentence = f"{levels} of {', '.join(names)}: no sign of a fault."
+            cards.append(Check("pass", "Pass", name, "", sentence, "", "", quiet[0]))
+    return sorted(cards, key=_check_order)
+
+
 def _check(row: Row) -> Check:
     segment = row.get("segment") or "all"
     figures = []
     if row.get("observed") is not None:
-        figures.append(f"observed {_figure(row['observed'])}")
+        figures.append(f"observed {row['observed']}")
     if row.get("expected") is not None:
-        figures.append(f"expected {_figure(row['expected'])}")
+        figures.append(f"expected {row['expected']}")
     if row.get("p_value") is not None:
         figures.append(f"p = {fmt.p_value(row['p_value'])}")
     status = row["status"]
     return Check(
         status=status,
         status_word=wording.words(status, wording.STATUS_WORDS),
-        name=wording.words(row["check"], wording.CHECKS),
+        name=wording.check_name(row["check"]),
         scope="" if segment == "all" else f"{segment}: {row.get('segment_level')}",
         sentence=row.get("sentence") or "",
         figures=", ".join(figures),
-        advice=wording.CHECK_ADVICE.get(row["check"], "") if status in {"warn", "fail"} else "",
+        advice=wording.check_advice(row["check"]) if status in {"warn", "fail"} else "",
         row=row,
     )
-
-
-def _figure(value: object) -> str:
-    if isinstance(value, float):
-        return fmt.plain(value, fmt.decimals_for(value, 3))
-    return fmt.count(value) if isinstance(value, int) else str(value)
 
 
 def _text(value: object) -> str:
@@ -217,10 +240,7 @@ def _text(value: object) -> str:
     )
 
 
-def _arms(experiment: ExperimentView, current: Sequence[Row], exposures: Sequence[Row]) -> list[ArmCard]:
-    units = {row["variant_id"]: 0 for row in exposures}
-    for row in exposures:
-        units[row["variant_id"]] += row["units"]
+def _arms(experiment: ExperimentView, current: Sequence[Row], units: Mapping[str, int]) -> list[ArmCard]:
     best = {row["variant_id"]: row.get("prob_best") for row in current if row.get("role") == "primary"}
     return [
         ArmCard(
@@ -228,7 +248,7 @@ def _arms(experiment: ExperimentView, current: Sequence[Row], exposures: Sequenc
             name=arm.name,
             is_control=arm.is_control,
             weight=fmt.setting(arm.weight),
-            units=fmt.count(units.get(arm.id, 0)) if exposures else fmt.MISSING,
+            units=fmt.count(units.get(arm.id, 0)) if units else fmt.MISSING,
             title=_text(arm.config.get("title", "")),
             description=_text(arm.config.get("description", "")),
             image=_local_image(arm.config.get("image")),
@@ -360,16 +380,35 @@ def _funnel(
     return Funnel(title, [arm.name for arm in arms], lines)
 
 
-def _losses(experiment: ExperimentView, losses: Sequence[Row]) -> Funnel | None:
-    counts: dict[str, dict[str, int]] = {}
+def _kept(
+    experiment: ExperimentView, losses: Sequence[Row], primary: Sequence[Row], exposed: Row
+) -> Funnel | None:
+    """Units per arm from step to step, as far as each step is known."""
+    known: dict[str, dict[str, int]] = {"exposed": dict(exposed)} if exposed else {}
     for row in losses:
-        counts.setdefault(row["step"], {})
-        arm = str(row["variant_id"])
-        counts[row["step"]][arm] = counts[row["step"]].get(arm, 0) + (row.get("units") or 0)
-    order = [step for step in wording.FUNNEL_STEPS if step in counts]
-    order += sorted(step for step in counts if step not in order)
-    steps = [(wording.words(step, wording.LOSS_STEPS), counts[step]) for step in order]
-    return _funnel("Units kept and lost, per arm", experiment, steps)
+        if row["step"] in wording.FUNNEL_STEPS:
+            known.setdefault(row["step"], {})[str(row["variant_id"])] = row["units"] or 0
+    analysed = {row["variant_id"]: row.get("n") or 0 for row in primary}
+    if any(analysed.values()):
+        known.setdefault("analysed", analysed)
+    steps = [(wording.loss_step(step), known[step]) for step in wording.FUNNEL_STEPS if step in known]
+    return _funnel("Units kept, per arm", experiment, steps) if len(steps) > 1 else None
+
+
+def _set_aside(experiment: ExperimentView, losses: Sequence[Row]) -> LossTable | None:
+    """Units set aside per reason and arm; what names no declared arm stands in the last column."""
+    places = {arm.id: place for place, arm in enumerate(experiment.arms)}
+    counts: dict[str, list[int]] = {}
+    for row in losses:
+        if row["step"] not in wording.FUNNEL_STEPS:
+            line = counts.setdefault(row["step"], [0] * (len(places) + 1))
+            line[places.get(row.get("variant_id") or "", len(places))] += row["units"] or 0
+    if not counts:
+        return None
+    lines = [
+        (wording.loss_step(step), [fmt.count(value) for value in counts[step]]) for step in sorted(counts)
+    ]
+    return LossTable([*(arm.name for arm in experiment.arms), "Other or none"], lines)
 
 
 def _funnels(
@@ -443,6 +482,37 @@ def _segments(experiment: ExperimentView, metric: MetricView, current: Sequence[
         axis=axis,
         ticks=tick_labels(axis),
     )
+
+
+def _other_analyses(
+    experiment: ExperimentView, metric: MetricView, current: Sequence[Row], table: MetricTable
+) -> list[tuple[str, Cells]]:
+    """The primary metric under the other declared analyses, to be read beside the default."""
+    rows = [
+        row
+        for row in current
+        if row["metric"] == metric.name
+        and row.get("segment") == "all"
+        and row.get("analysis", "default") != "default"
+    ]
+    controls = {row["analysis"]: row for row in rows if row.get("comparison") is None}
+    names = {arm.id: arm.name for arm in experiment.arms}
+    return [
+        (
+            wording.words(row["analysis"], wording.ANALYSES),
+            cells(
+                row,
+                controls.get(row["analysis"]),
+                metric,
+                names.get(row["variant_id"]) or str(row["variant_id"]),
+                table.axis,
+                sequential=table.sequential,
+                alpha=experiment.plan.alpha,
+            ),
+        )
+        for row in rows
+        if row.get("comparison") is not None
+    ]
 
 
 def _plan(experiment: ExperimentView, current: Sequence[Row]) -> list[tuple[str, str]]:
@@ -548,9 +618,12 @@ def build(
             alpha=experiment.plan.alpha,
         )
     exposures = _total_exposures(facts.exposures)
-    units = sum(row["units"] for row in exposures)
+    by_arm: dict[str, int] = {}
+    for row in exposures:
+        by_arm[row["variant_id"]] = by_arm.get(row["variant_id"], 0) + row["units"]
+    units = sum(by_arm.values())
     if not exposures:
-        units = sum(max(row.get("total") or 0, row.get("n") or 0) for row in primary_rows)
+        units = sum((row.get("n") or 0) + (row.get("n_open") or 0) for row in primary_rows)
     days = len({row["exposure_day"] for row in exposures})
     charts = [
         chart
@@ -576,12 +649,14 @@ def build(
         minimum_effect=_minimum_effect(first.minimum_effect if first else None, metric, axis),
         next_step=(decision or {}).get("sentence") or "",
         facts=_facts(experiment, units, days, table),
-        checks=sorted((_check(row) for row in facts.validity), key=_check_order),
+        checks=_checks(facts.validity),
         table=table,
-        arms=_arms(experiment, whole, exposures),
+        arms=_arms(experiment, whole, by_arm),
         config=_config(experiment),
         charts=charts,
-        losses=_losses(experiment, facts.losses),
+        kept=_kept(experiment, facts.losses, primary_rows, by_arm),
+        set_aside=_set_aside(experiment, facts.losses),
+        others=_other_analyses(experiment, metric, facts.current, table),
         funnels=_funnels(experiment, metrics, facts.funnels),
         segments=_segments(experiment, metric, facts.current),
         bayes=bayes,
@@ -608,6 +683,7 @@ def build(
             ("Print the result rows", f"fairsplit results {identity} --format json"),
         ],
         units=units,
+        units_by_arm=by_arm,
         days=days,
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from analysis.scorecards import portfolio, quality, scorecard
+from analysis.scorecards import api, monitoring, openapi, portfolio, quality, scorecard
 from analysis.scorecards.scorecard import Facts
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
     shared = {"cut_off": cut_off, "links": inputs.links}
     template = environment.get_template("scorecard.html.j2")
     summaries: list[portfolio.Summary] = []
+    units: dict[tuple[str, str], int] = {}
     yield from _assets()
     for experiment in inputs.experiments:
         history = comparisons.get(experiment.id, [])
@@ -139,7 +140,10 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
         )
         name = safe_name(experiment.id)
         yield Page(f"experiments/{name}.html", template.render(card=card, root="../", here="", **shared))
+        for path, content in api.experiment_files(card, facts, inputs.metrics, cut_off):
+            yield Page(f"api/experiments/{name}{path}", content)
         summaries.append(portfolio.summarise(card, href=f"experiments/{name}.html"))
+        units |= {(experiment.id, arm): count for arm, count in card.units_by_arm.items()}
     for failed in inputs.failed:
         name = "failed-" + safe_name(failed.file)
         text = environment.get_template("failed.html.j2").render(failed=failed, root="../", here="", **shared)
@@ -155,3 +159,7 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
         "quality.html",
         environment.get_template("quality.html.j2").render(view=view, root="", here="quality", **shared),
     )
+    for path, content in api.index_files(inputs.experiments, summaries):
+        yield Page(f"api/{path}", content)
+    yield Page("api/openapi.json", api.dumps(openapi.document()))
+    yield Page("metrics.prom", monitoring.text(inputs, summaries, units))

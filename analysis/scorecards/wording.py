@@ -17,33 +17,23 @@ REASONS = {
 
 CHECKS = {
     "srm": "Sample ratio",
-    "sequential_srm": "Sample ratio, over time",
-    "srm_sequential": "Sample ratio, over time",
-    "srm_chi_square": "Sample ratio",
-    "segment_srm": "Sample ratio by segment",
-    "srm_segment": "Sample ratio by segment",
+    "srm_chi_square": "Sample ratio, single look",
     "assignment_audit": "Logged arm equals assigned arm",
-    "differential_loss": "Losses equal between arms",
     "crossovers": "Units seen in two arms",
-    "differential_crossovers": "Units seen in two arms",
     "pre_period": "Balance before the experiment",
-    "pre_period_balance": "Balance before the experiment",
     "exposure_after_outcome": "Exposure precedes outcome",
-    "min_sample": "Minimum sample",
     "minimum_sample": "Minimum sample",
-    "weights_zero": "No unit in an arm without traffic",
-    "data_quality": "Data quality",
-    "telemetry": "Telemetry",
-    "novelty": "Novelty",
 }
 
 CHECK_ADVICE = {
     "srm": "Look for a redirect, a crash or a filter that loses units of one arm. Do not read the effect.",
     "assignment_audit": "Find the SDK version that serves another arm than the config says.",
-    "differential_loss": "Compare the arms' losses step by step below; mend the step that loses more.",
+    "loss": "Compare the arms' losses step by step below; mend the step that loses more of one arm.",
     "crossovers": "See whether identity or caching lets one unit see two arms.",
     "pre_period": "The arms differed before they were treated: read CUPED figures, check the split.",
 }
+
+ANALYSES = {"crossovers_excluded": "Without units seen in two arms"}
 
 STATUS_WORDS = {"pass": "Pass", "warn": "Warning", "fail": "Fail", "not_applicable": "Not applicable"}
 
@@ -71,21 +61,20 @@ TYPES = {
 }
 
 LOSS_STEPS = {
-    "landed": "Landed",
-    "deduplicated": "After duplicates",
-    "bot": "Bots removed",
-    "bot_filter": "Bots removed",
-    "internal": "Internal traffic removed",
+    "unknown_experiment": "Unknown experiment",
+    "no_unit_id": "No unit id",
     "invalid_variation": "Unknown variant",
     "outside_period": "Outside the experiment's period",
     "not_activated": "Not activated",
+    "landed": "Landed",
+    "deduplicated": "Without duplicates",
     "assigned": "Assigned",
     "exposed": "Exposed",
     "activated": "Activated",
     "analysed": "Analysed",
-    "crossover": "Seen in a second arm",
 }
 
+#: Steps of `fct_losses` that count units kept, in order; every other step counts units set aside.
 FUNNEL_STEPS = ("landed", "deduplicated", "assigned", "exposed", "activated", "analysed")
 
 
@@ -99,6 +88,26 @@ def words(code: str, table: dict[str, str]) -> str:
         return table[code]
     spaced = code.replace("_", " ").strip()
     return spaced[:1].upper() + spaced[1:]
+
+
+def check_name(code: str) -> str:
+    """The name of a check; losses are checked step by step.
+
+    >>> check_name("srm"), check_name("loss:filter:bots")
+    ('Sample ratio', 'Equal losses: filter bots')
+    """
+    family, _, step = code.partition(":")
+    return f"Equal losses: {loss_step(step).lower()}" if family == "loss" and step else words(code, CHECKS)
+
+
+def loss_step(code: str) -> str:
+    """Why units were set aside, or up to where they came."""
+    return words(code.replace(":", " "), {}) if code.startswith("filter:") else words(code, LOSS_STEPS)
+
+
+def check_advice(code: str) -> str:
+    """What to do about a check that warns or fails."""
+    return CHECK_ADVICE.get(code.partition(":")[0], "")
 
 
 def reason(code: str | None) -> str:

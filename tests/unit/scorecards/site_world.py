@@ -345,7 +345,7 @@ class World:
                     }
                 )
         for place, arm in enumerate(arms):
-            for step, share in (("assigned", 1.2), ("exposed", 1.0), ("analysed", 0.97)):
+            for step, share in (("assigned", 1.2), ("filter:bots", 0.02), ("outside_period", 0.001)):
                 self.losses.append(
                     {
                         "experiment_id": view.id,

@@ -1,0 +1,244 @@
+"""The static read API: what a service would answer, as files under ``api/``.
+
+The shapes are those of the services this project stands in for: an experiment with its variants, per-variant
+metrics, statistics, significance, intervals, power. Rates and lifts are fractions, but for ``lift``, which is per
+cent as those services say it. What cannot be computed is null, with ``status`` and ``reason`` beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+from analysis.scorecards import format as fmt
+from analysis.scorecards.comparisons import metric_view
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from analysis.scorecards.inputs import ExperimentView, MetricView
+    from analysis.scorecards.portfolio import Summary
+    from analysis.scorecards.scorecard import Facts, Scorecard
+
+Row = dict[str, Any]
+
+
+def dumps(value: object) -> str:
+    """JSON with sorted keys, instants as ISO 8601, and a final newline."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, default=_iso) + "\n"
+
+
+def _iso(value: Any) -> str:
+    text: str = value.isoformat()
+    return f"{text}Z" if "T" in text else text
+
+
+def experiment_files(
+    card: Scorecard, facts: Facts, metrics: Mapping[str, MetricView], cut_off: str
+) -> Iterator[tuple[str, str]]:
+    """The files of one experiment, as (path behind ``api/experiments/<id>``, content)."""
+    rows = [row for row in facts.current if row.get("analysis", "default") == "default"]
+    whole = [row for row in rows if row["segment"] == "all"]
+    compared = [row for row in whole if row.get("comparison") is not None]
+    common = {"experiment_id": card.experiment.id, "computed_at": cut_off}
+    answers = {
+        "": _experiment(card.experiment) | {"verdict": _verdict(card), "computed_at": cut_off},
+        "/stats": common | _stats(card, whole, cut_off),
+        "/significance": common | {"tests": [_test(row) for row in compared]},
+        "/confidence-intervals": common
+        | {"intervals": [_interval(row) for row in rows if row.get("comparison")]},
+        "/power-analysis": common | _power(card.experiment, compared),
+        "/metrics": common | {"variant_metrics": _variant_metrics(card, metrics, whole)},
+        "/decisions": common | {"decisions": [_decision(row) for row in facts.decisions]},
+    }
+    for path, answer in answers.items():
+        yield f"{path}.json", dumps(answer)
+
+
+def index_files(
+    experiments: Sequence[ExperimentView], summaries: Sequence[Summary]
+) -> Iterator[tuple[str, str]]:
+    """All experiments, and the running ones alone, as (path behind ``api/``, content)."""
+    by_id = {summary.id: summary for summary in summaries}
+    listed = [_experiment(view) | {"verdict": by_id[view.id].code} for view in experiments]
+    yield "experiments.json", dumps({"experiments": listed})
+    yield "active.json", dumps({"experiments": [item for item in listed if item["status"] == "running"]})
+
+
+def _experiment(view: ExperimentView) -> Row:
+    roles = {
+        role: [use.metric for use in view.metrics if use.role == role] for role in ("primary", "secondary")
+    }
+    return {
+        "id": view.id,
+        "name": view.name,
+        "description": view.description,
+        "hypothesis": view.hypothesis,
+        "type": view.type,
+        "status": view.status,
+        "owner": view.owner,
+        "tags": list(view.tags),
+        "start_date": view.start,
+        "end_date": view.end,
+        "confidence_level": 1 - view.plan.alpha,
+        "variants": [
+            {
+                "id": arm.id,
+                "name": arm.name,
+                "is_control": arm.is_control,
+                "weight": arm.weight,
+                "config": dict(arm.config),
+                "label": f"{view.id}:{arm.id}",
+            }
+            for arm in view.arms
+        ],
+        "success_metrics": {
+            "primary_metric": roles["primary"][0] if roles["primary"] else None,
+            "secondary_metrics": [*roles["primary"][1:], *roles["secondary"]],
+            "guardrail_metrics": [use.metric for use in view.metrics if use.role == "guardrail"],
+            "minimum_sample_size": view.plan.min_sample,
+        },
+        "definition_hash": view.definition_hash,
+    }
+
+
+def _verdict(card: Scorecard) -> Row:
+    head = card.headline
+    return {"code": head.code, "words": head.verdict, "effect": head.effect, "validity": head.validity}
+
+
+def _stats(card: Scorecard, whole: Sequence[Row], cut_off: str) -> Row:
+    leading = card.primary.row if card.primary else None
+    start = card.experiment.start.date().isoformat()
+    return {
+        "total_participants": card.units,
+        "days": card.days,
+        "statistical_significance": None
+        if leading is None or card.headline.code == "invalid"
+        else leading["p_adjusted"],
+        "recommended_action": card.next_step or card.headline.verdict,
+        "validity": [
+            {"check": check.row["check"], "status": check.status, "p_value": check.row.get("p_value")}
+            for check in card.checks
+        ],
+        "results": [
+            {
+                "variant": row["variant_id"],
+                "metric_name": row["metric"],
+                "role": row["role"],
+                "sample_size": row["n"],
+                "total": row.get("total"),
+                "mean_value": row["mean"],
+                "variance": row.get("variance"),
+                "confidence_interval": _mean_interval(row),
+                "p_value": row["p_value"],
+                "lift": None if row["lift_rel"] is None else 100 * row["lift_rel"],
+                "statistical_power": row.get("power"),
+                "status": row["status"],
+                "reason": row.get("reason"),
+                "data_window": {"start": start, "end": cut_off},
+            }
+            for row in whole
+        ],
+    }
+
+
+def _mean_interval(row: Row) -> Row | None:
+    """The arm's own mean with its normal interval at the row's level."""
+    mean, error = row.get("mean"), row.get("std_error")
+    if mean is None or error is None:
+        return None
+    reach = NormalDist().inv_cdf(0.5 + (row.get("ci_level") or 0.95) / 2) * error
+    return {"lower": mean - reach, "upper": mean + reach}
+
+
+def _test(row: Row) -> Row:
+    return {
+        "metric_name": row["metric"],
+        "variant": row["variant_id"],
+        "control": row["comparison"],
+        "test": row.get("method"),
+        "statistic": row.get("statistic"),
+        "p_value": row["p_value"],
+        "p_value_adjusted": row["p_adjusted"],
+        "p_value_sequential": row.get("seq_p_value"),
+        "effect_size": {"value": row.get("effect_size"), "interpretation": row.get("effect_label")},
+        "probability_to_beat_control": row.get("prob_beat"),
+        "expected_loss": row.get("expected_loss"),
+        "status": row["status"],
+        "reason": row.get("reason"),
+    }
+
+
+def _interval(row: Row) -> Row:
+    def bounds(low: str, high: str) -> Row:
+        return {"lower": row.get(low), "upper": row.get(high)}
+
+    return {
+        "metric_name": row["metric"],
+        "variant": row["variant_id"],
+        "segment": row["segment"],
+        "segment_level": row["segment_level"],
+        "level": row.get("ci_level"),
+        "absolute_lift": row["lift_abs"],
+        "absolute": bounds("lift_abs_low", "lift_abs_high"),
+        "relative_lift": row["lift_rel"],
+        "relative": bounds("lift_rel_low", "lift_rel_high"),
+        "sequential_relative": bounds("seq_rel_low", "seq_rel_high"),
+        "status": row["status"],
+    }
+
+
+def _power(view: ExperimentView, compared: Sequence[Row]) -> Row:
+    return {
+        "planned_power": view.plan.power,
+        "alpha": view.plan.alpha,
+        "minimum_sample_size": view.plan.min_sample,
+        "comparisons": [
+            {
+                "metric_name": row["metric"],
+                "variant": row["variant_id"],
+                "sample_size": row["n"],
+                "achieved_power": row.get("power"),
+                "minimum_detectable_effect": row.get("mde_rel"),
+                "information_fraction": row.get("information_fraction"),
+            }
+            for row in compared
+        ],
+    }
+
+
+def _variant_metrics(card: Scorecard, metrics: Mapping[str, MetricView], whole: Sequence[Row]) -> Row:
+    units = card.units_by_arm
+    found: Row = {
+        arm.id: {
+            "variant_name": arm.name,
+            "exposures": units.get(arm.id, 0),
+            "unique_users": units.get(arm.id, 0),
+            "conversions": {},
+        }
+        for arm in card.experiment.arms
+    }
+    for row in whole:
+        if row["variant_id"] in found:
+            view = metric_view(metrics, row["metric"])
+            rate = row["mean"] if fmt.is_rate(view.kind, view.unit) else None
+            found[row["variant_id"]]["conversions"][row["metric"]] = {
+                "count": row["n"],
+                "sum": row.get("total"),
+                "mean": row["mean"],
+                "conversion_rate": rate,
+            }
+    return found
+
+
+def _decision(row: Row) -> Row:
+    return {
+        "cut_off": row["cut_off"],
+        "decision": row["decision"],
+        "action": row.get("action"),
+        "variant": row.get("variant_id"),
+        "reasons": list(row.get("reasons") or ()),
+        "sentence": row.get("sentence"),
+    }

@@ -1,0 +1,205 @@
+"""The OpenAPI description of the static read API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+_TEXT: Schema = {"type": "string"}
+_WHOLE: Schema = {"type": "integer", "minimum": 0}
+_TRUTH: Schema = {"type": "boolean"}
+_SHARE: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+_NUMBER: Schema = {"type": ["number", "null"]}
+_NULLABLE: Schema = {"type": ["string", "null"]}
+
+
+def _object(**properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "required": sorted(properties),
+        "additionalProperties": False,
+        "properties": properties,
+    }
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+_BOUNDS = _object(lower=_NUMBER, upper=_NUMBER)
+_STATUS = {"status": _TEXT, "reason": _NULLABLE}
+_VERDICT = _object(code=_TEXT, words=_TEXT, effect=_TEXT, validity=_TEXT)
+_COMMON = {"experiment_id": _TEXT, "computed_at": {"type": "string", "format": "date"}}
+_VARIANT = _object(
+    id=_TEXT, name=_TEXT, is_control=_TRUTH, weight=_SHARE, config={"type": "object"}, label=_TEXT
+)
+_EXPERIMENT: dict[str, Schema] = {
+    "id": _TEXT,
+    "name": _TEXT,
+    "description": _TEXT,
+    "hypothesis": _TEXT,
+    "type": {"enum": ["ab", "abn", "multivariate", "feature", "bandit", "aa"]},
+    "status": {"enum": ["draft", "running", "paused", "completed", "archived", "cancelled", "failed"]},
+    "owner": _TEXT,
+    "tags": _list(_TEXT),
+    "start_date": _TEXT,
+    "end_date": _NULLABLE,
+    "confidence_level": _SHARE,
+    "variants": _list(_VARIANT),
+    "success_metrics": _object(
+        primary_metric=_NULLABLE,
+        secondary_metrics=_list(_TEXT),
+        guardrail_metrics=_list(_TEXT),
+        minimum_sample_size={"type": ["integer", "null"]},
+    ),
+    "definition_hash": _TEXT,
+}
+_RESULT = _object(
+    variant=_TEXT,
+    metric_name=_TEXT,
+    role=_TEXT,
+    sample_size=_WHOLE,
+    total=_NUMBER,
+    mean_value=_NUMBER,
+    variance=_NUMBER,
+    confidence_interval={"anyOf": [_BOUNDS, {"type": "null"}]},
+    p_value=_SHARE,
+    lift={"type": ["number", "null"], "description": "Per cent against control."},
+    statistical_power=_SHARE,
+    data_window=_object(start=_TEXT, end=_TEXT),
+    **_STATUS,
+)
+_CONVERSION = _object(count=_WHOLE, sum=_NUMBER, mean=_NUMBER, conversion_rate=_NUMBER)
+
+SCHEMAS: dict[str, Schema] = {
+    "Experiment": _object(**_EXPERIMENT, verdict=_VERDICT, computed_at=_TEXT),
+    "Experiments": _object(experiments=_list(_object(**_EXPERIMENT, verdict=_TEXT))),
+    "Stats": _object(
+        **_COMMON,
+        total_participants=_WHOLE,
+        days=_WHOLE,
+        statistical_significance=_SHARE,
+        recommended_action=_TEXT,
+        validity=_list(_object(check=_TEXT, status=_TEXT, p_value=_SHARE)),
+        results=_list(_RESULT),
+    ),
+    "Significance": _object(
+        **_COMMON,
+        tests=_list(
+            _object(
+                metric_name=_TEXT,
+                variant=_TEXT,
+                control=_TEXT,
+                test=_NULLABLE,
+                statistic=_NUMBER,
+                p_value=_SHARE,
+                p_value_adjusted=_SHARE,
+                p_value_sequential=_SHARE,
+                effect_size=_object(value=_NUMBER, interpretation=_NULLABLE),
+                probability_to_beat_control=_SHARE,
+                expected_loss=_NUMBER,
+                **_STATUS,
+            )
+        ),
+    ),
+    "ConfidenceIntervals": _object(
+        **_COMMON,
+        intervals=_list(
+            _object(
+                metric_name=_TEXT,
+                variant=_TEXT,
+                segment=_TEXT,
+                segment_level=_NULLABLE,
+                level=_SHARE,
+                absolute_lift=_NUMBER,
+                absolute=_BOUNDS,
+                relative_lift=_NUMBER,
+                relative=_BOUNDS,
+                sequential_relative=_BOUNDS,
+                status=_TEXT,
+            )
+        ),
+    ),
+    "PowerAnalysis": _object(
+        **_COMMON,
+        planned_power=_SHARE,
+        alpha=_SHARE,
+        minimum_sample_size={"type": ["integer", "null"]},
+        comparisons=_list(
+            _object(
+                metric_name=_TEXT,
+                variant=_TEXT,
+                sample_size=_WHOLE,
+                achieved_power=_SHARE,
+                minimum_detectable_effect=_NUMBER,
+                information_fraction=_NUMBER,
+            )
+        ),
+    ),
+    "Metrics": _object(
+        **_COMMON,
+        variant_metrics={
+            "type": "object",
+            "additionalProperties": _object(
+                variant_name=_TEXT,
+                exposures=_WHOLE,
+                unique_users=_WHOLE,
+                conversions={"type": "object", "additionalProperties": _CONVERSION},
+            ),
+        },
+    ),
+    "Decisions": _object(
+        **_COMMON,
+        decisions=_list(
+            _object(
+                cut_off=_TEXT,
+                decision={"enum": ["continue", "stop", "extend", "modify", "inconclusive"]},
+                action=_NULLABLE,
+                variant=_NULLABLE,
+                reasons=_list(_TEXT),
+                sentence=_NULLABLE,
+            )
+        ),
+    ),
+}
+
+#: Path behind ``api`` to the schema of its answer and a sentence about it.
+PATHS = {
+    "/experiments.json": ("Experiments", "Every experiment with its verdict."),
+    "/active.json": ("Experiments", "The running experiments."),
+    "/experiments/{id}.json": ("Experiment", "One experiment with its variants and its verdict."),
+    "/experiments/{id}/stats.json": ("Stats", "Result rows of all arms and metrics."),
+    "/experiments/{id}/significance.json": ("Significance", "Tests of every arm against control."),
+    "/experiments/{id}/confidence-intervals.json": ("ConfidenceIntervals", "Intervals of every lift."),
+    "/experiments/{id}/power-analysis.json": ("PowerAnalysis", "Achieved power and detectable effects."),
+    "/experiments/{id}/metrics.json": ("Metrics", "Exposures and metrics per variant."),
+    "/experiments/{id}/decisions.json": ("Decisions", "Every decision that was said."),
+}
+
+
+def document() -> Schema:
+    """The OpenAPI 3.1 document."""
+    parameter = {"name": "id", "in": "path", "required": True, "schema": _TEXT}
+
+    def operation(path: str, name: str, summary: str) -> Schema:
+        content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+        return {
+            "get": {
+                "summary": summary,
+                "parameters": [parameter] if "{id}" in path else [],
+                "responses": {"200": {"description": summary, "content": content}},
+            }
+        }
+
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Fairsplit read API",
+            "version": "1",
+            "description": "Static files, replaced as a whole by each publication.",
+        },
+        "servers": [{"url": "."}],
+        "paths": {path: operation(path, name, summary) for path, (name, summary) in PATHS.items()},
+        "components": {"schemas": SCHEMAS},
+    }
