@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -100,6 +100,11 @@ class Allocation:
     fallback: str
     end: datetime | None
     pauses: tuple[tuple[datetime, datetime | None], ...] = ()
+
+    def frozen_at(self, instant: datetime) -> Allocation:
+        """The same without what is still to come: the phase in force stays until the end."""
+        phase = self.phase_at(instant)
+        return replace(self, phases=(replace(phase, end=self.end),))
 
     def state_at(self, instant: datetime) -> State:
         """Whether the experiment assigns at an instant, and if not, why not."""

@@ -1,7 +1,9 @@
 """One release: the payloads of a new version, and what changed since the last one, in words.
 
 An experiment whose validity gate is closed, whose definition is broken or whose targeting the payload cannot
-express keeps its last good config; one that never had any is withheld. Nothing of that touches the others.
+express keeps its last good config. Where none was ever published, a closed gate freezes the phase in force, which
+is what the units were seen under: serving nothing would change the allocation too. Where not even that can be
+compiled, the experiment is withheld. Nothing of that touches the others.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from assignment_exports.publishing import PublishedVersion
 
 UFC: Final = "ufc.json"
+_KEPT: Final = "the last good config stays in force"
+_FROZEN: Final = "the phase in force goes on as it is, without later phases, until the gate opens"
+_WITHHELD: Final = "no config was ever good: none is served"
 Json = dict[str, Any]
 
 
@@ -75,19 +80,11 @@ def build_release(
     flags: dict[str, Json] = {}
     wanted = {allocation.experiment_id: allocation for allocation in allocations}
     for name in sorted(wanted.keys() | held.keys()):
-        allocation = wanted.get(name)
-        reason = held.get(name, "") if allocation is None or allocation.status == "running" else ""
-        if allocation is not None and not reason:
-            try:
-                flags |= compile_flags(allocation, as_of, prefix)
-            except ExportError as error:
-                reason = str(error)
-        if allocation is None or reason:
-            kept = {key: before_flags[key] for key in flag_keys(name, prefix) if key in before_flags}
-            flags |= kept
-            entries[name] = _held_entry(reason, before.get(name), kept=bool(kept))
-        elif allocation.status in LIVE:
-            entries[name] = _entry(describe(allocation, as_of), before.get(name))
+        kept = {key: before_flags[key] for key in flag_keys(name, prefix) if key in before_flags}
+        decided, entry = _decide(wanted.get(name), held.get(name, ""), as_of, prefix, kept, before.get(name))
+        flags |= decided
+        if entry is not None:
+            entries[name] = entry
     for name in sorted(before.keys() - entries.keys()):
         if before[name]["allocation"] is not None:
             entries[name] = {
@@ -177,14 +174,39 @@ def _entry(description: Json, before: Json | None) -> Json:
     }
 
 
-def _held_entry(reason: str, before: Json | None, *, kept: bool) -> Json:
-    words = "the last good config stays in force" if kept else "no config was ever good: none is served"
-    return {
+def _decide(
+    allocation: Allocation | None,
+    reason: str,
+    as_of: datetime,
+    prefix: str,
+    kept: dict[str, Json],
+    before: Json | None,
+) -> tuple[dict[str, Json], Json | None]:
+    """The flags of one experiment and its entry in the manifest."""
+    if allocation is not None and allocation.status != "running":
+        reason = ""
+    if allocation is not None and not (reason and kept):
+        in_force = allocation.frozen_at(as_of) if reason else allocation
+        try:
+            flags = compile_flags(in_force, as_of, prefix)
+        except ExportError as error:
+            reason = str(error)
+        else:
+            if allocation.status not in LIVE:
+                return flags, None
+            entry = _entry(describe(in_force, as_of), before)
+            return flags, entry if not reason else entry | {
+                "change": "frozen",
+                "reason": reason,
+                "diff": [_FROZEN],
+            }
+    entry = {
         "change": "kept" if kept else "withheld",
         "reason": reason,
-        "diff": [words],
+        "diff": [_KEPT if kept else _WITHHELD],
         "allocation": before["allocation"] if before is not None and kept else None,
     }
+    return kept, entry
 
 
 def _entries(previous: PublishedVersion | None) -> dict[str, Json]:

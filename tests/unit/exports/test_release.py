@@ -69,8 +69,26 @@ def test_a_closed_gate_keeps_the_last_good_config_and_touches_nobody_else(tmp_pa
     assert third.manifest["experiments"]["cta"]["diff"] == ["traffic 10 % -> 90 %"]
 
 
-def test_a_held_experiment_without_a_good_config_is_withheld(tmp_path: Path) -> None:
-    version = _publish(tmp_path, _allocation("cta"), _allocation("good"), held={"cta": "SRM"})
+def test_a_closed_gate_without_an_earlier_config_freezes_the_phase_in_force(tmp_path: Path) -> None:
+    now = _allocation("cta", traffic=1_000).phases[0]
+    to_come = replace(now, start=datetime(2026, 1, 25), traffic_shards=10_000)  # noqa: DTZ001
+    ramp = _allocation("cta", phases=(replace(now, end=to_come.start), to_come))
+    version = _publish(tmp_path, ramp, _allocation("good"), held={"cta": "SRM"})
+    allocations = _flags(version)["cta"]["allocations"]
+    assert [(allocation["startAt"][:10], allocation["endAt"]) for allocation in allocations] == [
+        ("2026-01-05", None)
+    ]
+    entry = version.manifest["experiments"]["cta"]
+    assert (entry["change"], entry["reason"], entry["allocation"]["traffic"]) == ("frozen", "SRM", 0.1)
+    assert version.manifest["experiments"]["good"]["change"] == "added"
+    again = _publish(tmp_path, ramp, _allocation("good", red=0.4), held={"cta": "SRM"})
+    assert again.manifest["experiments"]["cta"]["change"] == "kept"
+    opened = _publish(tmp_path, ramp, _allocation("good"))
+    assert len(_flags(opened)["cta"]["allocations"]) == 2
+
+
+def test_a_broken_definition_that_was_never_good_is_withheld(tmp_path: Path) -> None:
+    version = _publish(tmp_path, _allocation("good"), held={"cta": "weights do not sum to 1"})
     assert set(_flags(version)) == {"good", "good__config"}
     assert version.manifest["experiments"]["cta"]["change"] == "withheld"
 

@@ -1,0 +1,103 @@
+"""From the catalogue to a published version in one call: what the orchestration runs after the validity gate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from assignment_exports.allocation import Allocation, allocation_of, assign
+from assignment_exports.errors import ExportError
+from assignment_exports.publishing import CURRENT, PublishedVersion, current_version, publish
+from assignment_exports.release import build_release
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from analysis.catalogue import Catalogue
+
+
+def export_catalogue(
+    exports_dir: Path,
+    catalogue: Catalogue,
+    as_of: datetime,
+    *,
+    closed_gates: Mapping[str, str] | None = None,
+    frames: Mapping[str, pl.DataFrame] | None = None,
+    attachments: Mapping[str, Path] | None = None,
+) -> PublishedVersion:
+    """Publish the configs of every experiment whose gate is open.
+
+    Experiments whose gate is closed or whose file is broken keep their last good config and are named with the
+    reason in the manifest; they never stop the others.
+
+    Args:
+        exports_dir: The exports folder.
+        catalogue: The user's definitions.
+        as_of: The cut-off instant, naive UTC: phases that ended by then are left out.
+        closed_gates: Experiments that failed a validity check, with the reason in words.
+        frames: Tables to export as Parquet, by name without suffix (``results``, ``decisions``,
+            ``assignments/<experiment>``).
+        attachments: Files to copy in that are not part of the version's content.
+
+    Returns:
+        The version now in force; ``changed`` says whether it is new.
+    """
+    allocations, refused = _allocations(catalogue)
+    broken = {
+        name: f"the definition is broken: {problems[0]}"
+        for name, problems in catalogue.broken.items()
+        if name not in catalogue.flags and name not in catalogue.segments
+    }
+    previous = current_version(exports_dir) if (exports_dir / CURRENT).is_symlink() else None
+    release = build_release(
+        allocations,
+        as_of,
+        held={**(closed_gates or {}), **refused, **broken},
+        previous=previous,
+        frames=frames,
+        prefix=catalogue.project.export_prefix,
+    )
+    return publish(exports_dir, release.payloads, release.meta, attachments)
+
+
+def assignment_list(
+    allocation: Allocation, units: pl.Series, at: datetime, attributes: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """A unit list for batch consumers such as mailings: only units that get a variant.
+
+    Args:
+        allocation: The experiment.
+        units: Ids, shape (n,), without nulls.
+        at: The instant whose phase decides, naive UTC.
+        attributes: n rows in the order of the units; they are kept as one JSON text a unit.
+
+    Returns:
+        Columns ``unit_id``, ``variant``, ``attributes`` (JSON text, null without attributes), ``probability``
+        and ``reason``, sorted by unit.
+    """
+    drawn = assign(allocation, units, at, attributes)
+    kept = (
+        pl.lit(None, dtype=pl.String)
+        if attributes is None or not attributes.columns
+        else attributes.to_struct("attributes").struct.json_encode()
+    )
+    return (
+        drawn.with_columns(attributes=kept)
+        .select("unit_id", "variant", "attributes", "probability", "reason")
+        .drop_nulls("variant")
+        .sort("unit_id")
+    )
+
+
+def _allocations(catalogue: Catalogue) -> tuple[list[Allocation], dict[str, str]]:
+    allocations: list[Allocation] = []
+    refused: dict[str, str] = {}
+    for name, experiment in catalogue.experiments.items():
+        try:
+            allocations.append(allocation_of(experiment, catalogue.project, catalogue.conditions))
+        except ExportError as error:
+            refused[name] = str(error)
+    return allocations, refused
