@@ -56,6 +56,13 @@ def replace_tables(
     connection.execute("commit")
 
 
+def insert_frame(connection: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
+    """Append a frame's rows to a table, by column name; part of the caller's transaction."""
+    connection.register("_incoming", frame)
+    connection.execute(f"insert into {table} by name from _incoming")
+    connection.unregister("_incoming")
+
+
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
     """Whether a table or view of that name exists."""
     row = connection.execute(

@@ -16,7 +16,7 @@ from analysis.judgement.rows import DECISIONS, VALIDITY, VALIDITY_KEY, conform
 from analysis.judgement.split import split_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from analysis.catalogue.loading import Catalogue
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is concluded at a cut-off.
+    """What is concluded at each of the cut-offs judged.
 
     Attributes:
-        comparisons: Rows of `COMPARISONS`, for every cut-off up to this one.
-        validity: Rows of `VALIDITY` at this cut-off.
-        decisions: Rows of `DECISIONS` at this cut-off, one per experiment.
+        comparisons: Rows of `COMPARISONS`.
+        validity: Rows of `VALIDITY`.
+        decisions: Rows of `DECISIONS`, one per experiment and cut-off.
     """
 
     comparisons: pl.DataFrame
@@ -38,17 +38,18 @@ class Judgement:
     decisions: pl.DataFrame
 
 
-def judge(
+def judge_cut_offs(
     statistics: pl.DataFrame,
     daily_exposures: pl.DataFrame,
     catalogue: Catalogue,
     metrics: Mapping[str, MetricDefinition],
-    cut_off: date,
+    cut_offs: Sequence[date],
     *,
+    crossovers: pl.DataFrame | None = None,
     losses: pl.DataFrame | None = None,
     code_hash: str = "",
 ) -> Judgement:
-    """Judge every experiment of the catalogue at a cut-off.
+    """Judge every experiment of the catalogue at each of several cut-offs, as of that cut-off.
 
     Args:
         statistics: `fct_sufficient_statistics` with every cut-off from the experiments' start on: plans that
@@ -56,28 +57,52 @@ def judge(
         daily_exposures: `fct_daily_exposures`.
         catalogue: The sound definitions.
         metrics: Metric definitions by name.
-        cut_off: The last complete day; later rows are left out.
-        losses: `fct_losses`.
+        cut_offs: Days to judge, ascending; not empty.
+        crossovers: `fct_crossovers`: units by the day on which they were first seen in a second arm.
+        losses: `fct_losses`: units by the day on which they were first lost at a step.
         code_hash: Of the code that computes the rows.
 
     Returns:
-        Result, validity and decision rows, sorted by key. A check that fails leaves its experiment without a
-        winner. What cannot be computed is a null with a status and a reason.
+        Result, validity and decision rows of those cut-offs, sorted by key. A check that fails leaves its
+        experiment without a winner. What cannot be computed is a null with a status and a reason.
     """
     experiments, variants = experiment_frame(catalogue), variant_frame(catalogue)
-    uses = use_frame(catalogue, metrics)
-    rows = defined_rows(statistics, cut_off, experiments, variants, uses)
-    comparisons = comparison_rows(rows, code_hash)
+    uses, weights = use_frame(catalogue, metrics), weight_frame(catalogue)
     thresholds = catalogue.project.thresholds
-    checks = [
-        split_rows(daily_exposures, weight_frame(catalogue), thresholds, cut_off),
-        crossover_rows(daily_exposures, experiments, thresholds, cut_off),
-    ]
-    if losses is not None:
-        checks.append(loss_rows(losses, daily_exposures, variants, thresholds, cut_off))
-    validity = pl.concat(
-        [check for check in checks if not check.is_empty()] or [pl.DataFrame(schema=dict(VALIDITY))]
+    rows = defined_rows(statistics, cut_offs[-1], experiments, variants, uses)
+    comparisons = comparison_rows(rows, code_hash)
+    validity, decisions = [], []
+    for cut_off in cut_offs:
+        daily = daily_exposures.filter(pl.col("exposure_day") <= cut_off)
+        if crossovers is not None:
+            daily = _crossed_by(daily, crossovers.filter(pl.col("crossed_day") <= cut_off))
+        checks = [
+            split_rows(daily, weights, thresholds, cut_off),
+            crossover_rows(daily, experiments, thresholds, cut_off),
+        ]
+        if losses is not None:
+            lost = losses.filter(pl.col("event_day") <= cut_off)
+            checks.append(loss_rows(lost, daily, variants, thresholds, cut_off))
+        found = pl.concat(
+            [check for check in checks if not check.is_empty()] or [pl.DataFrame(schema=dict(VALIDITY))]
+        )
+        found = conform(found.with_columns(cut_off=pl.lit(cut_off)), VALIDITY, VALIDITY_KEY)
+        known = comparisons.filter(pl.col("cut_off") <= cut_off)
+        said = decision_rows(known, found, experiments, uses, cut_off)
+        validity.append(found)
+        decisions.append(conform(said, DECISIONS, ("experiment_id",)))
+    return Judgement(
+        comparisons.filter(pl.col("cut_off") >= cut_offs[0]), pl.concat(validity), pl.concat(decisions)
     )
-    validity = conform(validity.with_columns(cut_off=pl.lit(cut_off)), VALIDITY, VALIDITY_KEY)
-    decisions = decision_rows(comparisons, validity, experiments, uses, cut_off)
-    return Judgement(comparisons, validity, conform(decisions, DECISIONS, ("experiment_id",)))
+
+
+def _crossed_by(daily: pl.DataFrame, crossovers: pl.DataFrame) -> pl.DataFrame:
+    """The totals' crossover counts as they were known; segments keep none, since no check reads them."""
+    key = ["experiment_id", "variant_id", "exposure_day", "phase"]
+    counts = crossovers.group_by(key).agg(pl.col("units").sum().alias("crossovers"))
+    counts = counts.with_columns(segment=pl.lit("all"))
+    return (
+        daily.drop("crossovers")
+        .join(counts, on=[*key, "segment"], how="left")
+        .with_columns(pl.col("crossovers").fill_null(0))
+    )

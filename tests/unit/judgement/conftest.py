@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from analysis.catalogue import MetricDefinition, load_catalogue
-from analysis.judgement import judge
+from analysis.judgement import judge_cut_offs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,7 +174,11 @@ class World:
         return pl.DataFrame(self.daily, schema=schema)
 
     def judge(self, cut_off: date = date(2026, 1, 25), **more):
-        return judge(self.statistics_frame(), self.daily_frame(), self.catalogue, METRICS, cut_off, **more)
+        statistics = self.statistics_frame()
+        days = sorted({day for day in statistics["cut_off"].to_list() if day < cut_off} | {cut_off})
+        found = judge_cut_offs(statistics, self.daily_frame(), self.catalogue, METRICS, days, **more)
+        asked = pl.col("cut_off") == cut_off
+        return replace(found, validity=found.validity.filter(asked), decisions=found.decisions.filter(asked))
 
 
 @pytest.fixture

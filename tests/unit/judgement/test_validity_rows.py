@@ -137,6 +137,7 @@ def test_a_step_that_loses_one_arm_is_named(valued):
             "experiment_id": ["cta"] * 5,
             "variant_id": ["control", "red", "control", "red", "??"],
             "step": ["bot_filter", "bot_filter", "not_activated", "not_activated", "invalid_variation"],
+            "event_day": [date(2026, 1, 8)] * 5,
             "units": [30, 150, 200, 210, 7],
             "events": [30, 150, 200, 210, 7],
         }

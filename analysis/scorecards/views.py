@@ -1,0 +1,79 @@
+"""Definitions as the pages show them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from analysis.catalogue.hashing import experiment_hash
+from analysis.judgement.definitions import duration_text
+from analysis.scorecards.inputs import ArmView, ExperimentMetric, ExperimentView, MetricView, PlanView
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from analysis.catalogue import Experiment, MetricDefinition
+
+_SECONDS_A_DAY = 86_400
+
+
+def experiment_view(experiment: Experiment, source: str) -> ExperimentView:
+    """What an experiment's page says of its definition.
+
+    Args:
+        experiment: Checked, with the project's defaults filled in.
+        source: Text of the file that defines it.
+    """
+    weights = experiment.history[-1].weights
+    plan = experiment.plan
+    targeting = experiment.targeting
+    return ExperimentView(
+        id=experiment.id,
+        name=experiment.name,
+        owner=experiment.owner,
+        status=experiment.status,
+        type=experiment.type,
+        unit=experiment.unit,
+        hypothesis=experiment.hypothesis or "",
+        start=experiment.start,
+        end=experiment.end,
+        arms=[
+            ArmView(
+                variant.id, variant.name or variant.id, variant.control, weights.get(variant.id, 0.0), variant.config
+            )
+            for variant in experiment.variants
+        ],
+        metrics=[
+            ExperimentMetric(use.metric, role, use.minimum_effect, use.non_inferiority_margin)
+            for role, use in experiment.metric_uses
+        ],
+        plan=PlanView(
+            method=plan.method or "fixed",
+            alpha=plan.alpha or 0.05,
+            power=plan.power or 0.8,
+            alternative=plan.alternative or "two-sided",
+            correction=plan.correction or "none",
+            cuped_days=plan.cuped_days or 0,
+            min_sample=plan.min_sample,
+            max_duration_days=_days(plan.max_duration),
+        ),
+        description=experiment.description or "",
+        tags=experiment.tags,
+        segments=experiment.segments,
+        targeting="" if targeting is None else targeting.model_dump_json(by_alias=True, exclude_none=True),
+        stopping=experiment.stopping.model_dump(mode="json", exclude_none=True),
+        source=source,
+        definition_hash=experiment_hash(experiment),
+    )
+
+
+def metric_view(metric: MetricDefinition) -> MetricView:
+    """What the pages say of a metric."""
+    start, end = duration_text(metric.window_start), metric.window_end
+    window = f"from {start} after exposure on" if end is None else f"{start} to {duration_text(end)} after exposure"
+    return MetricView(
+        metric.name, metric.label, metric.description, metric.kind, metric.unit, metric.direction, window
+    )
+
+
+def _days(duration: timedelta | None) -> float | None:
+    return None if duration is None else duration.total_seconds() / _SECONDS_A_DAY

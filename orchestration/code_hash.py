@@ -1,0 +1,32 @@
+"""The hash and the commit of the code that computes results."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from functools import cache
+
+from orchestration.dbt import source_hash
+from orchestration.paths import PROJECT_ROOT
+
+
+@cache
+def code_hash() -> str:
+    """One md5 over the SQL and the judging Python: equal hashes compute equal results."""
+    digest = hashlib.md5(source_hash().encode(), usedforsecurity=False)
+    for path in sorted((PROJECT_ROOT / "analysis").rglob("*.py")):
+        digest.update(path.relative_to(PROJECT_ROOT).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def commit() -> str:
+    """The checked-out commit; empty outside a repository."""
+    done = subprocess.run(
+        ["git", "rev-parse", "HEAD"],  # noqa: S607
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,150 @@
+"""Keeping the judged tables in step with the warehouse: what changed is judged anew, cut-off by cut-off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from analysis.judgement import COMPARISONS, DECISIONS, VALIDITY, Judgement, judge_cut_offs, violations
+from orchestration.code_hash import code_hash
+from orchestration.warehouse import insert_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    import duckdb
+
+    from orchestration.loading import Definitions
+
+_TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
+    "comparisons": COMPARISONS,
+    "validity": VALIDITY,
+    "decisions": DECISIONS,
+}
+_SQL_TYPES = {
+    pl.String(): "varchar",
+    pl.Float64(): "double",
+    pl.Int64(): "bigint",
+    pl.Boolean(): "boolean",
+} | {
+    pl.Date(): "date",
+    pl.List(pl.String()): "varchar[]",
+}
+
+# What a cut-off's judgement depends on, as rows of a day: a sum of row hashes, blind to their order.
+_DAY_HASHES = """
+    select day, sum(h)::varchar as input_hash from (
+        select cut_off as day, hash(s)::hugeint as h from fct_sufficient_statistics as s
+        union all
+        select exposure_day, hash((experiment_id, segment, segment_level, phase, variant_id, units))::hugeint
+        from fct_daily_exposures
+        union all
+        select crossed_day, hash(c)::hugeint from fct_crossovers as c
+        union all
+        select event_day, hash(l)::hugeint from fct_losses as l where event_day is not null
+    ) group by day
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedDays:
+    """What `judge_outstanding` did.
+
+    Attributes:
+        cut_offs: Cut-offs judged anew, oldest first; empty when nothing had changed.
+        broken: Rows that violate an invariant, one row each with its rule; empty when all hold.
+    """
+
+    cut_offs: tuple[date, ...]
+    broken: pl.DataFrame
+
+
+def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> JudgedDays:
+    """Judge every cut-off from the first one whose inputs changed, and replace its rows.
+
+    Methods that look repeatedly depend on the looks before, so a changed day is followed by all later ones. Equal
+    inputs, definitions and code are never judged twice.
+
+    Args:
+        connection: A writer; dbt's marts are built.
+        definitions: The catalogue and its metrics.
+
+    Returns:
+        What was judged and whether its rows are sound. Unsound rows are kept out of the tables.
+    """
+    _prepare(connection)
+    cut_offs = _changed_cut_offs(connection)
+    if not cut_offs:
+        return JudgedDays((), pl.DataFrame())
+    judged = judge_cut_offs(
+        connection.sql("from fct_sufficient_statistics").pl(),
+        connection.sql("from fct_daily_exposures").pl(),
+        definitions.catalogue,
+        definitions.metrics,
+        cut_offs,
+        crossovers=connection.sql("from fct_crossovers").pl(),
+        losses=connection.sql("from fct_losses where event_day is not null").pl(),
+        code_hash=code_hash(),
+    )
+    broken = violations(judged.comparisons, judged.validity, judged.decisions)
+    if broken.is_empty():
+        _replace(connection, judged, cut_offs[0])
+    return JudgedDays(tuple(cut_offs), broken)
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("create schema if not exists results")
+    for name, schema in _TABLES.items():
+        columns = ", ".join(f'"{column}" {_SQL_TYPES[kind]}' for column, kind in schema.items())
+        connection.execute(f"create table if not exists results.{name} ({columns})")
+    connection.execute(
+        "create table if not exists results.judged (cut_off date, input_hash varchar, code_hash varchar)"
+    )
+
+
+def _changed_cut_offs(connection: duckdb.DuckDBPyConnection) -> list[date]:
+    """All calendar days from the first changed one to the frontier."""
+    definitions = connection.execute(
+        """select md5(coalesce((select string_agg(definition_hash || status, ',' order by experiment_id)
+                                from catalog.experiments), ''))"""
+    ).fetchall()[0][0]
+    connection.execute("drop table if exists results.judging")
+    connection.execute(
+        f"""
+        create temp table judging as
+        with hashes as ({_DAY_HASHES}),
+        days as (
+            select unnest(generate_series(
+                (select value::date from catalog.settings where key = 'first_day'),
+                (select value::date from work.state where key = 'frontier'), interval 1 day))::date as cut_off
+        )
+        select cut_off, coalesce(input_hash, '') as input_hash, $code as code_hash
+        from days left join hashes on days.cut_off = hashes.day
+        """,
+        {"code": code_hash() + definitions},
+    )
+    rows = connection.execute(
+        """
+        with first as (
+            select min(cut_off) as day from judging as now
+            left join results.judged as before using (cut_off)
+            where before.cut_off is null or before.input_hash <> now.input_hash or before.code_hash <> now.code_hash
+        )
+        select cut_off from judging, first where cut_off >= first.day order by cut_off
+        """
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, judged: Judgement, first: date) -> None:
+    """Put the new rows in place of all rows from `first` on, in one transaction."""
+    connection.execute("begin")
+    for name in _TABLES:
+        connection.execute(f"delete from results.{name} where cut_off >= ?", [first])
+        insert_frame(connection, f"results.{name}", getattr(judged, name))
+    connection.execute("delete from results.judged where cut_off >= ?", [first])
+    connection.execute("insert into results.judged from judging where cut_off >= ?", [first])
+    connection.execute("commit")
