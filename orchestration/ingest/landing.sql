@@ -116,7 +116,10 @@ select
     coalesce(lost.duplicates, 0) + coalesce(within_file.duplicates, 0) as duplicates,
     m.rows_quarantined as quarantined,
     coalesce(lost.conflicts, 0) + coalesce(within_file.conflicts, 0) as conflicts,
-    coalesce(lost.retracted, 0) as retracted
+    coalesce(lost.retracted, 0) as retracted,
+    m.path,
+    m.arrived_at,
+    m.position
 from landing.manifest as m
 left join lake using (file_hash)
 left join lost using (file_hash)

@@ -120,7 +120,16 @@ def judge(line: str, arrived_at: datetime) -> tuple[str | None, dict]:
 
 
 def md5_of(row: dict) -> str:
-    order = ("event_id", "event_name", "occurred_at", "user_id", "value", "experiment_id", "country", "properties")
+    order = (
+        "event_id",
+        "event_name",
+        "occurred_at",
+        "user_id",
+        "value",
+        "experiment_id",
+        "country",
+        "properties",
+    )
     parts = []
     for name in order:
         if name not in row:
@@ -169,7 +178,12 @@ def lines(draw: st.DrawFn) -> str:
     if draw(st.integers(0, 3)) == 0:
         row["properties"] = draw(
             st.sampled_from(
-                [{"b": 1, "a": [2, {"d": 1, "c": None}]}, {"experiment_id": "x"}, {"retracts": "e0"}, {"retracts": "e1"}]
+                [
+                    {"b": 1, "a": [2, {"d": 1, "c": None}]},
+                    {"experiment_id": "x"},
+                    {"retracts": "e0"},
+                    {"retracts": "e1"},
+                ]
             )
         )
     if draw(st.booleans()):
@@ -225,7 +239,9 @@ def test_lake_accounts_and_quarantine_equal_the_oracle_in_any_order(data: st.Dat
     assert events == oracle.events()
     assert accounts == oracle.accounts()
     assert quarantine == sorted(oracle.quarantine)
-    assert {(row[0], row[4]) for row in oracle.events() if row[4]} <= {(day, raw) for day, kind, raw in touched}
+    assert {(row[0], row[4]) for row in oracle.events() if row[4]} <= {
+        (day, raw) for day, kind, raw in touched
+    }
 
 
 def test_the_oracle_notices_a_wrong_winner() -> None:
