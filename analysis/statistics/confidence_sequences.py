@@ -305,13 +305,16 @@ def _tuning(alpha: Any, alternative: str) -> FloatArray:
     level = as_level(alpha)
     if alternative != "two-sided":
         level = as_level(2.0 * level, "2 alpha")
-    log_level = np.log(level)
+    # plans share a few levels: Lambert's function is called once for each
+    distinct, place = np.unique(level, return_inverse=True)
+    log_level = np.log(distinct)
     argument = -np.exp(2.0 * log_level - 1.0)
-    # where alpha^2 / e underflows (alpha < 1e-161) the fixed point itself converges in a few steps
-    y = np.where(argument < -1e-300, -np.real(special.lambertw(argument, -1)) - 1.0, -2.0 * log_level)
+    # where alpha^2 / e underflows (alpha < 1e-150) the fixed point itself converges in a few steps
+    tiny = argument > -1e-300
+    y = np.where(tiny, -2.0 * log_level, -np.real(special.lambertw(argument, -1)) - 1.0)
     for _ in range(8):
-        y = np.where(argument < -1e-300, y, np.log1p(y) - 2.0 * log_level)
-    return np.asarray(y, dtype=np.float64)
+        y = np.where(tiny, np.log1p(y) - 2.0 * log_level, y)
+    return np.asarray(y[place].reshape(level.shape), dtype=np.float64)
 
 
 def _multiplier(u: FloatArray, alpha: FloatArray, alternative: str) -> FloatArray:
