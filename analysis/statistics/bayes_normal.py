@@ -16,7 +16,7 @@ from analysis.statistics.status import Reason, blank, quiet, reasons
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import FloatArray, StatusArray
+    from analysis.statistics.checks import BoolArray, FloatArray, StatusArray
 
 _SQRT_HALF_PI = np.sqrt(np.pi / 2)
 _SQRT_TWO_PI = np.sqrt(2 * np.pi)
@@ -192,7 +192,7 @@ def normal_best(mean: ArrayLike, std_error: ArrayLike) -> BestArms:
     steps = np.concatenate([-steps[::-1], [0.0], steps])
     marks = (centre[..., None] + scale[..., None] * steps).reshape(centre.shape[0], -1)
 
-    def functions(y: FloatArray, block: slice) -> ArmFunctions:
+    def functions(y: FloatArray, _: BoolArray, block: slice) -> ArmFunctions:
         width = scale[block, :, None]
         z = (y - centre[block, :, None]) / width
         density = np.exp(-0.5 * z * z) / (_SQRT_TWO_PI * width)

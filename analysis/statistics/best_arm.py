@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from analysis.statistics.checks import FloatArray
+    from analysis.statistics.checks import BoolArray, FloatArray
 
 #: Falls of the log density at which the line is cut; below exp(-40) nothing is left to integrate.
 LOG_FALLS = np.array([0.5, 2.0, 6.0, 12.0, 20.0, 30.0, 40.0])
@@ -58,7 +58,7 @@ class BestIntegrals:
 
 
 def best_of(
-    marks: FloatArray, functions: Callable[[FloatArray, slice], ArmFunctions], arms: int
+    marks: FloatArray, functions: Callable[[FloatArray, BoolArray, slice], ArmFunctions], arms: int
 ) -> BestIntegrals:
     """Integrate over the maximum of independent arms.
 
@@ -67,7 +67,8 @@ def best_of(
 
     Args:
         marks: Where the line is cut, shape (experiments, marks), any order.
-        functions: Gives `ArmFunctions` at points (rows, 1, points) for a slice of the experiments.
+        functions: Gives `ArmFunctions` at points (rows, 1, points) for a slice of the experiments; points with
+            a false mask have no weight and may be answered anyhow.
         arms: Number of arms.
 
     Returns:
@@ -84,7 +85,7 @@ def best_of(
         middle = 0.5 * (cuts[:, 1:] + cuts[:, :-1])[..., None]
         points = (middle + half * _NODES).reshape(cuts.shape[0], 1, -1)
         weights = (half * _WEIGHTS).reshape(cuts.shape[0], 1, -1)
-        f = functions(points, block)
+        f = functions(points, weights > 0, block)
         others, others_sf = _others(f.cdf, f.sf)
         p_best[block] = (weights * f.density * others).sum(axis=-1)
         loss[block] = (weights * f.jacobian * f.cdf * others_sf).sum(axis=-1)

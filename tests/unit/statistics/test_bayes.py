@@ -59,6 +59,11 @@ def test_arms_of_very_different_width_are_both_resolved():
     assert normal.p_best[1] == pytest.approx(stats.norm.cdf(0.3), abs=1e-9)
 
 
+def test_arms_far_apart_lose_their_whole_difference():
+    got = beta_compare([0, 10], [1480, 10**9], [1121, 10**9 - 5], [1121, 10**9])
+    np.testing.assert_allclose(got.loss_choose_c, got.mean_diff, rtol=1e-10)
+
+
 def test_best_of_two_normals_is_closed_form():
     got = normal_best([0.1, 0.35], [0.2, 0.15])
     sd = np.hypot(0.2, 0.15)
