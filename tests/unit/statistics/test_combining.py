@@ -143,7 +143,7 @@ def test_shrinkage_beats_the_raw_estimates_on_average():
 
 def test_a_known_mean_is_used():
     got = shrink_effects([0.3, 0.1, -0.2, 0.2], 0.03, known_mean=0.0)
-    assert got.mean == 0
+    np.testing.assert_allclose(got.mean, 0)
     assert names(shrink_effects([0.3, 0.1], 0.03).status) == "insufficient_sample"
 
 
