@@ -83,7 +83,7 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
         lost=(primary & decisive & ~good).fill_null(value=False),
         harmed=(guardrail & crossed & ~good & beyond).fill_null(value=False),
         uncleared=guardrail & unclear.fill_null(value=True),
-        gain=pl.col("sign") * pl.col("lift_rel"),
+        gain=pl.col("sign") * pl.coalesce("lift_rel", "lift_abs"),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.judgement.distributions import compare_distributions, has_histogram
 from analysis.judgement.pairing import moments, successes
 from analysis.statistics.comparisons import Comparison
 from analysis.statistics.covariates import cuped
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 
 #: Levels below this cannot be told from 0 in a quantile; such bounds count as never crossed.
 SMALLEST_LEVEL = 1e-300
+
+_DISTRIBUTION_WORDS = {
+    "percentile": "percentile",
+    "mann_whitney": "mann_whitney",
+    "ks": "kolmogorov_smirnov",
+}
+DISTRIBUTION_TESTS = tuple(_DISTRIBUTION_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +50,16 @@ class Tested:
     cuped: BoolArray
 
 
-def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray) -> Tested:
+def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray, histograms: pl.DataFrame | None = None) -> Tested:
     """Test every pair by its metric's kind, covariate and alternative.
 
     Args:
         pairs: From `paired`.
         alpha: Level per pair, in (0, 1).
+        histograms: `fct_value_histograms` in the metric's scaled integers.
 
     Returns:
-        Results in the pairs' order; a kind that needs other data than sums has the status ``infeasible``.
+        Results in the pairs' order; without its histogram a pair has the method ``not_computed``.
     """
     size = pairs.height
     result = _blank(size, alpha)
@@ -61,12 +70,16 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray) -> Tested:
     is_ratio = pairs["is_ratio"].to_numpy()
     test = pairs["test"].to_numpy()
     populated = ((pairs["n"] > 0) & (pairs["n_control"] > 0)).to_numpy()
-    covered = covered & populated
+    by_values = np.isin(test, DISTRIBUTION_TESTS)
+    covered = covered & populated & ~by_values
+    is_ratio = is_ratio & ~by_values
+    there = has_histogram(pairs, histograms)
     alternatives = pairs["alternative"].to_numpy()
     kinds = {
         "ratio_delta": is_ratio & ~covered,
         "ratio_cuped": is_ratio & covered,
         "cuped": ~is_ratio & covered,
+        **{word: there & (test == name) for name, word in _DISTRIBUTION_WORDS.items()},
         "proportion": ~is_ratio & ~covered & (test == "proportion"),
         "welch": ~is_ratio & ~covered & np.isin(test, ["welch", "student", "z", "ratio"]),
     }
@@ -75,7 +88,7 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray) -> Tested:
             index = np.flatnonzero(mask & (alternatives == alternative))
             if index.size == 0:
                 continue
-            part, words, saved = _one_kind(kind, pairs[index], alpha[index], str(alternative))
+            part, words, saved = _one_kind(kind, pairs[index], alpha[index], str(alternative), histograms)
             _put(result, part, index)
             method[index] = words
             if saved is not None:
@@ -85,8 +98,10 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray) -> Tested:
 
 
 def _one_kind(
-    kind: str, pairs: pl.DataFrame, alpha: FloatArray, alternative: Any
+    kind: str, pairs: pl.DataFrame, alpha: FloatArray, alternative: Any, histograms: pl.DataFrame | None
 ) -> tuple[Comparison, Any, FloatArray | None]:
+    if histograms is not None and kind in _DISTRIBUTION_WORDS.values():
+        return compare_distributions(kind, pairs, histograms, alpha, alternative), kind, None
     if kind == "proportion":
         done = compare_proportions(
             *successes(pairs, "_control"), *successes(pairs), alpha=alpha, alternative=alternative

@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 
 from analysis.judgement.comparing import compare_pairs
+from analysis.judgement.distributions import own_values
 from analysis.judgement.looks import follow
-from analysis.judgement.pairing import arm_moments, paired
+from analysis.judgement.pairing import paired
 from analysis.judgement.rows import COMPARISON_KEY, COMPARISONS, conform
 from analysis.statistics.bayes_normal import normal_effect
 from analysis.statistics.multiplicity import adjust_p_values
@@ -23,33 +24,39 @@ if TYPE_CHECKING:
 _FAMILIES = {
     "ok": "ok",
     "no_exposure": "no_data",
+    "no_control": "no_data",
     "no_closed_window": "waiting",
     "insufficient_sample": "not_enough_data",
-    "infeasible": "not_computed",
+    "histogram_missing": "not_computed",
 }
 _EFFECT_STEPS = ((0.2, "negligible"), (0.5, "small"), (0.8, "medium"))
 
 
-def comparison_rows(rows: pl.DataFrame, code_hash: str) -> pl.DataFrame:
+def comparison_rows(
+    rows: pl.DataFrame, code_hash: str, histograms: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """All result rows of the statistics given.
 
     Args:
         rows: From `defined_rows`; every cut-off that a sequential plan has looked at.
         code_hash: Of the code that computes them.
+        histograms: `fct_value_histograms`, where any are needed.
 
     Returns:
         A frame of the schema `COMPARISONS`.
     """
-    own = _own_numbers(rows)
+    own = _own_numbers(rows, histograms)
     pairs = paired(rows)
     if pairs.height:
-        own = own.join(_pair_numbers(pairs), on=list(COMPARISON_KEY), how="left", maintain_order="left")
+        own = own.join(
+            _pair_numbers(pairs, histograms), on=list(COMPARISON_KEY), how="left", maintain_order="left"
+        )
     own = own.with_columns(code_hash=pl.lit(code_hash))
     return conform(_with_status(own), COMPARISONS, COMPARISON_KEY)
 
 
-def _own_numbers(rows: pl.DataFrame) -> pl.DataFrame:
-    arm, std_error = arm_moments(rows)
+def _own_numbers(rows: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.DataFrame:
+    arm, std_error = own_values(rows, histograms)
     none = arm.n == 0
     return rows.with_columns(
         total=pl.col("sum_y").cast(pl.Float64) / pl.col("scale_y"),
@@ -61,18 +68,22 @@ def _own_numbers(rows: pl.DataFrame) -> pl.DataFrame:
         ),
     ).with_columns(
         own_status=pl.when(pl.col("mean").is_null() & (pl.col("own_status") == "ok"))
-        .then(pl.lit("zero_denominator"))
+        .then(
+            pl.when(pl.col("test") == "percentile")
+            .then(pl.lit("histogram_missing"))
+            .otherwise(pl.lit("zero_denominator"))
+        )
         .otherwise("own_status")
     )
 
 
-def _pair_numbers(pairs: pl.DataFrame) -> pl.DataFrame:
+def _pair_numbers(pairs: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.DataFrame:
     alpha = pairs["alpha"].to_numpy()
-    tested = compare_pairs(pairs, alpha)
+    tested = compare_pairs(pairs, alpha, histograms)
     p_adjusted, interval_alpha = adjusted(pairs, tested.comparison.p_value)
     level = np.where(np.isfinite(interval_alpha), interval_alpha, alpha)
-    shown = compare_pairs(pairs, level).comparison
-    looks = follow(pairs, tested)
+    shown = compare_pairs(pairs, level, histograms).comparison
+    looks = follow(pairs, tested, histograms)
     base = tested.comparison
     known = base.status == Reason.OK
     arrays: dict[str, Any] = {
@@ -187,11 +198,13 @@ def _effects(pairs: pl.DataFrame, tested: Tested) -> dict[str, Any]:
 def _effect_size(pairs: pl.DataFrame, tested: Tested) -> FloatArray:
     """Cohen's h of proportions, else Cohen's d by the standard deviation of the units' (linearised) values."""
     base = tested.comparison
-    is_proportion = (pairs["test"] == "proportion").to_numpy() & ~tested.cuped
+    # A rank test's difference of win and loss shares is its own effect size.
+    is_rank = np.isin(tested.method, ["mann_whitney", "kolmogorov_smirnov"])
+    is_proportion = (pairs["test"] == "proportion").to_numpy() & ~tested.cuped & ~pairs["is_ratio"].to_numpy()
     with np.errstate(invalid="ignore"):
         angle = 2 * np.arcsin(np.sqrt(base.treatment)) - 2 * np.arcsin(np.sqrt(base.control))
     per_unit = base.se**2 / (1 / base.n_control + 1 / base.n_treatment)
-    return np.where(is_proportion, angle, base.diff / np.sqrt(per_unit))
+    return np.where(is_rank, base.diff, np.where(is_proportion, angle, base.diff / np.sqrt(per_unit)))
 
 
 def _with_status(rows: pl.DataFrame) -> pl.DataFrame:
@@ -203,6 +216,8 @@ def _with_status(rows: pl.DataFrame) -> pl.DataFrame:
         .then("own_status")
         .when(pl.col("pair_status").is_null())
         .then(pl.lit("no_control"))
+        .when(pl.col("method") == "not_computed")
+        .then(pl.lit("histogram_missing"))
         .otherwise("pair_status")
     )
     return rows.with_columns(reason=reason).with_columns(

@@ -335,6 +335,8 @@ def _texts(rows: pl.DataFrame) -> pl.DataFrame:
 
 def effect_text(row: dict[str, Any]) -> str:
     """``Checkout conversion +5.2 % (+1.1 % to +9.4 %)``, by the interval that the plan may use."""
+    if row["method"] == "mann_whitney":
+        return f"{row['label']} higher in {percent((1 + row['lift_abs']) / 2, signed=False)} of pairs"
     if row["lift_rel"] is None:
         return f"{row['label']} cannot be compared ({row['reason'] or 'zero_baseline'})"
     sequential = row["plan_method"] in SEQUENTIAL or row["role"] == "guardrail"

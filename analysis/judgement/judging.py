@@ -45,6 +45,7 @@ def judge_cut_offs(
     metrics: Mapping[str, MetricDefinition],
     cut_offs: Sequence[date],
     *,
+    histograms: pl.DataFrame | None = None,
     crossovers: pl.DataFrame | None = None,
     losses: pl.DataFrame | None = None,
     code_hash: str = "",
@@ -58,6 +59,8 @@ def judge_cut_offs(
         catalogue: The sound definitions.
         metrics: Metric definitions by name.
         cut_offs: Days to judge, ascending; not empty.
+        histograms: `fct_value_histograms` of the cut-offs that percentile and rank tests are wanted for; elsewhere
+            those have the reason ``histogram_missing``.
         crossovers: `fct_crossovers`: units by the day on which they were first seen in a second arm.
         losses: `fct_losses`: units by the day on which they were first lost at a step.
         code_hash: Of the code that computes the rows.
@@ -70,7 +73,7 @@ def judge_cut_offs(
     uses, weights = use_frame(catalogue, metrics), weight_frame(catalogue)
     thresholds = catalogue.project.thresholds
     rows = defined_rows(statistics, cut_offs[-1], experiments, variants, uses)
-    comparisons = comparison_rows(rows, code_hash)
+    comparisons = comparison_rows(rows, code_hash, histograms)
     validity, decisions = [], []
     for cut_off in cut_offs:
         daily = daily_exposures.filter(pl.col("exposure_day") <= cut_off)

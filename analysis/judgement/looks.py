@@ -51,7 +51,7 @@ class Looks:
 
 
 @quiet
-def follow(pairs: pl.DataFrame, tested: Tested) -> Looks:
+def follow(pairs: pl.DataFrame, tested: Tested, histograms: pl.DataFrame | None = None) -> Looks:
     """Sequential results of the pairs whose plan looks more than once, and of all guardrails.
 
     The error is shared equally (Bonferroni) between the primary metrics and arms unless the plan declares no
@@ -60,6 +60,7 @@ def follow(pairs: pl.DataFrame, tested: Tested) -> Looks:
     Args:
         pairs: From `paired`, every cut-off from the first on.
         tested: Their fixed-horizon tests.
+        histograms: As in `compare_pairs`.
 
     Returns:
         Arrays in the pairs' order.
@@ -68,7 +69,7 @@ def follow(pairs: pl.DataFrame, tested: Tested) -> Looks:
     method = pairs["plan_method"].to_numpy()
     level = shared_level(pairs)
     se, diff = tested.comparison.se, tested.comparison.diff
-    known = tested.comparison.status == Reason.OK
+    known = (tested.comparison.status == Reason.OK) & np.isfinite(se)
     information = information_fraction(pairs, tested)
     # Harm to a guardrail is watched at every look whatever the plan, so it needs a bound that allows that.
     watched = (pairs["role"] == "guardrail").to_numpy() & (method != "group_sequential")
@@ -97,7 +98,7 @@ def follow(pairs: pl.DataFrame, tested: Tested) -> Looks:
     bound = np.where(grouped, z_bound, bound)
     over = grouped & known & (_normal_size(tested, pairs["alternative"].to_numpy()) >= z_bound)
     crossed |= _along(np.logical_or, over, series) & grouped
-    again, has = _at_bounds(pairs, tested, bound)
+    again, has = _at_bounds(pairs, tested, bound, histograms)
     return Looks(
         np.where(anytime, low, np.where(has, again.ci_low, np.nan)),
         np.where(anytime, high, np.where(has, again.ci_high, np.nan)),
@@ -230,9 +231,11 @@ def _normal_size(tested: Tested, alternative: np.ndarray[Any, Any]) -> FloatArra
     return -special.ndtri_exp(t_log_sf(signed, tested.comparison.df))
 
 
-def _at_bounds(pairs: pl.DataFrame, tested: Tested, bound: FloatArray) -> tuple[Comparison, BoolArray]:
+def _at_bounds(
+    pairs: pl.DataFrame, tested: Tested, bound: FloatArray, histograms: pl.DataFrame | None
+) -> tuple[Comparison, BoolArray]:
     """The same tests at the level whose quantile is the bound, and where there is such a level."""
     one_sided = pairs["alternative"].to_numpy() != "two-sided"
     tail = special.ndtr(-bound) * np.where(one_sided, 1.0, 2.0)
     has = np.isfinite(bound) & (tail > SMALLEST_LEVEL) & (tested.comparison.status == Reason.OK)
-    return compare_pairs(pairs, np.where(has, tail, 0.5)).comparison, has
+    return compare_pairs(pairs, np.where(has, tail, 0.5), histograms).comparison, has

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
-from analysis.statistics.moments import JointMoments, Moments
-from analysis.statistics.ratios import linearised
+from analysis.statistics.moments import JointMoments
 
 if TYPE_CHECKING:
     from datetime import date
+
+    import numpy as np
 
 _LETTERS = "ydxw"
 SUMS = tuple(f"sum_{a}" for a in _LETTERS) + tuple(
@@ -94,21 +94,3 @@ def successes(rows: pl.DataFrame, suffix: str = "") -> tuple[np.ndarray, np.ndar
     """Units that succeeded and units, of 0/1 metrics."""
     part = rows.select(pl.col(f"sum_y{suffix}").cast(pl.Float64), pl.col(f"n{suffix}").cast(pl.Float64))
     return part.to_series(0).to_numpy(), part.to_series(1).to_numpy()
-
-
-def arm_moments(rows: pl.DataFrame) -> tuple[Moments, np.ndarray]:
-    """Each arm's own value per row: mean or ratio with the variance of a unit's (linearised) value.
-
-    Returns:
-        Moments of shape (rows,) and the standard error of the value; NaN where a ratio has no denominator.
-    """
-    joint = moments(rows, "yd")
-    plain = joint.variable(0)
-    is_ratio = rows["is_ratio"].to_numpy()
-    mean, m2 = plain.mean.copy(), plain.m2.copy()
-    if is_ratio.any():
-        with np.errstate(divide="ignore", invalid="ignore"):
-            line = linearised(joint.take(is_ratio)).variable(0)
-        mean[is_ratio], m2[is_ratio] = line.mean, line.m2
-    arm = Moments(plain.n, mean, m2)
-    return arm, np.sqrt(arm.variance_of_mean)

@@ -44,8 +44,8 @@ def split_rows(
         .group_by(*_PLACE, "exposure_day", "phase", "variant_id")
         .agg(pl.col("units").sum())
     )
-    known = weights.select("experiment_id").unique()
-    cells = cells.join(known, on="experiment_id", how="semi")
+    # An exposure outside every phase has no expectation; it is counted where it was lost.
+    cells = cells.join(weights, on=["experiment_id", "phase"], how="semi")
     if cells.is_empty():
         return pl.DataFrame()
     places = cells.select(_PLACE).unique().sort(_PLACE).with_row_index("place")

@@ -46,6 +46,9 @@ METRICS = {
     "conversion": metric("conversion", kind="proportion", test="proportion", unit="share", scale_y=1),
     "ctr": metric("ctr", kind="ratio", test="ratio", denominator="views", scale_y=1),
     "errors": metric("errors", direction="decrease", scale_y=1),
+    "revenue_p90": metric("revenue_p90", kind="percentile", test="percentile", percentile=0.9),
+    "revenue_rank": metric("revenue_rank", test="mann_whitney"),
+    "revenue_ks": metric("revenue_ks", test="ks"),
 }
 
 
@@ -57,6 +60,7 @@ class World:
         (folder / "experiments").mkdir()
         (folder / "project.yaml").write_text("first_day: 2026-01-05\n")
         self.statistics: list[dict] = []
+        self.histograms: list[dict] = []
         self.daily: list[dict] = []
 
     def define(self, identifier: str = "cta", **changes) -> None:
@@ -125,6 +129,15 @@ class World:
                     sum(p * q for p, q in zip(arrays[a], arrays[b], strict=True)) if both else None
                 )
         self.statistics.append(row)
+
+    def histogram(self, variant: str, values, metric: str, cut_off: date = date(2026, 1, 25)) -> None:
+        """Add an arm's value histogram beside its statistics."""
+        scaled = np.round(np.asarray(values) * SCALE).astype(np.int64)
+        self.values(variant, scaled, metric=metric, cut_off=cut_off)
+        place = {"cut_off": cut_off, "experiment_id": "cta", "segment": "all", "segment_level": "all"}
+        for value, units in zip(*np.unique(scaled, return_counts=True), strict=True):
+            cell = {"metric": metric, "variant_id": variant, "value": int(value), "units": int(units)}
+            self.histograms.append({**place, **cell})
 
     def exposures(
         self,

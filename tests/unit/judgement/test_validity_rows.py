@@ -154,6 +154,39 @@ def test_a_step_that_loses_one_arm_is_named(valued):
     assert row(validity, "loss:invalid_variation")["p_value"] is None
 
 
+def test_losses_and_crossovers_after_the_cut_off_do_not_count(valued):
+    valued.exposures({"control": 1_000, "red": 1_000}, crossovers={"control": 90, "red": 10})
+    later = date(2026, 1, 26)
+    losses = pl.DataFrame(
+        {
+            "experiment_id": ["cta", "cta"],
+            "variant_id": ["control", "red"],
+            "step": ["bot_filter", "bot_filter"],
+            "units": [20, 500],
+            "event_day": [date(2026, 1, 6), later],
+        }
+    )
+    crossovers = pl.DataFrame(
+        {
+            "experiment_id": ["cta", "cta"],
+            "variant_id": ["control", "control"],
+            "exposure_day": [date(2026, 1, 6)] * 2,
+            "crossed_day": [date(2026, 1, 7), later],
+            "phase": [0, 0],
+            "units": [10, 80],
+        }
+    )
+    validity = valued.judge(CUT_OFF, losses=losses, crossovers=crossovers).validity
+    assert row(validity, "loss:bot_filter")["observed"] == "20 / 0"
+    assert row(validity, "crossovers")["observed"] == "10 / 0"
+
+
+def test_an_exposure_outside_every_phase_is_no_expectation(valued):
+    valued.exposures({"control": 100, "red": 100})
+    valued.exposures({"control": 50}, phase=-1)
+    assert row(valued.judge().validity, "srm")["observed"] == "100 / 100"
+
+
 def test_one_experiment_without_exposure_does_not_disturb_another(valued):
     valued.define("empty")
     valued.exposures({"control": 100, "red": 100})
