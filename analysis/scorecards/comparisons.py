@@ -140,27 +140,27 @@ def tick_labels(axis: Axis) -> list[tuple[Tick, str]]:
 def reading(
     row: Row, *, sequential: bool, alpha: float, margin: float | None = None, role: str = ""
 ) -> Reading:
-    """What the interval says: better, worse, unclear; for guardrails with a margin, whether harm is out."""
-    low, high = interval_of(row, sequential=sequential)
+    """What the intervals say: better, worse or unclear; for guardrails, whether harm is shown or excluded."""
+    guardrail = role == "guardrail"
+    low, high = interval_of(row, sequential=sequential or guardrail)
+    inner = row.get("lift_rel_low"), row.get("lift_rel_high")
     if low is None or high is None:
-        low, high = absolute_interval_of(row, sequential=sequential)
-        margin = None
-    if low is None or high is None:
+        low, high = absolute_interval_of(row, sequential=sequential or guardrail)
+        inner, margin = (low, high), None
+    if low is None or high is None or inner[0] is None or inner[1] is None:
         return Reading("unclear", "·", "unclear")
-    worst, best = (low, high) if direction_sign(row.get("direction")) > 0 else (-high, -low)
-    guarded = role == "guardrail" and margin is not None
-    adjusted = row.get("p_adjusted")
-    if guarded and margin is not None and worst > -margin:
-        said = Reading("good", "✓", "within margin")
-    elif worst <= 0 <= best:
-        said = Reading("unclear", "·", "not yet safe" if guarded else "unclear")
-    elif not sequential and adjusted is not None and adjusted >= alpha:
-        said = Reading("unclear", "·", "unclear after correction")
-    elif worst > 0:
-        said = Reading("good", "▲" if low > 0 else "▼", "better")
-    else:
-        said = Reading("bad", "▲" if low > 0 else "▼", "worse")
-    return said
+    sign = direction_sign(row.get("direction"))
+    worst, best = (low, high) if sign > 0 else (-high, -low)
+    mark = "▲" if low > 0 else "▼"
+    if guardrail and margin is not None:
+        if (inner[0] if sign > 0 else -inner[1]) > -margin:
+            return Reading("good", "✓", "within margin")
+        return Reading("bad", mark, "harmed") if best < -margin else Reading("unclear", "·", "not yet safe")
+    if worst <= 0 <= best or (sequential and row.get("seq_crossed") is False):
+        return Reading("unclear", "·", "no harm seen" if guardrail else "unclear")
+    if not sequential and not guardrail and (row.get("p_adjusted") or 0.0) > alpha:
+        return Reading("unclear", "·", "unclear after correction")
+    return Reading("good", mark, "better") if worst > 0 else Reading("bad", mark, "worse")
 
 
 def _means(control: float | None, arm: float | None, metric: MetricView) -> tuple[str, str]:
@@ -179,6 +179,7 @@ def cells(
     sequential: bool,
     alpha: float,
     margin: float | None = None,
+    valid: bool = True,
 ) -> Cells:
     """One comparison as text, by the rules of `format`."""
     ok = row["status"] == "ok"
@@ -199,6 +200,8 @@ def cells(
     lift = rel(row.get("lift_rel"), half)
     between = fmt.between(rel(low, half), rel(high, half)) if half is not None and bounded else "unbounded"
     said = reading(row, sequential=sequential, alpha=alpha, margin=margin, role=row.get("role", ""))
+    if not valid:
+        said = Reading("unclear", "✕", "not valid")
     bar = None
     if ok and row.get("lift_rel") is not None:
         bar = axis.bar(row["lift_rel"], low, high, (seq_low, seq_high) if sequential else (None, None))
@@ -266,6 +269,8 @@ def build_table(
     metrics: Mapping[str, MetricView],
     rows: Sequence[Row],
     links: Mapping[str, str],
+    *,
+    valid: bool,
 ) -> MetricTable:
     """The metric table from the rows of the whole population and the default analysis.
 
@@ -274,6 +279,7 @@ def build_table(
         metrics: Metric views by name.
         rows: Current comparisons (segment ``all``, analysis ``default``), the control's own rows included.
         links: Parts of the site that exist.
+        valid: Whether no check fails; where one does, no arm is called better or worse.
     """
     sequential = experiment.plan.method in SEQUENTIAL_METHODS
     compared = [row for row in rows if row.get("comparison") is not None]
@@ -310,6 +316,7 @@ def build_table(
                             sequential=sequential,
                             alpha=experiment.plan.alpha,
                             margin=margin,
+                            valid=valid,
                         )
                         for row in own
                     ],

@@ -140,31 +140,15 @@ def effect_words(row: Row, metric: MetricView, *, sequential: bool) -> str:
     return f"{lift} ({level} interval {lower} to {upper})"
 
 
-def _verdict(decision: Row | None, row: Row, arm: str, *, sequential: bool) -> tuple[str, str, str]:
-    """Tone, code and words of the verdict of a valid experiment with a computed primary comparison."""
-    low, high = interval_of(row, sequential=sequential)
-    if low is None or high is None:
-        low, high = absolute_interval_of(row, sequential=sequential)
-    sign = direction_sign(row.get("direction"))
-    clear = low is not None and high is not None and (low > 0 or high < 0)
-    better = clear and low is not None and (low > 0) == (sign > 0)
-    kind = decision["decision"] if decision else "none"
-    action = str(decision.get("action") or "") if decision else ""
-    stopped = {
-        "better": ("good", "win", f"{arm} wins."),
-        "worse": ("bad", "loss", f"{arm} loses."),
-        "open": ("unclear", "flat", "No clear difference."),
-    }
-    state = ("better" if better else "worse") if clear else "open"
-    if kind == "stop":
-        return ("bad", "loss", f"Stop: {arm} does harm.") if "harm" in action else stopped[state]
-    moving = {
-        "continue": ("unclear", "running", "Keep running: no verdict yet."),
-        "extend": ("unclear", "extend", "Extend: too early to decide."),
-        "modify": ("unclear", "modify", f"Modify {arm}: not good enough."),
-        "inconclusive": ("unclear", "flat", "Inconclusive."),
-    }
-    return moving.get(kind, ("unclear", "none", "No decision yet."))
+def _verdict(decision: Row | None, arm: str) -> tuple[str, str, str]:
+    """Tone, code and words of the verdict: those of the decision's first reason, else of the decision itself."""
+    if decision is None:
+        return "unclear", "none", "No decision yet."
+    reasons = decision.get("reasons") or [""]
+    found = wording.VERDICTS.get(str(reasons[0])) or wording.DECISIONS.get(
+        decision["decision"], ("unclear", "none", "No decision yet.")
+    )
+    return found[0], found[1], found[2].format(arm=arm)
 
 
 def build(
@@ -202,7 +186,7 @@ def build(
     effect = f"{label} {effect_words(row, metric, sequential=sequential)}."
     if worst == "fail":
         return Headline("blocked", "invalid", "No verdict.", f"Do not use: {effect}", validity)
-    tone, code, verdict = _verdict(decision, row, arm, sequential=sequential)
+    tone, code, verdict = _verdict(decision, arm)
     return Headline(tone, code, verdict, effect, validity)
 
 

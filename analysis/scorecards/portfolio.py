@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 VERDICTS = {
     "win": "Win",
     "loss": "Loss",
+    "harm": "Harm",
+    "clean": "Clean A/A",
+    "investigate": "Investigate",
     "flat": "No clear difference",
     "running": "Keep running",
     "extend": "Extend",
@@ -153,7 +156,7 @@ def build(summaries: Sequence[Summary]) -> Portfolio:
     axis = _axis(summaries)
     ordered = sorted(summaries, key=lambda s: (s.status != "running", s.name.casefold(), s.id))
     codes = [s.code for s in summaries]
-    decided = sum(codes.count(code) for code in ("win", "loss", "flat"))
+    decided = sum(codes.count(code) for code in ("win", "loss", "harm", "flat"))
     wins = codes.count("win")
     attention = sum(s.worst == "fail" for s in summaries)
     tiles = [
@@ -162,7 +165,11 @@ def build(summaries: Sequence[Summary]) -> Portfolio:
             fmt.count(len(summaries)),
             f"{sum(s.status == 'running' for s in summaries)} running",
         ),
-        ("Decided", fmt.count(decided), f"{fmt.count(wins)} won, {codes.count('loss')} lost"),
+        (
+            "Decided",
+            fmt.count(decided),
+            f"{fmt.count(wins)} won, {codes.count('loss') + codes.count('harm')} lost",
+        ),
         ("Win rate", fmt.setting(wins / decided) if decided else fmt.MISSING, "of decided experiments"),
         ("Need attention", fmt.count(attention), "not valid, or broken"),
     ]

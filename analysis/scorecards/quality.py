@@ -38,13 +38,18 @@ class ReasonLine:
 
 @dataclass(frozen=True, slots=True)
 class DayLine:
-    """One calendar day between the first and the last; a day without events is there too."""
+    """One calendar day between the first and the last; a day without events is there too.
+
+    `width` is its size relative to the fullest day, `left` and `share` its place in the row of days, in %.
+    """
 
     day: str
     iso: str
     rows: int | None
     rows_words: str
     width: float
+    left: float
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +89,14 @@ def _days(rows: Sequence[Row]) -> list[DayLine]:
     first, last = min(known), max(known)
     top = max(known.values()) or 1
     lines = []
-    for offset in range((last - first).days + 1):
+    number = (last - first).days + 1
+    for offset in range(number):
         day = first + timedelta(days=offset)
         rows_of = known.get(day)
         words = fmt.count(rows_of) if rows_of else "no events"
-        lines.append(
-            DayLine(fmt.day(day), day.isoformat(), rows_of, words, round(100 * (rows_of or 0) / top, 2))
-        )
+        width, left, share = 100 * (rows_of or 0) / top, 100 * offset / number, 80 / number
+        places = [round(value, 3) for value in (width, left, share)]
+        lines.append(DayLine(fmt.day(day), day.isoformat(), rows_of, words, *places))
     return lines
 
 

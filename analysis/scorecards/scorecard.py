@@ -212,12 +212,13 @@ def _checks(rows: Sequence[Row]) -> list[Check]:
 
 def _check(row: Row) -> Check:
     segment = row.get("segment") or "all"
-    figures = []
-    if row.get("observed") is not None:
-        figures.append(f"observed {row['observed']}")
-    if row.get("expected") is not None:
-        figures.append(f"expected {row['expected']}")
-    if row.get("p_value") is not None:
+    sentence = row.get("sentence") or ""
+    figures = [
+        f"{name} {row[name]}"
+        for name in ("observed", "expected")
+        if row.get(name) and row[name] not in sentence
+    ]
+    if row.get("p_value") is not None and "p = " not in sentence:
         figures.append(f"p = {fmt.p_value(row['p_value'])}")
     status = row["status"]
     return Check(
@@ -225,7 +226,7 @@ def _check(row: Row) -> Check:
         status_word=wording.words(status, wording.STATUS_WORDS),
         name=wording.check_name(row["check"]),
         scope="" if segment == "all" else f"{segment}: {row.get('segment_level')}",
-        sentence=row.get("sentence") or "",
+        sentence=sentence,
         figures=", ".join(figures),
         advice=wording.check_advice(row["check"]) if status in {"warn", "fail"} else "",
         row=row,
@@ -427,7 +428,9 @@ def _funnels(
     return found
 
 
-def _segments(experiment: ExperimentView, metric: MetricView, current: Sequence[Row]) -> Segments | None:
+def _segments(
+    experiment: ExperimentView, metric: MetricView, current: Sequence[Row], *, valid: bool
+) -> Segments | None:
     rows = [
         row
         for row in current
@@ -464,6 +467,7 @@ def _segments(experiment: ExperimentView, metric: MetricView, current: Sequence[
                                 axis,
                                 sequential=sequential,
                                 alpha=experiment.plan.alpha,
+                                valid=valid,
                             )
                             for row in sorted(
                                 levels[level], key=lambda row: order.get(row["variant_id"], 999)
@@ -485,7 +489,7 @@ def _segments(experiment: ExperimentView, metric: MetricView, current: Sequence[
 
 
 def _other_analyses(
-    experiment: ExperimentView, metric: MetricView, current: Sequence[Row], table: MetricTable
+    experiment: ExperimentView, metric: MetricView, current: Sequence[Row], table: MetricTable, *, valid: bool
 ) -> list[tuple[str, Cells]]:
     """The primary metric under the other declared analyses, to be read beside the default."""
     rows = [
@@ -508,6 +512,7 @@ def _other_analyses(
                 table.axis,
                 sequential=table.sequential,
                 alpha=experiment.plan.alpha,
+                valid=valid,
             ),
         )
         for row in rows
@@ -588,7 +593,8 @@ def build(
         links: Parts of the site that exist.
     """
     whole = _whole(facts.current)
-    table = build_table(experiment, metrics, whole, links)
+    valid = headline.worst_status(facts.validity) != "fail"
+    table = build_table(experiment, metrics, whole, links, valid=valid)
     first = next((entry for entry in experiment.metrics if entry.role == "primary"), None)
     metric = metric_view(metrics, first.metric if first else "")
     primary_rows = [row for row in whole if first and row["metric"] == first.metric]
@@ -616,6 +622,7 @@ def build(
             axis,
             sequential=table.sequential,
             alpha=experiment.plan.alpha,
+            valid=valid,
         )
     exposures = _total_exposures(facts.exposures)
     by_arm: dict[str, int] = {}
@@ -635,7 +642,7 @@ def build(
         for group in table.groups
         for block in group.blocks
         for cell in block.cells
-        if block.metric.name == metric.name and cell.row.get("prob_beat") is not None
+        if valid and block.metric.name == metric.name and cell.row.get("prob_beat") is not None
     ]
     code_hashes = sorted({row["code_hash"] for row in facts.current if row.get("code_hash")})
     identity = experiment.id
@@ -656,9 +663,9 @@ def build(
         charts=charts,
         kept=_kept(experiment, facts.losses, primary_rows, by_arm),
         set_aside=_set_aside(experiment, facts.losses),
-        others=_other_analyses(experiment, metric, facts.current, table),
+        others=_other_analyses(experiment, metric, facts.current, table, valid=valid),
         funnels=_funnels(experiment, metrics, facts.funnels),
-        segments=_segments(experiment, metric, facts.current),
+        segments=_segments(experiment, metric, facts.current, valid=valid),
         bayes=bayes,
         plan=_plan(experiment, whole),
         log=[

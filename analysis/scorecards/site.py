@@ -16,6 +16,7 @@ from analysis.scorecards.scorecard import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
     import polars as pl
 
@@ -67,12 +68,12 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _by_experiment(frame: pl.DataFrame) -> dict[str, list[Row]]:
-    """Rows by experiment, in the frame's order sorted by cut-off where it has one."""
+def _by_experiment(frame: pl.DataFrame, day: str = "", known: date | None = None) -> dict[str, list[Row]]:
+    """Rows by experiment, sorted by the day's column; rows of days that are not known yet are left out."""
     if frame.is_empty():
         return {}
-    if "cut_off" in frame.columns:
-        frame = frame.sort("cut_off", maintain_order=True)
+    if day in frame.columns:
+        frame = frame.filter(frame[day] <= known).sort(day, maintain_order=True)
     parts = frame.partition_by("experiment_id", as_dict=True, maintain_order=True)
     return {str(key[0]): part.to_dicts() for key, part in parts.items()}
 
@@ -107,11 +108,12 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
         Pages in a fixed order; the same inputs give the same text.
     """
     environment = _environment()
-    comparisons = _by_experiment(inputs.comparisons)
-    validity = _by_experiment(inputs.validity)
-    decisions = _by_experiment(inputs.decisions)
-    exposures = _by_experiment(inputs.daily_exposures)
-    losses = _by_experiment(inputs.losses)
+    known = inputs.cut_off
+    comparisons = _by_experiment(inputs.comparisons, "cut_off", known)
+    validity = _by_experiment(inputs.validity, "cut_off", known)
+    decisions = _by_experiment(inputs.decisions, "cut_off", known)
+    exposures = _by_experiment(inputs.daily_exposures, "exposure_day", known)
+    losses = _by_experiment(inputs.losses, "event_day", known)
     funnels = _by_experiment(inputs.funnels)
     cut_off = inputs.cut_off.isoformat()
     shared = {"cut_off": cut_off, "links": inputs.links}

@@ -33,6 +33,31 @@ CHECK_ADVICE = {
     "pre_period": "The arms differed before they were treated: read CUPED figures, check the split.",
 }
 
+#: First reason of a decision to tone, code and headline.
+VERDICTS = {
+    "primary_improved": ("good", "win", "{arm} wins."),
+    "primary_harmed": ("bad", "loss", "{arm} loses."),
+    "guardrail_harmed": ("bad", "harm", "{arm} does harm."),
+    "guardrail_not_cleared": ("unclear", "flat", "{arm} may not be safe."),
+    "effect_below_minimum": ("unclear", "flat", "No effect worth having."),
+    "no_difference_found": ("unclear", "flat", "No clear difference."),
+    "aa_clean": ("good", "clean", "No difference, as it should be."),
+    "aa_difference": ("bad", "investigate", "The arms differ: investigate."),
+    "below_min_sample": ("waiting", "too_early", "Too early to tell."),
+    "underpowered": ("unclear", "extend", "Extend: not yet clear."),
+    "whole_weeks": ("unclear", "running", "Keep running."),
+    "collecting": ("unclear", "running", "Keep running."),
+}
+
+#: The same for a decision whose first reason is not known here.
+DECISIONS = {
+    "continue": ("unclear", "running", "Keep running."),
+    "stop": ("unclear", "flat", "Stop."),
+    "extend": ("unclear", "extend", "Extend."),
+    "modify": ("unclear", "modify", "Modify."),
+    "inconclusive": ("unclear", "flat", "Inconclusive."),
+}
+
 ANALYSES = {"crossovers_excluded": "Without units seen in two arms"}
 
 STATUS_WORDS = {"pass": "Pass", "warn": "Warning", "fail": "Fail", "not_applicable": "Not applicable"}

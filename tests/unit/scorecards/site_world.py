@@ -305,25 +305,42 @@ class World:
                     "status": status,
                     "statistic": 1.2,
                     "p_value": p,
-                    "observed": None,
-                    "expected": None,
+                    "observed": "24,112 / 23,890",
+                    "expected": "24,001 / 24,001",
                     "reason": None,
                     "sentence": sentence,
                 }
             )
+        of_whole = self.validity[-5]
+        for segment, level in (("country", "US"), ("country", "CA"), ("platform", "ios")):
+            self.validity.append(
+                of_whole
+                | {
+                    "segment": segment,
+                    "segment_level": level,
+                    "status": "pass",
+                    "p_value": 0.3,
+                    "sentence": "Alike.",
+                }
+            )
+        reasons = {"continue": "collecting", "extend": "underpowered", "harm": "guardrail_harmed"}
         for cut_off, said in ((START + dt.timedelta(days=13), "continue"), (CUT_OFF, decision)):
+            kind, reason = "stop" if said in {"win", "loss", "harm"} else said, reasons.get(said, "")
+            if said in {"win", "loss"}:
+                reason = "primary_improved" if said == "win" else "primary_harmed"
             words = {
-                "stop": "Stop and ship the arm named above.",
-                "continue": "Let it run to the next planned look.",
+                "win": "Ship it: the primary metric rose, and no guardrail is harmed.",
+                "loss": "Roll back: the primary metric fell.",
+                "continue": "Keep running: day 14 of 28, and nothing may be concluded yet.",
             }
             self.decisions.append(
                 {
                     "experiment_id": view.id,
                     "cut_off": cut_off,
-                    "decision": said,
-                    "action": said,
-                    "variant_id": arms[-1] if said == "stop" else None,
-                    "reasons": ["planned_look"],
+                    "decision": kind,
+                    "action": {"win": "ship", "loss": "roll_back"}.get(said, "wait"),
+                    "variant_id": {"win": arms[-1], "loss": arms[0]}.get(said),
+                    "reasons": [reason],
                     "sentence": words.get(said, "See the reasons."),
                 }
             )
@@ -433,13 +450,13 @@ def demo() -> World:
         "session_seconds": 0.01,
     }
     world.add(
-        experiment("checkout_cta", name="Checkout button colour", status="completed"), win, decision="stop"
+        experiment("checkout_cta", name="Checkout button colour", status="completed"), win, decision="win"
     )
-    world.add(experiment("price_page"), {"checkout_conversion": -0.06}, decision="stop")
+    world.add(experiment("price_page"), {"checkout_conversion": -0.06}, decision="loss")
     world.add(experiment("search_rank"), {"checkout_conversion": 0.01})
     world.add(experiment("srm_world", name="New onboarding"), win, srm="fail")
     world.add(experiment("warned"), win, srm="warn", decision="extend")
-    world.add(experiment("plain_fixed", plan=PlanView("fixed")), win, history=False, decision="stop")
+    world.add(experiment("plain_fixed", plan=PlanView("fixed")), win, history=False, decision="win")
     fourteen = ("control", *(f"arm_{i:02d}" for i in range(1, 14)))
     world.add(experiment("fourteen_arms", fourteen), win, units=9000)
     entries, views = many_metrics(60)

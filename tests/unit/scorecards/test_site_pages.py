@@ -55,12 +55,12 @@ def first_words(path: str) -> str:
 @pytest.mark.parametrize(
     ("experiment", "verdict", "validity"),
     [
-        ("checkout_cta", "Red wins.", "Valid: all 5 checks pass."),
-        ("price_page", "Red loses.", "Valid: all 5 checks pass."),
-        ("search_rank", "Keep running: no verdict yet.", "Valid: all 5 checks pass."),
+        ("checkout_cta", "Red wins.", "Valid: all 6 checks pass."),
+        ("price_page", "Red loses.", "Valid: all 6 checks pass."),
+        ("search_rank", "Keep running.", "Valid: all 6 checks pass."),
         ("srm_world", "No verdict.", "Not valid: sample ratio fails."),
-        ("warned", "Extend: too early to decide.", "Valid, with 2 warnings."),
-        ("long_name", "Keep running: no verdict yet.", "Valid: all 5 checks pass."),
+        ("warned", "Extend: not yet clear.", "Valid, with 2 warnings."),
+        ("long_name", "Keep running.", "Valid: all 6 checks pass."),
     ],
 )
 def test_thirty_words_hold_verdict_effect_interval_and_validity(experiment, verdict, validity):
