@@ -212,7 +212,9 @@ def crossing_probabilities(
     filled = np.nan_to_num(flat)
     up = np.zeros(flat.shape)
     down = np.zeros(flat.shape)
-    for rows, nodes in batches(flat, taken):
+    centre = theta[:, None] * np.sqrt(filled)
+    width = np.minimum(u, centre + REACH) - np.maximum(low, centre - REACH)
+    for rows, nodes in batches(flat, taken, 0.5 * np.nan_to_num(width)):
         walk = Walk.start(theta[rows], nodes)
         for k in range(looks):
             here = taken[rows, k]

@@ -16,7 +16,7 @@ from analysis.statistics.group_sequential import (
     lan_demets_bounds,
 )
 from analysis.statistics.padded import as_padded
-from analysis.statistics.recursive_integration import Walk, batches, looks_taken
+from analysis.statistics.recursive_integration import REACH, Walk, batches, looks_taken
 from analysis.statistics.roots import rowwise_root
 from analysis.statistics.spending import spending_function
 from analysis.statistics.status import Reason, blank, quiet
@@ -261,7 +261,8 @@ class _FutilityPlan:
         lower = -upper
         missing = np.zeros(drift.shape)
         filled = np.nan_to_num(self.fraction)
-        for rows, nodes in batches(self.fraction, self.taken):
+        reach = 0.5 * (REACH + np.minimum(self.fixed_upper, REACH))
+        for rows, nodes in batches(self.fraction, self.taken, reach):
             null = Walk.start(np.zeros(rows.size), nodes)
             other = Walk.start(drift[rows], nodes)
             for k in range(filled.shape[1]):
