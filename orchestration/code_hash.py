@@ -23,7 +23,7 @@ def code_hash() -> str:
 def commit() -> str:
     """The checked-out commit; empty outside a repository."""
     done = subprocess.run(
-        ["git", "rev-parse", "HEAD"],  # noqa: S607
+        ["git", "rev-parse", "HEAD"],
         cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,

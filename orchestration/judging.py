@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -49,20 +48,7 @@ _DAY_HASHES = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedDays:
-    """What `judge_outstanding` did.
-
-    Attributes:
-        cut_offs: Cut-offs judged anew, oldest first; empty when nothing had changed.
-        broken: Rows that violate an invariant, one row each with its rule; empty when all hold.
-    """
-
-    cut_offs: tuple[date, ...]
-    broken: pl.DataFrame
-
-
-def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> JudgedDays:
+def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> list[date]:
     """Judge every cut-off from the first one whose inputs changed, and replace its rows.
 
     Methods that look repeatedly depend on the looks before, so a changed day is followed by all later ones. Equal
@@ -73,12 +59,12 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
         definitions: The catalogue and its metrics.
 
     Returns:
-        What was judged and whether its rows are sound. Unsound rows are kept out of the tables.
+        Cut-offs judged anew, oldest first; empty when nothing had changed.
     """
     _prepare(connection)
     cut_offs = _changed_cut_offs(connection)
     if not cut_offs:
-        return JudgedDays((), pl.DataFrame())
+        return []
     judged = judge_cut_offs(
         connection.sql("from fct_sufficient_statistics").pl(),
         connection.sql("from fct_daily_exposures").pl(),
@@ -89,10 +75,13 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
         losses=connection.sql("from fct_losses where event_day is not null").pl(),
         code_hash=code_hash(),
     )
-    broken = violations(judged.comparisons, judged.validity, judged.decisions)
-    if broken.is_empty():
-        _replace(connection, judged, cut_offs[0])
-    return JudgedDays(tuple(cut_offs), broken)
+    _replace(connection, judged, cut_offs[0])
+    return cut_offs
+
+
+def broken_results(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """The judged rows that break an invariant, each with its rule; empty when all hold."""
+    return violations(*(connection.sql(f"from results.{name}").pl() for name in _TABLES))
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:

@@ -17,19 +17,19 @@ def frontier(connection: duckdb.DuckDBPyConnection) -> date | None:
     """The last day that was built; none before the first run."""
     if not has_table(connection, "work", "state"):
         return None
-    row = connection.execute("select value from work.state where key = 'frontier'").fetchone()
-    return date.fromisoformat(row[0]) if row else None
+    rows = connection.execute("select value from work.state where key = 'frontier'").fetchall()
+    return date.fromisoformat(rows[0][0]) if rows else None
 
 
 def last_complete_day(connection: duckdb.DuckDBPyConnection) -> date | None:
     """The newest event day that ended before the newest recorded arrival; none when nothing has landed."""
-    row = connection.execute(
+    rows = connection.execute(
         """
         select max(event_day) from landing.days
         where event_day + 1 <= (select max(arrived_at) from landing.manifest where status <> 'unreadable')
         """
-    ).fetchone()
-    day: date | None = row[0] if row else None
+    ).fetchall()
+    day: date | None = rows[0][0]
     return day
 
 
@@ -46,13 +46,11 @@ def outstanding_days(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]
         return None
     owed = connection.execute(
         "select 1 from landing.touched_units where event_day <= ? limit 1", [built]
-    ).fetchone()
+    ).fetchall()
     return (built, built) if owed else None
 
 
 def _first_landed_day(connection: duckdb.DuckDBPyConnection) -> date:
     """The project's first day: windows and covariates are counted from there."""
-    row = connection.execute("select value from catalog.settings where key = 'first_day'").fetchone()
-    if row is None:
-        raise LookupError("catalog.settings has no first_day")
-    return date.fromisoformat(row[0])
+    rows = connection.execute("select value from catalog.settings where key = 'first_day'").fetchall()
+    return date.fromisoformat(rows[0][0])

@@ -65,7 +65,7 @@ def insert_frame(connection: duckdb.DuckDBPyConnection, table: str, frame: pl.Da
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
     """Whether a table or view of that name exists."""
-    row = connection.execute(
+    rows = connection.execute(
         "select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]
-    ).fetchone()
-    return row is not None
+    ).fetchall()
+    return bool(rows)

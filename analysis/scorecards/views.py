@@ -38,7 +38,11 @@ def experiment_view(experiment: Experiment, source: str) -> ExperimentView:
         end=experiment.end,
         arms=[
             ArmView(
-                variant.id, variant.name or variant.id, variant.control, weights.get(variant.id, 0.0), variant.config
+                variant.id,
+                variant.name or variant.id,
+                variant.control,
+                weights.get(variant.id, 0.0),
+                variant.config,
             )
             for variant in experiment.variants
         ],
@@ -69,7 +73,11 @@ def experiment_view(experiment: Experiment, source: str) -> ExperimentView:
 def metric_view(metric: MetricDefinition) -> MetricView:
     """What the pages say of a metric."""
     start, end = duration_text(metric.window_start), metric.window_end
-    window = f"from {start} after exposure on" if end is None else f"{start} to {duration_text(end)} after exposure"
+    window = (
+        f"from {start} after exposure on"
+        if end is None
+        else f"{start} to {duration_text(end)} after exposure"
+    )
     return MetricView(
         metric.name, metric.label, metric.description, metric.kind, metric.unit, metric.direction, window
     )

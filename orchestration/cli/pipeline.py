@@ -119,4 +119,4 @@ def _require_order(first: date, last: date) -> None:
 
 def _report(home: Home, started: float) -> None:
     print(f"finished in {time.monotonic() - started:.1f} s", file=sys.stderr)
-    print(home.site / "index.html")
+    print(home.site / "current" / "index.html")

@@ -1,0 +1,79 @@
+"""What leaves the system: allocation configs for SDKs, and the site for people."""
+
+import json
+from datetime import date
+
+import dagster as dg
+
+from analysis.scorecards import render_site
+from orchestration.dbt_docs import ensure_docs
+from orchestration.exporting import export_configs
+from orchestration.loading import read_definitions
+from orchestration.partitions import DAILY
+from orchestration.paths import catalog_dir
+from orchestration.resources.home import HomeResource
+from orchestration.site import publish_site
+from orchestration.site.inputs import site_inputs
+from orchestration.warehouse import writer
+
+GROUP = "publishing"
+OWNERS = ["team:experimentation"]
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"json", "parquet"},
+    owners=OWNERS,
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=["judged_results", "fct_assignments"],
+    pool="warehouse",
+)
+def allocation_configs(home: HomeResource) -> dg.MaterializeResult[None]:
+    """A version of `exports/`: `ufc.json`, unit lists, results and decisions; `current` switches last."""
+    place = home.open()
+    with writer(place.warehouse) as connection:
+        version = export_configs(place, connection, read_definitions())
+    changes = {
+        name: entry["diff"]
+        for name, entry in version.manifest["experiments"].items()
+        if entry["change"] != "unchanged"
+    }
+    return dg.MaterializeResult(
+        metadata={
+            "version": version.version,
+            "new": version.changed,
+            "path": dg.MetadataValue.path(version.path),
+            "changes": dg.MetadataValue.md(f"```json\n{json.dumps(changes, indent=1)}\n```"),
+        }
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"jinja", "html"},
+    owners=OWNERS,
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=["judged_results", "allocation_configs", "fct_value_histograms"],
+    pool="warehouse",
+)
+def scorecards(home: HomeResource) -> dg.MaterializeResult[None]:
+    """The published site: one scorecard an experiment, the portfolio, data quality, dbt's docs."""
+    place = home.open()
+    folders = {"dbt": ensure_docs(place)}
+    quality = place.root / "data-docs"
+    if quality.is_dir():
+        folders["data-docs"] = quality
+    links = {name: f"{name}/index.html" for name in folders}
+    with writer(place.warehouse) as connection:
+        inputs = site_inputs(connection, read_definitions(), catalog_dir(), links)
+    published = publish_site(place.site, render_site(inputs), folders)
+    return dg.MaterializeResult(
+        metadata={
+            "site": dg.MetadataValue.path(published.index),
+            "pages written": published.written,
+            "pages unchanged": published.linked,
+            "cut-off": date.isoformat(inputs.cut_off),
+        }
+    )

@@ -1,0 +1,92 @@
+"""The warehouse and the catalogue as the site's inputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from analysis.scorecards import FailedDefinition, Provenance, SiteInputs
+from analysis.scorecards.views import experiment_view, metric_view
+from orchestration.code_hash import code_hash, commit
+from orchestration.outstanding import frontier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import duckdb
+
+    from analysis.catalogue import MetricDefinition
+    from orchestration.loading import Definitions
+
+_FRAMES = {
+    "comparisons": "from results.comparisons order by all",
+    "validity": "from results.validity order by all",
+    "decisions": "from results.decisions order by cut_off, experiment_id",
+    "daily_exposures": "from fct_daily_exposures order by all",
+    "losses": """select experiment_id, variant_id, step, sum(units) as units, sum(events) as events
+                 from fct_losses group by all order by all""",
+    "histograms": "from fct_value_histograms where cut_off = $cut_off order by all",
+    "file_accounts": """select m.path, m.arrived_at, a.* from landing.file_accounts as a
+                        join landing.manifest as m using (file_hash) where m.status = 'taken' order by m.position""",
+    "quarantine": "select reason, file_hash, count(*) as rows from landing.quarantine group by all order by all",
+    "days": "from landing.days order by event_day",
+}
+
+
+def site_inputs(
+    connection: duckdb.DuckDBPyConnection, definitions: Definitions, catalog: Path, links: Mapping[str, str]
+) -> SiteInputs:
+    """Gather everything that the pages show.
+
+    Args:
+        connection: On the warehouse; results are judged.
+        definitions: The catalogue and its metrics.
+        catalog: The catalogue's folder, for the text of the definitions.
+        links: Parts of the site beside the pages.
+
+    Raises:
+        LookupError: No day has been built.
+    """
+    cut_off = frontier(connection)
+    if cut_off is None:
+        raise LookupError("no day has been built yet")
+    frames = {
+        name: connection.sql(query, params={"cut_off": cut_off} if "$cut_off" in query else None).pl()
+        for name, query in _FRAMES.items()
+    }
+    position = connection.execute("select max(position) from landing.manifest").fetchall()[0][0]
+    catalogue = definitions.catalogue
+    texts = {path.stem: path.read_text() for path in sorted((catalog / "experiments").rglob("*.yaml"))}
+    return SiteInputs(
+        cut_off=cut_off,
+        experiments=[
+            experiment_view(item, texts.get(item.id, "")) for item in catalogue.experiments.values()
+        ],
+        metrics={name: metric_view(metric) for name, metric in definitions.metrics.items()},
+        failed=[FailedDefinition(name, problems) for name, problems in catalogue.broken.items()],
+        funnels=_funnels(frames["histograms"], definitions.metrics),
+        provenance=Provenance(commit(), code_hash(), position),
+        links=links,
+        **frames,
+    )
+
+
+def _funnels(histograms: pl.DataFrame, metrics: Mapping[str, MetricDefinition]) -> pl.DataFrame:
+    """Units that reached each step: of a funnel metric the histogram counts units by steps reached."""
+    steps = pl.DataFrame(
+        [
+            {"metric": metric.name, "position": position, "step": step}
+            for metric in metrics.values()
+            for position, step in enumerate(metric.funnel, start=1)
+        ],
+        schema={"metric": pl.String, "position": pl.Int64, "step": pl.String},
+    )
+    totals = histograms.filter(pl.col("segment") == "all")
+    return (
+        totals.join(steps, on="metric")
+        .group_by("experiment_id", "metric", "variant_id", "position", "step")
+        .agg(pl.col("units").filter(pl.col("value") >= pl.col("position")).sum())
+        .sort("experiment_id", "metric", "variant_id", "position")
+    )
