@@ -8,8 +8,9 @@ import polars as pl
 
 from assignment_exports.allocation import Allocation, allocation_of, assign
 from assignment_exports.errors import ExportError
+from assignment_exports.flags import compile_flag, describe_flag
 from assignment_exports.publishing import CURRENT, PublishedVersion, current_version, publish
-from assignment_exports.release import build_release
+from assignment_exports.release import Feature, build_release
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,19 +47,15 @@ def export_catalogue(
         The version now in force; ``changed`` says whether it is new.
     """
     allocations, refused = _allocations(catalogue)
-    broken = {
-        name: f"the definition is broken: {problems[0]}"
-        for name, problems in catalogue.broken.items()
-        if name not in catalogue.flags and name not in catalogue.segments
-    }
     previous = current_version(exports_dir) if (exports_dir / CURRENT).is_symlink() else None
     release = build_release(
         allocations,
         as_of,
-        held={**(closed_gates or {}), **refused, **broken},
+        held={**(closed_gates or {}), **refused, **_broken(catalogue, "experiments")},
         previous=previous,
         frames=frames,
         prefix=catalogue.project.export_prefix,
+        features=_features(catalogue),
     )
     return publish(exports_dir, release.payloads, release.meta, attachments)
 
@@ -90,6 +87,28 @@ def assignment_list(
         .drop_nulls("variant")
         .sort("unit_id")
     )
+
+
+def _features(catalogue: Catalogue) -> dict[str, Feature]:
+    features = {name: Feature({}, {}, reason) for name, reason in _broken(catalogue, "flags").items()}
+    for name, flag in catalogue.flags.items():
+        try:
+            compiled = compile_flag(
+                flag, catalogue.flags, catalogue.conditions, catalogue.project.export_prefix
+            )
+            features[name] = Feature(compiled, describe_flag(flag))
+        except ExportError as error:
+            features[name] = Feature({}, {}, str(error))
+    return features
+
+
+def _broken(catalogue: Catalogue, folder: str) -> dict[str, str]:
+    """Why the last good config of a broken file stays, by id, for the files of one folder."""
+    return {
+        name: f"the definition is broken: {problems[0]}"
+        for name, problems in catalogue.broken.items()
+        if problems[0].where.startswith(f"{folder}/")
+    }
 
 
 def _allocations(catalogue: Catalogue) -> tuple[list[Allocation], dict[str, str]]:

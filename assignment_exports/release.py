@@ -48,6 +48,21 @@ class Release:
     meta: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A feature flag ready to be exported, or why it is not.
+
+    Attributes:
+        compiled: The UFC flag by key; empty with a reason.
+        description: What it does, as plain values; empty with a reason.
+        reason: Why the last good config must stay; empty when it need not.
+    """
+
+    compiled: Mapping[str, Json]
+    description: Json
+    reason: str = ""
+
+
 def build_release(
     allocations: Iterable[Allocation],
     as_of: datetime,
@@ -56,6 +71,7 @@ def build_release(
     previous: PublishedVersion | None = None,
     frames: Mapping[str, pl.DataFrame] | None = None,
     prefix: str = "",
+    features: Mapping[str, Feature] | None = None,
 ) -> Release:
     """Compile every experiment and say what changed.
 
@@ -69,6 +85,7 @@ def build_release(
         frames: Tables to export as Parquet, by name without suffix (``results``, ``assignments/cta``).
 
         prefix: The project's prefix of exported flag keys.
+        features: Feature flags by id.
 
     Returns:
         The payloads and the manifest's entries.
@@ -93,9 +110,16 @@ def build_release(
                 "diff": ["its flags are no longer served: the caller's default applies"],
                 "allocation": None,
             }
+    feature_entries = {
+        name: _feature_entry(feature, before_flags.get(prefix + name), _entries(previous, "flags").get(name))
+        for name, feature in (features or {}).items()
+    }
+    for name, feature in (features or {}).items():
+        kept_flag = {prefix + name: before_flags[prefix + name]} if prefix + name in before_flags else {}
+        flags |= kept_flag if feature.reason else feature.compiled
     payloads = {UFC: canonical_json(assemble(flags, as_of))}
     payloads |= {f"{name}.parquet": parquet_bytes(frame) for name, frame in (frames or {}).items()}
-    return Release(payloads, {"cut_off": timestamp(as_of), "experiments": entries})
+    return Release(payloads, {"cut_off": timestamp(as_of), "experiments": entries, "flags": feature_entries})
 
 
 def describe(allocation: Allocation, as_of: datetime) -> Json:
@@ -209,8 +233,19 @@ def _decide(
     return kept, entry
 
 
-def _entries(previous: PublishedVersion | None) -> dict[str, Json]:
-    return {} if previous is None else dict(previous.manifest.get("experiments", {}))
+def _feature_entry(feature: Feature, kept: Json | None, before: Json | None) -> Json:
+    if not feature.reason:
+        return _entry(feature.description, before)
+    return {
+        "change": "withheld" if kept is None else "kept",
+        "reason": feature.reason,
+        "diff": [_WITHHELD if kept is None else _KEPT],
+        "allocation": before["allocation"] if before is not None and kept is not None else None,
+    }
+
+
+def _entries(previous: PublishedVersion | None, part: str = "experiments") -> dict[str, Json]:
+    return {} if previous is None else dict(previous.manifest.get(part, {}))
 
 
 def _flags(previous: PublishedVersion | None) -> dict[str, Json]:

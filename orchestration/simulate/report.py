@@ -125,6 +125,7 @@ def _experiment(
         "exposures_after_outcomes": scenario.late_exposure > 0,
         "pre_period_imbalance": bool(scenario.carried_over),
         "novelty": scenario.novelty_days is not None,
+        "weights_changed": len({tuple(phase.weights.items()) for phase in experiment.history}) > 1,
         "crossovers": int((units["arms"] > 1).sum()),
     }
     return {
