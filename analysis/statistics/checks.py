@@ -79,7 +79,7 @@ def as_floats(value: Any, name: str) -> FloatArray:
     if raw.dtype.kind not in "iufO":
         raise refuse("not_a_number", "not numeric", name, value=raw.dtype, rule="real numbers")
     try:
-        out = raw.astype(np.float64)
+        out = raw.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         raise refuse("not_a_number", "not numeric", name, rule="real numbers") from error
     finite = np.isfinite(out)

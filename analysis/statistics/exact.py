@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: A sum of squares short of what the sum needs by more than this share is impossible, not rounding.
 _ROUNDING = 1e-9
+#: Elements per block of the double-double arithmetic, whose many temporaries should stay in cache.
+_BLOCK = 8192
 
 
 def exact_column(value: Any, name: str) -> NDArray[Any]:
@@ -93,7 +95,7 @@ def centred_product(
         denominator = count * _integers(scale_a) * _integers(scale_b)
         out: FloatArray = np.asarray(numerator / denominator, dtype=np.float64)
     else:
-        fa, fb, fab = (c.astype(np.float64) for c in (a, b, ab))
+        fa, fb, fab = (c.astype(np.float64, copy=False) for c in (a, b, ab))
         out = _difference_of_products(divisor, fab, fa, fb) / divisor
         out = out / (scale_a.astype(np.float64) * scale_b.astype(np.float64))
     if a is b:
@@ -129,7 +131,20 @@ def _two_product(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _difference_of_products(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> FloatArray:
-    """The difference a * b - c * d, accurate under cancellation."""
+    """The difference a * b - c * d, accurate under cancellation; in blocks that fit the processor's cache."""
+    shape = np.broadcast_shapes(a.shape, b.shape, c.shape, d.shape)
+    size = int(np.prod(shape))
+    if size <= _BLOCK:
+        return _block_difference(a, b, c, d)
+    flat = [np.broadcast_to(v, shape).reshape(-1) for v in (a, b, c, d)]
+    out = np.empty(size)
+    for start in range(0, size, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        out[part] = _block_difference(flat[0][part], flat[1][part], flat[2][part], flat[3][part])
+    return out.reshape(shape)
+
+
+def _block_difference(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> FloatArray:
     ab, ab_error = _two_product(a, b)
     cd, cd_error = _two_product(c, d)
     difference = ab - cd

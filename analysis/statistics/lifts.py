@@ -112,24 +112,22 @@ def fieller(pair: Pair, quantile: FloatArray, alternative: Alternative = "two-si
     q = np.asarray(quantile, dtype=np.float64)
     value, se = _linear(pair)
     g = q**2 * vm / m**2
-    a = (m - q * np.sqrt(vm)) * (m + q * np.sqrt(vm))
+    margin_m, margin_d = q * np.sqrt(vm), q * np.sqrt(vd)
+    a = (m - margin_m) * (m + margin_m)
     b = d * m - q**2 * c
     # The product of the roots carries the absolute test's own comparison, so both always agree on 0.
-    product = (np.abs(d) - q * np.sqrt(vd)) * (np.abs(d) + q * np.sqrt(vd))
-    spread = q * np.sqrt(np.maximum(m**2 * vd + d**2 * vm - 2 * d * m * c + q**2 * (c**2 - vd * vm), 0.0))
+    product = (np.abs(d) - margin_d) * (np.abs(d) + margin_d)
+    discriminant = m**2 * vd + d**2 * vm - 2 * d * m * c + q**2 * (c**2 - vd * vm)
+    spread = q * np.sqrt(np.maximum(discriminant, 0.0))
     larger = b + np.where(b >= 0, spread, -spread)
     one, two = np.where(larger == 0, 0.0, product / larger), larger / a
     low, high = np.minimum(one, two), np.maximum(one, two)
     bounded = np.asarray(g < 1)
-    real = m**2 * vd + d**2 * vm - 2 * d * m * c + q**2 * (c**2 - vd * vm) > 0
-    rays = ~bounded & real & (product > 0)
+    rays = ~bounded & (discriminant > 0) & (product > 0)
     status = reasons(np.shape(value), [(m == 0, Reason.ZERO_BASELINE)])
-    low, high, excluded_low, excluded_high = (
-        np.where(bounded, low, -np.inf),
-        np.where(bounded, high, np.inf),
-        np.where(rays, low, np.nan),
-        np.where(rays, high, np.nan),
-    )
+    excluded_low = np.where(rays, low, np.nan)
+    excluded_high = np.where(rays, high, np.nan)
+    low, high = np.where(bounded, low, -np.inf), np.where(bounded, high, np.inf)
     low, high = _one_sided(low, high, alternative, m)
     return Lift(
         blank(status, value),

@@ -111,8 +111,8 @@ def _sizes_status(n_c: FloatArray, n_t: FloatArray) -> StatusArray:
 def mann_whitney(histograms: Histograms, alpha: Any = 0.05) -> MannWhitney:
     """Mann-Whitney test with the win probability as its effect.
 
-    z = (U - n_c n_t / 2) / sigma, sigma^2 = n_c n_t / 12 ((N + 1) - sum (t^3 - t) / (N (N - 1))).
-    The interval is Newcombe's (2006, method 5), whose variance at 1/2 is the test's own, scaled by the tie correction, so
+    z = (U - n_c n_t / 2) / sigma, sigma^2 = n_c n_t / 12 ((N + 1) - sum (t^3 - t) / (N (N - 1))). The interval
+    is Newcombe's (2006, method 5), whose variance at 1/2 is the test's own, scaled by the tie correction, so
     test and interval agree at every level.
 
     Args:

@@ -101,6 +101,8 @@ def blank(status: StatusArray, values: FloatArray) -> FloatArray:
         array([ 1., nan])
     """
     bad = np.asarray(status != Reason.OK)
+    if not bad.any():
+        return np.asarray(values)
     bad = bad.reshape(bad.shape + (1,) * (np.ndim(values) - bad.ndim))
     return np.where(bad, np.nan, values)
 

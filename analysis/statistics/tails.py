@@ -18,6 +18,8 @@ ALTERNATIVES = ("two-sided", "less", "greater")
 _TINY = 1e-290
 #: Terms of the continued fractions; far out some dozens suffice.
 _TERMS = 200
+#: Degrees of freedom over (z^2 + 1) from which four terms of Fisher's expansion are exact to rounding.
+_SERIES_DF = 300.0
 _LOG_2 = float(np.log(2.0))
 
 
@@ -50,8 +52,10 @@ def t_sf(t: FloatArray, df: FloatArray) -> FloatArray:
         >>> f"{t_sf(np.array(10.0), np.array(np.inf)):.10e}"
         '7.6198530242e-24'
     """
-    finite = np.where(np.isfinite(df), df, 1.0)
-    return np.where(np.isposinf(df), special.ndtr(-t), special.stdtr(finite, -t))
+    normal = np.isposinf(df)
+    if not normal.any():
+        return np.asarray(special.stdtr(df, -t))
+    return np.where(normal, special.ndtr(-t), special.stdtr(np.where(normal, 1.0, df), -t))
 
 
 @quiet
@@ -67,12 +71,16 @@ def t_log_sf(t: FloatArray, df: FloatArray) -> FloatArray:
         >>> round(float(t_log_sf(np.array(1e200), np.array(3.0))), 3)
         -1381.453
     """
-    t, df = np.broadcast_arrays(np.asarray(t, dtype=np.float64), np.asarray(df, dtype=np.float64))
-    p = t_sf(t, df)
+    return _t_log_of(t_sf(t, df), t, df)
+
+
+def _t_log_of(p: FloatArray, t: FloatArray, df: FloatArray) -> FloatArray:
+    """Logarithm of tail probabilities already computed; those too small are computed anew."""
     out: FloatArray = np.array(np.log(p))
     far = (p < _TINY) & (t > 0)
     if far.any():
-        out[far] = _t_log_sf_far(t[far], df[far])
+        every_t, every_df = (np.broadcast_to(np.asarray(v, dtype=np.float64), out.shape) for v in (t, df))
+        out[far] = _t_log_sf_far(every_t[far], every_df[far])
     return out
 
 
@@ -149,8 +157,25 @@ def t_quantile(upper: FloatArray, df: FloatArray) -> FloatArray:
         >>> round(float(t_quantile(np.array(0.025), np.array(10.0))), 6)
         2.228139
     """
-    finite = np.where(np.isfinite(df), df, 1.0)
-    return np.where(np.isposinf(df), -special.ndtri(upper), -special.stdtrit(finite, upper))
+    z = -special.ndtri(upper)
+    series = np.asarray((z**2 + 1.0) * _SERIES_DF < df)
+    if series.all():
+        return _t_quantile_series(z, df)
+    exact = -special.stdtrit(np.where(series, 1.0, df), upper)
+    return np.where(series, _t_quantile_series(z, df), exact)
+
+
+def _t_quantile_series(z: FloatArray, df: FloatArray) -> FloatArray:
+    """Abramowitz and Stegun 26.7.5: Fisher's expansion around the normal quantile; exact to rounding here."""
+    s = z**2
+    terms = (
+        (s + 1.0) * z / 4.0,
+        ((5.0 * s + 16.0) * s + 3.0) * z / 96.0,
+        (((3.0 * s + 19.0) * s + 17.0) * s - 15.0) * z / 384.0,
+        ((((79.0 * s + 776.0) * s + 1482.0) * s - 1920.0) * s - 945.0) * z / 92160.0,
+    )
+    v = 1.0 / df
+    return z + v * (terms[0] + v * (terms[1] + v * (terms[2] + v * terms[3])))
 
 
 @quiet
@@ -189,12 +214,14 @@ def infer(
     statistic = (estimate - null) / se
     if alternative == "two-sided":
         tail = np.abs(statistic)
-        p, log_p = 2.0 * t_sf(tail, df), _LOG_2 + t_log_sf(tail, df)
+        one_sided = t_sf(tail, df)
+        p, log_p = 2.0 * one_sided, _LOG_2 + _t_log_of(one_sided, tail, df)
         quantile = t_quantile(alpha / 2.0, df)
         low, high = estimate - quantile * se, estimate + quantile * se
     else:
         tail = statistic if alternative == "greater" else -statistic
-        p, log_p = t_sf(tail, df), t_log_sf(tail, df)
+        p = t_sf(tail, df)
+        log_p = _t_log_of(p, tail, df)
         quantile = t_quantile(alpha, df)
         infinite = np.full(np.shape(estimate - quantile * se), np.inf)
         low = estimate - quantile * se if alternative == "greater" else -infinite
