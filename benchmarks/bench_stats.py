@@ -99,12 +99,12 @@ def everything(arms: dict[str, Any], experiments: int, information: Any, counts:
 
 
 def best_of(repeats: int, work: Callable[[], Any]) -> float:
-    """The shortest of some runs, in seconds: other work on the machine only ever adds."""
+    """The shortest of some runs, in seconds of one core: other work on the machine only ever adds."""
     times = []
     for _ in range(repeats):
-        begin = time.perf_counter()
+        begin = time.process_time()
         work()
-        times.append(time.perf_counter() - begin)
+        times.append(time.process_time() - begin)
     return min(times)
 
 

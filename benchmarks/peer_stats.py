@@ -85,10 +85,10 @@ def main() -> None:
         work(*data[0])
         best = float("inf")
         for _ in range(3):
-            begin = time.perf_counter()
+            begin = time.process_time()
             for control, treatment in data:
                 work(control, treatment)
-            best = min(best, time.perf_counter() - begin)
+            best = min(best, time.process_time() - begin)
         result[kind] = best / len(data) * 1e6
     print(json.dumps(result))
 

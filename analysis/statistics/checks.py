@@ -70,8 +70,10 @@ def as_floats(value: Any, name: str) -> FloatArray:
         raise refuse(
             "ragged", "rows differ in length", name, rule="a rectangular array of numbers"
         ) from error
-    if raw.dtype == np.object_ and any(isinstance(v, bool | np.bool_) for v in raw.flat):
-        raise refuse("not_a_number", "truth values are not numbers", name, rule="numbers, 0 and 1 for a flag")
+    if raw.dtype == np.object_ and any(v is None or isinstance(v, bool | np.bool_) for v in raw.flat):
+        raise refuse(
+            "not_a_number", "nothing or truth values among numbers", name, rule="numbers, 0 and 1 for a flag"
+        )
     if raw.dtype == np.bool_:
         raise refuse("not_a_number", "truth values are not numbers", name, rule="numbers, 0 and 1 for a flag")
     if isinstance(value, list | tuple) and any(isinstance(v, bool) for v in value):

@@ -9,8 +9,8 @@ import numpy as np
 from scipy import special
 
 from analysis.statistics.checks import as_counts, as_non_negative, refuse
+from analysis.statistics.chi_square_tail import chi2_log_sf
 from analysis.statistics.status import Reason, blank, quiet, reasons
-from analysis.statistics.tails import chi_square_log_sf
 
 if TYPE_CHECKING:
     from analysis.statistics.checks import BoolArray, FloatArray, StatusArray
@@ -124,13 +124,14 @@ def _result(
     statistic: FloatArray, df: FloatArray, smallest: FloatArray, total: FloatArray, freedom: FloatArray
 ) -> ChiSquare:
     status = reasons(
-        statistic.shape, [(total == 0, Reason.NO_EXPOSURE), (df < 1, Reason.INSUFFICIENT_SAMPLE)]
+        statistic.shape,
+        [(total == 0, Reason.NO_EXPOSURE), ((df < 1) & np.isfinite(statistic), Reason.INSUFFICIENT_SAMPLE)],
     )
     return ChiSquare(
         blank(status, statistic),
         blank(status, np.asarray(df, dtype=np.float64)),
-        blank(status, special.chdtrc(df, statistic)),
-        blank(status, np.where(np.isposinf(statistic), -np.inf, chi_square_log_sf(statistic, df))),
+        blank(status, special.chdtrc(np.maximum(df, 1.0), statistic)),
+        blank(status, chi2_log_sf(statistic, np.maximum(df, 1.0))),
         blank(status, smallest),
         blank(status, np.sqrt(statistic / total / freedom)),
         np.asarray(smallest >= ENOUGH_EXPECTED),

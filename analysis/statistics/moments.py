@@ -294,17 +294,18 @@ class JointMoments:
                     count, columns[i], columns[j], product, scales=(scale[i], scale[j])
                 )
                 m2[..., j, i] = m2[..., i, j]
-        diagonal = np.einsum("...ii->...i", m2)
-        bound = np.sqrt(diagonal[..., :, None] * diagonal[..., None, :])
-        if np.any(
-            np.abs(m2) > bound * (1.0 + 1e-6) + 1e-12 * np.abs(mean[..., :, None] * mean[..., None, :])
-        ):
-            raise refuse(
-                "impossible_sums",
-                "sums of products beyond what the sums of squares allow",
-                "products",
-                rule="|cross| at most sqrt(square * square)",
-            )
+        for i in range(k):
+            for j in range(i + 1, k):
+                # Cauchy-Schwarz, with room for the rounding of sums given as floats.
+                room = np.sqrt(m2[..., i, i] * m2[..., j, j]) * (1.0 + 1e-6)
+                room += 1e-12 * count * np.abs(mean[..., i] * mean[..., j])
+                if np.any(np.abs(m2[..., i, j]) > room):
+                    raise refuse(
+                        "impossible_sums",
+                        "sum of products beyond what the sums of squares allow",
+                        f"sum of products {i}, {j}",
+                        rule="|cross| at most sqrt(square * square)",
+                    )
         return cls(np.broadcast_to(count, shape).copy(), mean, m2)
 
     @classmethod

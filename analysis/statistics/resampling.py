@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -147,20 +148,24 @@ def bootstrap(
     c, t = _arms(control, treatment)
     level = float(as_level(alpha))
     value = np.asarray(statistic(c, t, axis=-1), dtype=np.float64)
-    found = stats.bootstrap(
-        (c, t),
-        statistic,
-        vectorized=True,
-        n_resamples=resamples,
-        axis=-1,
-        confidence_level=1.0 - level,
-        rng=np.random.default_rng(seed),
-        batch=max(1, 2_000_000 // (c.size + t.size)),
-    )
+    with warnings.catch_warnings():
+        # A comparison that does not vary is answered by its status.
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        found = stats.bootstrap(
+            (c, t),
+            statistic,
+            vectorized=True,
+            n_resamples=resamples,
+            axis=-1,
+            confidence_level=1.0 - level,
+            rng=np.random.default_rng(seed),
+            batch=max(1, 2_000_000 // (c.size + t.size)),
+        )
     draws = np.asarray(found.bootstrap_distribution)
     se = np.asarray(found.standard_error)
-    status = reasons(value.shape, [(~(se > 0), Reason.ZERO_VARIANCE)])
     interval = found.confidence_interval
+    ends = np.asarray(interval.low) + np.asarray(interval.high)
+    status = reasons(value.shape, [(~(se > 0), Reason.ZERO_VARIANCE), (np.isnan(ends), Reason.NO_INTERVAL)])
     return Resampled(
         value,
         blank(status, se),

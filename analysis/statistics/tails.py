@@ -108,29 +108,6 @@ def _log_incomplete_beta(a: FloatArray, b: FloatArray, log_odds: FloatArray) -> 
 
 
 @quiet
-def chi_square_log_sf(statistic: FloatArray, df: FloatArray) -> FloatArray:
-    """Natural logarithm of P(X > statistic) for chi-square, true where the probability underflows.
-
-    Far out, by the continued fraction of the incomplete gamma function (DLMF 8.9.2).
-
-    Examples:
-        >>> round(float(chi_square_log_sf(np.array(5000.0), np.array(3.0))), 4)
-        -2495.967
-    """
-    x, k = np.broadcast_arrays(np.asarray(statistic, dtype=np.float64), np.asarray(df, dtype=np.float64))
-    p = special.chdtrc(k, x)
-    out: FloatArray = np.array(np.log(p))
-    far = (p < _TINY) & np.isfinite(x)
-    if far.any():
-        half, a = x[far] / 2.0, k[far] / 2.0
-        fraction = half + 1.0 + 2 * _TERMS - a
-        for m in range(_TERMS, 0, -1):
-            fraction = half + 2 * m - 1.0 - a - m * (m - a) / fraction
-        out[far] = a * np.log(half) - half - special.gammaln(a) - np.log(fraction)
-    return out
-
-
-@quiet
 def f_log_sf(statistic: FloatArray, df_num: FloatArray, df_den: FloatArray) -> FloatArray:
     """Natural logarithm of P(F > statistic), true where the probability underflows.
 
