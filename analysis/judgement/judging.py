@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from analysis.judgement.arms import SEQUENTIAL, timing
 from analysis.judgement.comparisons import comparison_rows
 from analysis.judgement.deciding import decision_rows
 from analysis.judgement.definitions import experiment_frame, use_frame, variant_frame, weight_frame
@@ -72,7 +73,9 @@ def judge_cut_offs(
     experiments, variants = experiment_frame(catalogue), variant_frame(catalogue)
     uses, weights = use_frame(catalogue, metrics), weight_frame(catalogue)
     thresholds = catalogue.project.thresholds
+    timed = timing(experiments, uses, cut_offs[-1]).select("experiment_id", "verdict_day")
     rows = defined_rows(statistics, cut_offs[-1], experiments, variants, uses)
+    rows = rows.join(timed, on="experiment_id").filter(_is_needed(cut_offs[0]))
     comparisons = comparison_rows(rows, code_hash, histograms)
     validity, decisions = [], []
     for cut_off in cut_offs:
@@ -97,6 +100,12 @@ def judge_cut_offs(
     return Judgement(
         comparisons.filter(pl.col("cut_off") >= cut_offs[0]), pl.concat(validity), pl.concat(decisions)
     )
+
+
+def _is_needed(first: date) -> pl.Expr:
+    """The cut-offs asked for, what repeated looks build on, and the day on which a fixed plan concluded."""
+    looks_again = pl.col("plan_method").is_in(SEQUENTIAL) | (pl.col("role") == "guardrail")
+    return (pl.col("cut_off") >= first) | looks_again | (pl.col("cut_off") == pl.col("verdict_day"))
 
 
 def _crossed_by(daily: pl.DataFrame, crossovers: pl.DataFrame) -> pl.DataFrame:

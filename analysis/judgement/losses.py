@@ -133,7 +133,7 @@ def _by_place(arms: pl.DataFrame, place: list[str]) -> pl.DataFrame:
 
 def _finished(rows: pl.DataFrame, check: str, what: str) -> pl.DataFrame:
     observed = [count_text(arms) for arms in rows["per_arm"]]
-    expected = [count_text(np.round(arms, 1)) for arms in rows["due_per_arm"]]
+    expected = [count_text([round(value, 1) for value in arms]) for arms in rows["due_per_arm"]]
     sentences = [_sentence(row, what) for row in rows.iter_rows(named=True)]
     return rows.select(
         "experiment_id",
