@@ -62,7 +62,7 @@ def many_to_one(
     Args:
         estimate: Arm minus control, shape (rows,).
         std_error: Its standard error, shape (rows,).
-        control_share: Part of the squared standard error that comes from the control, in (0, 1), shape
+        control_share: Part of the squared standard error that comes from the control, in [0, 1), shape
             (rows,).
         df: Degrees of freedom of each comparison, above 0, infinity for the normal, scalar or shape (rows,).
         family: Whole-number ids, shape (rows,); one family if omitted.
@@ -104,8 +104,8 @@ def many_to_one(
     ids = _family_ids(family, est.shape)
     status = reasons(est.shape, [(se == 0, Reason.ZERO_VARIANCE)])
     used = status == Reason.OK
-    if np.any(used & ((share <= 0) | (share >= 1))):
-        raise refuse("out_of_range", "not a share", "control_share", rule="above 0 and below 1")
+    if np.any(used & (share >= 1)):
+        raise refuse("out_of_range", "not a share", "control_share", rule="in [0, 1)")
     statistic = np.where(used, est / np.where(used, se, 1.0), np.nan)
     p = np.full(est.shape, np.nan)
     critical = np.full(est.shape, np.nan)

@@ -40,7 +40,7 @@ def many_to_one_p(statistic: Any, loading: Any, df: Any, *, sides: int = 2) -> F
     Args:
         statistic: Comparison's t or z value, shape (rows,); its absolute value counts for two sides.
         loading: Square roots of the control's share of the variance of every comparison in the row's family,
-            shape (rows, comparisons), in (0, 1), NaN for padding.
+            shape (rows, comparisons), in [0, 1), NaN for padding.
         df: Degrees of freedom, shape (rows,), above 0, infinity for the normal.
         sides: 2, or 1 for the upper side.
 
@@ -114,8 +114,8 @@ def _family(statistic: Any, loading: Any, df: Any) -> tuple[FloatArray, FloatArr
             value=shapes,
             rule="(rows,), (rows, k), (rows,)",
         )
-    if np.any((raw <= 0) | (raw >= 1)) or np.any(np.all(np.isnan(raw), axis=1)):
-        raise refuse("out_of_range", "not a loading", "loading", rule="above 0 and below 1, one at least")
+    if np.any((raw < 0) | (raw >= 1)) or np.any(np.all(np.isnan(raw), axis=1)):
+        raise refuse("out_of_range", "not a loading", "loading", rule="in [0, 1), one at least")
     if not np.all(freedom > 0):
         raise refuse("out_of_range", "no degrees of freedom", "df", rule="above 0")
     return value, raw, freedom

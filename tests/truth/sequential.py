@@ -69,6 +69,7 @@ def _dunnett(i: Inputs) -> Inputs:
         [a.mean() for a in arms],
         [a.var(ddof=1) if a.size > 1 else 0.0 for a in arms],
         np.arange(len(arms)) == 0,
+        alpha=i.get("alpha", 0.05),
     )
     return {
         "statistic": r.statistic[1:],

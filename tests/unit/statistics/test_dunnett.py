@@ -103,3 +103,8 @@ def test_refuses():
         many_to_one_p([0.1], [[1.0]], [5.0])
     with pytest.raises(InputError):
         many_to_one_p([0.1, 0.2], [[0.5]], [5.0])
+
+
+def test_independent_comparisons_are_sidaks():
+    p = many_to_one_p([2.5, 0.3], np.zeros((2, 3)), [np.inf, np.inf])
+    np.testing.assert_allclose(p, 1 - (1 - 2 * stats.norm.sf([2.5, 0.3])) ** 3, rtol=1e-12)

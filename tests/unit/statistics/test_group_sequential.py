@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis.statistics import recursive_integration
 from analysis.statistics.checks import InputError
 from analysis.statistics.group_sequential import (
     crossing_probabilities,
@@ -175,3 +176,15 @@ def test_refuses_custom_spending(points: tuple[list[float], list[float]]):
 def test_padded_numbers_refuse_what_is_no_number(bad: object):
     with pytest.raises(InputError):
         as_padded(bad, "upper")
+
+
+@pytest.mark.parametrize("looks", [5, 28, 60])
+def test_more_nodes_change_nothing(looks: int, monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(looks)
+    t = np.cumsum(rng.exponential(1, (20, looks)) + 0.05, axis=1)
+    t /= t[:, -1:]
+    usual = lan_demets_bounds(t).upper
+    monkeypatch.setattr(recursive_integration, "NODES_PER_DEVIATION", 4.0)
+    more = lan_demets_bounds(t).upper
+    finite = np.isfinite(more)
+    np.testing.assert_allclose(usual[finite], more[finite], atol=1e-6)
