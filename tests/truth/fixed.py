@@ -111,7 +111,12 @@ def _ratio_delta(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ratio_one_sample(case: dict[str, Any]) -> dict[str, Any]:
-    estimate = ratio_estimate(_ratio_moments(case))
+    moments = (
+        _ratio_moments(case)
+        if "sum_num" in case
+        else JointMoments.from_values(np.column_stack([case["num"], case["den"]]))
+    )
+    estimate = ratio_estimate(moments)
     required(estimate.status)
     return {"ratio": estimate.value, "se": np.sqrt(estimate.variance)}
 
