@@ -18,6 +18,7 @@ from orchestration.ingest.lake import open_landing, replace_views
 from orchestration.ingest.rows import NO_EVENT
 from orchestration.ingest.scan import Landed, landed_files, naive_utc, stamp
 from orchestration.ingest.stage import Incoming, LakeFile
+from orchestration.ingest.tables import folder_of, land_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -111,7 +112,10 @@ def ingest_landing(
     with connection.cursor() as cursor:
         run = _Run(home, cursor, settings, recorded or {}, progress or (lambda _: None))
         with _settings(cursor):
-            files = landed_files(home / "landing", naive_utc(now), settings.settle, run.known_files())
+            instant = naive_utc(now)
+            run.report.unreadable |= land_tables(cursor, home / "landing", sources, instant)
+            landed_whole = tuple(folder_of(source) for source in sources if source.table)
+            files = landed_files(home / "landing", instant, settings.settle, run.known_files(), landed_whole)
             run.take(files, sources)
     return run.report
 
@@ -179,7 +183,7 @@ class _Run:
     def take(self, files: Iterable[Landed], sources: Sequence[Source]) -> None:
         """Take the files, batch by batch."""
         for landed in files:
-            self._add(landed, next((one for one in sources if one.covers(landed.path)), None))
+            self._add(landed, next((one for one in sources if _covers(one, landed.path)), None))
             if sum(record.content.size_bytes for record in self._records if record.content) > BATCH_BYTES:
                 self._flush()
         self._flush()
@@ -341,6 +345,10 @@ class _Run:
         report.rows_quarantined += sum(count.quarantined for count in counts.values())
         report.days |= {file.event_day for file in moved}
         self._progress(f"{len(records)} files, {sum(count.read for count in counts.values()):,} rows")
+
+
+def _covers(source: Source, path: str) -> bool:
+    return path.startswith(folder_of(source)) if source.table else source.covers(path)
 
 
 def _content(record: _Record) -> Content:

@@ -80,9 +80,7 @@ def _event(
     return EventSql(
         cells=cells,
         properties=_properties(layout, source, columns),
-        wrong=[("not_finite", "a number that is not finite")]
-        if isinstance(layout, layouts.JsonLines)
-        else [],
+        wrong=[],
         when=f"({' and '.join(conditions)})" if conditions else "true",
         suffix=suffix,
         time_format=occurred.format if occurred and "occurred_at" not in constants else "iso",

@@ -46,7 +46,11 @@ def stamp(path: Path) -> tuple[int, int, int]:
 
 
 def landed_files(
-    landing: Path, now: datetime, settle: timedelta, known: Container[tuple[str, int, datetime]]
+    landing: Path,
+    now: datetime,
+    settle: timedelta,
+    known: Container[tuple[str, int, datetime]],
+    landed_whole: tuple[str, ...] = (),
 ) -> list[Landed]:
     """Files that have settled and are not `known`, in order of arrival, then path.
 
@@ -54,6 +58,7 @@ def landed_files(
         landing: The landing folder; subfolders are walked, links to folders are not.
         now: Naive UTC.
         settle: A file modified less than this before `now` may still be written.
+        landed_whole: Folders whose files appear in one piece and need not settle.
         known: (path, size, modification time) of files that the manifest has.
     """
     found = []
@@ -65,7 +70,7 @@ def landed_files(
             file = _landed(landing, Path(folder, name))
             if file is None or (file.path, file.size_bytes, file.modified_at) in known:
                 continue
-            if file.modified_at <= now - settle:
+            if file.modified_at <= now - settle or file.path.startswith(landed_whole or "/"):
                 found.append(file)
     return sorted(found)
 

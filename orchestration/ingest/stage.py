@@ -17,6 +17,7 @@ from orchestration.ingest.content import unpacked
 from orchestration.ingest.lake import STAGING
 from orchestration.ingest.mapping import events_of
 from orchestration.ingest.rows import NO_EVENT, lake_rows
+from orchestration.ingest.tables import ROW_MARK
 from orchestration.ingest.sql import array, literal
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def layout_of(cursor: duckdb.DuckDBPyConnection, incoming: Incoming) -> Layout:
     if incoming.content.format == "csv":
         return layouts.Delimited(delimited.header_of(incoming.content.head, _delimiter(incoming))[0])
     described = cursor.execute(f"describe from {_parquet(incoming)}").fetchall()
-    return layouts.Table({row[0]: row[1] for row in described})
+    return layouts.Table({row[0]: row[1] for row in described if row[0] != ROW_MARK})
 
 
 def _parquet(incoming: Incoming) -> str:
