@@ -14,7 +14,7 @@ import duckdb
 from orchestration.ingest import stage as staging
 from orchestration.ingest.content import Content, identify
 from orchestration.ingest.credit import Credit
-from orchestration.ingest.lake import open_landing, replace_views
+from orchestration.ingest.lake import STAGING, open_landing, replace_views
 from orchestration.ingest.rows import NO_EVENT
 from orchestration.ingest.scan import Landed, landed_files, naive_utc, stamp
 from orchestration.ingest.stage import Incoming, LakeFile
@@ -300,6 +300,7 @@ class _Run:
         except BaseException:
             run("rollback")
             raise
+        shutil.rmtree(self._home / "lake" / STAGING, ignore_errors=True)
         self._note(records, counts, moved)
 
     def _write_manifest(

@@ -94,9 +94,9 @@ def test_one_row_gives_an_exposure_and_where_it_converted_a_conversion(
         (5, "invalid_occurred_at", "not a time"),
         (6, "unparseable", "2 cells where the header has 5"),
     ]
-    assert warehouse.execute("select rows_read, rows_without_event, source from landing.manifest").fetchall() == [
-        (6, 1, "landing_page")
-    ]
+    assert warehouse.execute(
+        "select rows_read, rows_without_event, source from landing.manifest"
+    ).fetchall() == [(6, 1, "landing_page")]
     assert report.rows_read == 6
 
 
@@ -104,8 +104,12 @@ def test_a_table_is_landed_once_and_then_only_its_new_rows(
     tmp_path: Path, warehouse: duckdb.DuckDBPyConnection
 ) -> None:
     warehouse.execute("create schema shop")
-    warehouse.execute("create table shop.orders (id int, made_at timestamptz, customer varchar, total decimal(10, 2), note json)")
-    warehouse.execute("insert into shop.orders values (1, '2026-01-02 00:00:00+01', 'ann', 9.99, '{\"b\": 1, \"a\": 2}')")
+    warehouse.execute(
+        "create table shop.orders (id int, made_at timestamptz, customer varchar, total decimal(10, 2), note json)"
+    )
+    warehouse.execute(
+        "insert into shop.orders values (1, '2026-01-02 00:00:00+01', 'ann', 9.99, '{\"b\": 1, \"a\": 2}')"
+    )
     mapping = source("""
         id: orders
         table: shop.orders
@@ -131,7 +135,9 @@ def test_a_table_is_landed_once_and_then_only_its_new_rows(
         ("ann-1", "purchase", datetime(2026, 1, 1, 23), "ann", Decimal("9.99"), '{"note":{"a":2,"b":1}}'),
         ("bob-2", "purchase", datetime(2026, 1, 3), "bob", Decimal(-1), "{}"),
     ]
-    assert warehouse.execute("select distinct arrived_at from landing.manifest").fetchall() == [(datetime(2026, 3, 1),)]
+    assert warehouse.execute("select distinct arrived_at from landing.manifest").fetchall() == [
+        (datetime(2026, 3, 1),)
+    ]
 
 
 def test_nested_ndjson_by_paths_and_epochs(tmp_path: Path, warehouse: duckdb.DuckDBPyConnection) -> None:
