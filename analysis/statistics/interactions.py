@@ -1,251 +1,26 @@
-"""Interactions: of two experiments, of the factors of one, of the treatment with a segment or a covariate."""
+"""Interactions: of two factors of any number of levels, of the treatment with a segment or with a covariate."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_floats, as_level, as_non_negative, refuse
+from analysis.statistics.checks import as_floats, refuse
 from analysis.statistics.chi_square_tail import chi2_log_sf
 from analysis.statistics.combining import checked_studies
+from analysis.statistics.contrasts import Contrasts, VarianceTest, contrasts
 from analysis.statistics.moments import JointMoments, Moments
 from analysis.statistics.status import Reason, blank, quiet, reasons
-from analysis.statistics.tails import infer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import FloatArray, StatusArray
+    from analysis.statistics.checks import FloatArray
 
 #: Singular values below this share of the largest do not count for the rank of a design.
 _RANK = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class Contrasts:
-    """Estimated contrasts, arrays of one shape.
-
-    Attributes:
-        estimate: Contrast, in the unit of the means.
-        se: Its standard error.
-        statistic: estimate / se.
-        df: Degrees of freedom; infinite for the Normal law.
-        p_value: Two-sided p-value of no contrast.
-        log_p_value: Its natural logarithm.
-        ci_low: Lower bound of the confidence interval.
-        ci_high: Upper bound.
-        status: `Reason` codes: ``no_exposure``, ``insufficient_sample`` (a cell without two units),
-            ``zero_variance``.
-    """
-
-    estimate: FloatArray
-    se: FloatArray
-    statistic: FloatArray
-    df: FloatArray
-    p_value: FloatArray
-    log_p_value: FloatArray
-    ci_low: FloatArray
-    ci_high: FloatArray
-    status: StatusArray
-
-
-@dataclass(frozen=True, slots=True)
-class FactorialEffects:
-    """Main effects and interactions of a factorial experiment.
-
-    Attributes:
-        terms: One tuple for each contrast: pairs (factor, level), each level against level 0 of its factor.
-        contrasts: `Contrasts` with a last axis in the order of `terms`.
-    """
-
-    terms: tuple[tuple[tuple[int, int], ...], ...]
-    contrasts: Contrasts
-
-
-@dataclass(frozen=True, slots=True)
-class VarianceTest:
-    """F or chi-square test, arrays of one shape.
-
-    Attributes:
-        statistic: F, or Q for the chi-square test.
-        df1: Numerator degrees of freedom (the only ones for Q).
-        df2: Denominator degrees of freedom; infinite for Q.
-        p_value: Upper-tail probability.
-        log_p_value: Its natural logarithm.
-        status: `Reason` codes: ``no_exposure``, ``insufficient_sample``, ``zero_variance``, ``infeasible``
-            (nothing to compare).
-    """
-
-    statistic: FloatArray
-    df1: FloatArray
-    df2: FloatArray
-    p_value: FloatArray
-    log_p_value: FloatArray
-    status: StatusArray
-
-
-def _contrasts(
-    estimate: FloatArray, variance: FloatArray, df: FloatArray, status: StatusArray, alpha: ArrayLike
-) -> Contrasts:
-    se = np.sqrt(variance)
-    test = infer(estimate, se, df, as_level(alpha))
-    return Contrasts(
-        estimate=blank(status, estimate),
-        se=blank(status, se),
-        statistic=blank(status, test.statistic),
-        df=blank(status, np.broadcast_to(df, estimate.shape)),
-        p_value=blank(status, test.p_value),
-        log_p_value=blank(status, test.log_p),
-        ci_low=blank(status, test.ci_low),
-        ci_high=blank(status, test.ci_high),
-        status=status,
-    )
-
-
-@quiet
-def factorial_effects(
-    cells: Moments,
-    factors: int,
-    *,
-    margins: Sequence[ArrayLike] | None = None,
-    max_order: int = 2,
-    alpha: ArrayLike = 0.05,
-) -> FactorialEffects:
-    """Main effects and interactions of a factorial (multivariate) experiment.
-
-    Each contrast takes level l against level 0 in its own factors and averages over the levels of the others
-    (effects at the margin, not "all else at control"). Variances add over cells; no equal variance is
-    assumed.
-
-    Args:
-        cells: Moments of the cells, shape (..., levels of factor 1, …, levels of the last factor).
-        factors: Number of trailing axes that are factors.
-        margins: Weights of the levels for averaging over a factor, one vector for each factor; None: equal.
-        max_order: Highest number of factors in one interaction (1 = main effects only).
-        alpha: Two-sided level.
-
-    Returns:
-        `FactorialEffects`; Normal law (the degrees of freedom are infinite).
-
-    Raises:
-        InputError: ``shape_mismatch`` for wrong axes or margins; ``negative``; ``out_of_range``.
-
-    Source:
-        Montgomery (2017), Design and Analysis of Experiments, ch. 5–6; Dasgupta, Pillai & Rubin (2015), JRSS
-        B 77 (variance under randomisation).
-
-    Examples:
-        >>> cells = Moments.from_summary([[100, 100], [100, 100]], [[1.0, 1.5], [1.2, 2.1]], 1.0)
-        >>> r = factorial_effects(cells, 2)
-        >>> r.terms
-        (((0, 1),), ((1, 1),), ((0, 1), (1, 1)))
-        >>> print(np.round(r.contrasts.estimate, 3), np.round(r.contrasts.se, 3))
-        [0.4 0.7 0.4] [0.1 0.1 0.2]
-    """
-    levels = cells.n.shape[cells.n.ndim - factors :]
-    if factors < 1 or cells.n.ndim < factors or min(levels) < 2:
-        raise refuse(
-            "shape_mismatch",
-            "cells do not span the factors",
-            "cells",
-            value=cells.n.shape,
-            rule="a trailing axis of two or more levels for each factor",
-        )
-    shares = _margins(margins, levels)
-    terms = _terms(levels, max_order)
-    matrix = np.stack([_contrast(term, shares) for term in terms], axis=-1).reshape(-1, len(terms))
-    shape = cells.n.shape[: cells.n.ndim - factors]
-    n = cells.n.reshape(*shape, -1)
-    m2 = cells.m2.reshape(*shape, -1)
-    variance_of_mean = np.divide(m2, n * (n - 1), out=np.zeros_like(m2), where=n > 1)
-    estimate = cells.mean.reshape(*shape, -1) @ matrix
-    variance = variance_of_mean @ matrix**2
-    # A cell with no weight in a contrast is not asked for.
-    used = matrix != 0
-    status = reasons(
-        estimate.shape,
-        [
-            ((n == 0).astype(np.float64) @ used > 0, Reason.NO_EXPOSURE),
-            ((n < 2).astype(np.float64) @ used > 0, Reason.INSUFFICIENT_SAMPLE),
-            (variance == 0, Reason.ZERO_VARIANCE),
-        ],
-    )
-    return FactorialEffects(terms, _contrasts(estimate, variance, np.asarray(np.inf), status, alpha))
-
-
-def _margins(margins: Sequence[ArrayLike] | None, levels: tuple[int, ...]) -> list[FloatArray]:
-    if margins is None:
-        return [np.full(size, 1.0 / size) for size in levels]
-    out = [as_non_negative(margin, "margins") for margin in margins]
-    if [margin.shape for margin in out] != [(size,) for size in levels]:
-        raise refuse(
-            "shape_mismatch",
-            "margins do not match the factors",
-            "margins",
-            value=[margin.shape for margin in out],
-            rule=f"one weight for each of the levels {levels}",
-        )
-    if any(margin.sum() <= 0 for margin in out):
-        raise refuse("out_of_range", "a margin without weight", "margins", rule="a positive sum")
-    return [margin / margin.sum() for margin in out]
-
-
-def _terms(levels: tuple[int, ...], max_order: int) -> tuple[tuple[tuple[int, int], ...], ...]:
-    out: list[tuple[tuple[int, int], ...]] = []
-    for order in range(1, min(max_order, len(levels)) + 1):
-        for chosen in combinations(range(len(levels)), order):
-            picks = product(*(range(1, levels[factor]) for factor in chosen))
-            out.extend(tuple(zip(chosen, picked, strict=True)) for picked in picks)
-    return tuple(out)
-
-
-def _contrast(term: tuple[tuple[int, int], ...], shares: list[FloatArray]) -> FloatArray:
-    out = np.ones(())
-    level_of = dict(term)
-    for factor, share in enumerate(shares):
-        vector = share
-        if factor in level_of:
-            vector = np.zeros(share.size)
-            vector[level_of[factor]], vector[0] = 1.0, -1.0
-        out = np.multiply.outer(out, vector)
-    return out
-
-
-@quiet
-def interaction_did(cells: Moments, *, alpha: ArrayLike = 0.05) -> Contrasts:
-    """Interaction of two experiments from their 2 × 2 cells: the difference of the differences.
-
-    Args:
-        cells: Moments, shape (..., 2, 2); axis -2 is the arm in experiment A, axis -1 in experiment B; index
-            0 is the control.
-        alpha: Two-sided level.
-
-    Returns:
-        `Contrasts` of shape (...): (m11 - m10) - (m01 - m00) with the Normal law.
-
-    Raises:
-        InputError: ``shape_mismatch``.
-
-    Source:
-        Kohavi, Tang & Xu (2020), ch. 4 (interactions of concurrent experiments); variance of a linear
-        contrast.
-
-    Examples:
-        >>> cells = Moments.from_summary([[100, 100], [100, 100]], [[1.0, 1.5], [1.2, 2.1]], 1.0)
-        >>> r = interaction_did(cells)
-        >>> print(round(float(r.estimate), 3), round(float(r.se), 3), round(float(r.p_value), 4))
-        0.4 0.2 0.0455
-    """
-    if cells.n.shape[-2:] != (2, 2):
-        raise refuse("shape_mismatch", "not 2 by 2 cells", "cells", value=cells.n.shape, rule="(..., 2, 2)")
-    every = factorial_effects(cells, 2, alpha=alpha).contrasts
-    return Contrasts(*(getattr(every, field)[..., 2] for field in every.__slots__))
 
 
 def cells_from_values(values: ArrayLike, *factors: ArrayLike) -> Moments:
@@ -475,4 +250,4 @@ def treatment_by_covariate(
             (variance == 0, Reason.ZERO_VARIANCE),
         ],
     )
-    return _contrasts(np.asarray(estimate), np.asarray(variance), np.asarray(df), status, alpha)
+    return contrasts(np.asarray(estimate), np.asarray(variance), np.asarray(df), status, alpha)

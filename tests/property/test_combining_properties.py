@@ -11,7 +11,8 @@ from analysis.bandits.evaluation import adaptive_contrasts, adaptive_means, adap
 from analysis.bandits.floors import with_floor
 from analysis.bandits.top_two import top_two_probabilities
 from analysis.statistics.combining import HETEROGENEITY_METHODS, meta_fixed, meta_random
-from analysis.statistics.interactions import factorial_effects, interaction_anova, subgroup_heterogeneity
+from analysis.statistics.factorial import factorial_effects
+from analysis.statistics.interactions import interaction_anova, subgroup_heterogeneity
 from analysis.statistics.moments import Moments
 
 effects = hnp.arrays(np.float64, 6, elements=st.floats(-10, 10))

@@ -7,12 +7,8 @@ import pytest
 
 from analysis.statistics.bayes_beta import beta_compare, beta_interval
 from analysis.statistics.combining import meta_fixed, meta_random
-from analysis.statistics.interactions import (
-    interaction_anova,
-    interaction_did,
-    subgroup_heterogeneity,
-    treatment_by_covariate,
-)
+from analysis.statistics.factorial import interaction_did
+from analysis.statistics.interactions import interaction_anova, subgroup_heterogeneity, treatment_by_covariate
 from analysis.statistics.moments import JointMoments, Moments
 from analysis.statistics.portfolio import shrink_effects
 

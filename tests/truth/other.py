@@ -15,10 +15,10 @@ from analysis.bandits.ucb import ucb1
 from analysis.statistics.bayes_beta import beta_best, beta_compare
 from analysis.statistics.bayes_normal import normal_best, normal_effect
 from analysis.statistics.combining import MetaAnalysis, meta_fixed, meta_random
+from analysis.statistics.factorial import interaction_did
 from analysis.statistics.interactions import (
     cells_from_values,
     interaction_anova,
-    interaction_did,
     subgroup_heterogeneity,
     treatment_by_covariate,
 )

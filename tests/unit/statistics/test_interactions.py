@@ -8,11 +8,10 @@ import statsmodels.api as sm
 from scipy import stats
 
 from analysis.statistics.checks import InputError
+from analysis.statistics.factorial import factorial_effects, interaction_did
 from analysis.statistics.interactions import (
     cells_from_values,
-    factorial_effects,
     interaction_anova,
-    interaction_did,
     subgroup_heterogeneity,
     treatment_by_covariate,
 )
