@@ -8,6 +8,7 @@ cent as those services say it. What cannot be computed is null, with ``status`` 
 from __future__ import annotations
 
 import json
+import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,16 @@ Row = dict[str, Any]
 
 def dumps(value: object) -> str:
     """JSON with sorted keys, instants as ISO 8601, and a final newline."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, default=_iso) + "\n"
+    return json.dumps(_finite(value), ensure_ascii=False, sort_keys=True, indent=1, default=_iso) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for what JSON has no number for: an interval without a bound."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _iso(value: Any) -> str:

@@ -163,9 +163,11 @@ def reading(
     return Reading("good", mark, "better") if worst > 0 else Reading("bad", mark, "worse")
 
 
-def _means(control: float | None, arm: float | None, metric: MetricView) -> tuple[str, str]:
+def _means(control: float | None, arm: float | None, divisor: float, unit: str, kind: str) -> tuple[str, str]:
     """The control's value without its unit, and the arm's with it: a unit is read once."""
-    before, after = (fmt.amount(value, metric.unit, metric.kind) for value in (control, arm))
+    before, after = (
+        fmt.amount(None if value is None else value / divisor, unit, kind) for value in (control, arm)
+    )
     return before.partition(" ")[0], after
 
 
@@ -191,14 +193,18 @@ def cells(
     seq_low, seq_high = row.get("seq_rel_low"), row.get("seq_rel_high")
     seq_half = half_width(seq_low, seq_high)
 
-    def rel(value: float | None, width: float | None) -> str:
-        return fmt.percent(value, signed=True, half_width=width)
+    before = control.get("mean") if control else None
+    divisor, unit = fmt.time_unit(metric.unit, before)
 
     def diff(value: float | None) -> str:
-        return fmt.amount(value, metric.unit, metric.kind, signed=True, scale=abs_half)
+        scale = None if abs_half is None else abs_half / divisor
+        return fmt.amount(
+            None if value is None else value / divisor, unit, metric.kind, signed=True, scale=scale
+        )
 
-    lift = rel(row.get("lift_rel"), half)
-    between = fmt.between(rel(low, half), rel(high, half)) if half is not None and bounded else "unbounded"
+    lift = fmt.percent(row.get("lift_rel"), signed=True, half_width=half)
+    between = fmt.bounds(low, high, half_width=half) if bounded else "no bounds"
+    loss = row.get("expected_loss")
     said = reading(row, sequential=sequential, alpha=alpha, margin=margin, role=row.get("role", ""))
     if not valid:
         said = Reading("unclear", "✕", "not valid")
@@ -210,26 +216,24 @@ def cells(
         arm=arm,
         ok=ok,
         why="" if ok else wording.reason(row.get("reason") or row["status"]),
-        means=_means(control.get("mean") if control else None, row.get("mean"), metric),
+        means=_means(before, row.get("mean"), divisor, unit, metric.kind),
         lift=lift,
         lift_interval=between,
         absolute=diff(row.get("lift_abs")),
         absolute_interval=fmt.between(diff(abs_low), diff(abs_high)),
-        sequential_interval=fmt.between(rel(seq_low, seq_half), rel(seq_high, seq_half))
-        if seq_half is not None
-        else "",
+        sequential_interval="" if seq_half is None else fmt.bounds(seq_low, seq_high, half_width=seq_half),
         p=fmt.p_value(row.get("p_value")),
         p_adjusted=fmt.p_value(row.get("p_adjusted")),
         n=fmt.count(row.get("n")),
         n_control=fmt.count(control.get("n") if control else None),
         n_open=fmt.count(row.get("n_open")),
-        power=fmt.probability(row.get("power")),
+        power="" if row.get("power") is None else fmt.probability(row["power"]),
         mde=fmt.percent(row.get("mde_rel"), signed=False),
         effect=str(row.get("effect_label") or fmt.MISSING),
         effect_size=fmt.plain(row.get("effect_size"), 3),
         prob_beat=fmt.probability(row.get("prob_beat")),
         prob_best=fmt.probability(row.get("prob_best")),
-        expected_loss=fmt.risk(row.get("expected_loss"), metric.unit, metric.kind),
+        expected_loss=fmt.risk(None if loss is None else loss / divisor, unit, metric.kind),
         cuped=fmt.percent(row.get("variance_reduction"), half_width=0.02) if row.get("cuped") else "",
         reading=said,
         bar=bar,
@@ -264,6 +268,17 @@ def shared_axis(rows: Sequence[Row], *, sequential: bool) -> Axis:
     return axis_for([*main, *fitting])
 
 
+def typical_axis(rows: Sequence[Row], *, sequential: bool) -> Axis:
+    """One axis that fits three in four intervals and every estimate; wide intervals are cut with an arrow."""
+    known = [row for row in rows if row["status"] == "ok" and row.get("lift_rel") is not None]
+    ends = [[abs(end) for end in interval_of(row, sequential=sequential) if end is not None] for row in known]
+    reaches = sorted(max(pair) for pair in ends if pair)
+    if not reaches:
+        return axis_for([])
+    reach = max(reaches[(3 * len(reaches) - 1) // 4], *(abs(row["lift_rel"]) for row in known))
+    return axis_for([(-reach, reach)])
+
+
 def build_table(
     experiment: ExperimentView,
     metrics: Mapping[str, MetricView],
@@ -288,7 +303,7 @@ def build_table(
     by_metric: dict[str, list[Row]] = {}
     for row in compared:
         by_metric.setdefault(row["metric"], []).append(row)
-    arm_names = {arm.id: arm.name for arm in experiment.arms}
+    arm_names = {arm.id: arm.label for arm in experiment.arms}
     order = {arm.id: place for place, arm in enumerate(experiment.arms)}
     groups: list[RoleGroup] = []
     for role in ROLES:
@@ -328,10 +343,17 @@ def build_table(
         groups=groups,
         axis=axis,
         ticks=tick_labels(axis),
-        level=wording.level(compared[0].get("ci_level") if compared else None),
+        level=_levels(compared),
         sequential=sequential,
         any_open=max((row.get("n_open") or 0 for row in rows), default=0),
     )
+
+
+def _levels(rows: Sequence[Row]) -> str:
+    """The level of the intervals, or its range where corrections differ."""
+    known = [row["ci_level"] for row in rows if row.get("ci_level") is not None]
+    low, high = wording.level(min(known, default=None)), wording.level(max(known, default=None))
+    return low if low == high else f"{low} to {high}"
 
 
 def _margin_words(minimum_effect: float | None, margin: float | None) -> str:

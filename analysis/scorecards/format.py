@@ -23,6 +23,22 @@ _SYMBOLS = {"currency": "", "seconds": "s", "second": "s", "milliseconds": "ms"}
 _LONGEST_UNIT = 9
 
 
+def time_unit(unit: str, reference: float | None) -> tuple[float, str]:
+    """What to divide seconds by, and the unit then, so that values of the reference's size stay readable.
+
+    >>> time_unit("seconds", 159478.0), time_unit("seconds", 90.0), time_unit("USD", 1e6)
+    ((3600.0, 'h'), (1.0, 's'), (1.0, 'USD'))
+    """
+    if unit not in {"s", "second", "seconds"} or reference is None:
+        return 1.0, unit
+    size = abs(reference)
+    if size >= 72 * 3600:
+        return 86400.0, "days"
+    if size >= 2 * 3600:
+        return 3600.0, "h"
+    return (60.0, "min") if size >= 300 else (1.0, "s")
+
+
 def is_rate(kind: str, unit: str) -> bool:
     """Whether values are shares: shown as per cent, their differences as percentage points.
 
@@ -207,6 +223,17 @@ def between(low: str, high: str) -> str:
     """
     _, _, unit = high.partition(" ")
     return f"{low.removesuffix(' ' + unit) if unit else low} to {high}"
+
+
+def bounds(low: float | None, high: float | None, *, half_width: float | None) -> str:
+    """A relative interval; an end that is missing or infinite has no bound.
+
+    >>> bounds(0.012, 0.081, half_width=0.0345), bounds(-0.2, float("inf"), half_width=None)
+    ('+1.2% to +8.1%', '−20.0% to no bound')
+    """
+    ends = (percent(value, signed=True, half_width=half_width) for value in (low, high))
+    lower, upper = ("no bound" if end == MISSING else end for end in ends)
+    return f"{lower} to {upper}"
 
 
 def day(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -120,24 +121,17 @@ def effect_words(row: Row, metric: MetricView, *, sequential: bool) -> str:
     """The lift with its interval, for example ``+4.6% (95% interval +1.2% to +8.1%)``."""
     low, high = interval_of(row, sequential=sequential)
     level = wording.level(row.get("ci_level"))
-    if (
-        row.get("lift_rel") is not None
-        and low is not None
-        and high is not None
-        and row.get("lift_rel_bounded", True)
-    ):
-        half = half_width(low, high)
-        lift, lower, upper = (
-            fmt.percent(v, signed=True, half_width=half) for v in (row["lift_rel"], low, high)
-        )
-        return f"{lift} ({level} interval {lower} to {upper})"
+    half = half_width(low, high)
+    if row.get("lift_rel") is not None and half is not None and math.isfinite(half):
+        lift = fmt.percent(row["lift_rel"], signed=True, half_width=half)
+        return f"{lift} ({level} interval {fmt.bounds(low, high, half_width=half)})"
     low, high = absolute_interval_of(row, sequential=sequential)
     half = half_width(low, high)
     lift, lower, upper = (
         fmt.amount(v, metric.unit, metric.kind, signed=True, scale=half)
         for v in (row.get("lift_abs"), low, high)
     )
-    return f"{lift} ({level} interval {lower} to {upper})"
+    return f"{lift} ({level} interval {fmt.between(lower, upper)})"
 
 
 def _verdict(decision: Row | None, arm: str) -> tuple[str, str, str]:
@@ -168,7 +162,7 @@ def build(
         decision: The newest decision row.
     """
     worst, validity = validity_words(checks)
-    arm_names = {arm.id: arm.name for arm in experiment.arms}
+    arm_names = {arm.id: arm.label for arm in experiment.arms}
     sequential = experiment.plan.method in SEQUENTIAL_METHODS
     row = leading_row(primary, decision)
     if row is None or not any((r.get("n") or 0) > 0 or (r.get("n_open") or 0) > 0 for r in primary):

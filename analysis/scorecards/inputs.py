@@ -35,6 +35,14 @@ class ArmView:
     weight: float
     config: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def label(self) -> str:
+        """The name; a slug that stands in for one is shown as words."""
+        if self.name != self.id:
+            return self.name
+        spaced = self.id.replace("_", " ")
+        return spaced[:1].upper() + spaced[1:]
+
 
 @dataclass(frozen=True, slots=True)
 class ExperimentMetric:

@@ -16,6 +16,7 @@ from analysis.scorecards.comparisons import (
     metric_view,
     shared_axis,
     tick_labels,
+    typical_axis,
 )
 from analysis.scorecards.headline import SEQUENTIAL_METHODS, Headline
 
@@ -160,6 +161,7 @@ class Scorecard:
     headline: Headline
     primary: Cells | None
     primary_name: str
+    primary_level: str
     axis: Axis | None
     ticks: Sequence[tuple[Tick, str]]
     minimum_effect: tuple[float, str] | None
@@ -213,6 +215,7 @@ def _checks(rows: Sequence[Row]) -> list[Check]:
 def _check(row: Row) -> Check:
     segment = row.get("segment") or "all"
     sentence = row.get("sentence") or ""
+    sentence = sentence[:1].upper() + sentence[1:]
     figures = [
         f"{name} {row[name]}"
         for name in ("observed", "expected")
@@ -246,7 +249,7 @@ def _arms(experiment: ExperimentView, current: Sequence[Row], units: Mapping[str
     return [
         ArmCard(
             id=arm.id,
-            name=arm.name,
+            name=arm.label,
             is_control=arm.is_control,
             weight=fmt.setting(arm.weight),
             units=fmt.count(units.get(arm.id, 0)) if units else fmt.MISSING,
@@ -286,7 +289,7 @@ def _exposure_chart(experiment: ExperimentView, exposures: Sequence[Row]) -> Cha
         key = (row["exposure_day"], row["variant_id"])
         daily[key] = daily.get(key, 0) + row["units"]
     days = sorted({day for day, _ in daily})
-    names = {arm.id: arm.name for arm in experiment.arms}
+    names = {arm.id: arm.label for arm in experiment.arms}
     arms = [arm.id for arm in experiment.arms]
     running = dict.fromkeys(arms, 0)
     points: list[list[Any]] = []
@@ -321,7 +324,7 @@ def _lift_chart(experiment: ExperimentView, metric: MetricView, history: Sequenc
     ]
     if len({row["cut_off"] for row in rows}) < 2:
         return None
-    names = [arm.name for arm in experiment.arms]
+    names = [arm.label for arm in experiment.arms]
     place = {arm.id: index for index, arm in enumerate(experiment.arms)}
     rows.sort(key=lambda row: (row["cut_off"], place.get(row["variant_id"], 999)))
     points, table = [], []
@@ -378,7 +381,7 @@ def _funnel(
             values.append((fmt.count(now), share, round(100.0 * now / start, 2) if start else 0.0))
         previous = counts
         lines.append(StepLine(name, values))
-    return Funnel(title, [arm.name for arm in arms], lines)
+    return Funnel(title, [arm.label for arm in arms], lines)
 
 
 def _kept(
@@ -409,20 +412,24 @@ def _set_aside(experiment: ExperimentView, losses: Sequence[Row]) -> LossTable |
     lines = [
         (wording.loss_step(step), [fmt.count(value) for value in counts[step]]) for step in sorted(counts)
     ]
-    return LossTable([*(arm.name for arm in experiment.arms), "Other or none"], lines)
+    return LossTable([*(arm.label for arm in experiment.arms), "Other or none"], lines)
 
 
 def _funnels(
-    experiment: ExperimentView, metrics: Mapping[str, MetricView], rows: Sequence[Row]
+    experiment: ExperimentView, metrics: Mapping[str, MetricView], rows: Sequence[Row], whole: Sequence[Row]
 ) -> list[Funnel]:
+    """Conversion funnels, each beginning with the units that the metric counts."""
     found = []
     for name in sorted({row["metric"] for row in rows}):
         steps: dict[int, tuple[str, dict[str, int]]] = {}
         for row in rows:
             if row["metric"] == name:
-                steps.setdefault(row["position"], (row["step"], {}))[1][row["variant_id"]] = row["units"]
+                step = steps.setdefault(row["position"], (wording.words(row["step"], {}), {}))
+                step[1][row["variant_id"]] = row["units"]
+        counted = {row["variant_id"]: row.get("n") or 0 for row in whole if row["metric"] == name}
+        start = [("Units counted", counted)] if any(counted.values()) else []
         title = metric_view(metrics, name).label
-        funnel = _funnel(title, experiment, [steps[place] for place in sorted(steps)])
+        funnel = _funnel(title, experiment, [*start, *(steps[place] for place in sorted(steps))])
         if funnel:
             found.append(funnel)
     return found
@@ -442,9 +449,9 @@ def _segments(
     if not compared:
         return None
     sequential = experiment.plan.method in SEQUENTIAL_METHODS
-    axis = shared_axis(compared, sequential=sequential)
+    axis = typical_axis(compared, sequential=sequential)
     controls = {(row["segment"], row["segment_level"]): row for row in rows if row.get("comparison") is None}
-    arm_names = {arm.id: arm.name for arm in experiment.arms}
+    arm_names = {arm.id: arm.label for arm in experiment.arms}
     order = {arm.id: place for place, arm in enumerate(experiment.arms)}
     panels: dict[str, dict[str, list[Row]]] = {}
     for row in compared:
@@ -491,7 +498,7 @@ def _segments(
 def _other_analyses(
     experiment: ExperimentView, metric: MetricView, current: Sequence[Row], table: MetricTable, *, valid: bool
 ) -> list[tuple[str, Cells]]:
-    """The primary metric under the other declared analyses, to be read beside the default."""
+    """The primary metric under other analyses that count other units, to be read beside the default."""
     rows = [
         row
         for row in current
@@ -500,7 +507,9 @@ def _other_analyses(
         and row.get("analysis", "default") != "default"
     ]
     controls = {row["analysis"]: row for row in rows if row.get("comparison") is None}
-    names = {arm.id: arm.name for arm in experiment.arms}
+    names = {arm.id: arm.label for arm in experiment.arms}
+    default = {row["variant_id"]: row.get("n") for row in _whole(current) if row["metric"] == metric.name}
+    differing = {row["analysis"] for row in rows if row.get("n") != default.get(row["variant_id"])}
     return [
         (
             wording.words(row["analysis"], wording.ANALYSES),
@@ -516,7 +525,7 @@ def _other_analyses(
             ),
         )
         for row in rows
-        if row.get("comparison") is not None
+        if row.get("comparison") is not None and row["analysis"] in differing
     ]
 
 
@@ -651,6 +660,7 @@ def build(
         headline=head,
         primary=primary,
         primary_name=metric.label,
+        primary_level=wording.level(leading.get("ci_level") if leading else None),
         axis=axis,
         ticks=tick_labels(axis) if axis else (),
         minimum_effect=_minimum_effect(first.minimum_effect if first else None, metric, axis),
@@ -664,7 +674,7 @@ def build(
         kept=_kept(experiment, facts.losses, primary_rows, by_arm),
         set_aside=_set_aside(experiment, facts.losses),
         others=_other_analyses(experiment, metric, facts.current, table, valid=valid),
-        funnels=_funnels(experiment, metrics, facts.funnels),
+        funnels=_funnels(experiment, metrics, facts.funnels, whole),
         segments=_segments(experiment, metric, facts.current, valid=valid),
         bayes=bayes,
         plan=_plan(experiment, whole),
