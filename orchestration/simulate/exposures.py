@@ -43,7 +43,7 @@ class Exposures:
             ``anonymous`` (true: logged without the user's id).
         lost_units: Units whose exposures a fault swallowed.
         anonymous_units: Units first seen before they logged in.
-        mislogged_units: Units whose log names another arm.
+        mislogged: Whether a user's log names another arm, shape (users,).
         unrendered_units: Units that never sent the activation event.
     """
 
@@ -55,7 +55,7 @@ class Exposures:
     events: pl.DataFrame
     lost_units: int
     anonymous_units: int
-    mislogged_units: int
+    mislogged: NDArray[np.bool_]
     unrendered_units: int
 
 
@@ -161,7 +161,7 @@ def draw_exposures(
         events=events,
         lost_units=int(losing.sum()),
         anonymous_units=int(anonymous.sum()),
-        mislogged_units=int(wrong.sum()),
+        mislogged=wrong,
         unrendered_units=int(unrendered.sum()),
     )
 

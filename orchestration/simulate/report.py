@@ -120,7 +120,7 @@ def _experiment(
         "units_lost": exposed.lost_units,
         "units_never_activated": exposed.unrendered_units,
         "units_first_seen_anonymous": exposed.anonymous_units,
-        "units_logged_in_wrong_arm": exposed.mislogged_units,
+        "units_logged_in_wrong_arm": int(exposed.mislogged[units["user"].to_numpy()].sum()),
         "wrong_variant_sdk": scenario.wrong_variant_sdk,
         "exposures_after_outcomes": scenario.late_exposure > 0,
         "pre_period_imbalance": bool(scenario.carried_over),
