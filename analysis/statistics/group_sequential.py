@@ -127,6 +127,10 @@ def lan_demets_bounds(
     shape = t.shape
     rows = t.reshape(-1, shape[-1])
     per_side = np.broadcast_to(level, shape[:-1]).reshape(-1) / sides
+    # comparisons of one experiment often share their looks: each distinct design is integrated once
+    key = np.column_stack([np.nan_to_num(rows, nan=-1.0), per_side])
+    _, first, place = np.unique(key, axis=0, return_index=True, return_inverse=True)
+    rows, per_side, place = rows[first], per_side[first], place.reshape(-1)
     taken = looks_taken(rows)
     cumulative = spend(np.nan_to_num(rows), per_side[:, None])
     cumulative = np.maximum.accumulate(np.where(taken, cumulative, 0.0), axis=1)
@@ -137,11 +141,11 @@ def lan_demets_bounds(
     lower = -upper if sides == 2 else np.where(absent, np.nan, -np.inf)
     status = np.where(taken.any(axis=1), Reason.OK, Reason.NO_EXPOSURE).astype(np.int8)
     return SpendingBounds(
-        upper=upper.reshape(shape),
-        lower=lower.reshape(shape),
-        cumulative_alpha=np.where(absent, np.nan, cumulative).reshape(shape),
-        nominal_p=special.ndtr(-upper).reshape(shape),
-        status=status.reshape(shape[:-1]),
+        upper=upper[place].reshape(shape),
+        lower=lower[place].reshape(shape),
+        cumulative_alpha=np.where(absent, np.nan, cumulative)[place].reshape(shape),
+        nominal_p=special.ndtr(-upper)[place].reshape(shape),
+        status=status[place].reshape(shape[:-1]),
     )
 
 
@@ -343,5 +347,7 @@ def _constant(looks: Any, alpha: Any, sides: int, form: Callable[[FloatArray], F
     single = np.maximum(-special.ndtri(flat_level / sides), 0.0)
     low = np.where(flat_level / sides < 0.5, single * 0.5, -_LARGEST_CONSTANT)
     high = np.minimum(single * 2.0 + 2.0, _LARGEST_CONSTANT)
-    found, _ = rowwise_root(excess, low, high, flat_k.size)
-    return found.reshape(k.shape)
+    constant, found = rowwise_root(excess, low, high, flat_k.size)
+    if not found.all():
+        raise refuse("out_of_range", "no constant below 12", "alpha", value=level, rule="1e-30 or more")
+    return constant.reshape(k.shape)

@@ -83,7 +83,7 @@ def design_properties(
         sides: 2 mirrors the bounds, 1 has none below.
 
     Returns:
-        Arrays of shape (...).
+        Arrays of shape (...), NaN where no drift up to 25 reaches the power.
 
     Raises:
         InputError: ``out_of_range`` for power at most alpha / sides; as `crossing_probabilities`.
@@ -113,14 +113,15 @@ def design_properties(
         p = crossing_probabilities(rows_u[r], lower[r], rows_t[r], drift)
         return np.asarray(p.upper.sum(axis=-1) - rows_aim[r], dtype=np.float64)
 
-    drift, _ = rowwise_root(excess, *_DRIFTS, rows_t.shape[0])
+    drift, found = rowwise_root(excess, *_DRIFTS, rows_t.shape[0])
+    unreached = np.where(found, 1.0, np.nan)
     fixed = _fixed_information(rows_level, rows_aim, sides)
     null = crossing_probabilities(rows_u, lower, rows_t, np.zeros_like(drift)).expected_information
     other = crossing_probabilities(rows_u, lower, rows_t, drift).expected_information
-    inflation = drift**2 / fixed
+    inflation = drift**2 / fixed * unreached
     shape = t.shape[:-1]
     return Design(
-        drift=drift.reshape(shape),
+        drift=(drift * unreached).reshape(shape),
         inflation=inflation.reshape(shape),
         expected_null=(null * inflation).reshape(shape),
         expected_alternative=(other * inflation).reshape(shape),

@@ -74,7 +74,7 @@ def many_to_one_critical(loading: Any, df: Any, alpha: Any = 0.05, *, sides: int
         sides: 2 or 1.
 
     Returns:
-        Critical values, shape (rows,).
+        Critical values, shape (rows,); NaN for an alpha too small to be told apart from 0.
 
     Raises:
         InputError: As `many_to_one_p`.
@@ -98,7 +98,8 @@ def many_to_one_critical(loading: Any, df: Any, alpha: Any = 0.05, *, sides: int
     # one comparison alone needs less, Bonferroni's correction more
     low = stats.t.isf(level / sides, freedom) - 1e-6
     high = stats.t.isf(level / sides / count, freedom) + 1e-6
-    return rowwise_root(excess, low, high, loads.shape[0], 1e-9)[0]
+    critical, found = rowwise_root(excess, low, high, loads.shape[0], 1e-9)
+    return np.where(found, critical, np.nan)
 
 
 def _family(statistic: Any, loading: Any, df: Any) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -154,13 +154,15 @@ def mixture_bound(v: Any, rho: Any, alpha: Any = 0.05, *, one_sided: bool = Fals
     # the log mixture is convex and rises, the two-sided bound lies to the right of the root: Newton comes
     # down on it
     root = np.sqrt(spread)
+    moving = np.ones(bound.shape, dtype=np.bool_)
     for _ in range(_NEWTON_STEPS):
         x = bound / root
         inverse_mills = np.exp(-0.5 * x * x - special.log_ndtr(x)) / np.sqrt(2.0 * np.pi)
         slope = (x + inverse_mills) / root
         change = (log_mixture(bound, time, precision, one_sided=True) - goal) / slope
-        bound = bound - change
-        if np.all(np.abs(change) <= 1e-13 * np.abs(bound)):
+        bound = np.where(moving, bound - change, bound)
+        moving = moving & (np.abs(change) > 1e-13 * np.abs(bound))
+        if not moving.any():
             break
     return np.asarray(bound, dtype=np.float64)
 

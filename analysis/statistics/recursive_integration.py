@@ -219,12 +219,14 @@ def _solve(
     active = error > 0
     z = np.where(active, start, 0.0)
     goal = np.log(np.where(active, error, 1.0))
+    # a row that has settled stays, so that its bits do not depend on the rows beside it
     for _ in range(_NEWTON_STEPS):
         p, slope = tail(z)
         good = active & (p > 0) & (slope != 0)
         ratio = np.where(good, p, 1.0) / np.where(good, slope, 1.0)
         change = np.where(good, (np.log(np.where(good, p, 1.0)) - goal) * ratio, 0.0)
         z = z - change
-        if np.all(np.abs(change) <= 1e-11 * (1.0 + np.abs(z))):
+        active = active & (np.abs(change) > 1e-11 * (1.0 + np.abs(z)))
+        if not active.any():
             break
     return z

@@ -188,3 +188,18 @@ def test_more_nodes_change_nothing(looks: int, monkeypatch: pytest.MonkeyPatch):
     more = lan_demets_bounds(t).upper
     finite = np.isfinite(more)
     np.testing.assert_allclose(usual[finite], more[finite], atol=1e-6)
+
+
+def test_a_design_has_the_same_bits_alone_and_among_others():
+    rng = np.random.default_rng(13)
+    t = np.cumsum(rng.uniform(0.2, 1.8, (50, 9)), axis=1)
+    t /= t[:, -1:]
+    together = lan_demets_bounds(np.repeat(t, 2, axis=0)).upper
+    for row in (0, 17, 49):
+        alone = lan_demets_bounds(t[row]).upper
+        np.testing.assert_array_equal(together[2 * row], alone)
+        np.testing.assert_array_equal(together[2 * row + 1], alone)
+
+
+def test_no_designs():
+    assert lan_demets_bounds(np.zeros((0, 5))).upper.shape == (0, 5)

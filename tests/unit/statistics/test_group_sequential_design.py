@@ -77,3 +77,10 @@ def test_refuses():
         futility_design([1.0], 0.5, 0.5)
     with pytest.raises(InputError):
         design_properties([1.96], [1.0], power=0.02)
+    with pytest.raises(InputError):
+        pocock_constant(3, 1e-60)
+
+
+def test_power_out_of_reach_is_no_number():
+    r = design_properties([np.inf, np.inf], [0.5, 1.0])
+    assert np.isnan(r.inflation)
