@@ -114,14 +114,15 @@ def design_properties(
         return np.asarray(p.upper.sum(axis=-1) - rows_aim[r], dtype=np.float64)
 
     drift, found = rowwise_root(excess, *_DRIFTS, rows_t.shape[0])
-    unreached = np.where(found, 1.0, np.nan)
+    reached = np.where(found, 1.0, np.nan)
+    drift = np.where(found, drift, 0.0)
     fixed = _fixed_information(rows_level, rows_aim, sides)
     null = crossing_probabilities(rows_u, lower, rows_t, np.zeros_like(drift)).expected_information
     other = crossing_probabilities(rows_u, lower, rows_t, drift).expected_information
-    inflation = drift**2 / fixed * unreached
+    inflation = drift**2 / fixed * reached
     shape = t.shape[:-1]
     return Design(
-        drift=(drift * unreached).reshape(shape),
+        drift=(drift * reached).reshape(shape),
         inflation=inflation.reshape(shape),
         expected_null=(null * inflation).reshape(shape),
         expected_alternative=(other * inflation).reshape(shape),
@@ -183,6 +184,7 @@ def futility_design(
         return plan.subset(r).walk(drift)[2]
 
     drift, found = rowwise_root(excess, *_DRIFTS, plan.fraction.shape[0])
+    drift = np.where(found, drift, 1.0)
     upper, lower, _ = plan.walk(drift)
     status = np.where(found, Reason.OK, Reason.NOT_CONVERGED).astype(np.int8)
     relative = drift**2 / _fixed_information(plan.alpha, 1.0 - plan.beta, 1)
