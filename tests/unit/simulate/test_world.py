@@ -396,3 +396,24 @@ def _variance(values: list[int]) -> float:
 def test_arrivals_do_not_depend_on_the_local_zone(world: SimulatedWorld) -> None:
     file = world.landing / "web" / "2026-01-05-am.ndjson.gz"
     assert file.stat().st_mtime == datetime(2026, 1, 5, 12, 10, tzinfo=UTC).timestamp()
+
+
+def test_the_page_about_the_demo_names_every_experiment_with_its_method(world: SimulatedWorld) -> None:
+    page = (ROOT / "docs" / "demo-world.md").read_text()
+    rows = {
+        cells[1].strip(" `"): [cell.strip() for cell in cells[2:5]]
+        for line in page.splitlines()
+        if line.startswith("| `") and len(cells := line.split("|")) == 6
+    }
+    methods = {
+        "group_sequential": "group sequential",
+        "always_valid": "always valid",
+        "bayesian": "Bayesian",
+        "sprt": "SPRT",
+    }
+    for name, truth in world.content["experiments"].items():
+        method, shows, said = rows.pop(name)
+        assert method == methods.get(truth["method"], truth["method"])
+        assert said.startswith("nothing") == (not truth["has_effect"]), name
+        assert truth["kind"].split(",")[0].split(" ")[0].lower() in shows.lower(), name
+    assert set(rows) == {"gift_cards"}
