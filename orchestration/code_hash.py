@@ -12,9 +12,11 @@ from orchestration.paths import PROJECT_ROOT
 
 @cache
 def code_hash() -> str:
-    """One md5 over the SQL and the judging Python: equal hashes compute equal results."""
+    """One md5 over the SQL, the judging Python and the pages' templates: equal hashes publish equal results."""
     digest = hashlib.md5(source_hash().encode(), usedforsecurity=False)
-    for path in sorted((PROJECT_ROOT / "analysis").rglob("*.py")):
+    for path in sorted((PROJECT_ROOT / "analysis").rglob("*")):
+        if not path.is_file() or path.suffix == ".pyc":
+            continue
         digest.update(path.relative_to(PROJECT_ROOT).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -71,6 +71,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
         definitions.catalogue,
         definitions.metrics,
         cut_offs,
+        histograms=connection.sql("from fct_value_histograms where cut_off >= ?", params=[cut_offs[0]]).pl(),
         crossovers=connection.sql("from fct_crossovers").pl(),
         losses=connection.sql("from fct_losses where event_day is not null").pl(),
         code_hash=code_hash(),

@@ -33,21 +33,20 @@ def last_complete_day(connection: duckdb.DuckDBPyConnection) -> date | None:
     return day
 
 
-def outstanding_days(connection: duckdb.DuckDBPyConnection) -> tuple[date, date] | None:
-    """The days to build, both included: the new complete ones, else the newest built one when it owes work.
+def outstanding_days(connection: duckdb.DuckDBPyConnection, *, published: bool) -> tuple[date, date] | None:
+    """The days to build, both included: the new complete ones, else the newest built one when something is owed.
 
     Late rows and changed definitions are worked off by any run, so the range then is the frontier's own day.
+
+    Args:
+        connection: On the warehouse; the catalogue's tables and the landing schema exist.
+        published: Whether the newest publication shows the present state.
     """
     built, complete = frontier(connection), last_complete_day(connection)
     if complete is not None and (built is None or built < complete):
         first = _first_landed_day(connection) if built is None else built + ONE_DAY
         return min(first, complete), complete
-    if built is None:
-        return None
-    owed = connection.execute(
-        "select 1 from landing.touched_units where event_day <= ? limit 1", [built]
-    ).fetchall()
-    return (built, built) if owed else None
+    return None if built is None or published else (built, built)
 
 
 def _first_landed_day(connection: duckdb.DuckDBPyConnection) -> date:

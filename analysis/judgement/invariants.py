@@ -90,9 +90,9 @@ def violations(comparisons: pl.DataFrame, validity: pl.DataFrame, decisions: pl.
         )
         for name, rule in _ROW_RULES.items()
     ]
-    check = pl.concat_str("check", "segment", "segment_level", separator=" ", ignore_nulls=True).alias(
-        "place"
-    )
+    check = pl.concat_str(
+        "cut_off", "check", "segment", "segment_level", separator=" ", ignore_nulls=True
+    ).alias("place")
     known = pl.col("status").is_in(_STATUSES) & (_share("p_value").fill_null(value=True))
     said = pl.col("sentence").str.len_chars() > 0
     found.append(
@@ -103,13 +103,16 @@ def violations(comparisons: pl.DataFrame, validity: pl.DataFrame, decisions: pl.
     sound = pl.col("decision").is_in(_DECISIONS) & (pl.col("reasons").list.len() > 0) & said
     found.append(
         decisions.filter(~sound.fill_null(value=False)).select(
-            pl.lit("decision_row_sound").alias("rule"), "experiment_id", pl.lit("").alias("place")
+            pl.lit("decision_row_sound").alias("rule"),
+            "experiment_id",
+            pl.col("cut_off").cast(pl.String).alias("place"),
         )
     )
-    gated = validity.filter(pl.col("status") == "fail").select("experiment_id").unique()
+    gated = validity.filter(pl.col("status") == "fail").select("experiment_id", "cut_off").unique()
+    day = pl.col("cut_off").cast(pl.String).alias("place")
     found.append(
-        decisions.join(gated, on="experiment_id", how="semi")
+        decisions.join(gated, on=["experiment_id", "cut_off"], how="semi")
         .filter(pl.col("action") != "fix_data")
-        .select(pl.lit("invalid_has_no_verdict").alias("rule"), "experiment_id", pl.lit("").alias("place"))
+        .select(pl.lit("invalid_has_no_verdict").alias("rule"), "experiment_id", day)
     )
     return pl.concat(found)

@@ -14,7 +14,7 @@ import typer
 from analysis.errors import Problem
 from orchestration.cli import app
 from orchestration.errors import OrchestrationError
-from orchestration.paths import Home
+from orchestration.paths import Home, catalog_dir
 
 
 def take_events(source: Path, home: Home) -> int:
@@ -59,6 +59,7 @@ def run(
     ] = False,
 ) -> None:
     """Take new files, materialise every outstanding day up to the last complete one, publish."""
+    from orchestration.ledger import is_published
     from orchestration.outstanding import outstanding_days
     from orchestration.warehouse import writer
 
@@ -76,7 +77,7 @@ def run(
     ensure_manifest(home)
     execute(home, "land")
     with writer(home.warehouse) as connection:
-        days = outstanding_days(connection)
+        days = outstanding_days(connection, published=is_published(connection, catalog_dir()))
     if days is None:
         print(
             "nothing is outstanding: no new file, no complete new day, no changed definition", file=sys.stderr

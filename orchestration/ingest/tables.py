@@ -64,7 +64,9 @@ def _land(cursor: duckdb.DuckDBPyConnection, folder: Path, table: str, now: date
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / ".new.tmp"
     cursor.execute(f"copy ({marked} order by {ROW_MARK}) to {literal(str(unfinished))} (format parquet)")
-    rows = cursor.execute(f"select num_rows from parquet_file_metadata({literal(str(unfinished))})").fetchall()[0][0]
+    rows = cursor.execute(
+        f"select num_rows from parquet_file_metadata({literal(str(unfinished))})"
+    ).fetchall()[0][0]
     if not rows:
         unfinished.unlink()
         return

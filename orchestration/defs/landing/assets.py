@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from orchestration.ingest import IngestSettings, ingest_landing
+from orchestration.ledger import is_published
 from orchestration.loading import read_definitions
 from orchestration.outstanding import outstanding_days
 from orchestration.partitions import DAILY, days_of
+from orchestration.paths import catalog_dir
 from orchestration.resources.home import HomeResource
 from orchestration.warehouse import writer
 
@@ -39,7 +41,7 @@ def landed_files(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Ma
             datetime.now(UTC),
             progress=context.log.info,
         )
-        days = outstanding_days(connection)
+        days = outstanding_days(connection, published=is_published(connection, catalog_dir()))
     metadata: dict[str, dg.MetadataValue | int] = {
         "files taken": len(report.taken),
         "files known already": len(report.same_content),

@@ -1,13 +1,15 @@
 """What leaves the system: allocation configs for SDKs, and the site for people."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
 from analysis.scorecards import render_site
+from assignment_exports.publishing import current_version
 from orchestration.dbt_docs import ensure_docs
 from orchestration.exporting import export_configs
+from orchestration.ledger import record_publication
 from orchestration.loading import read_definitions
 from orchestration.partitions import DAILY
 from orchestration.paths import catalog_dir
@@ -68,9 +70,18 @@ def scorecards(home: HomeResource) -> dg.MaterializeResult[None]:
     links = {name: f"{name}/index.html" for name in folders}
     with writer(place.warehouse) as connection:
         inputs = site_inputs(connection, read_definitions(), catalog_dir(), links)
-    published = publish_site(place.site, render_site(inputs), folders)
+        published = publish_site(place.site, render_site(inputs), folders)
+        exports = current_version(place.exports)
+        number = record_publication(
+            connection,
+            catalog_dir(),
+            datetime.now(UTC).replace(tzinfo=None),
+            exports.version if exports else "",
+            published.version,
+        )
     return dg.MaterializeResult(
         metadata={
+            "publication": number,
             "site": dg.MetadataValue.path(published.index),
             "pages written": published.written,
             "pages unchanged": published.linked,
