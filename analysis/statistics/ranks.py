@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 #: Largest product of arm sizes whose exact distribution is counted out.
 EXACT_CELLS = 10_000
 _BISECTIONS = 80
+_STEP = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,7 +198,9 @@ def _win_interval(
     win: FloatArray, n_c: FloatArray, n_t: FloatArray, correction: FloatArray, quantile: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     ends = []
-    for sign, bracket in ((1.0, (np.zeros_like(win), win)), (-1.0, (win, np.ones_like(win)))):
+    # A step inside: at 0 and 1 the variance vanishes, and the estimate itself would be a root.
+    below, above = np.maximum(win - _STEP, 0.0), np.minimum(win + _STEP, 1.0)
+    for sign, bracket in ((1.0, (np.zeros_like(win), below)), (-1.0, (above, np.ones_like(win)))):
         found = elementwise.find_root(
             _win_gap,
             bracket,

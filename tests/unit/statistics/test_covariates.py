@@ -148,3 +148,20 @@ def test_post_stratification_equals_weights_by_hand() -> None:
         Moments.from_summary([40, 5], [1.5, 0], [1.2, 1]),
     )
     assert names(thin.status) == "insufficient_sample"
+
+
+def test_post_stratification_equals_growthbooks_published_test_data() -> None:
+    # growthbook packages/stats/tests/frequentist/test_post_strat.py: count strata, absolute estimate and error.
+    c = Moments.from_sums(
+        [21, 65, 102, 151, 160],
+        [330.0696210595999, 1391.96628040659, 2916.824124651419, 5172.587929941052, 6539.348445231273],
+        [5377.811252605509, 30546.63404187155, 86396.06886690554, 182453.04528037464, 274981.98909352464],
+    )
+    t = Moments.from_sums(
+        [42, 75, 101, 121, 162],
+        [708.1220000911836, 1807.4703052657744, 3104.5399914554023, 4613.696610070716, 7431.953259880505],
+        [12249.255519049513, 45000.287664918586, 98365.40553530994, 180520.64781229294, 349244.6690736718],
+    )
+    r = post_stratified(c, t)
+    assert float(r.diff) == pytest.approx(3.548094377986586, rel=1e-12)
+    assert float(r.se) == pytest.approx(0.37634374823059685, rel=1e-12)
