@@ -61,6 +61,8 @@ def split_rows(
     impossible = ((counts > 0) & (expected == 0)).any(axis=(1, 2))
     p_value = np.where(impossible, 0.0, p_value)
     first = _first_alarm(sequential.p_value, days, thresholds.srm_fail)
+    arms_of = weights.group_by("experiment_id").agg(arms=pl.col("variant_id").n_unique())
+    declared = places.join(arms_of, on="experiment_id", how="left", maintain_order="left")["arms"].to_list()
     frame = places.with_columns(
         statistic=pl.Series(np.where(np.isfinite(statistic), statistic, np.nan)),
         p_value=pl.Series(p_value),
@@ -69,8 +71,8 @@ def split_rows(
         impossible=pl.Series(impossible),
         single=pl.Series(single),
         first_alarm=first,
-        observed=pl.Series([count_text(row) for row in units]),
-        expected=pl.Series([count_text(row) for row in due]),
+        observed=pl.Series([count_text(row[:arms]) for row, arms in zip(units, declared, strict=True)]),
+        expected=pl.Series([count_text(row[:arms]) for row, arms in zip(due, declared, strict=True)]),
     )
     frame = frame.with_columns(judged=pl.Series(_family_p(frame)))
     return pl.concat([_judged(frame, thresholds), _beside(frame, thresholds)], how="vertical")
