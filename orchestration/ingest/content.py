@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, cast
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,16 @@ def packing_of(path: Path) -> str:
     return next((name for prefix, name in _PACKINGS if magic.startswith(prefix)), "")
 
 
+def _open(path: Path, packing: str) -> IO[bytes]:
+    if packing == "gzip":
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    if packing == "bz2":
+        return cast("IO[bytes]", bz2.open(path, "rb"))
+    if packing == "xz":
+        return cast("IO[bytes]", lzma.open(path, "rb"))
+    return path.open("rb")
+
+
 @contextmanager
 def unpacked(path: Path, packing: str) -> Iterator[IO[bytes]]:
     """A stream of the file's unpacked bytes.
@@ -68,8 +78,7 @@ def unpacked(path: Path, packing: str) -> Iterator[IO[bytes]]:
         with pa.OSFile(str(path)) as raw, pa.CompressedInputStream(raw, "zstd") as stream:
             yield cast("IO[bytes]", stream)
         return
-    opener = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}.get(packing, open)
-    with opener(path, "rb") as stream:
+    with _open(path, packing) as stream:
         yield stream
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from orchestration.ingest.stage import LakeFile
+    from orchestration.ingest.lake_files import LakeFile
 
 _NARROW = "event_day, event_id, file_hash, row_md5, user_id, anonymous_id, session_id, experiment_id"
 _RETRACTS = """case when contains(properties, '"retracts"')
@@ -197,7 +197,8 @@ class Credit:
                     select event_day, user_id, anonymous_id, session_id, experiment_id, false
                     from {self._scan(self._fresh)} anti join copies using (event_day, event_id)"""
             )
-        ids = "unnest(['user', 'anonymous', 'session']) as id_kind, unnest([user_id, anonymous_id, session_id]) as raw_id"
+        ids = """unnest(['user', 'anonymous', 'session']) as id_kind,
+            unnest([user_id, anonymous_id, session_id]) as raw_id"""
         run(
             f"""insert into landing.touched_units
                 select distinct {batch}, event_day, id_kind, raw_id from (select event_day, {ids} from changes)

@@ -7,7 +7,7 @@ import io
 from collections import deque
 from typing import IO, TYPE_CHECKING
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from orchestration.ingest.content import BOM
 

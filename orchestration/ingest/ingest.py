@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from orchestration.ingest import lake_files
 from orchestration.ingest import stage as staging
 from orchestration.ingest.content import Content, identify
 from orchestration.ingest.credit import Credit
 from orchestration.ingest.lake import STAGING, open_landing, replace_views
 from orchestration.ingest.rows import NO_EVENT
 from orchestration.ingest.scan import Landed, landed_files, naive_utc, stamp
-from orchestration.ingest.stage import Incoming, LakeFile
+from orchestration.ingest.stage import Incoming
 from orchestration.ingest.tables import folder_of, land_tables
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from analysis.catalogue.sources import Source
-    from orchestration.ingest.layouts import Layout
+    from orchestration.ingest.cells import Layout
+    from orchestration.ingest.lake_files import LakeFile
 
 BATCH_BYTES = 256 << 20
 """Files are taken together until their unpacked size passes this; a larger file is a batch of its own."""
@@ -231,15 +233,16 @@ class _Run:
     def _flush(self) -> None:
         """Take the gathered files in one transaction."""
         records, self._records = self._records, []
-        if self._layout is None or not any(record.status == "taken" for record in records):
+        layout = self._layout
+        if layout is None or not any(record.status == "taken" for record in records):
             self._commit(records, None)
             return
         try:
-            out = self._stage(records)
+            out = self._stage(records, layout)
         except duckdb.Error:
             if not self._mark_damaged(records):
                 raise
-            out = self._stage(records)
+            out = self._stage(records, layout)
         for record in list(records):
             if record.status == "taken" and stamp(record.landed.file) != record.landed.stamp:
                 records.remove(record)
@@ -247,13 +250,13 @@ class _Run:
                     shutil.rmtree(folder)
         self._commit(records, out)
 
-    def _stage(self, records: list[_Record]) -> Path:
+    def _stage(self, records: list[_Record], layout: Layout) -> Path:
         batch = [_incoming(record) for record in records if record.status == "taken"]
         return staging.stage(
             self._cursor,
             self._home,
             batch,
-            self._layout,
+            layout,
             first_day=self._settings.first_day,
             max_clock_skew=self._settings.max_clock_skew,
         )
@@ -273,14 +276,14 @@ class _Run:
         if not records:
             return
         run = self._cursor.execute
-        counts: dict[str, staging.Counts] = {}
+        counts: dict[str, lake_files.Counts] = {}
         moved: list[LakeFile] = []
         rejected = None
         if out is not None:
-            staging.reduce_repeats(self._cursor, out)
-            counts = staging.count_rows(self._cursor, out)
-            rejected = staging.rejected_rows(out)
-            moved = staging.move_to_lake(self._cursor, self._home, out)
+            lake_files.reduce_repeats(self._cursor, out)
+            counts = lake_files.count_rows(self._cursor, out)
+            rejected = lake_files.rejected_rows(out)
+            moved = lake_files.move_to_lake(self._cursor, self._home, out)
         credit = Credit(self._cursor, self._home, moved)
         credit.prepare()
         run("begin")
@@ -304,11 +307,11 @@ class _Run:
         self._note(records, counts, moved)
 
     def _write_manifest(
-        self, records: list[_Record], counts: dict[str, staging.Counts], position: int
+        self, records: list[_Record], counts: dict[str, lake_files.Counts], position: int
     ) -> None:
         for number, record in enumerate(records, start=position + 1):
             content = record.content
-            count = staging.Counts()
+            count = lake_files.Counts()
             if content is not None and record.status == "taken":
                 count = counts.get(content.file_hash, count)
             self._cursor.execute(
@@ -332,7 +335,9 @@ class _Run:
                 ],
             )
 
-    def _note(self, records: list[_Record], counts: dict[str, staging.Counts], moved: list[LakeFile]) -> None:
+    def _note(
+        self, records: list[_Record], counts: dict[str, lake_files.Counts], moved: list[LakeFile]
+    ) -> None:
         report = self.report
         for record in records:
             if record.status == "taken":

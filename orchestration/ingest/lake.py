@@ -69,9 +69,8 @@ def replace_views(cursor: duckdb.DuckDBPyConnection) -> None:
     if clean:
         parts.append(f"select {columns} from {lake_scan(clean)}")
     if dirty:
-        parts.append(
-            f"select {columns} from {lake_scan(dirty)} e anti join landing.excluded x using (event_day, event_id, file_hash)"
-        )
+        losers = "anti join landing.excluded x using (event_day, event_id, file_hash)"
+        parts.append(f"select {columns} from {lake_scan(dirty)} e {losers}")
     if not parts:
         typed = ", ".join(
             f"null::{_TYPES.get(name, 'varchar')} as {identifier(name)}" for name in EVENT_COLUMNS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from orchestration.ingest.content import BOM, CHUNK_BYTES
 
@@ -26,14 +26,14 @@ _BLANK_STARTS = np.frombuffer(b" \t\r\n\v\f", dtype=np.uint8)
 
 
 def line_batches(stream: IO[bytes], file_index: int) -> Iterator[pa.RecordBatch]:
-    """The stream's non-blank lines, numbered from 1 over all lines, with the faults that bytes alone show.
+    r"""The stream's non-blank lines, numbered from 1 over all lines, with the faults that bytes alone show.
 
     Args:
         stream: Unpacked bytes; read in chunks, so that memory does not grow with the file.
         file_index: Repeated in each row.
 
     Yields:
-        Batches of `SCHEMA`. Bytes that are not UTF-8 are kept as ``\\xNN``.
+        Batches of `SCHEMA`. Bytes that are not UTF-8 are kept as ``\xNN``.
     """
     carry, number, first = b"", 1, True
     while chunk := stream.read(CHUNK_BYTES):

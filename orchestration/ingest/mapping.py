@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analysis.catalogue.sources import CONTRACT_COLUMNS
-from orchestration.ingest import layouts
-from orchestration.ingest.layouts import EMPTY, Cell, Layout, constant
+from orchestration.ingest.cells import EMPTY, STRING, Cell, Layout, constant
 from orchestration.ingest.sql import array, literal
 
 if TYPE_CHECKING:
@@ -103,22 +102,25 @@ def _mapped(layout: Layout, mapped: Mapped) -> Cell:
     if mapped.columns is not None:
         texts = [f"nullif({layout.cell(name).text}, '')" for name in mapped.columns]
         text = "(" + f" || {literal(mapped.separator)} || ".join(texts) + ")"
-        cell = Cell(text, f"case when {text} is not null then '{layouts.STRING}' end")
+        cell = Cell(text, f"case when {text} is not null then '{STRING}' end")
     else:
         cell = layout.cell(mapped.column or "")
     if not mapped.values:
         return cell
     arms = " ".join(f"when {literal(old)} then {literal(new)}" for old, new in mapped.values.items())
-    kind = f"case when {cell.text} in ({', '.join(map(literal, mapped.values))}) then '{layouts.STRING}' else {cell.kind} end"
+    kind = f"case when {cell.text} in ({', '.join(map(literal, mapped.values))}) then '{STRING}' else {cell.kind} end"
     return Cell(f"case {cell.text} {arms} else {cell.text} end", kind)
 
 
 def condition(layout: Layout, test: Condition) -> str:
     """The SQL of a condition; an empty cell makes it false unless it asks for that."""
-    if test.all is not None:
-        return "(" + " and ".join(condition(layout, inner) for inner in test.all) + ")"
-    if test.any is not None:
-        return "(" + " or ".join(condition(layout, inner) for inner in test.any) + ")"
+    inner = [condition(layout, one) for one in test.all or test.any or []]
+    if inner:
+        return "(" + (" and " if test.all else " or ").join(inner) + ")"
+    return _single(layout, test)
+
+
+def _single(layout: Layout, test: Condition) -> str:
     cell = layout.cell(test.column or "")
     text = f"nullif({cell.text}, '')"
     number = f"try_cast({text} as double)"
@@ -129,8 +131,8 @@ def condition(layout: Layout, test: Condition) -> str:
     if test.at_least is not None:
         return f"coalesce({number} >= {test.at_least!r}, false)"
     if test.equals is not None or test.in_ is not None:
-        return _is_one_of(text, number, [test.equals] if test.in_ is None else test.in_)
-    return f"(not {_is_one_of(text, number, [test.not_equals] if test.not_in is None else test.not_in)})"
+        return _is_one_of(text, number, [test.equals, *(test.in_ or [])])
+    return f"(not {_is_one_of(text, number, [test.not_equals, *(test.not_in or [])])})"
 
 
 def _is_one_of(text: str, number: str, values: list[Scalar | None]) -> str:

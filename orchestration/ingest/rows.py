@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from analysis.catalogue.sources import CONTRACT_COLUMNS, EPOCHS, ID_COLUMNS
-from orchestration.ingest import layouts
+from orchestration.ingest import cells as cell_kinds
+from orchestration.ingest.layout_table import Table
 from orchestration.ingest.sql import EVENT_COLUMNS, literal
 
 if TYPE_CHECKING:
     from datetime import date, timedelta
 
-    from orchestration.ingest.layouts import Cell, Layout
+    from orchestration.ingest.cells import Cell, Layout
     from orchestration.ingest.mapping import EventSql
 
 REASONS = (
@@ -37,9 +38,9 @@ _NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
 _SHORT_NUMBER = r"[+-]?\d{1,12}(\.\d{1,6})?"
 # DuckDB's JSON writer spells NaN and infinities in one way; texts that hold them are searched without their strings.
 _NOT_FINITE = rf"""case when regexp_matches(properties, 'NaN|Infinity|[0-9]e[+]?[0-9]{{3}}') then
-    regexp_matches(regexp_replace(properties, '{layouts.JSON_STRING}', '', 'g'), 'NaN|Infinity')
+    regexp_matches(regexp_replace(properties, '{cell_kinds.JSON_STRING}', '', 'g'), 'NaN|Infinity')
     or len(list_filter(
-        regexp_extract_all(regexp_replace(properties, '{layouts.JSON_STRING}', '', 'g'), '[0-9.]+e[+]?[0-9]+'),
+        regexp_extract_all(regexp_replace(properties, '{cell_kinds.JSON_STRING}', '', 'g'), '[0-9.]+e[+]?[0-9]+'),
         lambda n: coalesce(not isfinite(try_cast(n as double)), true))) > 0 end"""
 _MAX_EPOCH_SECONDS = 253_402_300_800
 
@@ -70,7 +71,7 @@ def lake_rows(
     # `rows` comes last: building the cells tells the layout which paths to extract.
     raw = layout.rows(relation)
     skew = round(max_clock_skew.total_seconds() * 1_000_000)
-    bads = " ".join(f"when {wrong} then {literal(name)}" for name, wrong in _wrong(events, timezone).items())
+    bads = " ".join(f"when {wrong} then {literal(name)}" for name, wrong in _wrong(events).items())
     reason = f"""case
         when fault is null and event_index = {len(events)} then '{NO_EVENT}'
         when fault is not null then 'unparseable'
@@ -119,7 +120,7 @@ def lake_rows(
 
 def _raw_line(layout: Layout) -> str:
     """Text of the row as it landed; Parquet rows are written as JSON."""
-    if isinstance(layout, layouts.Table):
+    if isinstance(layout, Table):
         return layout.object_of(None, set())
     return "rtrim(line, chr(10) || chr(13))"
 
@@ -165,7 +166,7 @@ def _text(event: EventSql, name: str) -> str:
     return f"{text} || {literal(event.suffix)}" if name == "event_id" and event.suffix else text
 
 
-def _wrong(events: list[EventSql], timezone: str | None) -> dict[str, str]:
+def _wrong(events: list[EventSql]) -> dict[str, str]:
     """Column → condition under which its cell has the wrong type."""
     wrong = {}
     for name in _TEXTS:
@@ -173,18 +174,16 @@ def _wrong(events: list[EventSql], timezone: str | None) -> dict[str, str]:
         if any(conditions):
             wrong[name] = _per_event([condition or "false" for condition in conditions])
     wrong["value"] = _per_event([_wrong_value(event) for event in events])
-    for condition, name in events[0].wrong:
-        wrong[name] = condition
-    return wrong
+    return wrong | {name: condition for condition, name in events[0].wrong}
 
 
 def _wrong_text(event: EventSql, name: str) -> str:
     cell = event.cells[name]
-    allowed = [layouts.STRING]
+    allowed = [cell_kinds.STRING]
     if name in ID_COLUMNS or name in event.any_scalar:
-        allowed.append(layouts.INTEGER)
+        allowed.append(cell_kinds.INTEGER)
     if name in event.any_scalar:
-        allowed += [layouts.NUMBER, layouts.BOOLEAN, layouts.INSTANT, layouts.LOCAL_TIME]
+        allowed += [cell_kinds.NUMBER, cell_kinds.BOOLEAN, cell_kinds.INSTANT, cell_kinds.LOCAL_TIME]
     if cell.kind in {"null::varchar", *map(literal, allowed)}:
         return ""
     kinds = ", ".join(map(literal, allowed))
@@ -194,7 +193,7 @@ def _wrong_text(event: EventSql, name: str) -> str:
 
 def _wrong_value(event: EventSql) -> str:
     cell = event.cells["value"]
-    kinds = [layouts.INTEGER, layouts.NUMBER] + ([layouts.STRING] if event.numeric_text else [])
+    kinds = [cell_kinds.INTEGER, cell_kinds.NUMBER] + ([cell_kinds.STRING] if event.numeric_text else [])
     listed = ", ".join(map(literal, kinds))
     text = _value_text(cell) if event.numeric_text else cell.text
     return (
@@ -225,9 +224,9 @@ def _instant(cell: Cell, time_format: str, timezone: str | None) -> str:
     local = (
         f"make_timestamp(epoch_us(timezone({literal(timezone)}, {{}})))" if timezone else "null::timestamp"
     )
-    if cell.kind == literal(layouts.INSTANT):
+    if cell.kind == literal(cell_kinds.INSTANT):
         return f"case when isfinite({cell.typed}) then make_timestamp(epoch_us({cell.typed})) end"
-    if cell.kind == literal(layouts.LOCAL_TIME):
+    if cell.kind == literal(cell_kinds.LOCAL_TIME):
         return f"case when isfinite({cell.typed}) then {local.format(cell.typed)} end"
     if time_format in EPOCHS:
         scale = {"epoch_s": "1000000", "epoch_ms": "1000", "epoch_us": "1"}[time_format]
@@ -240,7 +239,7 @@ def _instant(cell: Cell, time_format: str, timezone: str | None) -> str:
     text = f"replace({cell.text}, ',', '.')"
     zoned = f"make_timestamp(epoch_us(try_cast(upper({text}) as timestamptz)))"
     wall = local.format(f"try_cast(upper({text}) as timestamp)")
-    is_text = f"{cell.kind} = '{layouts.STRING}'"
+    is_text = f"{cell.kind} = '{cell_kinds.STRING}'"
     return f"""case when {is_text} and regexp_full_match({cell.text}, '{_OFFSET}') then {zoned}
         when {is_text} and regexp_full_match({cell.text}, '{_LOCAL}') then {wall} end"""
 

@@ -17,11 +17,11 @@ EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (instants are naive UTC throughout
 
 @dataclass(frozen=True, slots=True, order=True)
 class Landed:
-    """A file of the landing folder.
+    r"""A file of the landing folder.
 
     Attributes:
         modified_at: Modification time, naive UTC, microseconds (finer is cut).
-        path: Relative to the landing folder, with ``/``; bytes that are not UTF-8 as ``\\xNN``.
+        path: Relative to the landing folder, with ``/``; bytes that are not UTF-8 as ``\xNN``.
         size_bytes: As packed.
         stamp: (size, modification time in ns, inode): differs when the file was written meanwhile.
         file: Where to open it.

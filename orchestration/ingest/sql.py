@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from analysis.catalogue.sources import CONTRACT_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 EVENT_COLUMNS = (
     *CONTRACT_COLUMNS[:3],

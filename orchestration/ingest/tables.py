@@ -60,7 +60,8 @@ def _land(cursor: duckdb.DuckDBPyConnection, folder: Path, table: str, now: date
     marked = f"select t.*, md5(to_json(t)::varchar) as {ROW_MARK} from {name} t"
     taken = sorted(str(path) for path in folder.glob("*.parquet"))
     if taken:
-        marked += f" where {ROW_MARK} not in (select {ROW_MARK} from read_parquet({array(taken)}, union_by_name = true))"
+        landed = f"read_parquet({array(taken)}, union_by_name = true)"
+        marked += f" where {ROW_MARK} not in (select {ROW_MARK} from {landed})"
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / ".new.tmp"
     cursor.execute(f"copy ({marked} order by {ROW_MARK}) to {literal(str(unfinished))} (format parquet)")

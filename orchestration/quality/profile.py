@@ -21,7 +21,8 @@ _FINGERPRINTS = """
     where event_day <= $through group by event_day"""
 
 _HISTORY = """
-    select p.* exclude (fingerprint), list_contains($changed, event_day) as changed, p.rows - a.rows as rows_unaccounted,
+    select p.* exclude (fingerprint), list_contains($changed, event_day) as changed,
+        p.rows - a.rows as rows_unaccounted,
         coalesce(d.duplicates, 0) / (p.rows + coalesce(d.duplicates, 0)) as share_duplicate,
         p.rows / (
             select median(h.rows) from quality.day_profiles h

@@ -78,7 +78,7 @@ class Oracle:
         return sorted((file_hash, *numbers) for file_hash, numbers in counted.items())
 
 
-def judge(line: str, arrived_at: datetime) -> tuple[str | None, dict]:
+def judge(line: str, arrived_at: datetime) -> tuple[str | None, dict]:  # noqa: C901, PLR0911  (one rule a line)
     def pairs(items: list) -> dict:
         if len({key for key, _ in items}) < len(items):
             raise ValueError
@@ -205,7 +205,8 @@ def run_through(files: list[str], batches: list[list[int]]) -> tuple[list, list,
         with duckdb.connect(str(home / "warehouse.duckdb"), config={"threads": 1}) as connection:
             return (
                 connection.execute(
-                    "select event_day, event_id, row_md5, file_hash, user_id, value from landing.raw_events order by all"
+                    """select event_day, event_id, row_md5, file_hash, user_id, value
+                       from landing.raw_events order by all"""
                 ).fetchall(),
                 connection.execute(
                     """select file_hash, rows_read, accepted, duplicates, quarantined, conflicts

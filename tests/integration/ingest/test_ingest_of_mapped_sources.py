@@ -24,6 +24,11 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SETTINGS = IngestSettings(first_day=date(2026, 1, 1))
 
 
+def instant(*parts: int) -> datetime:
+    """Instants of the lake are naive, in UTC."""
+    return datetime(*parts)  # noqa: DTZ001
+
+
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     (tmp_path / "landing").mkdir()
@@ -79,11 +84,11 @@ def test_one_row_gives_an_exposure_and_where_it_converted_a_conversion(
 
     columns = "event_id, event_name, occurred_at, user_id, value, variation_id, platform, properties"
     assert fetch(warehouse, columns) == [
-        ("1:converted", "converted", datetime(2026, 1, 2, 9, 0, 0, 500000), "1", Decimal(1), None, "web",
+        ("1:converted", "converted", instant(2026, 1, 2, 9, 0, 0, 500000), "1", Decimal(1), None, "web",
          '{"landing_page":"new_page"}'),
-        ("1:viewed", "experiment_viewed", datetime(2026, 1, 2, 9, 0, 0, 500000), "1", None, "new", "web",
+        ("1:viewed", "experiment_viewed", instant(2026, 1, 2, 9, 0, 0, 500000), "1", None, "new", "web",
          '{"landing_page":"new_page"}'),
-        ("2:viewed", "experiment_viewed", datetime(2026, 1, 2, 22, 30), "2", None, "control", "web",
+        ("2:viewed", "experiment_viewed", instant(2026, 1, 2, 22, 30), "2", None, "control", "web",
          '{"landing_page":"old_page"}'),
     ]  # fmt: skip
     quarantined = warehouse.execute(
@@ -132,11 +137,11 @@ def test_a_table_is_landed_once_and_then_only_its_new_rows(
     assert list(first.unreadable) == ["main.absent"]
     assert (first.rows_read, second.rows_read, third.rows_read) == (1, 0, 1)
     assert fetch(warehouse, "event_id, event_name, occurred_at, user_id, value, properties") == [
-        ("ann-1", "purchase", datetime(2026, 1, 1, 23), "ann", Decimal("9.99"), '{"note":{"a":2,"b":1}}'),
-        ("bob-2", "purchase", datetime(2026, 1, 3), "bob", Decimal(-1), "{}"),
+        ("ann-1", "purchase", instant(2026, 1, 1, 23), "ann", Decimal("9.99"), '{"note":{"a":2,"b":1}}'),
+        ("bob-2", "purchase", instant(2026, 1, 3), "bob", Decimal(-1), "{}"),
     ]
     assert warehouse.execute("select distinct arrived_at from landing.manifest").fetchall() == [
-        (datetime(2026, 3, 1),)
+        (instant(2026, 3, 1),)
     ]
 
 
@@ -163,6 +168,6 @@ def test_nested_ndjson_by_paths_and_epochs(tmp_path: Path, warehouse: duckdb.Duc
     ingest_landing(tmp_path, warehouse, SETTINGS, [mapping], NOW)
 
     assert fetch(warehouse, "event_id, occurred_at, user_id, anonymous_id, value, event_name") == [
-        ("a", datetime(2026, 1, 2, 0, 0, 0, 123000), "7", "8", Decimal("12.5"), "buy"),
-        ("b", datetime(2026, 1, 2, 0, 0, 0, 123000), "7", None, Decimal(1), None),
+        ("a", instant(2026, 1, 2, 0, 0, 0, 123000), "7", "8", Decimal("12.5"), "buy"),
+        ("b", instant(2026, 1, 2, 0, 0, 0, 123000), "7", None, Decimal(1), None),
     ]

@@ -3,13 +3,16 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, date, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 
 from orchestration.ingest import IngestSettings, ingest_landing
 from orchestration.quality import conservation_problems, profile_days, quarantine_samples, validate_days
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SETTINGS = IngestSettings(first_day=date(2026, 1, 1))

@@ -8,16 +8,23 @@ import tempfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pytest
 
 from orchestration.ingest import IngestSettings, ingest_landing
+
+if TYPE_CHECKING:
+    import pytest
 
 ARRIVED = datetime(2026, 1, 10, 12, tzinfo=UTC)
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SETTINGS = IngestSettings(first_day=date(2026, 1, 5))
+
+
+def instant(*parts: int) -> datetime:
+    """Instants of the lake are naive, in UTC."""
+    return datetime(*parts)  # noqa: DTZ001
 
 
 def take(lines: list[bytes | str], name: str = "x.ndjson", end: bytes = b"\n") -> tuple[list[Any], list[Any]]:
@@ -86,17 +93,17 @@ REFUSED: list[tuple[str | bytes | dict[str, Any], str]] = [
 
 
 CANONICAL: list[tuple[dict[str, Any], str, object]] = [
-    ({"occurred_at": "2026-01-06T02:00:00+02:00"}, "occurred_at", datetime(2026, 1, 6)),
-    ({"occurred_at": "2026-01-06T02:00:00+0530"}, "occurred_at", datetime(2026, 1, 5, 20, 30)),
-    ({"occurred_at": "2026-01-06 02:00:00-05"}, "occurred_at", datetime(2026, 1, 6, 7)),
-    ({"occurred_at": "2026-01-06T02:00Z"}, "occurred_at", datetime(2026, 1, 6, 2)),
-    ({"occurred_at": "2026-01-06t02:00:00z"}, "occurred_at", datetime(2026, 1, 6, 2)),
+    ({"occurred_at": "2026-01-06T02:00:00+02:00"}, "occurred_at", instant(2026, 1, 6)),
+    ({"occurred_at": "2026-01-06T02:00:00+0530"}, "occurred_at", instant(2026, 1, 5, 20, 30)),
+    ({"occurred_at": "2026-01-06 02:00:00-05"}, "occurred_at", instant(2026, 1, 6, 7)),
+    ({"occurred_at": "2026-01-06T02:00Z"}, "occurred_at", instant(2026, 1, 6, 2)),
+    ({"occurred_at": "2026-01-06t02:00:00z"}, "occurred_at", instant(2026, 1, 6, 2)),
     (
         {"occurred_at": "2026-01-06T02:00:00.123456999Z"},
         "occurred_at",
-        datetime(2026, 1, 6, 2, 0, 0, 123456),
+        instant(2026, 1, 6, 2, 0, 0, 123456),
     ),
-    ({"occurred_at": "2026-01-10T12:10:00Z"}, "occurred_at", datetime(2026, 1, 10, 12, 10)),
+    ({"occurred_at": "2026-01-10T12:10:00Z"}, "occurred_at", instant(2026, 1, 10, 12, 10)),
     ({"value": 0.0000005}, "value", Decimal(0)),
     ({"value": 0.0000015}, "value", Decimal("0.000002")),
     ({"value": 1.0000025}, "value", Decimal("1.000002")),
@@ -155,8 +162,10 @@ def test_canonical_values() -> None:
 def test_equal_events_written_differently_are_one_row() -> None:
     lines = [
         json.dumps(event(value=2, user_id=7, properties={"a": 1, "b": {"c": 1, "d": 2}}, country="DE")),
-        '{"properties":{"b":{"d":2,"c":1},"a":1},"context":{"country":"\\u0044E"},"user_id":"7","value":2.0,'
-        '"occurred_at":"2026-01-06T01:00:00.0000004+01:00","event_id":"e"}',
+        (
+            '{"properties":{"b":{"d":2,"c":1},"a":1},"context":{"country":"\\u0044E"},"user_id":"7","value":2.0,'
+            '"occurred_at":"2026-01-06T01:00:00.0000004+01:00","event_id":"e"}'
+        ),
     ]
     assert len({take([line])[0][0]["row_md5"] for line in lines}) == 1
 

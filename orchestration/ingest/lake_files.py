@@ -1,0 +1,155 @@
+"""Staged files to lake files: one row a key, rows counted, moved durably into place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestration.ingest.rows import NO_EVENT
+from orchestration.ingest.sql import array, literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+REJECTED_DAY = "event_day=__HIVE_DEFAULT_PARTITION__"
+
+
+@dataclass(frozen=True, slots=True)
+class LakeFile:
+    """A file in the lake: day, content hash, path relative to the home, rows."""
+
+    event_day: date
+    file_hash: str
+    path: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rows of one landed file.
+
+    Attributes:
+        read: Events read, whatever became of them.
+        quarantined: Of these, rejected.
+        repeated: Of the valid ones, left out because the file holds their key more than once.
+        differing: Of these, unlike the copy that was kept.
+        without_event: Source rows for which no declared event applies; not among those read.
+    """
+
+    read: int = 0
+    quarantined: int = 0
+    repeated: int = 0
+    differing: int = 0
+    without_event: int = 0
+
+
+def reduce_repeats(cursor: duckdb.DuckDBPyConnection, out: Path) -> None:
+    """Leave one row a key in each staged file: the smallest `row_md5`.
+
+    Fills ``temp.repeats(event_day, event_id, file_hash, same, differing)`` with what was left out.
+    """
+    cursor.execute(
+        """create or replace temp table repeats
+           (event_day date, event_id varchar, file_hash varchar, same bigint, differing bigint)"""
+    )
+    for folder in sorted(out.glob("event_day=[0-9]*/file_hash=*")):
+        parts = array(str(part) for part in sorted(folder.glob("*.parquet")))
+        rows = f"read_parquet({parts}, hive_partitioning = false)"
+        cursor.execute(
+            f"create or replace temp table twice as select event_id from {rows} group by all having count(*) > 1"
+        )
+        if not cursor.execute("select count(*) from twice").fetchall()[0][0]:
+            continue
+        cursor.execute(
+            f"""insert into repeats
+                select any_value(event_day), event_id, any_value(file_hash),
+                    count(*) filter (row_md5 = best) - 1, count(*) filter (row_md5 <> best)
+                from (
+                    select *, min(row_md5) over (partition by event_id) as best
+                    from {rows} semi join twice using (event_id))
+                group by event_id"""
+        )
+        whole = folder.with_suffix(".whole")
+        cursor.execute(
+            f"""copy (
+                    from {rows} anti join twice using (event_id)
+                    union all
+                    from {rows} semi join twice using (event_id)
+                    qualify row_number() over (partition by event_id order by row_md5) = 1
+                ) to {literal(str(whole))} (format parquet)"""
+        )
+        shutil.rmtree(folder)
+        folder.mkdir()
+        whole.rename(folder / "data.parquet")
+
+
+def count_rows(cursor: duckdb.DuckDBPyConnection, out: Path) -> dict[str, Counts]:
+    """Content hash → counts of the staged rows, after `reduce_repeats`."""
+    kept: dict[str, int] = {}
+    parts = array(str(part) for part in out.glob("event_day=[0-9]*/file_hash=*/*.parquet"))
+    if parts != "[]":
+        for name, rows in cursor.execute(
+            f"select file_name, num_rows from parquet_file_metadata({parts})"
+        ).fetchall():
+            file_hash = Path(name).parent.name.removeprefix("file_hash=")
+            kept[file_hash] = kept.get(file_hash, 0) + rows
+    rejected = rejected_rows(out)
+    refused = dict[str, tuple[int, int]]()
+    if rejected:
+        grouped = cursor.execute(
+            f"""select file_hash, count(*) filter (reason <> '{NO_EVENT}'), count(*) filter (reason = '{NO_EVENT}')
+                from ({rejected}) group by all"""
+        )
+        refused = {file_hash: (bad, idle) for file_hash, bad, idle in grouped.fetchall()}
+    again = cursor.execute(
+        "select file_hash, sum(same)::bigint, sum(differing)::bigint from repeats group by all"
+    )
+    repeated = {file_hash: (same, differing) for file_hash, same, differing in again.fetchall()}
+    counts = {}
+    for file_hash in kept.keys() | refused.keys():
+        bad, idle = refused.get(file_hash, (0, 0))
+        same, differing = repeated.get(file_hash, (0, 0))
+        read = kept.get(file_hash, 0) + bad + same + differing
+        counts[file_hash] = Counts(read, bad, same + differing, differing, idle)
+    return counts
+
+
+def move_to_lake(cursor: duckdb.DuckDBPyConnection, home: Path, out: Path) -> list[LakeFile]:
+    """Put the staged files where the lake has them, durably; they count once the transaction lists them."""
+    moved: list[LakeFile] = []
+    for part in sorted(out.glob("event_day=[0-9]*/file_hash=*/*.parquet")):
+        day, file_hash = part.parent.parent.name, part.parent.name.removeprefix("file_hash=")
+        number = sum(one.file_hash == file_hash and f"/{day}/" in one.path for one in moved)
+        relative = f"lake/{day}/{file_hash[:16]}{f'-{number + 1}' if number else ''}.parquet"
+        rows = cursor.execute(f"select num_rows from parquet_file_metadata({literal(str(part))})").fetchall()[
+            0
+        ][0]
+        target = home / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sync(part)
+        part.replace(target)
+        _sync(target.parent)
+        moved.append(LakeFile(date.fromisoformat(day.removeprefix("event_day=")), file_hash, relative, rows))
+    _sync(home / "lake")
+    return moved
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def rejected_rows(out: Path) -> str | None:
+    """A SELECT of quarantine rows from the staged files; none where all rows were accepted."""
+    parts = sorted(str(part) for part in (out / REJECTED_DAY).glob("file_hash=*/*.parquet"))
+    if not parts:
+        return None
+    return f"""select file_hash, session_id::bigint as line_number, event_id as reason, url as detail,
+        properties as raw_line from read_parquet({array(parts)}, hive_partitioning = false)"""
