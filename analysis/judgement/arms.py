@@ -17,15 +17,18 @@ SEQUENTIAL = ("group_sequential", "always_valid", "sprt")
 def timing(experiments: pl.DataFrame, uses: pl.DataFrame, cut_off: date) -> pl.DataFrame:
     """When each experiment may conclude.
 
-    A fixed-horizon plan concludes once, on the first day by whose end the planned time and the longest window
-    of a primary metric are over: `verdict_day`. Its numbers are those of that day even if units came later,
-    since every further day would be another look.
+    A fixed-horizon plan concludes once, on its `verdict_day`: with a declared end, the first day by whose end
+    the longest window of a primary metric is over too; without one, the last day of the longest duration. Its
+    numbers are those of that day even if units came later, since every further day would be another look.
+    Plans that look repeatedly and respect whole weeks stop on what they had shown by `week_day`, the last day
+    that completed a week.
 
     Returns:
-        Experiments with `days_run`, `verdict_day`, `at_horizon` and `used_cut_off`.
+        Experiments with `days_run`, `verdict_day`, `week_day`, `at_horizon` and `used_cut_off`.
     """
     window = uses.filter(pl.col("role") == "primary").group_by("experiment_id").agg(pl.col("window").max())
-    closed = pl.col("start_at") + planned_duration() + pl.col("window").fill_null(pl.duration(days=0))
+    waits = pl.when(pl.col("end_at").is_not_null()).then(pl.col("window")).fill_null(pl.duration(days=0))
+    closed = pl.col("start_at") + planned_duration() + waits
     end_of_day = pl.lit(cut_off).cast(pl.Datetime("us")) + pl.duration(days=1)
     return (
         experiments.join(window, on="experiment_id", how="left")
@@ -33,7 +36,10 @@ def timing(experiments: pl.DataFrame, uses: pl.DataFrame, cut_off: date) -> pl.D
             days_run=(end_of_day - pl.col("start_at")).dt.total_days(),
             verdict_day=(closed - pl.duration(microseconds=1)).dt.date(),
         )
-        .with_columns(at_horizon=pl.lit(cut_off) >= pl.col("verdict_day"))
+        .with_columns(
+            at_horizon=pl.lit(cut_off) >= pl.col("verdict_day"),
+            week_day=pl.lit(cut_off).dt.offset_by(pl.format("-{}d", pl.col("days_run").mod(7))),
+        )
         .with_columns(
             used_cut_off=pl.when(pl.col("plan_method").is_in(SEQUENTIAL))
             .then(pl.lit(cut_off))
@@ -45,30 +51,43 @@ def timing(experiments: pl.DataFrame, uses: pl.DataFrame, cut_off: date) -> pl.D
 def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataFrame) -> pl.DataFrame:
     """The rows that may decide: totals of the declared analysis at the cut-off used, with flags per row.
 
-    `won` and `lost` are conclusions about primary metrics, `harmed` and `uncleared` about guardrails. A
-    guardrail with a margin is harmed only beyond it, and cleared only when the interval lies inside it.
+    `showing` is a difference that the plan recognises now; `won` and `lost` are conclusions about primary
+    metrics, `harmed` and `uncleared` about guardrails. A guardrail with a margin is harmed only beyond it, and
+    cleared only when the interval lies inside it.
     """
     wanted = (
         pl.when(pl.col("crossovers") == "exclude")
         .then(pl.lit("crossovers_excluded"))
         .otherwise(pl.lit("default"))
     )
-    rows = (
+    every = (
         comparisons.filter(pl.col("segment") == "all")
         .drop("role", "unit", "direction", "window_start", "window_end", "definition_hash")
         .join(uses.drop("unit", "test", "percentile"), on=["experiment_id", "metric"])
         .join(timed, on="experiment_id")
-        .filter((pl.col("cut_off") == pl.col("used_cut_off")) & (pl.col("analysis") == wanted))
+        .filter(pl.col("analysis") == wanted)
     )
-    sequential = pl.col("plan_method").is_in(SEQUENTIAL)
     sure = pl.max_horizontal("prob_beat", 1 - pl.col("prob_beat")) >= pl.col("winner_probability")
-    decisive = (
+    key = ["experiment_id", "metric", "variant_id"]
+    week = every.filter(pl.col("cut_off") == pl.col("week_day")).select(
+        *key, crossed_by_week="seq_crossed", sure_by_week=sure
+    )
+    rows = every.filter(pl.col("cut_off") == pl.col("used_cut_off")).join(week, on=key, how="left")
+    sequential = pl.col("plan_method").is_in(SEQUENTIAL)
+    bayesian = pl.col("plan_method") == "bayesian"
+    showing = (
         pl.when(sequential)
         .then(pl.col("seq_crossed"))
-        .when(pl.col("plan_method") == "bayesian")
+        .when(bayesian)
         .then(sure)
         .otherwise(pl.col("at_horizon") & (pl.col("p_adjusted") <= pl.col("alpha")))
     ).fill_null(value=False)
+    by_week = pl.when(sequential).then(pl.col("crossed_by_week")).when(bayesian).then(pl.col("sure_by_week"))
+    decisive = (
+        pl.when((sequential | bayesian) & pl.col("whole_weeks") & ~pl.col("at_horizon"))
+        .then(showing & by_week.fill_null(value=False))
+        .otherwise(showing)
+    )
     good = pl.col("sign") * pl.col("lift_abs") > 0
     primary, guardrail = pl.col("role") == "primary", pl.col("role") == "guardrail"
     margin = pl.col("margin").fill_null(0.0)
@@ -79,6 +98,7 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
     crossed = pl.col("seq_crossed").fill_null(value=False)
     unclear = pl.when(pl.col("margin").is_null()).then(pl.lit(value=False)).otherwise(worst_case <= -margin)
     return rows.with_columns(
+        showing=(primary & showing).fill_null(value=False),
         won=(primary & decisive & good).fill_null(value=False),
         lost=(primary & decisive & ~good).fill_null(value=False),
         harmed=(guardrail & crossed & ~good & beyond).fill_null(value=False),
@@ -91,6 +111,7 @@ def arm_summary(rows: pl.DataFrame) -> pl.DataFrame:
     """One row per experiment and treatment arm: what its metrics say together."""
     treated = rows.filter(pl.col("comparison").is_not_null())
     return treated.group_by("experiment_id", "variant_id", maintain_order=True).agg(
+        pl.col("showing").any(),
         pl.col("won").any() & ~pl.col("lost").any(),
         pl.col("lost").any(),
         pl.col("harmed").any(),

@@ -36,7 +36,6 @@ class Rule:
 
 
 _two_arms = pl.col("arms") == 2
-_whole_weeks = ~pl.col("whole_weeks") | (pl.col("days_run") % 7 == 0) | pl.col("at_horizon")
 _may_stop = pl.col("stop_for_efficacy") | pl.col("at_horizon")
 
 #: The first rule that applies decides. Invalid data come first: nothing is concluded from them.
@@ -101,7 +100,7 @@ RULES = (
     ),
     Rule(
         "aa_difference",
-        (pl.col("type") == "aa") & pl.col("any_decisive"),
+        (pl.col("type") == "aa") & pl.col("any_showing"),
         "modify",
         "investigate",
         "An A/A experiment differs between its arms: look for a fault in assignment, logging or the metric.",
@@ -113,13 +112,6 @@ RULES = (
         "keep_control",
         "The A/A experiment found no difference, as it should.",
         "control_id",
-    ),
-    Rule(
-        "whole_weeks",
-        pl.col("any_decisive") & ~_whole_weeks,
-        "continue",
-        "wait",
-        "A difference is showing; whole weeks are awaited before it may decide ({days_run} days so far).",
     ),
     Rule(
         "primary_improved",
@@ -144,6 +136,13 @@ RULES = (
         "disable_arm",
         "Disable {lost_arm}: it does worse, {lost_text}.",
         "lost_arm",
+    ),
+    Rule(
+        "whole_weeks",
+        pl.col("any_showing") & ~pl.col("at_horizon"),
+        "continue",
+        "wait",
+        "A difference is showing; whole weeks are awaited before it may decide ({days_run} days so far).",
     ),
     Rule(
         "guardrail_not_cleared",
@@ -234,7 +233,7 @@ def _situations(rows: pl.DataFrame, timed: pl.DataFrame, validity: pl.DataFrame)
     """One row per experiment: every column that a rule or its sentence names."""
     arms = arm_summary(rows)
     flags = arms.group_by("experiment_id").agg(
-        any_decisive=(pl.col("won") | pl.col("lost")).any(),
+        any_showing=pl.col("showing").any(),
         all_harmed=pl.col("harmed").all(),
         all_lost=pl.col("lost").all(),
         harmed_arm=pl.col("variant_id").filter(pl.col("harmed")).first(),

@@ -104,7 +104,7 @@ def judge_cut_offs(
 
 def _is_needed(first: date) -> pl.Expr:
     """The cut-offs asked for, what repeated looks build on, and the day on which a fixed plan concluded."""
-    looks_again = pl.col("plan_method").is_in(SEQUENTIAL) | (pl.col("role") == "guardrail")
+    looks_again = pl.col("plan_method").is_in((*SEQUENTIAL, "bayesian")) | (pl.col("role") == "guardrail")
     return (pl.col("cut_off") >= first) | looks_again | (pl.col("cut_off") == pl.col("verdict_day"))
 
 

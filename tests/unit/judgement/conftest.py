@@ -57,6 +57,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.metrics = METRICS
         (folder / "experiments").mkdir()
         (folder / "project.yaml").write_text("first_day: 2026-01-05\n")
         self.statistics: list[dict] = []

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.judgement import violations
+from analysis.judgement import judge_cut_offs, violations
 
 HORIZON = date(2026, 1, 25)  # 14 planned days and a window of 7
 
@@ -180,6 +180,22 @@ def test_an_anytime_plan_may_win_early_after_whole_weeks(world):
     assert says(decide(world, date(2026, 1, 11))) == ("stop", "ship", "red", ["primary_improved"])
 
 
+def test_what_a_whole_week_decided_stays_decided_in_the_middle_of_the_next(world):
+    world.define(plan="{method: always_valid}")
+    for day in (date(2026, 1, 11), date(2026, 1, 13)):
+        arm(world, "control", 10, cut_off=day)
+        arm(world, "red", 10.5, cut_off=day)
+    assert says(decide(world, date(2026, 1, 13))) == ("stop", "ship", "red", ["primary_improved"])
+
+
+def test_without_an_end_the_longest_duration_is_the_horizon(world):
+    world.define(end=None, plan="{max_duration: 14d}")
+    day = date(2026, 1, 18)
+    arm(world, "control", 10, cut_off=day, n_open=300)
+    arm(world, "red", 10.5, cut_off=day, n_open=300)
+    assert says(decide(world, day)) == ("stop", "ship", "red", ["primary_improved"])
+
+
 def test_a_group_sequential_plan_keeps_what_it_crossed(world):
     world.define(plan="{method: group_sequential}")
     for day, red in ((date(2026, 1, 17), 10.5), (date(2026, 1, 18), 10.02)):
@@ -250,6 +266,21 @@ def test_a_broken_invariant_is_named(world):
             pl.when(is_red).then(pl.lit(value, dtype)).otherwise(column).alias(column)
         )
         assert rule in violations(broken, judged.validity, judged.decisions)["rule"].to_list()
+
+
+def test_a_fault_on_one_day_does_not_forbid_the_verdict_of_an_earlier_one(world):
+    world.define()
+    arm(world, "control", 10)
+    arm(world, "red", 12)
+    world.exposures({"control": 5_000, "red": 5_000})
+    world.exposures({"control": 5_000, "red": 1_000}, day=date(2026, 1, 26))
+    later = date(2026, 1, 26)
+    days = [HORIZON, later]
+    judged = judge_cut_offs(
+        world.statistics_frame(), world.daily_frame(), world.catalogue, world.metrics, days
+    )
+    assert judged.decisions["action"].to_list() == ["ship", "fix_data"]
+    assert violations(judged.comparisons, judged.validity, judged.decisions).is_empty()
 
 
 def test_a_verdict_on_invalid_data_breaks_an_invariant(world):

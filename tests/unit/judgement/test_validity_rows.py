@@ -187,6 +187,14 @@ def test_an_exposure_outside_every_phase_is_no_expectation(valued):
     assert row(valued.judge().validity, "srm")["observed"] == "100 / 100"
 
 
+def test_arms_of_other_experiments_do_not_show(valued):
+    valued.define("many", type="abn", variants="[{id: a, control: true}, {id: b}, {id: c}]")
+    valued.exposures({"control": 100, "red": 100})
+    valued.exposures({"a": 100, "b": 100, "c": 100}, experiment="many")
+    srm = valued.judge().validity.filter(pl.col("check") == "srm")
+    assert srm["observed"].to_list() == ["100 / 100", "100 / 100 / 100"]
+
+
 def test_one_experiment_without_exposure_does_not_disturb_another(valued):
     valued.define("empty")
     valued.exposures({"control": 100, "red": 100})
