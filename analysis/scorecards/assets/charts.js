@@ -144,7 +144,12 @@
     const spec = KINDS[data.kind](data, look, width);
     const sized = spec.facet ? spec : { width: "container", height: 260, autosize: { type: "fit", contains: "padding" }, ...spec };
     legend(plot, data, look);
-    return window.vegaEmbed(plot, { $schema: "https://vega.github.io/schema/vega-lite/v6.json", ...sized }, {
+    // The plot says in words what it is; what the runtime draws inside is a picture to a screen reader.
+    const canvas = document.createElement("div");
+    canvas.className = "canvas";
+    canvas.ariaHidden = "true";
+    plot.replaceChildren(canvas);
+    return window.vegaEmbed(canvas, { $schema: "https://vega.github.io/schema/vega-lite/v6.json", ...sized }, {
       actions: false, renderer: "svg", ast: true, defaultStyle: false, config: config(look), tooltip: { theme: scheme.matches ? "dark" : "light" },
     }).then(() => { plot.dataset.drawn = String(width); });
   }

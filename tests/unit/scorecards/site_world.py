@@ -227,6 +227,7 @@ class World:
         srm: str = "pass",
         history: bool = True,
         segments: bool = True,
+        around: bool = True,
     ) -> None:
         """Adds an experiment; `lifts` are relative to control for the last arm, smaller for those before."""
         self.experiments.append(view)
@@ -240,7 +241,8 @@ class World:
                 self._metric(view, entry, arms, cut_off, n, fraction, lifts, noise)
             if cut_off == CUT_OFF and segments:
                 self._segments(view, arms, n, lifts)
-        self._around(view, arms, units, decision, srm)
+        if around:
+            self._around(view, arms, units, decision, srm)
 
     def _metric(self, view, entry, arms, cut_off, n, fraction, lifts, noise, **extra: Any) -> None:
         base = BASE.get(entry.metric, 0.2)

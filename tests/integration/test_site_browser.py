@@ -1,0 +1,200 @@
+"""The site as a reader's browser sees it, opened from disk."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from analysis.scorecards import ExperimentMetric, render_site
+from orchestration.site import publish_site
+from tests.unit.scorecards import site_world
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.integration
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDTHS = (380, 1280, 1920)
+PAGES = [
+    "index",
+    "quality",
+    *(
+        f"experiments/{name}"
+        for name in (
+            "checkout_cta",
+            "srm_world",
+            "fourteen_arms",
+            "sixty_metrics",
+            "hostile",
+            "long_name",
+            "no_data",
+            "too_early",
+        )
+    ),
+]
+DRAWN = "[...document.querySelectorAll('.plot')].every(plot => plot.dataset.drawn)"
+SCROLL = """async () => {
+  for (let y = 0; y < document.body.scrollHeight; y += 700) {
+    scrollTo({top: y, behavior: 'instant'});
+    await new Promise(resolve => setTimeout(resolve, 20));
+  }
+}"""
+FILTER = """() => {
+  const box = document.getElementById('q');
+  const start = performance.now();
+  box.value = 'number 77';
+  box.dispatchEvent(new Event('input'));
+  document.body.getBoundingClientRect();
+  return performance.now() - start;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    docs = tmp_path_factory.mktemp("docs")
+    (docs / "index.html").write_text("<title>docs</title>")
+    return publish_site(folder, render_site(site_world.demo().inputs()), {"dbt": docs}).index.parent
+
+
+@pytest.fixture
+def open_page(browser, site):
+    """Opens a page and afterwards asserts that it was quiet and asked for nothing outside the folder."""
+    contexts, complaints = [], []
+
+    def opened(name: str, scheme: str = "light", folder: Path = site):
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        allowed = (folder.as_uri(), folder.resolve().as_uri(), "data:")
+        page.on("request", lambda asked: asked.url.startswith(allowed) or complaints.append(asked.url))
+        page.goto(f"{folder.as_uri()}/{name}.html")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def _draw(page) -> None:
+    page.evaluate(SCROLL)
+    for _ in range(100):
+        if page.evaluate(DRAWN):
+            return
+        page.wait_for_timeout(100)
+    pytest.fail("a chart was not drawn")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_quiet_and_fits_every_width(open_page, name, scheme, tmp_path):
+    page = open_page(name, scheme)
+    _draw(page)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
+        page.screenshot(path=tmp_path / f"{name.replace('/', '-')}-{width}-{scheme}.png")
+
+
+def test_a_broken_definition_fits_a_phone(open_page, site):
+    (path,) = (site / "experiments").glob("failed-*.html")
+    page = open_page(f"experiments/{path.stem}")
+    page.set_viewport_size({"width": 380, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_hostile_text_shows_and_does_not_run(open_page):
+    page = open_page("experiments/hostile")
+    assert site_world.HOSTILE[:40] in page.inner_text(".eyebrow")
+    assert page.evaluate("document.querySelectorAll('main img, main script:not([type])').length") == 0
+
+
+@pytest.mark.parametrize("name", ["index", "quality", "experiments/checkout_cta", "experiments/srm_world"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_barrier_is_found(open_page, name, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = open_page(name, scheme)
+    _draw(page)
+    page.wait_for_timeout(200)
+    # The audit's script is given to the page by the driver, outside the page's own policy.
+    found = axe.Axe().run(page, options={"preload": False}).response["violations"]
+    serious = [
+        (item["id"], [node["html"][:120] for node in item["nodes"][:3]])
+        for item in found
+        if item["impact"] in {"serious", "critical"}
+    ]
+    assert not serious
+
+
+def test_filters_and_sorting_work_together(open_page):
+    page = open_page("index")
+    shown = (
+        "[...document.querySelectorAll('#portfolio tbody tr')].filter(r => !r.hidden).map(r => r.dataset.id)"
+    )
+    page.select_option("#f-worst", "fail")
+    assert set(page.evaluate(shown)) == {"srm_world", "broken_weights.yaml"}
+    page.fill("#q", "onboarding")
+    assert page.evaluate(shown) == ["srm_world"]
+    page.fill("#q", "no such thing")
+    assert page.is_visible("#nothing")
+    page.fill("#q", "")
+    page.select_option("#f-worst", "")
+    page.click("[data-sort=units]")
+    units = page.evaluate(
+        "[...document.querySelectorAll('#portfolio tbody tr')].map(r => Number(r.dataset.units))"
+    )
+    assert units == sorted(units, reverse=True)
+
+
+def test_a_thousand_experiments_filter_at_once(open_page, tmp_path):
+    world = site_world.World()
+    for number in range(1000):
+        view = site_world.experiment(
+            f"exp_{number:04d}",
+            name=f"Experiment number {number}",
+            metrics=[ExperimentMetric("checkout_conversion", "primary")],
+        )
+        world.add(view, {"checkout_conversion": 0.02}, history=False, segments=False, around=False)
+    index = publish_site(tmp_path, render_site(world.inputs())).index
+    page = open_page("index", folder=index.parent)
+    assert min(page.evaluate(FILTER) for _ in range(3)) < 100
+    assert page.inner_text("#shown") == "19 of 1,000"
+
+
+def test_prints_with_its_charts(open_page, tmp_path):
+    page = open_page("experiments/checkout_cta")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    for _ in range(100):
+        if page.evaluate(DRAWN):
+            break
+        page.wait_for_timeout(100)
+    assert page.evaluate("document.querySelectorAll('.plot svg').length") == 2
+    page.pdf(path=tmp_path / "card.pdf")
+    assert (tmp_path / "card.pdf").stat().st_size > 20_000
