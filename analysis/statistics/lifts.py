@@ -127,6 +127,8 @@ def fieller(pair: Pair, quantile: FloatArray, alternative: Alternative = "two-si
     status = reasons(np.shape(value), [(m == 0, Reason.ZERO_BASELINE)])
     excluded_low = np.where(rays, low, np.nan)
     excluded_high = np.where(rays, high, np.nan)
+    # One-sided levels above 1/2 have a negative quantile: then the ends change places.
+    low, high = np.where(q < 0, high, low), np.where(q < 0, low, high)
     low, high = np.where(bounded, low, -np.inf), np.where(bounded, high, np.inf)
     low, high = _one_sided(low, high, alternative, m)
     return Lift(
