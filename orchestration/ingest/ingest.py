@@ -242,7 +242,9 @@ class _Run:
         except duckdb.Error:
             if not self._mark_damaged(records):
                 raise
-            out = self._stage(records, layout)
+            self._records = records
+            self._flush()
+            return
         for record in list(records):
             if record.status == "taken" and stamp(record.landed.file) != record.landed.stamp:
                 records.remove(record)

@@ -118,7 +118,11 @@ def test_a_table_is_landed_once_and_then_only_its_new_rows(
     mapping = source("""
         id: orders
         table: shop.orders
-        columns: {event_id: {columns: [customer, id], separator: "-"}, user_id: customer, occurred_at: made_at, value: total}
+        columns:
+          event_id: {columns: [customer, id], separator: "-"}
+          user_id: customer
+          occurred_at: made_at
+          value: total
         constants: {event_name: purchase}
         properties: "*"
     """)
