@@ -98,12 +98,20 @@
 
 
 {%- macro event_measures() -%}
-  {#- Measures kept per event: those of distinct counts, funnels and times to conversion. Sorted by name. -#}
+  {#- Kept per event: measures of distinct counts, funnels and times to conversion, and activations (`@event`). -#}
   {%- set found = {} -%}
   {%- for metric in metric_definitions() if metric.by_event -%}
     {%- do found.update({metric.y.name: metric.y}) -%}
     {%- for step in metric.steps -%}{%- do found.update({step.name: step}) -%}{%- endfor -%}
   {%- endfor -%}
+  {%- if execute -%}
+    {%- set events = run_query('select distinct activation_event from catalog.experiments where activation_event is not null') -%}
+    {%- for event in events.columns[0].values() -%}
+      {%- do found.update({'@' ~ event: {
+          'name': '@' ~ event, 'agg': 'count', 'scale': 1,
+          'expr': 'case when event_name = ' ~ text_literal(event) ~ ' then 1 end'}}) -%}
+    {%- endfor -%}
+  {%- endif -%}
   {%- set sorted = [] -%}
   {%- for name in found | sort -%}{%- do sorted.append(found[name]) -%}{%- endfor -%}
   {{- return(sorted) -}}

@@ -49,21 +49,11 @@
 {%- endmacro -%}
 
 
-{%- macro exposure_scope() -%}
-  (experiment_id, unit_id) in (select t.experiment_id, t.unit_id from {{ ref('int_touched_exposures') }} as t)
-  or experiment_id in (select changed.experiment_id from work.changed_experiments as changed)
-{%- endmacro -%}
-
-
-{%- macro activation_events() -%}
-  {#- Names of the declared activation events as SQL literals; one that never occurs when there are none. -#}
-  {%- set names = [text_literal('')] -%}
-  {%- if execute -%}
-    {%- for name in run_query('select distinct activation_event from catalog.experiments where activation_event is not null order by 1').columns[0].values() -%}
-      {%- do names.append(text_literal(name)) -%}
-    {%- endfor -%}
-  {%- endif -%}
-  {{- return(names | join(', ')) -}}
+{%- macro exposure_scope(of='') -%}
+  ({{ of }}experiment_id, {{ of }}unit_id) in (
+    select t.experiment_id, t.unit_id from {{ ref('int_touched_exposures') }} as t
+  )
+  or {{ of }}experiment_id in (select changed.experiment_id from work.changed_experiments as changed)
 {%- endmacro -%}
 
 

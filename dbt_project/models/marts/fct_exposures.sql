@@ -9,95 +9,81 @@
 with
 qualified as (
     select
-        events.experiment_id,
-        {{ linked_unit('events') }} as unit_id,
-        events.variant_id,
-        events.seen,
-        events.id_kind,
-        events.raw_id,
-        events.attributes
+        events.* exclude (event_day, unit_type, rejected, raw_id),
+        events.raw_id as logged_id,
+        {{ linked_unit('events') }} as unit_id
     from {{ ref('int_exposure_events') }} as events
     {{ join_links('events') }}
     where events.rejected is null
 ),
 
 activations as (
-    {% for unit_type in unit_types() -%}
-    select
-        events.experiment_id,
-        {{ linked_unit('events') }} as unit_id,
-        min(events.occurred_at) as activated_at
-    from (
-        select
-            experiments.experiment_id, events.occurred_at, experiments.unit_type,
-            {{ raw_kind(unit_type) }} as id_kind, {{ raw_id(unit_type) }} as raw_id
-        from {{ ref('stg_events') }} as events
-        inner join {{ source('catalog', 'experiments') }} as experiments
-            on events.event_name = experiments.activation_event
-                and experiments.unit_type = '{{ unit_type }}'
-                and events.occurred_at >= experiments.start_at
-                and events.occurred_at < coalesce(experiments.end_at, timestamp 'infinity')
-        where events.event_day <= {{ frontier_after() }}
-            and events.event_name in ({{ activation_events() }})
-    ) as events
+    select experiments.experiment_id, {{ linked_unit('events') }} as unit_id, min(events.occurred_at) as activated_at
+    from {{ ref('int_measure_events') }} as events
     {{ join_links('events') }}
-    group by all
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
+    inner join {{ source('catalog', 'experiments') }} as experiments
+        on events.unit_type = experiments.unit_type
+            and events.measure = '@' || experiments.activation_event
+            and events.occurred_at >= experiments.start_at
+            and events.occurred_at < coalesce(experiments.end_at, timestamp 'infinity')
+    group by experiments.experiment_id, {{ linked_unit('events') }}
 ),
 
 in_scope as (
     select qualified.*
     from qualified
-    inner join {{ source('catalog', 'experiments') }} as experiments using (experiment_id)
-    left join activations using (experiment_id, unit_id)
-    where (experiments.activation_event is null or qualified.seen[1] >= activations.activated_at)
-        and {{ in_scope(exposure_scope()) }}
+    inner join {{ source('catalog', 'experiments') }} as experiments
+        on qualified.experiment_id = experiments.experiment_id
+    left join activations
+        on qualified.experiment_id = activations.experiment_id and qualified.unit_id = activations.unit_id
+    where (experiments.activation_event is null or qualified.occurred_at >= activations.activated_at)
+        and {{ in_scope(exposure_scope('qualified.')) }}
 ),
 
-arms as (
-    select
-        experiment_id,
-        unit_id,
-        variant_id,
-        min(seen) as seen,
-        arg_min({id_kind: id_kind, raw_id: raw_id, attributes: attributes}, seen) as first_event
+firsts as (
+    select *
     from in_scope
-    group by experiment_id, unit_id, variant_id
+    qualify row_number() over (partition by experiment_id, unit_id order by occurred_at, event_id) = 1
 ),
 
-units as (
-    select
-        experiment_id,
-        unit_id,
-        arg_min(variant_id, seen) as variant_id,
-        min(seen) as seen,
-        arg_min(first_event, seen) as first_event,
-        min(seen, 2)[2][1] as second_arm_at
-    from arms
+in_two_arms as (
+    select experiment_id, unit_id
+    from in_scope
     group by experiment_id, unit_id
+    having min(variant_id) <> max(variant_id)
+),
+
+crossed as (
+    select in_scope.experiment_id, in_scope.unit_id, min(in_scope.occurred_at) as second_arm_at
+    from in_scope
+    inner join in_two_arms using (experiment_id, unit_id)
+    inner join firsts using (experiment_id, unit_id)
+    where in_scope.variant_id <> firsts.variant_id
+    group by in_scope.experiment_id, in_scope.unit_id
 )
 
 select
-    units.experiment_id,
-    units.unit_id,
-    units.variant_id,
-    units.seen[1] as exposed_at,
-    units.seen[2] as exposure_event_id,
-    cast(units.seen[1] as date) as exposure_day,
+    firsts.experiment_id,
+    firsts.unit_id,
+    firsts.variant_id,
+    firsts.occurred_at as exposed_at,
+    firsts.event_id as exposure_event_id,
+    cast(firsts.occurred_at as date) as exposure_day,
     phases.phase,
-    units.second_arm_at,
-    units.first_event.id_kind,
-    units.first_event.raw_id as logged_id,
-    units.first_event.attributes.country,
-    units.first_event.attributes.platform,
-    units.first_event.attributes.device,
-    units.first_event.attributes.session_id,
-    units.first_event.attributes.sdk_name,
-    units.first_event.attributes.sdk_version,
-    units.first_event.attributes.segments
-from units
+    crossed.second_arm_at,
+    firsts.id_kind,
+    firsts.logged_id,
+    firsts.country,
+    firsts.platform,
+    firsts.device,
+    firsts.session_id,
+    firsts.sdk_name,
+    firsts.sdk_version,
+    firsts.segments
+from firsts
+left join crossed
+    on firsts.experiment_id = crossed.experiment_id and firsts.unit_id = crossed.unit_id
 left join {{ source('catalog', 'phases') }} as phases
-    on units.experiment_id = phases.experiment_id
-        and units.seen[1] >= phases.start_at
-        and units.seen[1] < coalesce(phases.end_at, timestamp 'infinity')
+    on firsts.experiment_id = phases.experiment_id
+        and firsts.occurred_at >= phases.start_at
+        and firsts.occurred_at < coalesce(phases.end_at, timestamp 'infinity')

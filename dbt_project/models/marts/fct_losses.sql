@@ -10,7 +10,7 @@ per_unit as (
         id_kind,
         raw_id,
         event_day,
-        sum(events) as events
+        count(*) as events
     from {{ ref('int_exposure_events') }}
     where rejected is not null
     group by all
