@@ -188,8 +188,9 @@ def _paule_mandel(
 
 
 def _reml(y: FloatArray, v: FloatArray, there: BoolArray, start: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Fisher scoring on the restricted likelihood; a step below 0 goes to 0, and stays if the score says so."""
-    tau2 = start
+    """Fisher scoring on the restricted likelihood; steps are halved where they lower the likelihood or swing."""
+    tau2, likelihood = start, _restricted_log_likelihood(y, v, there, start)
+    damping, before = np.ones(start.shape), np.zeros(start.shape)
     settled = there.sum(axis=-1) <= 1
     for _ in range(_STEPS):
         w = _weights(v, there, tau2)
@@ -197,13 +198,29 @@ def _reml(y: FloatArray, v: FloatArray, there: BoolArray, start: FloatArray) -> 
         w2, w3 = (w**2).sum(axis=-1), (w**3).sum(axis=-1)
         quadratic = (w**2 * (y - mean[..., None]) ** 2).sum(axis=-1)
         information = w2 - 2 * w3 / w1 + (w2 / w1) ** 2
-        step = (quadratic - (w1 - w2 / w1)) / information
+        step = damping * (quadratic - (w1 - w2 / w1)) / information
         new = np.where(settled, tau2, np.maximum(tau2 + step, 0.0))
+        reached = _restricted_log_likelihood(y, v, there, new)
+        better = reached >= likelihood - _TOLERANCE * np.abs(likelihood)
         settled = settled | (np.abs(new - tau2) <= _TOLERANCE * (new + 1.0 / w1))
-        tau2 = new
+        swings = step * before < 0
+        damping = np.where(better & ~swings, np.minimum(1.5 * damping, 1.0), 0.5 * damping)
+        before = step
+        tau2, likelihood = np.where(better, new, tau2), np.where(better, reached, likelihood)
         if np.all(settled):
             break
     return tau2, np.asarray(settled)
+
+
+def _restricted_log_likelihood(
+    y: FloatArray, v: FloatArray, there: BoolArray, tau2: FloatArray
+) -> FloatArray:
+    w = _weights(v, there, tau2)
+    _, total, spread = _pooled(y, w)
+    out: FloatArray = 0.5 * (
+        np.log(w, out=np.zeros_like(w), where=there).sum(axis=-1) - np.log(total) - spread
+    )
+    return out
 
 
 @quiet

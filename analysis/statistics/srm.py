@@ -444,7 +444,9 @@ def _log_ratio(c: FloatArray, p: FloatArray, alpha: FloatArray) -> FloatArray:
     d = np.where(live, (count * total - n * a) / (a * (total + n)), 0.0)
     divergence = (total + n) * (np.where(live, a / total, 0.0) * entropy_term(d)).sum(axis=-1, keepdims=True)
     tilt = np.where(live, count * np.log(np.where(live, a / (total * p), 1.0)), 0.0)
-    growth = np.where(live, np.log1p(count / a), 0.0).sum(axis=-1, keepdims=True) - np.log1p(n / total)
+    growth = np.where(live, np.log(a + count) - np.log(a), 0.0).sum(axis=-1, keepdims=True) - np.log1p(
+        n / total
+    )
     rest = np.where(live, stirling_remainder(a + count) - stirling_remainder(a), 0.0)
     rest_total = stirling_remainder(total + n) - stirling_remainder(total)
     out: FloatArray = (

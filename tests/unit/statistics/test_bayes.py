@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
+from analysis.statistics import bayes_beta
 from analysis.statistics.bayes_beta import beta_best, beta_compare, beta_interval
 from analysis.statistics.bayes_normal import normal_best, normal_effect, unit_normal_loss
 from analysis.statistics.checks import InputError
@@ -44,11 +45,18 @@ def test_losses_equal_adaptive_quadrature(prior):
 
 def test_huge_samples_and_tiny_rates():
     wide = beta_compare(5e11, 1e12, 5e11 + 1e6, 1e12)
-    # SciPy's incomplete beta function itself is good to some 1e-8 at such arguments.
-    assert wide.p_beat == pytest.approx(stats.norm.sf(-1e6 / np.sqrt(0.5e12)), abs=1e-7)
+    sd = np.sqrt(0.5e-12)
+    z = 1e-6 / sd
+    assert wide.p_beat == pytest.approx(stats.norm.cdf(z), abs=1e-10)
+    assert wide.loss_choose_t == pytest.approx(sd * (stats.norm.pdf(z) - z * stats.norm.sf(z)), rel=1e-8)
+    just = beta_compare(2e9, 1e11, 2e9 + 5e4, 1e11)
+    z = 5e-7 / np.sqrt(2 * 0.02 * 0.98 / 1e11)
+    assert just.p_beat == pytest.approx(stats.norm.cdf(z), abs=1e-5)
     rare = beta_compare(10, 1e8, 12, 1e8)
     # At a rate of 1e-7 the posteriors are Gamma: P = I_{1/2}(x_c + 1, x_t + 1).
     assert rare.p_beat == pytest.approx(special.betainc(11, 13, 0.5), abs=1e-6)
+    rarer = beta_compare(10, 1e15, 12, 1e15)
+    assert rarer.p_beat == pytest.approx(special.betainc(11, 13, 0.5), rel=1e-11)
 
 
 def test_arms_of_very_different_width_are_both_resolved():
@@ -62,6 +70,41 @@ def test_arms_of_very_different_width_are_both_resolved():
 def test_arms_far_apart_lose_their_whole_difference():
     got = beta_compare([0, 10], [1480, 10**9], [1121, 10**9 - 5], [1121, 10**9])
     np.testing.assert_allclose(got.loss_choose_c, got.mean_diff, rtol=1e-10)
+
+
+def test_the_expansion_for_huge_counts_meets_the_exact_function():
+    a, b = np.array([1.2e9, 3e9, 4e9]), np.array([8e9, 3e9, 2e9])
+    for d in np.linspace(-4, 4, 17):
+        distance = d * np.sqrt((a + b) / a / b)
+        cdf, sf = bayes_beta._huge_tails(a, b, distance, bayes_beta._log_fall(a, b, distance))
+        x = special.expit(np.log(a) - np.log(b) + distance)
+        np.testing.assert_allclose(cdf, special.betainc(a, b, x), atol=1e-9)
+        np.testing.assert_allclose(cdf + sf, 1.0)
+    edge = beta_interval([1e9 - 2, 1e9 + 2], 1e10, alpha=0.05)
+    np.testing.assert_allclose(np.diff(edge.low), 4e-10, rtol=1e-3)
+    np.testing.assert_allclose(np.diff(edge.high), 4e-10, rtol=1e-3)
+    vast = beta_interval(5e11, 1e12)
+    assert vast.low == pytest.approx(0.5 - 1.959963984540054 * 0.5e-6, rel=1e-13)
+
+
+# P(treatment > control) by adaptive quadrature with 40 digits.
+@pytest.mark.parametrize(
+    ("beta_c", "beta_t", "expected"),
+    [
+        ((0.01, 0.01), (1000.01, 999000.01), 0.4667051245184915),
+        ((0.5, 300.5), (3.5, 40.5), 0.9998056934332508),
+        ((500.0, 500.0), (520.0, 480.0), 0.814618898587132),
+    ],
+)
+def test_chance_to_beat_at_40_digits(beta_c, beta_t, expected):
+    a, b = np.array([[beta_c[0], beta_t[0]]]), np.array([[beta_c[1], beta_t[1]]])
+    assert bayes_beta._best_of_betas(a, b).p_best[0, 1] == pytest.approx(expected, rel=1e-13)
+
+
+def test_tiny_priors_with_huge_counts_still_answer():
+    got = beta_compare([0, 1e15], [1e15, 1e15], [0, 1e15 - 5], [1e15, 1e15], prior=[1e-3, 1e-3])
+    np.testing.assert_allclose(got.p_beat[0], 0.5)
+    np.testing.assert_allclose(got.loss_choose_c - got.loss_choose_t, got.mean_diff, atol=1e-18)
 
 
 def test_best_of_two_normals_is_closed_form():

@@ -162,3 +162,11 @@ def test_impossible_inputs_are_refused(call, code):
     with pytest.raises(InputError) as caught:
         call()
     assert caught.value.code == code
+
+
+def test_reml_settles_on_studies_of_very_unequal_size():
+    rng = np.random.default_rng(5)
+    v = np.exp(rng.normal(0, 3, (2000, 20)))
+    y = rng.normal(size=v.shape) * np.sqrt(v + np.exp(rng.normal(0, 3, (2000, 1))))
+    _, settled = between_study_variance(y, v, method="reml")
+    assert settled.mean() > 0.999

@@ -178,3 +178,10 @@ def test_huge_counts_keep_their_digits():
     # -log sqrt of the growth of the concentration: 0.5 log((A + n)/A) for two arms.
     expected = 0.5 * np.log(10_000 / (10_000 + 1e12))
     assert exact_share.log_bayes_factor[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_absurd_weights_still_answer():
+    got = srm_sequential([[2**53, 0]], [1e-300, 1])
+    assert got.log_bayes_factor[0] > 1e18
+    assert got.p_value[0] == 0
+    np.testing.assert_allclose(srm_exact([3, 0, 1], [1 - 1e-12, 1e-12, 1e-12]).p_value, 8e-12, rtol=1e-6)
