@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from orchestration.simulate.population import Population, Sessions
     from orchestration.simulate.scenarios import Lever
 
-IMPRESSIONS: Final = 1.6
+IMPRESSIONS: Final = 1.2
 EXTRA_PAGES: Final = 0.7
-CLICK: Final = 0.15
+CLICK: Final = 0.2
 CART: Final = 0.16
 CHECKOUT_OF_CART: Final = 0.6
 PURCHASE_OF_CHECKOUT: Final = 0.7
@@ -31,7 +31,7 @@ BOUNCE: Final = 0.3
 ERROR: Final = 0.04
 SIGNUP: Final = 0.05
 REFUND: Final = 0.08
-_BOT_FACTOR: Final = 6.0
+_BOT_FACTOR: Final = 5.0
 _PAGES: Final = ("/", "/search", "/product/4711", "/product/0815", "/cart", "/help", "/profile")
 
 

@@ -42,7 +42,7 @@ class Scenario:
     effects: Mapping[str, Mapping[Lever, float]] = field(default_factory=dict)
     novelty_days: float | None = None
     surface: float = 0.7
-    relogged: float = 0.1
+    relogged: float = 0.04
     lost_exposures: Mapping[str, float] = field(default_factory=dict)
     lost_platform: str | None = None
     lost_from_day: int = 0
@@ -85,11 +85,11 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "ios_paywall": Scenario(
         "SRM on one platform from day 9",
         {"plain": {"signup": 1.1}},
-        lost_exposures={"plain": 0.5},
+        lost_exposures={"plain": 0.9},
         lost_platform="ios",
         lost_from_day=9,
     ),
-    "guest_checkout": Scenario("crossovers", anonymous_first=0.08, relogged=0.5),
+    "guest_checkout": Scenario("crossovers", anonymous_first=0.08, relogged=0.4),
     "recommendations": Scenario(
         "wrong variant logged by one SDK version",
         wrong_variant_sdk="4.1.0",
