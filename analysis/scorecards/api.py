@@ -48,7 +48,7 @@ def experiment_files(
     card: Scorecard, facts: Facts, metrics: Mapping[str, MetricView], cut_off: str
 ) -> Iterator[tuple[str, str]]:
     """The files of one experiment, as (path behind ``api/experiments/<id>``, content)."""
-    rows = [row for row in facts.current if row.get("analysis", "default") == "default"]
+    rows = [row for row in facts.current if row.get("analysis", "default") == card.experiment.analysis]
     whole = [row for row in rows if row["segment"] == "all"]
     compared = [row for row in whole if row.get("comparison") is not None]
     common = {"experiment_id": card.experiment.id, "computed_at": cut_off}

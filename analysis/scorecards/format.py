@@ -264,12 +264,12 @@ def window(start: timedelta | None, end: timedelta | None) -> str:
 
     >>> import datetime as dt
     >>> window(dt.timedelta(0), dt.timedelta(days=7)), window(None, None)
-    ('first 7 days', 'open')
+    ('first 7 days', 'from exposure on, without end')
     >>> window(dt.timedelta(days=7), dt.timedelta(days=8))
     'day 7 to 8'
     """
     if end is None:
-        return "open"
+        return "from exposure on, without end"
     hours = end.total_seconds() / 3600
     if start:
         return f"day {start.total_seconds() / 86400:g} to {hours / 24:g}"

@@ -79,7 +79,12 @@ class DefinitionChange:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentView:
-    """One experiment as its page shows it; ``start`` and ``end`` are UTC, ``end`` None while open."""
+    """One experiment as its page shows it.
+
+    ``start`` and ``end`` are UTC, ``end`` None while open. ``analysis`` is the declared one, which the verdict
+    rests on; others are shown beside it. ``read_on`` is the day on which a plan that is read once was read:
+    later results are not its verdict's; None before, and for plans that look repeatedly.
+    """
 
     id: str
     name: str
@@ -101,6 +106,8 @@ class ExperimentView:
     source: str = ""
     definition_hash: str = ""
     history: Sequence[DefinitionChange] = ()
+    analysis: str = "default"
+    read_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,10 +188,9 @@ class Scorecard:
     days: int
 
 
-def _whole(rows: Sequence[Row]) -> list[Row]:
-    return [
-        row for row in rows if row.get("segment") == "all" and row.get("analysis", "default") == "default"
-    ]
+def _whole(rows: Sequence[Row], analysis: str) -> list[Row]:
+    """Rows of the whole population under one analysis."""
+    return [row for row in rows if row.get("segment") == "all" and row.get("analysis", "default") == analysis]
 
 
 def _checks(rows: Sequence[Row]) -> list[Check]:
@@ -316,7 +315,7 @@ def _lift_chart(experiment: ExperimentView, metric: MetricView, history: Sequenc
     sequential = experiment.plan.method in SEQUENTIAL_METHODS
     rows = [
         row
-        for row in _whole(history)
+        for row in _whole(history, experiment.analysis)
         if row["metric"] == metric.name
         and row.get("comparison") is not None
         and row["status"] == "ok"
@@ -443,7 +442,7 @@ def _segments(
         for row in current
         if row["metric"] == metric.name
         and row.get("segment") != "all"
-        and row.get("analysis", "default") == "default"
+        and row.get("analysis", "default") == experiment.analysis
     ]
     compared = [row for row in rows if row.get("comparison") is not None]
     if not compared:
@@ -504,12 +503,13 @@ def _other_analyses(
         for row in current
         if row["metric"] == metric.name
         and row.get("segment") == "all"
-        and row.get("analysis", "default") != "default"
+        and row.get("analysis", "default") != experiment.analysis
     ]
     controls = {row["analysis"]: row for row in rows if row.get("comparison") is None}
     names = {arm.id: arm.label for arm in experiment.arms}
-    default = {row["variant_id"]: row.get("n") for row in _whole(current) if row["metric"] == metric.name}
-    differing = {row["analysis"] for row in rows if row.get("n") != default.get(row["variant_id"])}
+    whole = _whole(current, experiment.analysis)
+    declared = {row["variant_id"]: row.get("n") for row in whole if row["metric"] == metric.name}
+    differing = {row["analysis"] for row in rows if row.get("n") != declared.get(row["variant_id"])}
     return [
         (
             wording.words(row["analysis"], wording.ANALYSES),
@@ -564,6 +564,8 @@ def _facts(experiment: ExperimentView, units: int, days: int, table: MetricTable
         ("Type", wording.words(experiment.type, wording.TYPES)),
         ("Owner", experiment.owner),
     ]
+    if experiment.read_on:
+        lines.insert(1, ("Read on", fmt.day(experiment.read_on)))
     if table.any_open:
         lines.append(("Windows still open", f"up to {fmt.count(table.any_open)} units an arm"))
     return lines
@@ -601,7 +603,7 @@ def build(
         provenance: Hashes and positions.
         links: Parts of the site that exist.
     """
-    whole = _whole(facts.current)
+    whole = _whole(facts.current, experiment.analysis)
     valid = headline.worst_status(facts.validity) != "fail"
     table = build_table(experiment, metrics, whole, links, valid=valid)
     first = next((entry for entry in experiment.metrics if entry.role == "primary"), None)

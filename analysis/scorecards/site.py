@@ -78,8 +78,10 @@ def _by_experiment(frame: pl.DataFrame, day: str = "", known: date | None = None
     return {str(key[0]): part.to_dicts() for key, part in parts.items()}
 
 
-def _newest(rows: list[Row]) -> list[Row]:
-    newest = max((row["cut_off"] for row in rows), default=None)
+def _newest(rows: list[Row], until: date | None = None) -> list[Row]:
+    """Rows of the newest cut-off, or of the newest one until a day."""
+    days = [row["cut_off"] for row in rows if until is None or row["cut_off"] <= until]
+    newest = max(days, default=None)
     return [row for row in rows if row["cut_off"] == newest]
 
 
@@ -124,7 +126,7 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
     for experiment in inputs.experiments:
         history = comparisons.get(experiment.id, [])
         facts = Facts(
-            current=_newest(history),
+            current=_newest(history, experiment.read_on),
             history=history,
             validity=_newest(validity.get(experiment.id, [])),
             decisions=decisions.get(experiment.id, []),

@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from analysis.catalogue.hashing import experiment_hash
-from analysis.judgement.definitions import duration_text
+from analysis.scorecards import format as fmt
 from analysis.scorecards.inputs import ArmView, ExperimentMetric, ExperimentView, MetricView, PlanView
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import date, timedelta
 
     from analysis.catalogue import Experiment, MetricDefinition
 
 _SECONDS_A_DAY = 86_400
 
 
-def experiment_view(experiment: Experiment, source: str) -> ExperimentView:
+def experiment_view(experiment: Experiment, source: str, read_on: date | None = None) -> ExperimentView:
     """What an experiment's page says of its definition.
 
     Args:
         experiment: Checked, with the project's defaults filled in.
         source: Text of the file that defines it.
+        read_on: The day on which a plan that is read once was read.
     """
     weights = experiment.history[-1].weights
     plan = experiment.plan
@@ -67,17 +68,14 @@ def experiment_view(experiment: Experiment, source: str) -> ExperimentView:
         stopping=experiment.stopping.model_dump(mode="json", exclude_none=True),
         source=source,
         definition_hash=experiment_hash(experiment),
+        analysis="crossovers_excluded" if experiment.crossovers == "exclude" else "default",
+        read_on=read_on,
     )
 
 
 def metric_view(metric: MetricDefinition) -> MetricView:
     """What the pages say of a metric."""
-    start, end = duration_text(metric.window_start), metric.window_end
-    window = (
-        f"from {start} after exposure on"
-        if end is None
-        else f"{start} to {duration_text(end)} after exposure"
-    )
+    window = fmt.window(metric.window_start, metric.window_end)
     return MetricView(
         metric.name, metric.label, metric.description, metric.kind, metric.unit, metric.direction, window
     )

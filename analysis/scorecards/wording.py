@@ -58,7 +58,10 @@ DECISIONS = {
     "inconclusive": ("unclear", "flat", "Inconclusive."),
 }
 
-ANALYSES = {"crossovers_excluded": "Without units seen in two arms"}
+ANALYSES = {
+    "default": "With units seen in two arms",
+    "crossovers_excluded": "Without units seen in two arms",
+}
 
 STATUS_WORDS = {"pass": "Pass", "warn": "Warning", "fail": "Fail", "not_applicable": "Not applicable"}
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from analysis.judgement.arms import SEQUENTIAL, timing
+from analysis.judgement.definitions import experiment_frame, use_frame
 from analysis.scorecards import FailedDefinition, Provenance, SiteInputs
 from analysis.scorecards.views import experiment_view, metric_view
 from orchestration.code_hash import code_hash, commit
@@ -13,6 +15,7 @@ from orchestration.outstanding import frontier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
     from pathlib import Path
 
     import duckdb
@@ -58,11 +61,13 @@ def site_inputs(
     }
     position = connection.execute("select max(position) from landing.manifest").fetchall()[0][0]
     catalogue = definitions.catalogue
+    read_days = _read_days(definitions, cut_off)
     texts = {path.stem: path.read_text() for path in sorted((catalog / "experiments").rglob("*.yaml"))}
     return SiteInputs(
         cut_off=cut_off,
         experiments=[
-            experiment_view(item, texts.get(item.id, "")) for item in catalogue.experiments.values()
+            experiment_view(item, texts.get(item.id, ""), read_days.get(item.id))
+            for item in catalogue.experiments.values()
         ],
         metrics={name: metric_view(metric) for name, metric in definitions.metrics.items()},
         failed=[FailedDefinition(name, problems) for name, problems in catalogue.broken.items()],
@@ -71,6 +76,15 @@ def site_inputs(
         links=links,
         **frames,
     )
+
+
+def _read_days(definitions: Definitions, cut_off: date) -> dict[str, date]:
+    """When the plans that are read once were read; plans that are still open or look repeatedly are left out."""
+    catalogue = definitions.catalogue
+    read = timing(experiment_frame(catalogue), use_frame(catalogue, definitions.metrics), cut_off).filter(
+        "at_horizon", ~pl.col("plan_method").is_in(SEQUENTIAL)
+    )
+    return dict(zip(read["experiment_id"], read["verdict_day"], strict=True))
 
 
 def _funnels(histograms: pl.DataFrame, metrics: Mapping[str, MetricDefinition]) -> pl.DataFrame:

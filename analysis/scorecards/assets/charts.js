@@ -69,19 +69,22 @@
     };
   }
 
-  function clipOf(values) {
+  // The axis holds zero and what the later two thirds of the days say; the first days' wide intervals are cut.
+  function domainOf(values) {
     const late = values.slice(Math.floor(values.length / 3));
-    const ends = late.flatMap((v) => [v.olow, v.ohigh, v.low, v.high]).filter((v) => v !== null).map(Math.abs);
-    return ends.length ? Math.max(...ends, ...values.map((v) => Math.abs(v.lift)).slice(-1)) * 1.15 : 1;
+    const ends = late.flatMap((v) => [v.olow, v.ohigh, v.low, v.high, v.lift, 0]).filter(Number.isFinite);
+    const [low, high] = [Math.min(...ends), Math.max(...ends)];
+    const room = (high - low || 1) * 0.12;
+    return [low - room, high + room];
   }
 
   function lift(data, look, width) {
     const values = data.points.map(([at, arm, value, low, high, olow, ohigh]) => (
       { day: day(at), arm: data.arms[arm], lift: value, low, high, olow, ohigh }));
-    const reach = clipOf(values);
+    const domain = domainOf(values);
     const y = (field, extra) => ({
       field, type: "quantitative", title: null, axis: { labelExpr: "datum.value === 0 ? '0%' : format(datum.value, '+~%')" },
-      scale: { domain: [-reach, reach] }, ...extra,
+      scale: { domain, nice: false }, ...extra,
     });
     const color = armScale(data, look);
     const shown = new Set(values.map((v) => v.arm)).size;

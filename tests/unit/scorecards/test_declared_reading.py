@@ -1,0 +1,64 @@
+"""A page shows what the verdict rests on: the declared analysis, at the look that decided."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
+
+from analysis.scorecards import PlanView, render_site
+from tests.unit.scorecards import site_world
+from tests.unit.scorecards.test_site_pages import read
+
+READ_ON = site_world.CUT_OFF - dt.timedelta(days=5)
+
+
+def shown_rows(world: site_world.World, **extra) -> list[dict[str, str]]:
+    pages = {page.path: page.content for page in render_site(world.inputs(**extra))}
+    return [
+        attrs for tag, attrs in read(pages["experiments/one.html"]).tags if tag == "tr" and "data-n" in attrs
+    ]
+
+
+def test_a_plan_that_is_read_once_shows_the_day_it_was_read():
+    world = site_world.World()
+    view = site_world.experiment("one", plan=PlanView("fixed"), read_on=READ_ON)
+    world.add(view, {"checkout_conversion": 0.05}, decision="win")
+    expected = {
+        row["metric"]: row["lift_rel"]
+        for row in world.rows
+        if row["cut_off"] == READ_ON and row["comparison"] is not None and row["segment"] == "all"
+    }
+    shown = {attrs["data-metric"]: float(attrs["data-lift-rel"]) for attrs in shown_rows(world)}
+    assert shown == expected
+
+
+def test_the_declared_analysis_stands_first_and_the_other_beside_it():
+    world = site_world.World()
+    world.add(site_world.experiment("one", analysis="crossovers_excluded"), {}, history=False, segments=False)
+    world.rows += [row | {"analysis": "crossovers_excluded", "n": row["n"] - 100} for row in list(world.rows)]
+    shown = shown_rows(world)
+    main = [attrs for attrs in shown if "data-analysis" not in attrs]
+    (beside,) = (attrs for attrs in shown if "data-analysis" in attrs)
+    assert {int(attrs["data-n"]) for attrs in main} == {23900}
+    assert (beside["data-analysis"], int(beside["data-n"])) == ("default", 24000)
+
+
+def test_what_is_known_later_than_the_cut_off_is_left_out():
+    world = site_world.World()
+    world.add(site_world.experiment("one"), {"checkout_conversion": 0.05})
+    inputs = world.inputs(cut_off=READ_ON)
+    pages = {page.path: page.content for page in render_site(inputs)}
+    newest = {
+        row["lift_rel"]
+        for row in world.rows
+        if row["cut_off"] == READ_ON and row["comparison"] is not None and row["segment"] == "all"
+    }
+    found = {
+        float(attrs["data-lift-rel"])
+        for tag, attrs in read(pages["experiments/one.html"]).tags
+        if tag == "tr" and "data-lift-rel" in attrs
+    }
+    assert found == newest
+    exposed = inputs.daily_exposures.filter(pl.col("exposure_day") <= READ_ON)["units"].sum()
+    assert f"<dd>{exposed:,}</dd>" in pages["experiments/one.html"]
