@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from analysis.judgement.arms import SEQUENTIAL, timing
+from analysis.judgement.audit import audit_rows
+from analysis.judgement.balance import balance_rows
 from analysis.judgement.comparisons import comparison_rows
 from analysis.judgement.deciding import decision_rows
 from analysis.judgement.definitions import experiment_frame, use_frame, variant_frame, weight_frame
@@ -49,6 +51,7 @@ def judge_cut_offs(
     histograms: pl.DataFrame | None = None,
     crossovers: pl.DataFrame | None = None,
     losses: pl.DataFrame | None = None,
+    audits: pl.DataFrame | None = None,
     code_hash: str = "",
 ) -> Judgement:
     """Judge every experiment of the catalogue at each of several cut-offs, as of that cut-off.
@@ -64,6 +67,8 @@ def judge_cut_offs(
             those have the reason ``histogram_missing``.
         crossovers: `fct_crossovers`: units by the day on which they were first seen in a second arm.
         losses: `fct_losses`: units by the day on which they were first lost at a step.
+        audits: Units and mismatched units of `fct_assignments` per experiment_id, assigned_day, sdk_version and
+            platform.
         code_hash: Of the code that computes the rows.
 
     Returns:
@@ -86,6 +91,9 @@ def judge_cut_offs(
             split_rows(daily, weights, thresholds, cut_off),
             crossover_rows(daily, experiments, thresholds, cut_off),
         ]
+        checks.append(balance_rows(rows, thresholds, cut_off))
+        if audits is not None:
+            checks.append(audit_rows(audits, experiments, thresholds, cut_off))
         if losses is not None:
             lost = losses.filter(pl.col("event_day") <= cut_off)
             checks.append(loss_rows(lost, daily, variants, thresholds, cut_off))

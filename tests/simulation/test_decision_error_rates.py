@@ -11,6 +11,7 @@ from scipy import stats
 
 from analysis.catalogue import MetricDefinition, load_catalogue
 from analysis.judgement import judge_cut_offs, violations
+from analysis.judgement.split import mixed_sequential
 
 pytestmark = pytest.mark.simulation
 
@@ -112,6 +113,23 @@ def ever(tmp_path, plan: str, effect: float, seed: int) -> pl.DataFrame:
     return judged.decisions.group_by("experiment_id").agg(
         shipped=(pl.col("action") == "ship").any(), rolled_back=(pl.col("action") == "roll_back").any()
     )
+
+
+def test_the_mixed_sequential_split_test_alarms_at_most_at_its_level_over_28_looks():
+    rng = np.random.default_rng(5)
+    counts = rng.multinomial(rng.integers(20, 400, (4_000, DAYS)), [0.7, 0.3])
+    p_value, _ = mixed_sequential(counts.astype(float), np.broadcast_to([0.7, 0.3], counts.shape))
+    for level in (0.001, 0.01, 0.05):
+        assert (p_value[:, -1] < level).sum() <= stats.binom.isf(1e-3, len(counts), level)
+
+
+@pytest.mark.parametrize(("units", "share"), [(200, 0.44), (2_000, 0.48), (20_000, 0.493)])
+def test_the_mixed_split_test_finds_faults_of_every_size_within_the_month(units, share):
+    # Each fault has chi-square's z near 6 to 9 by the end: found by nearly all runs at the failing level.
+    rng = np.random.default_rng(6)
+    counts = rng.multinomial(units, [share, 1 - share], (200, DAYS))
+    p_value, _ = mixed_sequential(counts.astype(float), np.broadcast_to([0.5, 0.5], counts.shape))
+    assert (p_value[:, -1] < 0.001).mean() > 0.95
 
 
 PLANS = ["method: fixed", "method: group_sequential", "method: always_valid"]

@@ -220,7 +220,7 @@ def test_nothing_invalid_is_called_a_winner(world):
     decision = decide(world)
     assert says(decision) == ("modify", "fix_data", None, ["invalid", "srm"])
     assert decision["sentence"].startswith(
-        "Fix the data before reading any result: units split 5,000 / 4,000"
+        "Fix the data before reading any result: Units split 5,000 / 4,000"
     )
 
 

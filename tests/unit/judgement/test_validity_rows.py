@@ -29,7 +29,7 @@ def test_an_even_split_passes(valued):
     assert (srm["status"], srm["reason"]) == ("pass", None)
     assert srm["p_value"] == pytest.approx(stats.chisquare([5_012, 4_988]).pvalue, rel=1e-9)
     assert srm["sentence"] == (
-        "units split 5,012 / 4,988 where 5,000 / 5,000 were due: no sign of a faulty split (p = 0.81)."
+        "Units split 5,012 / 4,988 where 5,000 / 5,000 were due: no sign of a faulty split (p = 0.81)."
     )
 
 
@@ -202,3 +202,62 @@ def test_one_experiment_without_exposure_does_not_disturb_another(valued):
     assert judged.validity["experiment_id"].unique().to_list() == ["cta"]
     said = dict(zip(judged.decisions["experiment_id"], judged.decisions["sentence"], strict=True))
     assert said["empty"] == "No unit has been exposed yet."
+
+
+AUDIT = {
+    "experiment_id": "cta",
+    "assigned_day": date(2026, 1, 6),
+    "sdk_version": "1.0.0",
+    "platform": "web",
+    "units": 5_000,
+    "mismatched": 0,
+}
+
+
+def test_logged_variants_that_are_not_the_expected_ones_name_the_sdk(valued):
+    audits = pl.DataFrame(
+        [
+            AUDIT,
+            {**AUDIT, "sdk_version": "2.0.0", "platform": "ios", "units": 1_500, "mismatched": 90},
+            {**AUDIT, "sdk_version": "3.0.0", "platform": "tv", "units": 999, "mismatched": 999},
+            {**AUDIT, "assigned_day": date(2026, 1, 26), "units": 9_000, "mismatched": 9_000},
+            {**AUDIT, "experiment_id": "unknown", "mismatched": 5_000},
+        ]
+    )
+    found = valued.judge(CUT_OFF, audits=audits).validity.filter(pl.col("check") == "audit")
+    levels = {(row["segment"], row["segment_level"]): row["status"] for row in found.to_dicts()}
+    assert levels == {
+        ("all", "all"): "fail",
+        ("assigned_day", "2026-01-06"): "fail",
+        ("platform", "ios"): "fail",
+        ("sdk_version", "2.0.0"): "fail",
+    }
+    assert row(found, "audit", "2.0.0")["sentence"] == (
+        "sdk_version = 2.0.0: 90 of 1,500 logged variants (6.0 %) are not the expected ones."
+    )
+
+
+@pytest.mark.parametrize(
+    ("mismatched", "status"), [(0, "pass"), (5, "pass"), (6, "warn"), (50, "warn"), (51, "fail")]
+)
+def test_the_audit_warns_above_a_thousandth_and_fails_above_a_hundredth(valued, mismatched, status):
+    audits = pl.DataFrame([{**AUDIT, "mismatched": mismatched}])
+    assert row(valued.judge(audits=audits).validity, "audit")["status"] == status
+
+
+@pytest.mark.parametrize(("shift", "status"), [(0.0, "pass"), (0.5, "fail")])
+def test_arms_that_differed_before_exposure_are_no_random_split(world, rng, shift, status):
+    world.define()
+    for arm in ("control", "red"):
+        before = rng.normal(10 + shift * (arm == "red"), 3, 5_000)
+        world.values(arm, before * 1e6, x=before * 1e6)
+    found = row(world.judge().validity, "pre_period:revenue")
+    assert found["status"] == status
+    if status == "fail":
+        assert found["reason"] == "pre_period_imbalance"
+        assert found["sentence"].startswith("Revenue before exposure: 10.")
+        assert "more than a random split gives" in found["sentence"]
+
+
+def test_without_a_covariate_there_is_nothing_to_balance(valued):
+    assert valued.judge().validity.is_empty()

@@ -1,0 +1,100 @@
+"""Did the arms differ before anybody was exposed? Then the split is not random, whatever the counts say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from analysis.judgement.looks import LEAST_PLANNED_UNITS
+from analysis.judgement.pairing import moments, paired
+from analysis.judgement.wording import p_text
+from analysis.statistics.confidence_sequences import confidence_sequence
+from analysis.statistics.means import welch
+from analysis.statistics.multiplicity import adjust_p_values
+from analysis.statistics.status import Reason
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from analysis.catalogue.project import Thresholds
+
+
+def balance_rows(rows: pl.DataFrame, thresholds: Thresholds, cut_off: date) -> pl.DataFrame:
+    """Validity rows ``pre_period:<metric>`` for every metric whose pre-period measure is known.
+
+    The difference between treatment and control before exposure, by a confidence sequence, since it is looked
+    at every day; Holm over the metrics and arms of an experiment. The row shows the arm that differs most.
+
+    Args:
+        rows: From `defined_rows`.
+        thresholds: p-values at which the check warns and fails (those of unequal loss).
+        cut_off: The day judged.
+
+    Returns:
+        Rows of the schema `VALIDITY` but for the cut-off.
+    """
+    now = rows.filter(
+        (pl.col("cut_off") == cut_off) & (pl.col("segment") == "all") & (pl.col("analysis") == "default")
+    )
+    pairs = paired(now).filter(
+        pl.col("covered") & pl.col("covered_control") & (pl.col("n") > 1) & (pl.col("n_control") > 1)
+    )
+    if pairs.is_empty():
+        return pl.DataFrame()
+    control, treatment = moments(pairs, "x", "_control").variable(0), moments(pairs, "x").variable(0)
+    test = welch(control, treatment)
+    usable = np.flatnonzero(test.status == Reason.OK)
+    if usable.size == 0:
+        return pl.DataFrame()
+    pairs = pairs[usable]
+    units = (pairs["n"] + pairs["n_control"]).to_numpy()
+    planned = np.maximum(2 * pairs["min_sample"].to_numpy(), LEAST_PLANNED_UNITS)
+    p_value = confidence_sequence(test.diff[usable], test.se[usable], units, planned).p_value
+    family = pairs["experiment_id"].rank("dense").cast(pl.Int64).to_numpy()
+    worst = (
+        pairs.select("experiment_id", "metric", "label", "variant_id", "control_id")
+        .with_columns(
+            statistic=pl.Series(test.statistic[usable]),
+            p_value=pl.Series(adjust_p_values(p_value, family, method="holm").p_adjusted),
+            before=pl.Series(treatment.mean[usable]),
+            before_control=pl.Series(control.mean[usable]),
+        )
+        .sort("experiment_id", "metric", "p_value", "variant_id")
+        .group_by("experiment_id", "metric", maintain_order=True)
+        .first()
+    )
+    status = (
+        pl.when(pl.col("p_value") < thresholds.loss_fail)
+        .then(pl.lit("fail"))
+        .when(pl.col("p_value") < thresholds.loss_warn)
+        .then(pl.lit("warn"))
+        .otherwise(pl.lit("pass"))
+    )
+    worst = worst.with_columns(status=status)
+    sentences = [_sentence(row) for row in worst.iter_rows(named=True)]
+    return worst.select(
+        "experiment_id",
+        pl.concat_str(pl.lit("pre_period:"), "metric").alias("check"),
+        pl.lit("all").alias("segment"),
+        pl.lit("all").alias("segment_level"),
+        "status",
+        "statistic",
+        "p_value",
+        pl.col("before").map_elements(_number, return_dtype=pl.String).alias("observed"),
+        pl.col("before_control").map_elements(_number, return_dtype=pl.String).alias("expected"),
+        pl.when(pl.col("status") != "pass").then(pl.lit("pre_period_imbalance")).alias("reason"),
+        pl.Series("sentence", sentences, dtype=pl.String),
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.4g}"
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    own, control = _number(row["before"]), _number(row["before_control"])
+    values = f"{own} in {row['variant_id']} and {control} in {row['control_id']}"
+    verdict = "as a random split may give" if row["status"] == "pass" else "more than a random split gives"
+    return f"{row['label']} before exposure: {values}, {verdict} ({p_text(row['p_value'])})."
