@@ -137,7 +137,8 @@ def draw_outcomes(
         )
 
     frames = [
-        events("session_start", every, 0, 1),
+        # The tracker starts once the page with its flags stands, so the exposing session counts as a session.
+        events("session_start", every, 3, 5),
         events("page_view", pages, 5, 200),
         events("impression", impressions, 5, 200),
         events("click", clicks, 200, 250),
