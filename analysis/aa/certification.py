@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
 
+from analysis.aa.outcomes import (
+    BY_VALUES,
+    VARIABLES,
+    Method,
+    Outcomes,
+    compare_splits,
+    outcomes,
+    outcomes_by_values,
+)
 from analysis.aa.splits import philox_shards
-from analysis.aa.splitting import SplitMoments, split_moments
+from analysis.aa.splitting import split_moments
 from analysis.catalogue.shards import shard_ranges
-from analysis.statistics.checks import as_choice, as_counts, as_level, as_non_negative, refuse
-from analysis.statistics.covariates import cuped
-from analysis.statistics.means import welch
-from analysis.statistics.proportions import compare_proportions
-from analysis.statistics.ratios import linearised, ratio_delta
+from analysis.statistics.checks import as_choice, as_counts, as_floats, as_level, as_non_negative, refuse
 from analysis.statistics.srm import srm_sequential
-from analysis.statistics.status import Reason, quiet
+from analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,18 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from analysis.statistics.checks import BoolArray, FloatArray
-    from analysis.statistics.comparisons import Comparison
-    from analysis.statistics.moments import JointMoments
 
-Method: TypeAlias = Literal["welch", "proportion", "ratio_delta", "cuped", "ratio_cuped"]
-#: The variables that each method reads, in order: outcome y, denominator d, covariates x and w of both.
-VARIABLES: dict[str, str] = {
-    "welch": "y",
-    "proportion": "y",
-    "ratio_delta": "yd",
-    "cuped": "yx",
-    "ratio_cuped": "ydxw",
-}
+#: Splits of one certification.
 RUNS = 1000
 #: Confidence of the binomial intervals: a metric that is well behaved leaves them once in a hundred checks.
 CONFIDENCE = 0.99
@@ -69,7 +64,8 @@ class Certification:
 
     Attributes:
         false_positives: Runs with p < alpha; should be alpha.
-        coverage: Runs whose interval of the difference holds 0; should be 1 - alpha.
+        coverage: Runs whose interval of the difference holds 0; should be 1 - alpha; NaN for a method without
+            interval.
         relative_coverage: Runs whose interval of the relative lift holds 0 (an unbounded one does, unless 0
             is in its gap).
         srm_alarms: Runs in which the sequential SRM test ever fell below its level; should not exceed it.
@@ -126,6 +122,7 @@ def certify(
     runs: int = RUNS,
     seed: int = 0,
     shards: Iterable[NDArray[np.uint16]] | None = None,
+    percentile: float = 0.5,
     alpha: float = 0.05,
     srm_alpha: float = SRM_ALPHA,
     confidence: float = CONFIDENCE,
@@ -144,6 +141,7 @@ def certify(
         runs: Number of splits, where `shards` does not bring its own.
         seed: Seed of the splits; the same seed gives the same result on every machine.
         shards: Blocks of shards from elsewhere, for example `md5_shards`.
+        percentile: Probability of the quantile that ``percentile`` compares.
         alpha: Level of test and interval.
         srm_alpha: Level of the SRM alarm.
         confidence: Level of the binomial intervals.
@@ -186,77 +184,34 @@ def certify(
         raise refuse("out_of_range", "no two arms", "weights", value=shares, rule="control and a treatment")
     ranges = list(shard_ranges({str(arm): float(share) for arm, share in enumerate(shares)}).values())
     blocks = philox_shards(table.shape[0], runs, seed) if shards is None else shards
-    split = split_moments(table, blocks, ranges, day=day)
-    result = compare_splits(split, method, level)
-    return _summary(split, result, ranges, float(level), srm_alpha, confidence)
-
-
-def compare_splits(split: SplitMoments, method: Method, alpha: ArrayLike = 0.05) -> Comparison:
-    """The judgement's own comparison of every treatment with the control, for every split.
-
-    Args:
-        split: From `split_moments`, with the variables of the method.
-        method: The analysis.
-        alpha: Level.
-
-    Returns:
-        Comparisons of shape (runs, treatments).
-
-    Raises:
-        InputError: ``unknown_choice``; alpha outside (0, 1).
-
-    Examples:
-        >>> one = np.array([[0, 9999, 1, 8000]], dtype=np.uint16)
-        >>> split = split_moments([[1.0], [5.0], [3.0], [6.0]], [one], [(0, 5000), (5000, 10000)])
-        >>> compare_splits(split, "welch").diff
-        array([[3.5]])
-    """
-    as_choice(method, "method", tuple(VARIABLES))
-    control, treatment = (
-        split.arms.take((slice(None), slice(0, 1))),
-        split.arms.take((slice(None), slice(1, None))),
-    )
-    if method == "welch":
-        return welch(control.variable(0), treatment.variable(0), alpha)
-    if method == "proportion":
-        # The sums of zeros and ones come out of a matrix product with rounding errors.
-        (x_c, n_c), (x_t, n_t) = (_successes(arm) for arm in (control, treatment))
-        return compare_proportions(x_c, n_c, x_t, n_t, alpha=alpha).comparison
-    if method == "ratio_delta":
-        return ratio_delta(control, treatment, alpha)
-    if method == "ratio_cuped":
-        control, treatment = linearised(control), linearised(treatment)
-    return cuped(control, treatment, alpha).comparison
-
-
-def _successes(arm: JointMoments) -> tuple[FloatArray, FloatArray]:
-    return np.rint(arm.mean[..., 0] * arm.n), arm.n
+    found, daily = [], []
+    for block in blocks:
+        split = split_moments(table, [block], ranges, day=day)
+        daily.append(split.daily)
+        if method in BY_VALUES:
+            one = as_floats(table[:, 0], "values")
+            part = outcomes_by_values(one, block, ranges, method, percentile=percentile, alpha=level)
+        else:
+            part = outcomes(compare_splits(split, method, level))
+        found.append(part)
+    every = Outcomes(*(np.concatenate([getattr(part, f.name) for part in found]) for f in fields(Outcomes)))
+    widths = np.array([high - low for low, high in ranges], dtype=np.float64)
+    alarms = srm_sequential(np.concatenate(daily), widths).p_value[:, -1] < srm_alpha
+    return _summary(every, alarms, float(level), srm_alpha, confidence)
 
 
 def _summary(
-    split: SplitMoments,
-    result: Comparison,
-    ranges: list[tuple[int, int]],
-    alpha: float,
-    srm_alpha: float,
-    confidence: float,
+    found: Outcomes, alarms: BoolArray, alpha: float, srm_alpha: float, confidence: float
 ) -> Certification:
-    done = np.asarray(result.status == Reason.OK)
-    runs = done.sum(axis=0)
+    done = np.isfinite(found.p_value)
 
-    def rate(hit: BoolArray) -> Rate:
-        return clopper_pearson((hit & done).sum(axis=0), runs, confidence)
+    def rate(hit: BoolArray, among: BoolArray) -> Rate:
+        return clopper_pearson((hit & among).sum(axis=0), among.sum(axis=0), confidence)
 
-    lift = result.rel
-    relative_done = done & np.asarray(lift.status == Reason.OK)
-    # An unbounded set reaches from minus to plus infinity, perhaps with a gap.
-    holds = (lift.low <= 0) & (lift.high >= 0) & ~((lift.excluded_low < 0) & (lift.excluded_high > 0))
-    widths = np.array([high - low for low, high in ranges], dtype=np.float64)
-    alarms = srm_sequential(split.daily, widths).p_value[:, -1] < srm_alpha
-    false_positives = rate(np.asarray(result.p_value < alpha))
-    coverage = rate(np.asarray((result.ci_low <= 0) & (result.ci_high >= 0)))
+    false_positives = rate(np.asarray(found.p_value < alpha), done)
+    coverage = rate(found.holds, found.has_interval)
+    relative = rate(found.relative_holds, found.has_relative)
     srm = clopper_pearson(alarms.sum(), alarms.size, confidence)
-    relative = clopper_pearson((holds & relative_done).sum(axis=0), relative_done.sum(axis=0), confidence)
     flagged = _leaves(false_positives, alpha) | _leaves(coverage, 1.0 - alpha) | (srm.low > srm_alpha)
     missing = np.asarray((~done).sum(axis=0), dtype=np.float64)
     return Certification(false_positives, coverage, relative, srm, missing, np.asarray(flagged))

@@ -63,7 +63,8 @@ def unit_normal_loss(z: FloatArray) -> FloatArray:
         Raiffa & Schlaifer (1961), Applied Statistical Decision Theory, 5.4; Mills' ratio by erfcx.
 
     Examples:
-        x
+        >>> print(np.round(unit_normal_loss(np.array([0.0, 1.0, -1.0])), 6))
+        [0.398942 0.083315 1.083315]
     """
     upper = np.abs(z)
     density = np.exp(-0.5 * upper**2) / _SQRT_TWO_PI

@@ -73,6 +73,20 @@ def best_of(
 
     Returns:
         `BestIntegrals`.
+
+    Source:
+        Scott (2010), Applied Stochastic Models in Business and Industry 26, eq. 3; Gauss–Legendre quadrature.
+
+    Examples:
+        Two arms, uniform on (0, 1) and on (0, 2):
+
+        >>> def uniform(y, live, block):
+        ...     width = np.array([1.0, 2.0])[None, :, None]
+        ...     cdf = np.clip(y / width, 0, 1)
+        ...     return ArmFunctions(cdf, 1 - cdf, (y < width) / width, np.ones_like(y))
+        >>> r = best_of(np.array([[0.0, 1.0, 2.0]]), uniform, arms=2)
+        >>> print(r.p_best.round(6), r.expected_loss.round(6))
+        [[0.25 0.75]] [[0.583333 0.083333]]
     """
     count = marks.shape[0]
     p_best, loss, gain = (np.empty((count, arms)) for _ in range(3))

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analysis.aa.certification import certify, clopper_pearson, compare_splits
+from analysis.aa.certification import certify, clopper_pearson
+from analysis.aa.outcomes import compare_splits, outcomes_by_values
 from analysis.aa.splits import md5_shards, philox_shards
 from analysis.aa.splitting import split_moments
 from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges
@@ -78,6 +79,31 @@ def test_sound_methods_keep_their_word(method):
     assert got.uncomputed.tolist() == [0]
     assert got.false_positives.low[0] <= 0.05 <= got.false_positives.high[0]
     assert got.srm_alarms.low <= 0.001
+
+
+@pytest.mark.parametrize("method", ["percentile", "mann_whitney", "kolmogorov_smirnov"])
+def test_rank_and_quantile_methods_keep_their_word(method):
+    values = np.round(np.random.default_rng(411).exponential(5.0, 3000), 1)
+    got = certify(values, method, weights=[2, 1, 1], runs=300, seed=4, percentile=0.5)
+    assert got.uncomputed.tolist() == [0, 0]
+    # Ties make Kolmogorov–Smirnov conservative: its rate may stay below alpha but not rise above.
+    assert (got.false_positives.low <= 0.05).all()
+    if method == "kolmogorov_smirnov":
+        assert np.isnan(got.coverage.observed).all()
+    else:
+        assert not got.flagged.any()
+
+
+def test_rank_tests_of_a_split_equal_scipys():
+    values = np.round(np.random.default_rng(413).exponential(5.0, 500), 1)
+    block = next(philox_shards(500, 4, seed=8))
+    ranges = [(0, 3000), (3000, 6000), (6000, 10000)]
+    got = outcomes_by_values(values, block, ranges, "mann_whitney", percentile=0.5, alpha=0.05)
+    for run in range(4):
+        arms = [values[(block[run] >= low) & (block[run] < high)] for low, high in ranges]
+        for treatment in (1, 2):
+            plain = stats.mannwhitneyu(arms[treatment], arms[0], method="asymptotic", use_continuity=False)
+            assert got.p_value[run, treatment - 1] == pytest.approx(plain.pvalue, rel=1e-9)
 
 
 def test_test_and_interval_agree_so_that_coverage_is_one_minus_the_false_positive_rate():
