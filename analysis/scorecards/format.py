@@ -12,7 +12,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import date, datetime, timedelta
 
 MISSING = "–"
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -247,6 +247,23 @@ def day(value: object) -> str:
         return MISSING
     months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
     return f"{value.day} {months[value.month - 1]} {value.year}"  # type: ignore[attr-defined]
+
+
+def day_range(first: date, last: date) -> str:
+    """Two days as ``5 – 11 Jan 2026``, one as `day`.
+
+    >>> import datetime as dt
+    >>> day_range(dt.date(2026, 1, 5), dt.date(2026, 1, 11)), day_range(dt.date(2026, 1, 5), dt.date(2026, 1, 5))
+    ('5 – 11 Jan 2026', '5 Jan 2026')
+    >>> day_range(dt.date(2025, 12, 30), dt.date(2026, 1, 11))
+    '30 Dec 2025 – 11 Jan 2026'
+    """
+    if first == last:
+        return day(last)
+    parts = day(first).split(" ")
+    while len(parts) > 1 and parts[-1] == day(last).split(" ")[len(parts) - 1]:
+        parts.pop()
+    return f"{' '.join(parts)} – {day(last)}"
 
 
 def instant(value: datetime | None) -> str:

@@ -112,7 +112,10 @@ class ExperimentView:
 
 @dataclass(frozen=True, slots=True)
 class MetricView:
-    """A metric of dbt's semantic layer: kind, direction and window (in words) as declared in its meta."""
+    """A metric of dbt's semantic layer: kind, direction and window (in words) as declared in its meta.
+
+    Stored unit values are integers: the value times ``scale``.
+    """
 
     name: str
     label: str
@@ -121,6 +124,7 @@ class MetricView:
     unit: str = ""
     direction: str = "increase"
     window: str = ""
+    scale: int = 1
 
 
 @dataclass(frozen=True, slots=True)

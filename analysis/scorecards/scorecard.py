@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis.scorecards import format as fmt
-from analysis.scorecards import headline, wording
+from analysis.scorecards import headline, spread, wording
 from analysis.scorecards.comparisons import (
     Cells,
     MetricTable,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from analysis.scorecards.inputs import ExperimentView, MetricView, Provenance
     from analysis.scorecards.intervals import Axis, Tick
+    from analysis.scorecards.spread import Spread
 
 Row = dict[str, Any]
 
@@ -40,6 +41,7 @@ class Facts:
     exposures: Sequence[Row]
     losses: Sequence[Row]
     funnels: Sequence[Row]
+    spread: Sequence[Row] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,7 @@ class Scorecard:
     set_aside: LossTable | None
     funnels: Sequence[Funnel]
     others: Sequence[tuple[str, Cells]]
+    spread: Sequence[Spread]
     segments: Segments | None
     bayes: Sequence[Cells]
     plan: Sequence[tuple[str, str]]
@@ -571,6 +574,28 @@ def _facts(experiment: ExperimentView, units: int, days: int, table: MetricTable
     return lines
 
 
+def _log(decisions: Sequence[Row]) -> list[LogEntry]:
+    """The decisions, newest first; days in a row with the same decision for the same reason share a line."""
+    runs: list[list[Row]] = []
+    for row in decisions:
+        if runs and _said(row) == _said(runs[-1][-1]):
+            runs[-1].append(row)
+        else:
+            runs.append([row])
+    return [
+        LogEntry(
+            fmt.day_range(run[0]["cut_off"], run[-1]["cut_off"]),
+            _decision_words(run[-1]),
+            run[-1].get("sentence") or _reasons(run[-1]),
+        )
+        for run in reversed(runs)
+    ]
+
+
+def _said(row: Row) -> tuple[Any, ...]:
+    return row["decision"], row.get("action"), list(row.get("reasons") or ()), row.get("variant_id")
+
+
 def _decision_words(row: Row) -> str:
     decision = wording.words(row["decision"], {})
     action = wording.words(row["action"], {}) if row.get("action") else ""
@@ -677,13 +702,11 @@ def build(
         set_aside=_set_aside(experiment, facts.losses),
         others=_other_analyses(experiment, metric, facts.current, table, valid=valid),
         funnels=_funnels(experiment, metrics, facts.funnels, whole),
+        spread=spread.build(experiment, metrics, facts.spread),
         segments=_segments(experiment, metric, facts.current, valid=valid),
         bayes=bayes,
         plan=_plan(experiment, whole),
-        log=[
-            LogEntry(fmt.day(row["cut_off"]), _decision_words(row), row.get("sentence") or _reasons(row))
-            for row in reversed(facts.decisions)
-        ],
+        log=_log(facts.decisions),
         changes=[LogEntry(fmt.instant(c.at), c.what, c.definition_hash[:12]) for c in experiment.history],
         provenance=[
             ("Event cut-off", f"end of {cut_off} (UTC)"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from analysis.scorecards import api, monitoring, openapi, portfolio, quality, scorecard
+from analysis.scorecards import api, monitoring, openapi, portfolio, quality, scorecard, spread
 from analysis.scorecards.scorecard import Facts
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
     exposures = _by_experiment(inputs.daily_exposures, "exposure_day", known)
     losses = _by_experiment(inputs.losses, "event_day", known)
     funnels = _by_experiment(inputs.funnels)
+    spreads = _by_experiment(spread.quantiles(inputs.histograms))
     cut_off = inputs.cut_off.isoformat()
     shared = {"cut_off": cut_off, "links": inputs.links}
     template = environment.get_template("scorecard.html.j2")
@@ -133,6 +134,7 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
             exposures=exposures.get(experiment.id, []),
             losses=losses.get(experiment.id, []),
             funnels=funnels.get(experiment.id, []),
+            spread=spreads.get(experiment.id, []),
         )
         card = scorecard.build(
             experiment,

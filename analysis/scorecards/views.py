@@ -55,7 +55,7 @@ def experiment_view(experiment: Experiment, source: str, read_on: date | None = 
             method=plan.method or "fixed",
             alpha=plan.alpha or 0.05,
             power=plan.power or 0.8,
-            alternative=plan.alternative or "two-sided",
+            alternative=(plan.alternative or "two_sided").replace("_", "-"),
             correction=plan.correction or "none",
             cuped_days=plan.cuped_days or 0,
             min_sample=plan.min_sample,
@@ -77,7 +77,14 @@ def metric_view(metric: MetricDefinition) -> MetricView:
     """What the pages say of a metric."""
     window = fmt.window(metric.window_start, metric.window_end)
     return MetricView(
-        metric.name, metric.label, metric.description, metric.kind, metric.unit, metric.direction, window
+        metric.name,
+        metric.label,
+        metric.description,
+        metric.kind,
+        metric.unit,
+        metric.direction,
+        window,
+        metric.scale_y,
     )
 
 
