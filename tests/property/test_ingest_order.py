@@ -52,13 +52,19 @@ class Oracle:
     def winners(self) -> dict[tuple[date, str], tuple[str, str, dict]]:
         return {key: min(copies, key=lambda copy: copy[:2]) for key, copies in self.copies.items()}
 
-    def events(self) -> list[tuple]:
+    def shown(self) -> dict[tuple[date, str], tuple[str, str, dict]]:
         winners = self.winners()
         retracted = {row["properties"].get("retracts") for _, _, row in winners.values()} - {None}
+        return {
+            key: copy
+            for key, copy in winners.items()
+            if key[1] not in retracted or "retracts" in copy[2]["properties"]
+        }
+
+    def events(self) -> list[tuple]:
         return sorted(
-            (key[0], key[1], digest, file_hash, row.get("user_id"), row.get("value"))
-            for key, (digest, file_hash, row) in winners.items()
-            if key[1] not in retracted or "retracts" in row["properties"]
+            (*key, digest, file_hash, row.get("user_id"), row.get("value"))
+            for key, (digest, file_hash, row) in self.shown().items()
         )
 
     def accounts(self) -> list[tuple]:
@@ -106,7 +112,7 @@ def judge(line: str, arrived_at: datetime) -> tuple[str | None, dict]:  # noqa: 
         return "future", {}
     if instant < datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day, tzinfo=UTC):
         return "before_first_day", {}
-    known = ("event_id", "event_name", "user_id", "value", "country", "experiment_id")
+    known = ("event_id", "event_name", "user_id", "anonymous_id", "value", "country", "experiment_id")
     clean = {name: row[name] for name in known if row.get(name) not in (None, "")}
     clean |= {"event_id": str(row["event_id"]), "occurred_at": instant.astimezone(UTC).replace(tzinfo=None)}
     if "user_id" in clean:
@@ -125,6 +131,7 @@ def md5_of(row: dict) -> str:
         "event_name",
         "occurred_at",
         "user_id",
+        "anonymous_id",
         "value",
         "experiment_id",
         "country",
@@ -170,6 +177,7 @@ def lines(draw: st.DrawFn) -> str:
     for name, values in {
         "event_name": ["buy", 'q"uote\\', "é😀"],
         "user_id": ["u1", "u2", 3, "3", "", 1.5],
+        "anonymous_id": ["a1", "a2", None],
         "value": [1, 1.0, -2.5, 0, "4", None],
         "country": ["US", "DE", None],
     }.items():
@@ -191,10 +199,18 @@ def lines(draw: st.DrawFn) -> str:
     return json.dumps(row, ensure_ascii=draw(st.booleans()))
 
 
-def run_through(files: list[str], batches: list[list[int]]) -> tuple[list, list, list, list]:
+LAKE = "select event_day, event_id, row_md5, file_hash, user_id, value from landing.raw_events order by all"
+ACCOUNTS = """select file_hash, rows_read, accepted, duplicates, quarantined, conflicts
+    from landing.file_accounts order by all"""
+QUARANTINE = "select file_hash, line_number, reason from landing.quarantine order by all"
+
+
+def run_through(files: list[str], batches: list[list[int]], queries: list[str]) -> list[list[tuple]]:
+    """Land the files run by run; the queries' rows afterwards, `$done` standing for the last run's first position."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         (home / "landing").mkdir()
+        done = 0
         for batch in batches:
             for index in batch:
                 path = home / "landing" / f"{index}.ndjson"
@@ -202,47 +218,77 @@ def run_through(files: list[str], batches: list[list[int]]) -> tuple[list, list,
                 os.utime(path, (ARRIVAL.timestamp(), ARRIVAL.timestamp()))
             with duckdb.connect(str(home / "warehouse.duckdb"), config={"threads": 1}) as connection:
                 ingest_landing(home, connection, SETTINGS, [], NOW)
+                manifest = connection.execute("select count(*) from landing.manifest").fetchall()
+                before, done = done, manifest[0][0]
         with duckdb.connect(str(home / "warehouse.duckdb"), config={"threads": 1}) as connection:
-            return (
-                connection.execute(
-                    """select event_day, event_id, row_md5, file_hash, user_id, value
-                       from landing.raw_events order by all"""
-                ).fetchall(),
-                connection.execute(
-                    """select file_hash, rows_read, accepted, duplicates, quarantined, conflicts
-                       from landing.file_accounts order by all"""
-                ).fetchall(),
-                connection.execute(
-                    "select file_hash, line_number, reason from landing.quarantine order by all"
-                ).fetchall(),
-                connection.execute(
-                    "select distinct event_day, id_kind, raw_id from landing.touched_units order by all"
-                ).fetchall(),
-            )
+            return [connection.execute(query.replace("$done", str(before))).fetchall() for query in queries]
+
+
+@st.composite
+def landings(draw: st.DrawFn) -> tuple[list[str], list[int], int]:
+    """Files, the order in which they land, and how many of them land in the first run."""
+    texts = draw(st.lists(lines(), min_size=1, max_size=40))
+    cuts = sorted(draw(st.lists(st.integers(0, len(texts)), max_size=3)))
+    chunks = [texts[start:end] for start, end in zip([0, *cuts], [*cuts, len(texts)], strict=True)]
+    ends = draw(st.sampled_from(["\n", ""]))
+    files = list(dict.fromkeys("\n".join(chunk) + ends for chunk in chunks))
+    return files, draw(st.permutations(range(len(files)))), draw(st.integers(0, len(files)))
+
+
+def oracle_of(texts: list[str]) -> Oracle:
+    oracle = Oracle()
+    for text in texts:
+        oracle.take(text, ARRIVAL)
+    return oracle
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(data=st.data())
-def test_lake_accounts_and_quarantine_equal_the_oracle_in_any_order(data: st.DataObject) -> None:
-    texts = data.draw(st.lists(lines(), min_size=1, max_size=40))
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(texts)), max_size=3)))
-    chunks = [texts[start:end] for start, end in zip([0, *cuts], [*cuts, len(texts)], strict=True)]
-    ends = data.draw(st.sampled_from(["\n", ""]))
-    files = list(dict.fromkeys("\n".join(chunk) + ends for chunk in chunks))
-    order = data.draw(st.permutations(range(len(files))))
-    at = data.draw(st.integers(0, len(files)))
-    oracle = Oracle()
-    for text in files:
-        oracle.take(text, ARRIVAL)
+@given(landing=landings())
+def test_lake_accounts_and_quarantine_equal_the_oracle_in_any_order(
+    landing: tuple[list[str], list[int], int],
+) -> None:
+    files, order, at = landing
+    oracle = oracle_of(files)
 
-    events, accounts, quarantine, touched = run_through(files, [order[:at], order[at:]])
+    events, accounts, quarantine = run_through(files, [order[:at], order[at:]], [LAKE, ACCOUNTS, QUARANTINE])
 
     assert events == oracle.events()
     assert accounts == oracle.accounts()
     assert quarantine == sorted(oracle.quarantine)
-    assert {(row[0], row[4]) for row in oracle.events() if row[4]} <= {
-        (day, raw) for day, kind, raw in touched
-    }
+
+
+OUTBOX = [
+    "select event_day, id_kind, raw_id from landing.touched_units where batch > $done group by all",
+    """select experiment_id, id_kind, raw_id, event_day, shrunk
+       from landing.touched_exposures where batch > $done group by all""",
+    "select anonymous_id, event_day, shrunk from landing.touched_links where batch > $done group by all",
+]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(landing=landings())
+def test_the_outbox_names_exactly_what_the_second_run_changed(
+    landing: tuple[list[str], list[int], int],
+) -> None:
+    files, order, at = landing
+    before = oracle_of([files[index] for index in order[:at]]).shown()
+    after = oracle_of(files).shown()
+    units, exposures, links = set(), set(), set()
+    for shrunk, these, others in ((True, before, after), (False, after, before)):
+        for key, (digest, _, row) in these.items():
+            if key in others and others[key][0] == digest:
+                continue
+            ids = {("user", row.get("user_id")), ("anonymous", row.get("anonymous_id"))}
+            present = {(kind, raw) for kind, raw in ids if raw}
+            units |= {(key[0], kind, raw) for kind, raw in present}
+            if "experiment_id" in row:
+                exposures |= {(row["experiment_id"], kind, raw, key[0], shrunk) for kind, raw in present}
+            if len(present) == 2:
+                links.add((row["anonymous_id"], key[0], shrunk))
+
+    found = run_through(files, [order[:at], order[at:]], OUTBOX)
+
+    assert [set(rows) for rows in found] == [units, exposures, links]
 
 
 def test_the_oracle_notices_a_wrong_winner() -> None:
@@ -252,4 +298,4 @@ def test_the_oracle_notices_a_wrong_winner() -> None:
     oracle = Oracle()
     oracle.take(one, ARRIVAL)
     with pytest.raises(AssertionError):
-        assert run_through([two], [[0]])[0] == oracle.events()
+        assert run_through([two], [[0]], [LAKE])[0] == oracle.events()

@@ -123,7 +123,8 @@ def test_broken_files_are_recorded_and_stop_nothing(
     land(landing / "cut.ndjson.gz", gzip.compress(event("x").encode() * 999)[:-20])
     land(landing / "notes.csv", "name,colour\nann,red\n")
     land(landing / "fake.parquet", "PAR1 but not really")
-    table = f"copy (select 'p' as event_id, timestamptz '2026-01-03 00:00:00Z' as occurred_at) to '{landing}/[p]*.parquet'"
+    row = "select 'p' as event_id, timestamptz '2026-01-03 00:00:00Z' as occurred_at"
+    table = f"copy ({row}) to '{landing}/[p]*.parquet'"
     warehouse.execute(table)
     whole = (landing / "[p]*.parquet").read_bytes()
     land(landing / "[p]*.parquet", whole)
