@@ -59,6 +59,17 @@ def random_sums(seed: int, comparisons: int) -> dict[str, Any]:
     return arms
 
 
+def as_frame(arm: dict[str, Any]) -> Any:
+    """The arm as the warehouse holds it: exact sums of millionths in 128-bit integers."""
+    import polars as pl  # noqa: PLC0415
+
+    power = {"y": 1e6, "x": 1e6, "yy": 1e12, "yx": 1e12, "xx": 1e12}
+    columns = {
+        f"sum_{key}": pl.Series(arm[key] * scale).round(0).cast(pl.Int128) for key, scale in power.items()
+    }
+    return pl.DataFrame({"n": arm["n"].astype("int64")} | columns).with_columns(scale=pl.lit(10**6))
+
+
 def moments(arm: dict[str, Any]) -> Any:
     from analysis.statistics.moments import JointMoments  # noqa: PLC0415
 
@@ -72,17 +83,19 @@ def outcome(arm: dict[str, Any]) -> Any:
     return Moments.from_sums(arm["n"], arm["y"], arm["yy"])
 
 
-def everything(arms: dict[str, Any], experiments: int, information: Any, counts: Any) -> dict[str, Any]:
-    """What a day's judgement needs: CUPED, lift intervals, sequential bounds, corrections, SRM."""
+def everything(frames: dict[str, Any], experiments: int, information: Any, counts: Any) -> dict[str, Any]:
+    """What a day's judgement needs: exact moments, CUPED, lift intervals, sequential bounds, corrections, SRM."""
     import numpy as np  # noqa: PLC0415
 
     from analysis.statistics.confidence_sequences import confidence_sequence  # noqa: PLC0415
     from analysis.statistics.covariates import cuped  # noqa: PLC0415
     from analysis.statistics.group_sequential import lan_demets_bounds  # noqa: PLC0415
+    from analysis.statistics.moments import JointMoments  # noqa: PLC0415
     from analysis.statistics.multiplicity import adjust_p_values  # noqa: PLC0415
     from analysis.statistics.srm import srm_chi_square  # noqa: PLC0415
 
-    control, treatment = moments(arms["c"]), moments(arms["t"])
+    scales = {"y": "scale", "x": "scale"}
+    control, treatment = (JointMoments.from_frame(frames[arm], "yx", scales=scales) for arm in "ct")
     adjusted = cuped(control, treatment).comparison
     per_experiment = adjusted.diff.size // experiments
     family = np.repeat(np.arange(experiments), per_experiment)
@@ -124,11 +137,13 @@ def engine(seed: int = 20260105) -> dict[str, float]:
     information = np.cumsum(rng.uniform(0.1, 1.0, (EXPERIMENTS, LOOKS)), axis=1)
     information = information / information[:, -1:] * rng.uniform(0.6, 1.0, (EXPERIMENTS, 1))
     counts = rng.poisson(20_000, (EXPERIMENTS * SEGMENTS, 2))
-    single = random_sums(seed + 1, METRICS * SEGMENTS)
-    complex_one = random_sums(seed + 2, 13 * 60 * 30)
+    frames, single, complex_one = (
+        {arm: as_frame(columns) for arm, columns in sums.items()}
+        for sums in (arms, random_sums(seed + 1, METRICS * SEGMENTS), random_sums(seed + 2, 13 * 60 * 30))
+    )
     everything(single, 1, information[:1], counts[:SEGMENTS])  # imports and first-call set-up
     results = {
-        "all_seconds": best_of(3, lambda: everything(arms, EXPERIMENTS, information, counts)),
+        "all_seconds": best_of(3, lambda: everything(frames, EXPERIMENTS, information, counts)),
         "plain_us": best_of(5, lambda: welch(outcome(arms["c"]), outcome(arms["t"]))) / comparisons * 1e6,
         "cuped_us": best_of(5, lambda: cuped(moments(arms["c"]), moments(arms["t"]))) / comparisons * 1e6,
         "single_ms": best_of(9, lambda: everything(single, 1, information[:1], counts[:SEGMENTS])) * 1e3,

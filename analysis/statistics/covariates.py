@@ -198,14 +198,14 @@ def cuped(
     raw_c = mean_estimate(control.variable(0))
     raw_t = mean_estimate(treatment.variable(0))
     gap = treatment.mean[..., 1:] - control.mean[..., 1:]
-    diff = (treatment.mean[..., 0] - control.mean[..., 0]) - (fit.theta * gap).sum(axis=-1)
+    diff = (treatment.mean[..., 0] - control.mean[..., 0]) - _dot(fit.theta, gap)
     residual_df = adjusted_c.df + adjusted_t.df
     pooled = (
         adjusted_c.df * adjusted_c.n * adjusted_c.variance
         + adjusted_t.df * adjusted_t.n * adjusted_t.variance
     )
     pooled = np.where(residual_df > 0, pooled / residual_df, np.nan)
-    leverage = np.einsum("...i,...ij,...j->...", gap, fit.inverse, gap)
+    leverage = _quadratic(gap, fit.inverse)
     variance = adjusted_c.variance + adjusted_t.variance + pooled * leverage
     df = welch_df((adjusted_c.variance, adjusted_t.variance), (adjusted_c.df, adjusted_t.df))
     baseline = np.broadcast_to(raw_c.value, diff.shape)
@@ -230,18 +230,29 @@ def cuped(
     )
 
 
+def _dot(a: FloatArray, b: FloatArray) -> FloatArray:
+    # One covariate is the common case, and a sum over one element costs more than the product.
+    return a[..., 0] * b[..., 0] if a.shape[-1] == 1 else np.asarray((a * b).sum(axis=-1))
+
+
+def _quadratic(a: FloatArray, matrix: FloatArray) -> FloatArray:
+    if a.shape[-1] == 1:
+        return a[..., 0] ** 2 * matrix[..., 0, 0]
+    return np.asarray(np.einsum("...i,...ij,...j->...", a, matrix, a))
+
+
 def _residual(arm: JointMoments, fit: Slope) -> tuple[Estimate, FloatArray]:
     """An arm's adjusted mean with its variance, and the covariance of adjusted and unadjusted mean."""
     theta = fit.theta
     xy, xx = arm.m2[..., 1:, 0], arm.m2[..., 1:, 1:]
-    explained = (theta * xy).sum(axis=-1)
-    m2 = arm.m2[..., 0, 0] - 2.0 * explained + np.einsum("...i,...ij,...j->...", theta, xx, theta)
+    explained = _dot(theta, xy)
+    m2 = arm.m2[..., 0, 0] - 2.0 * explained + _quadratic(theta, xx)
     own = np.maximum(arm.n - 1.0, 0.0)
     df = own - fit.rank * np.where(fit.df > 0, own / fit.df, 0.0)
     # An outcome that covariates explain wholly leaves rounding, not variance.
     m2 = np.where(m2 > 1e-14 * arm.m2[..., 0, 0], m2, 0.0)
     variance = np.where(df > 0, m2 / df / np.maximum(arm.n, 1.0), np.nan)
-    value = arm.mean[..., 0] - (theta * arm.mean[..., 1:]).sum(axis=-1)
+    value = arm.mean[..., 0] - _dot(theta, arm.mean[..., 1:])
     covariance = (arm.m2[..., 0, 0] - explained) / own / np.maximum(arm.n, 1.0)
     return Estimate(arm.n, value, variance, df, fit.status), covariance
 

@@ -50,3 +50,11 @@ def test_p_value_and_interval_agree_at_every_level(alternative: str) -> None:
     excluded = (r.ci_low > 0) | (r.ci_high < 0)
     np.testing.assert_array_equal(excluded, r.p_value < alpha)
     np.testing.assert_allclose(np.exp(r.log_p), r.p_value, rtol=1e-12)
+
+
+def test_transformed_tails_equal_the_incomplete_beta_function() -> None:
+    rng = np.random.default_rng(12)
+    t, df = rng.uniform(-12, 12, 20_000), 10 ** rng.uniform(2.5, 9, 20_000)
+    np.testing.assert_allclose(t_sf(t, df), stats.t.sf(t, df), rtol=3e-12)
+    mixed = np.array([3.0, 2000.0, np.inf])
+    np.testing.assert_allclose(t_sf(np.array(2.5), mixed), stats.t.sf(2.5, mixed), rtol=1e-13)
