@@ -44,7 +44,23 @@ _DAY_HASHES = """
         select crossed_day, hash(c)::hugeint from fct_crossovers as c
         union all
         select event_day, hash(l)::hugeint from fct_losses as l where event_day is not null
+        union all
+        select assigned_day, hash(a)::hugeint from (from audits) as a
     ) group by day
+"""
+
+# Units whose logged variant is not the one that the configuration in force gives them.
+_AUDITS = """
+    select
+        experiment_id,
+        assigned_at::date as assigned_day,
+        sdk_version,
+        platform,
+        count(*) as units,
+        count(*) filter (where not in_traffic or variant_id is distinct from logged_variant_id) as mismatched
+    from fct_assignments
+    where logged_variant_id is not null
+    group by all
 """
 
 
@@ -74,6 +90,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
         histograms=connection.sql("from fct_value_histograms where cut_off >= ?", params=[cut_offs[0]]).pl(),
         crossovers=connection.sql("from fct_crossovers").pl(),
         losses=connection.sql("from fct_losses where event_day is not null").pl(),
+        audits=connection.sql(_AUDITS).pl(),
         code_hash=code_hash(),
     )
     _replace(connection, judged, cut_offs[0])
@@ -105,7 +122,8 @@ def _changed_cut_offs(connection: duckdb.DuckDBPyConnection) -> list[date]:
     connection.execute(
         f"""
         create temp table judging as
-        with hashes as ({_DAY_HASHES}),
+        with audits as ({_AUDITS}),
+        hashes as ({_DAY_HASHES}),
         days as (
             select unnest(generate_series(
                 (select value::date from catalog.settings where key = 'first_day'),
