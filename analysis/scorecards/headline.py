@@ -58,10 +58,11 @@ def half_width(low: float | None, high: float | None) -> float | None:
 
 
 def check_families(checks: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """Checks as a reader counts them: the levels of a segment are one check, apart from the whole's."""
+    """Checks as a reader counts them: members of a family are one check, and so are the levels of segments."""
     families: dict[tuple[str, bool], list[Row]] = {}
     for check in checks:
-        families.setdefault((check["check"], (check.get("segment") or "all") != "all"), []).append(check)
+        key = str(check["check"]).partition(":")[0], (check.get("segment") or "all") != "all"
+        families.setdefault(key, []).append(check)
     return [(code, rows) for (code, _), rows in families.items()]
 
 
@@ -77,15 +78,14 @@ def validity_words(checks: Sequence[Row]) -> tuple[str, str]:
     states = [(code, rows, worst_status(rows)) for code, rows in check_families(checks)]
     if worst == "fail":
         failed = [(code, rows) for code, rows, status in states if status == "fail"]
-        code, rows = failed[0]
-        first = next(row for row in rows if row["status"] == "fail")
+        first = next(row for row in failed[0][1] if row["status"] == "fail")
         scope = (
             ""
             if (first.get("segment") or "all") == "all"
             else f" on {first['segment']} {first['segment_level']}"
         )
         more = f" and {len(failed) - 1} more fail" if len(failed) > 1 else " fails"
-        name = wording.short(wording.check_name(code).lower() + scope, 5)
+        name = wording.short(wording.check_name(first["check"]).lower() + scope, 5)
         return worst, f"Not valid: {name}{more}."
     number = sum(status == worst for _, _, status in states)
     if worst == "warn":

@@ -197,21 +197,28 @@ def _whole(rows: Sequence[Row], analysis: str) -> list[Row]:
 
 
 def _checks(rows: Sequence[Row]) -> list[Check]:
-    """One card per check, the worst first; the levels of a segment that pass share a card."""
+    """One card per check, the worst first; members of a family and levels of a segment that pass share a card."""
     cards: list[Check] = []
     for code, family in headline.check_families(rows):
-        if (family[0].get("segment") or "all") == "all":
-            cards += [_check(row) for row in family]
-            continue
-        cards += [_check(row) for row in family if row["status"] in {"warn", "fail"}]
         quiet = [row for row in family if row["status"] == "pass"]
-        if quiet:
-            names = sorted({str(row["segment"]) for row in quiet})
-            name = f"{wording.check_name(code)} by segment"
-            levels = wording.counted(len(quiet), "level")
-            sentence = f"{levels} of {', '.join(names)}: no sign of a fault."
-            cards.append(Check("pass", "Pass", name, "", sentence, "", "", quiet[0]))
+        alone = len(family) == 1
+        cards += [_check(row) for row in family if alone or row["status"] != "pass"]
+        if quiet and not alone:
+            segmented = (family[0].get("segment") or "all") != "all"
+            name = wording.check_name(code) + (" by segment" if segmented else "")
+            cards.append(
+                Check("pass", "Pass", name, "", _passed(quiet, segmented=segmented), "", "", quiet[0])
+            )
     return sorted(cards, key=_check_order)
+
+
+def _passed(rows: Sequence[Row], *, segmented: bool) -> str:
+    """What passed, in one sentence."""
+    if segmented:
+        names = sorted({str(row["segment"]) for row in rows})
+        return f"{wording.counted(len(rows), 'level')} of {', '.join(names)}: no sign of a fault."
+    members = sorted(wording.loss_step(str(row["check"]).partition(":")[2]).lower() for row in rows)
+    return f"No sign of a fault: {', '.join(members)}."
 
 
 def _check(row: Row) -> Check:

@@ -62,14 +62,17 @@ def quantiles(histograms: pl.DataFrame) -> pl.DataFrame:
 
 def build(experiment: ExperimentView, metrics: Mapping[str, MetricView], rows: Sequence[Row]) -> list[Spread]:
     """The spread of each metric that has one worth showing, in the experiment's order."""
-    found = []
+    found: list[Spread] = []
     for use in experiment.metrics:
         view = metrics.get(use.metric)
         if view is None or view.kind not in _KINDS:
             continue
         own = {row["variant_id"]: row for row in rows if row["metric"] == use.metric}
         lines = [(arm.label, _line(own[arm.id], view)) for arm in experiment.arms if arm.id in own]
-        if lines:
+        same = next((other for other in found if other.lines == lines), None)
+        if same:
+            found[found.index(same)] = Spread(f"{same.title}; {view.label}", lines)
+        elif lines:
             found.append(Spread(view.label, lines))
     return found
 

@@ -5,29 +5,34 @@ from __future__ import annotations
 from analysis.scorecards import format as fmt
 
 REASONS = {
+    "no_exposure": "no unit has been exposed",
     "insufficient_sample": "too few units yet",
     "zero_variance": "every unit has the same value",
-    "no_exposure": "no unit has been exposed",
+    "zero_denominator": "the denominator is zero",
+    "zero_baseline": "the control's value is zero, so there is no relative change",
+    "not_positive": "a value that must be positive is not",
+    "constant_covariate": "the value before exposure is the same for every unit",
+    "collinear_covariates": "the values before exposure say the same twice",
     "covariate_history_incomplete": "the history before exposure is incomplete",
+    "no_interval": "the data allow no interval",
+    "not_converged": "the computation did not converge",
+    "too_large_for_exact": "too many units for the exact method",
     "no_closed_window": "no unit's window has closed yet",
-    "control_mean_near_zero": "the control's mean is too close to zero for a relative change",
-    "denominator_near_zero": "the denominator is too close to zero",
-    "not_applicable": "does not apply",
+    "infeasible": "no design fulfils the plan",
 }
 
 CHECKS = {
     "srm": "Sample ratio",
     "srm_chi_square": "Sample ratio, single look",
-    "assignment_audit": "Logged arm equals assigned arm",
+    "audit": "Logged arm equals assigned arm",
+    "loss": "Equal losses",
     "crossovers": "Units seen in two arms",
     "pre_period": "Balance before the experiment",
-    "exposure_after_outcome": "Exposure precedes outcome",
-    "minimum_sample": "Minimum sample",
 }
 
 CHECK_ADVICE = {
     "srm": "Look for a redirect, a crash or a filter that loses units of one arm. Do not read the effect.",
-    "assignment_audit": "Find the SDK version that serves another arm than the config says.",
+    "audit": "Find the SDK version that serves another arm than the config says.",
     "loss": "Compare the arms' losses step by step below; mend the step that loses more of one arm.",
     "crossovers": "See whether identity or caching lets one unit see two arms.",
     "pre_period": "The arms differed before they were treated: read CUPED figures, check the split.",
@@ -119,13 +124,14 @@ def words(code: str, table: dict[str, str]) -> str:
 
 
 def check_name(code: str) -> str:
-    """The name of a check; losses are checked step by step.
+    """The name of a check; a family's member names its step or its metric.
 
-    >>> check_name("srm"), check_name("loss:filter:bots")
-    ('Sample ratio', 'Equal losses: filter bots')
+    >>> check_name("srm"), check_name("loss:filter:bots"), check_name("pre_period:revenue_per_user")
+    ('Sample ratio', 'Equal losses: filter bots', 'Balance before the experiment: revenue per user')
     """
-    family, _, step = code.partition(":")
-    return f"Equal losses: {loss_step(step).lower()}" if family == "loss" and step else words(code, CHECKS)
+    family, _, member = code.partition(":")
+    name = words(family, CHECKS)
+    return f"{name}: {loss_step(member).lower()}" if member else name
 
 
 def loss_step(code: str) -> str:

@@ -292,10 +292,10 @@ class World:
                 if srm == "pass"
                 else "Red has 1,204 units fewer than its weight promises: units of one arm are being lost.",
             ),
-            ("assignment_audit", "pass", None, "Every logged arm is the arm that the hash assigns."),
-            ("differential_loss", "pass", 0.61, "The arms lose units alike."),
+            ("audit", "pass", None, "Every logged arm is the arm that the hash assigns."),
+            ("loss:filter:bots", "pass", 0.61, "The arms lose units alike."),
             ("crossovers", "warn" if srm == "warn" else "pass", 0.21, "0.4% of units were seen in two arms."),
-            ("pre_period", "pass", 0.73, "The arms were alike before the experiment."),
+            ("pre_period:revenue_per_user", "pass", 0.73, "The arms were alike before the experiment."),
         ):
             self.validity.append(
                 {
