@@ -31,8 +31,7 @@ _FRAMES = {
     "losses": """select experiment_id, variant_id, step, sum(units) as units, sum(events) as events
                  from fct_losses group by all order by all""",
     "histograms": "from fct_value_histograms where cut_off = $cut_off order by all",
-    "file_accounts": """select m.path, m.arrived_at, a.* from landing.file_accounts as a
-                        join landing.manifest as m using (file_hash) where m.status = 'taken' order by m.position""",
+    "file_accounts": "from landing.file_accounts order by position",
     "quarantine": "select reason, file_hash, count(*) as rows from landing.quarantine group by all order by all",
     "days": "from landing.days order by event_day",
 }

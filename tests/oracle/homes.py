@@ -1,0 +1,144 @@
+"""A real home driven step by step: land, ingest, build with dbt, judge; and its tables as hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import yaml
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+
+from analysis.catalogue import compile_tables, load_catalogue, load_metrics
+from orchestration.dbt import run_variables
+from orchestration.ingest import IngestSettings, ingest_landing
+from orchestration.judging import judge_outstanding
+from orchestration.loading import Definitions
+from orchestration.paths import DBT_PROJECT_DIR, Home
+from orchestration.warehouse import replace_tables, writer
+from tests.oracle.brute_force import Experiment
+from tests.oracle.worlds import FIRST_DAY, LandedFile
+
+DERIVED = (
+    "fct_exposures",
+    "fct_assignments",
+    "fct_sufficient_statistics",
+    "fct_value_histograms",
+    "fct_daily_exposures",
+    "fct_crossovers",
+    "fct_losses",
+    "fct_event_quality",
+    "int_unit_days",
+    "int_unit_values",
+    "int_open_values",
+    "int_increments",
+    "int_value_counts",
+    "int_identity_links",
+    "int_exposure_events",
+    "landing.raw_events",
+    # The manifest's position is a journal's: it tells the order of arrival, which may differ.
+    "(select * exclude (position) from landing.file_accounts)",
+    "landing.quarantine",
+    "results.comparisons",
+    "results.validity",
+    "results.decisions",
+)
+_parsed: list = []
+
+
+class DrivenHome:
+    """One home; `root` must be a folder of its own, since dbt reads it from the environment."""
+
+    def __init__(self, root: Path, experiments: Iterable[Experiment]) -> None:
+        self.home = Home(root / "home").prepare()
+        self.catalog = root / "catalog"
+        (self.catalog / "experiments").mkdir(parents=True, exist_ok=True)
+        (self.catalog / "project.yaml").write_text(yaml.safe_dump({"first_day": FIRST_DAY.isoformat()}))
+        for experiment in experiments:
+            self.declare(experiment)
+
+    def declare(self, experiment: Experiment) -> None:
+        """Write the experiment's file, or write it anew."""
+
+        def stamp(instant: datetime) -> str:
+            return instant.isoformat() + "Z"
+
+        first, *rest = experiment.metrics
+        content = {
+            "id": experiment.id,
+            "name": experiment.id,
+            "owner": "growth@example.com",
+            "type": "ab" if len(experiment.variants) == 2 else "abn",
+            "status": "running",
+            "start": stamp(experiment.start),
+            **({"end": stamp(experiment.end)} if experiment.end else {}),
+            "traffic": 1.0,
+            "variants": [{"id": arm, "control": arm == "a"} for arm in experiment.variants],
+            "segments": list(experiment.segments),
+            "pauses": [{"start": stamp(begin), "end": stamp(end)} for begin, end in experiment.pauses],
+            "exposure": {"activation": experiment.activation} if experiment.activation else {},
+            "metrics": {"primary": [first], "secondary": rest},
+            "plan": {"cuped_days": experiment.cuped_days, "min_sample": 2},
+        }
+        (self.catalog / "experiments" / f"{experiment.id}.yaml").write_text(
+            yaml.safe_dump(content, sort_keys=False)
+        )
+
+    def land(self, file: LandedFile) -> None:
+        path = self.home.landing / file.name
+        path.write_text(file.text)
+        seconds = (file.arrived - datetime(1970, 1, 1)).total_seconds()  # noqa: DTZ001
+        os.utime(path, (seconds, seconds))
+
+    def definitions(self) -> Definitions:
+        metrics = load_metrics(DBT_PROJECT_DIR)
+        catalogue = load_catalogue(self.catalog, metrics)
+        assert not catalogue.problems, catalogue.problems
+        return Definitions(metrics, catalogue)
+
+    def ingest(self) -> None:
+        with writer(self.home.warehouse) as connection:
+            replace_tables(connection, "catalog", compile_tables(self.definitions().catalogue))
+            settings = IngestSettings(FIRST_DAY, settle=timedelta())
+            ingest_landing(self.home.root, connection, settings, [], datetime.now(UTC))
+
+    def build(self, to: date) -> None:
+        os.environ["FAIRSPLIT_HOME"] = str(self.home.root)
+        runner = dbtRunner(manifest=_parsed[0] if _parsed else None)
+        folder = str(DBT_PROJECT_DIR)
+        arguments = ["run", "--quiet", "--project-dir", folder, "--profiles-dir", folder]
+        arguments += ["--target-path", str(self.home.dbt_target), "--log-level-file", "none"]
+        done = runner.invoke([*arguments, "--vars", run_variables(to, to)])
+        # In this process dbt would keep the file open with settings of its own.
+        DuckDBConnectionManager.close_all_connections()
+        assert done.success, done.exception or done.result
+        if not _parsed:
+            _parsed.append(runner.manifest)
+
+    def judge(self) -> None:
+        with writer(self.home.warehouse) as connection:
+            judge_outstanding(connection, self.definitions())
+
+    def query(self, sql: str) -> list[tuple]:
+        with duckdb.connect(str(self.home.warehouse)) as connection:
+            return connection.execute(sql).fetchall()
+
+    def records(self, sql: str) -> list[dict]:
+        with duckdb.connect(str(self.home.warehouse)) as connection:
+            found = connection.execute(sql)
+            names = [column[0] for column in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of every derived table's ordered export."""
+        result = {}
+        with duckdb.connect(str(self.home.warehouse)) as connection:
+            for table in DERIVED:
+                rows = connection.execute(f"from {table}").fetchall()
+                text = "\n".join(sorted(repr(row) for row in rows))
+                result[table] = hashlib.sha256(text.encode()).hexdigest()
+        return result
