@@ -67,7 +67,25 @@ class AdaptiveScores:
     served: Any
 
 
-def _log(arms: ArrayLike, rewards: ArrayLike, shares: ArrayLike) -> tuple[IntArray, FloatArray, FloatArray]:
+def logged(arms: ArrayLike, rewards: ArrayLike, shares: ArrayLike) -> tuple[IntArray, FloatArray, FloatArray]:
+    """The checked log of a bandit.
+
+    Args:
+        arms: Position of the arm that each unit got, shape (..., units).
+        rewards: Its reward, same shape.
+        shares: Probability of every arm at that moment, shape (..., units, arms).
+
+    Returns:
+        The three as arrays.
+
+    Raises:
+        InputError: ``shape_mismatch``, ``out_of_range`` (unknown arm, a unit in an arm of share 0),
+            ``not_whole``, and as `as_shares`.
+
+    Examples:
+        >>> logged([1], [2.0], [[0.5, 0.5]])[0]
+        array([1])
+    """
     y = as_floats(rewards, "rewards")
     e = as_shares(shares, "shares")
     w = np.asarray(arms)
@@ -137,7 +155,7 @@ def adaptive_scores(
          [2.   3.75]]
     """
     as_choice(weighting, "weighting", WEIGHTINGS)
-    w, y, e = _log(arms, rewards, shares)
+    w, y, e = logged(arms, rewards, shares)
     served = w[..., None] == np.arange(e.shape[-1])
     inverse = np.divide(served, e, out=np.zeros_like(e), where=served)
     scores = inverse * y[..., None]
