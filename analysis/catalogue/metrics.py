@@ -134,10 +134,13 @@ class _Entry:
 
 
 _DEFAULT_TESTS = {
-    "proportion": "proportion",
-    "retention": "proportion",
     "funnel": "proportion",
+    "percentile": "percentile",
+    "proportion": "proportion",
     "ratio": "ratio",
+    "retention": "proportion",
+    # A mean over the units that convert: time summed over them, divided by their number.
+    "time_to_conversion": "ratio",
 }
 
 

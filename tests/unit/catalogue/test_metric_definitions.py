@@ -125,6 +125,23 @@ def test_the_shipped_metrics_are_sound():
     assert {"checkout_conversion", "revenue_per_user", "error_rate"} <= set(metrics)
 
 
+def test_each_kind_has_its_test():
+    metrics = load_metrics(ROOT / "dbt_project")
+    tests = {
+        name: metrics[name].test for name in ("revenue_p90", "checkout_funnel", "time_to_purchase", "ctr")
+    }
+    assert tests == {
+        "revenue_p90": "percentile",
+        "checkout_funnel": "proportion",
+        "time_to_purchase": "ratio",
+        "ctr": "ratio",
+    }
+    assert (metrics["retention_day_7"].test, metrics["revenue_distribution"].test) == (
+        "proportion",
+        "mann_whitney",
+    )
+
+
 def test_the_published_json_schemas_are_those_of_the_models():
     for kind, schema in json_schemas().items():
         published = json.loads((ROOT / "catalog" / "schema" / f"{kind}.json").read_text(encoding="utf-8"))
