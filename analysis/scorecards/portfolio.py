@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analysis.scorecards import format as fmt
-from analysis.scorecards import headline, wording
+from analysis.scorecards import headline, lessons, wording
 from analysis.scorecards.comparisons import tick_labels
 from analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
+from analysis.scorecards.lessons import Effect, Lessons
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,7 @@ class Summary:
     days: int
     days_left: int | None
     start: str
+    effect: Effect | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Portfolio:
     tiles: Sequence[tuple[str, str, str]]
     statuses: Sequence[str]
     verdicts: Sequence[tuple[str, str]]
+    lessons: Lessons | None
 
 
 def summarise(card: Scorecard, *, href: str) -> Summary:
@@ -111,7 +114,21 @@ def summarise(card: Scorecard, *, href: str) -> Summary:
         days=card.days,
         days_left=max(round(planned - card.days), 0) if running and planned is not None else None,
         start=card.experiment.start.date().isoformat(),
+        effect=_effect(card, href) if worst != "fail" else None,
     )
+
+
+def _effect(card: Scorecard, href: str) -> Effect | None:
+    """The leading arm's effect in the good direction; an A/A experiment has none to learn from."""
+    row = card.primary.row if card.primary else None
+    if row is None or card.experiment.type == "aa":
+        return None
+    error = lessons.standard_error(row)
+    if error is None:
+        return None
+    sign = headline.direction_sign(row.get("direction"))
+    start = card.experiment.start.date().isoformat()
+    return Effect(card.experiment.name, href, start, sign * row["lift_rel"], error)
 
 
 def summarise_failed(failed: FailedDefinition, *, href: str) -> Summary:
@@ -186,5 +203,6 @@ def build(summaries: Sequence[Summary]) -> Portfolio:
         ticks=tick_labels(axis),
         tiles=tiles,
         statuses=sorted({s.status for s in summaries}),
+        lessons=lessons.build([s.effect for s in summaries if s.effect]),
         verdicts=[(code, words) for code, words in VERDICTS.items() if code in codes],
     )
