@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from analysis.catalogue.yaml_source import on_one_line
 from analysis.errors import Problem
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Finding:
 
     def problem(self, document: Document) -> Problem:
         """The finding with its file and line."""
-        return Problem(self.what, document.place(self.path), self.value, self.rule, self.hint)
+        return on_one_line(Problem(self.what, document.place(self.path), self.value, self.rule, self.hint))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

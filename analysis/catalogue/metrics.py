@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from analysis.catalogue.fields import Items, Name, Strict, Text, parse_duration
-from analysis.catalogue.findings import Finding, did_you_mean, parse_model
+from analysis.catalogue.findings import Finding, did_you_mean, parse_model, shown
 from analysis.catalogue.yaml_source import Document, YamlFaultError, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from analysis.catalogue.yaml_source import KeyPath
@@ -185,37 +185,54 @@ def read_metrics(dbt_project_dir: Path) -> tuple[dict[str, MetricDefinition], li
 def _collect(
     document: Document, measures: dict[str, _Measure], entries: dict[str, _Entry], problems: list[Problem]
 ) -> None:
-    data = document.data if isinstance(document.data, dict) else {}
-    for position, model in enumerate(data.get("semantic_models") or ()):
-        for place, measure in enumerate(model.get("measures") or ()):
-            path = ("semantic_models", position, "measures", place)
-            name = str(measure.get("name"))
-            if name in measures:
-                problems.append(
-                    Finding((*path, "name"), "a measure's name is used twice", name).problem(document)
-                )
-                continue
-            meta = _meta(measure) or {}
-            scale = meta.get("scale", 1)
-            if not isinstance(scale, int) or isinstance(scale, bool) or scale < 1:
-                where = (*path, "config", "meta", "fairsplit", "scale")
-                problems.append(
-                    Finding(where, "is not a scale", str(scale), "a whole number ≥ 1").problem(document)
-                )
-                continue
-            measures[name] = _Measure(name, str(measure.get("agg")), str(measure.get("expr", name)), scale)
-    for position, metric in enumerate(data.get("metrics") or ()):
+    for path, model in _items(document, document.data, "semantic_models", (), problems):
+        for inner, measure in _items(document, model, "measures", path, problems):
+            found = _measure(measure, inner, measures)
+            if isinstance(found, Finding):
+                problems.append(found.problem(document))
+            else:
+                measures[found.name] = found
+    for path, metric in _items(document, document.data, "metrics", (), problems):
         name = str(metric.get("name"))
         if name in entries:
-            finding = Finding(("metrics", position, "name"), "a metric's name is used twice", name)
-            problems.append(finding.problem(document))
+            problems.append(Finding((*path, "name"), "a metric's name is used twice", name).problem(document))
             continue
-        entries[name] = _Entry(metric, document, ("metrics", position))
+        entries[name] = _Entry(metric, document, path)
 
 
-def _meta(node: Mapping[str, Any]) -> dict[str, Any] | None:
-    meta = ((node.get("config") or {}).get("meta") or {}).get("fairsplit")
-    return meta if isinstance(meta, dict) else None
+def _items(
+    document: Document, node: Any, key: str, path: KeyPath, problems: list[Problem]
+) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
+    """The mappings of a list under a key; anything else there is a problem."""
+    value = _mapping(node).get(key)
+    if value is not None and not isinstance(value, list):
+        problems.append(Finding((*path, key), "must be a list").problem(document))
+        return
+    for position, item in enumerate(value or ()):
+        where = (*path, key, position)
+        if isinstance(item, dict):
+            yield where, item
+        else:
+            problems.append(Finding(where, "must be a mapping of keys to values").problem(document))
+
+
+def _measure(node: Mapping[str, Any], path: KeyPath, measures: Mapping[str, _Measure]) -> _Measure | Finding:
+    name = str(node.get("name"))
+    if name in measures:
+        return Finding((*path, "name"), "a measure's name is used twice", name)
+    scale = _mapping(_meta(node)).get("scale", 1)
+    if not isinstance(scale, int) or isinstance(scale, bool) or scale < 1:
+        where = (*path, "config", "meta", "fairsplit", "scale")
+        return Finding(where, "is not a scale", shown(scale), "a whole number ≥ 1")
+    return _Measure(name, str(node.get("agg")), str(node.get("expr", name)), scale)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _meta(node: Mapping[str, Any]) -> Any:
+    return _mapping(_mapping(node.get("config")).get("meta")).get("fairsplit")
 
 
 def _definition(
@@ -300,15 +317,16 @@ def _measures_of(
     metric: Mapping[str, Any], entries: Mapping[str, _Entry], measures: Mapping[str, _Measure], depth: int
 ) -> tuple[list[_Measure], list[str]]:
     """The measures behind a metric in order (numerator first), and the words that name nothing."""
-    params = metric.get("type_params") or {}
-    conversion = params.get("conversion_type_params") or {}
+    params = _mapping(metric.get("type_params"))
+    conversion = _mapping(params.get("conversion_type_params"))
+    others = params.get("metrics")
     words = [
         _named(part)
         for part in (
             params.get("measure"),
             params.get("numerator"),
             params.get("denominator"),
-            *(params.get("metrics") or ()),
+            *(others if isinstance(others, list) else ()),
             conversion.get("conversion_measure"),
             conversion.get("base_measure"),
         )

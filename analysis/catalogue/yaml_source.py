@@ -50,7 +50,13 @@ class YamlFaultError(Exception):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
-        self.problem = problem
+        self.problem = on_one_line(problem)
+
+
+def on_one_line(problem: Problem) -> Problem:
+    """The problem without line breaks and control characters, whatever the file's author put into a key or value."""
+    parts = (problem.what, problem.where, problem.value, problem.rule, problem.hint)
+    return Problem(*("".join(sign if sign.isprintable() else " " for sign in part) for part in parts))
 
 
 @dataclass(frozen=True, slots=True)
