@@ -125,7 +125,7 @@ def run_child(home: Path, kill_after: float | None) -> bool:
 def test_a_failure_between_steps_leaves_nothing_half_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
-    from orchestration.ingest import credit, ingest, stage  # noqa: PLC0415
+    from orchestration.ingest import credit, ingest, lake_files  # noqa: PLC0415
 
     world(tmp_path / "calm")
     world(tmp_path / "home")
@@ -138,7 +138,7 @@ def test_a_failure_between_steps_leaves_nothing_half_taken(
         home = tmp_path / name
         with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
             if name == "home":
-                owner = {"replace_views": ingest, "commit": credit.Credit}.get(point, stage)
+                owner = {"replace_views": ingest, "commit": credit.Credit}.get(point, lake_files)
                 with monkeypatch.context() as patch:
                     patch.setattr(owner, point, fail)
                     with pytest.raises(MemoryError, match=point):
