@@ -36,7 +36,12 @@ class InputError(AnalysisError):
 def refuse(
     code: str, what: str, where: str, *, value: object = "", rule: str = "", hint: str = ""
 ) -> InputError:
-    """Build the error of one refused argument (the caller raises it)."""
+    """Build the error of one refused argument (the caller raises it).
+
+    Examples:
+        >>> print(refuse("negative", "negative count", "n", value=-1, rule="0 or more"))
+        n: negative count (-1: 0 or more)
+    """
     return InputError(code, Problem(what=what, where=where, value=str(value), rule=rule, hint=hint))
 
 

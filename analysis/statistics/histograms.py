@@ -146,6 +146,11 @@ class Histograms:
 
         Returns:
             Values per comparison.
+
+        Examples:
+            >>> h = Histograms.from_values([1.0, 1.0, 5.0], [2.0])
+            >>> h.order_statistic(h.control, np.array([3.0]))
+            array([5.])
         """
         reached = self.running(units)
         below = self.total((reached < rank[self.group]).astype(np.float64)).astype(np.int64)
@@ -165,6 +170,11 @@ class Histograms:
 
         Returns:
             Values; NaN without units.
+
+        Examples:
+            >>> h = Histograms.from_values([1.0, 1.0, 5.0], [2.0])
+            >>> h.quantile(h.control, np.array([0.75]))
+            array([3.])
         """
         n = self.total(units)
         place = (n - 1.0) * p

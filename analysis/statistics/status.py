@@ -108,5 +108,10 @@ def blank(status: StatusArray, values: FloatArray) -> FloatArray:
 
 
 def names(status: StatusArray) -> NDArray[Any]:
-    """Codes as the words that result rows carry (``ok``, ``insufficient_sample``, …)."""
+    """Codes as the words that result rows carry (``ok``, ``insufficient_sample``, …).
+
+    Examples:
+        >>> names(np.array([0, 1], dtype=np.int8)).tolist()
+        ['ok', 'no_exposure']
+    """
     return _NAMES[np.asarray(status, dtype=np.intp)]
