@@ -45,12 +45,12 @@ def comparison_rows(
     Returns:
         A frame of the schema `COMPARISONS`.
     """
-    own = _own_numbers(rows, histograms)
     pairs = paired(rows)
-    if pairs.height:
-        own = own.join(
-            _pair_numbers(pairs, histograms), on=list(COMPARISON_KEY), how="left", maintain_order="left"
-        )
+    if pairs.is_empty():
+        return pl.DataFrame(schema=dict(COMPARISONS))
+    own = _own_numbers(rows, histograms).join(
+        _pair_numbers(pairs, histograms), on=list(COMPARISON_KEY), how="left", maintain_order="left"
+    )
     own = own.with_columns(code_hash=pl.lit(code_hash))
     return conform(_with_status(own), COMPARISONS, COMPARISON_KEY)
 
