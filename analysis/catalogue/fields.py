@@ -24,6 +24,10 @@ SLUG = r"^[a-z0-9](?:_?[a-z0-9-])*$"
 VARIANT = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 NAME = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 
+#: Instants and durations beyond these are slips of the pen, and their sums stay inside every calendar.
+FIRST_YEAR, LAST_YEAR = 1970, 2200
+LONGEST = timedelta(days=3_650)
+
 _INSTANT = re.compile(
     r"^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?P<zone>Z|[+-]\d{2}:\d{2})?)?$"
 )
@@ -71,6 +75,8 @@ def parse_instant(value: Any) -> datetime:
         parsed = datetime.fromisoformat(value)
     except ValueError as error:
         raise fault("is not a calendar date", rule) from error
+    if not FIRST_YEAR <= parsed.year <= LAST_YEAR:
+        raise fault("is out of range", f"a year from {FIRST_YEAR} to {LAST_YEAR}")
     return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed
 
 
@@ -85,7 +91,10 @@ def parse_duration(value: Any) -> timedelta:
     found = _DURATION.match(value) if isinstance(value, str) else None
     if found is None:
         raise fault("is not a duration", "a whole number and one of s, m, h, d, w, such as 28d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    duration = timedelta(**{_UNITS[found[2]]: int(found[1])})
+    if duration > LONGEST:
+        raise fault("is too long", f"at most {LONGEST.days}d")
+    return duration
 
 
 def _on_shard_grid(value: float) -> float:

@@ -122,6 +122,12 @@ EXPECTED: dict[str, list[str]] = {
     "empty_file": [
         "experiments/empty_file.yaml:1: the file is empty",
     ],
+    "endless": [
+        "experiments/endless.yaml:13 plan.max_duration: is too long (9999w: at most 3650d)",
+    ],
+    "year_slip": [
+        "experiments/year_slip.yaml:6 start: is out of range (0026-01-05T00:00:00Z: a year from 1970 to 2200)",
+    ],
     "end_before_start": [
         (
             "experiments/end_before_start.yaml:7 end: the end is not after the start "
