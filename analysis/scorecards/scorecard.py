@@ -567,7 +567,7 @@ def _plan(experiment: ExperimentView, current: Sequence[Row]) -> list[tuple[str,
 def _facts(experiment: ExperimentView, units: int, days: int, table: MetricTable) -> list[tuple[str, str]]:
     ending = fmt.day(experiment.end) if experiment.end else "open"
     lines = [
-        ("Ran", f"{fmt.day(experiment.start)} – {ending}"),
+        ("Planned" if experiment.status == "draft" else "Ran", f"{fmt.day(experiment.start)} – {ending}"),
         ("Days of data", fmt.count(days)),
         ("Units exposed", fmt.count(units)),
         ("Unit", experiment.unit),
