@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
+from analysis.statistics.checks import refuse
 from analysis.statistics.status import Reason, blank, quiet, reasons
 from analysis.statistics.tails import f_log_sf
 
@@ -45,6 +46,12 @@ class Anova:
     status: StatusArray
 
 
+def _checked(groups: Moments) -> FloatArray:
+    if groups.n.ndim == 0 or groups.n.shape[-1] == 0:
+        raise refuse("shape_mismatch", "no groups", "groups", value=groups.n.shape, rule="(..., groups)")
+    return groups.n
+
+
 @quiet
 def oneway(groups: Moments) -> Anova:
     """Classical one-way analysis of variance (equal variances assumed).
@@ -55,13 +62,16 @@ def oneway(groups: Moments) -> Anova:
     Returns:
         Tests; status ``zero_variance`` where no group varies.
 
+    Raises:
+        InputError: ``shape_mismatch`` without an axis of groups.
+
     Examples:
         >>> from analysis.statistics.moments import Moments
         >>> r = oneway(Moments.from_values([[1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]))
         >>> r.statistic.item(), r.ss_between.item()
         (1.5, 1.5)
     """
-    n, used = groups.n, groups.n > 0
+    n, used = _checked(groups), groups.n > 0
     total, k = n.sum(axis=-1), used.sum(axis=-1)
     # Distances from one of the means, so that offsets of 1e12 cancel before they are squared.
     origin = np.take_along_axis(groups.mean, used.argmax(axis=-1)[..., None], axis=-1)
@@ -105,13 +115,16 @@ def welch_anova(groups: Moments) -> Anova:
     Returns:
         Tests; status ``zero_variance`` where a group does not vary, ``insufficient_sample`` for a lone unit.
 
+    Raises:
+        InputError: ``shape_mismatch`` without an axis of groups.
+
     Examples:
         >>> from analysis.statistics.moments import Moments
         >>> r = welch_anova(Moments.from_values([[1.0, 2.0, 3.0], [2.0, 4.0, 9.0]]))
         >>> round(r.statistic.item(), 4)
         1.9286
     """
-    n, used = groups.n, groups.n > 0
+    n, used = _checked(groups), groups.n > 0
     total, k = n.sum(axis=-1), used.sum(axis=-1)
     status = reasons(
         total.shape,

@@ -123,16 +123,18 @@ def _ratio_one_sample(case: dict[str, Any]) -> dict[str, Any]:
 
 def _lift(lift: Any) -> dict[str, Any]:
     required(lift.status)
+    # JSON has no infinity: an end that does not exist is null.
+    low, high = ((end if np.isfinite(end) else None) for end in (lift.low, lift.high))
     return {
         "rel": lift.value,
         "se": lift.se,
-        "ci_low": lift.low,
-        "ci_high": lift.high,
+        "ci_low": low,
+        "ci_high": high,
         "ratio": 1 + lift.value,
-        "ratio_ci_low": 1 + lift.low,
-        "ratio_ci_high": 1 + lift.high,
-        "rel_ci_low": lift.low,
-        "rel_ci_high": lift.high,
+        "ratio_ci_low": None if low is None else 1 + low,
+        "ratio_ci_high": None if high is None else 1 + high,
+        "rel_ci_low": low,
+        "rel_ci_high": high,
         "bounded": lift.bounded,
         "g": lift.g,
     }
@@ -217,7 +219,7 @@ def _mann_whitney(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ks(case: dict[str, Any]) -> dict[str, Any]:
-    result = kolmogorov_smirnov(Histograms.from_values(case["y"], case["x"]))
+    result = kolmogorov_smirnov(Histograms.from_values(case["y"], case["x"]), exact_ties=True)
     required(result.status)
     return {"D": result.d[0], "p_exact": result.p_exact[0], "p_asymp": result.p_value[0]}
 

@@ -110,6 +110,24 @@ def test_kolmogorov_smirnov_equals_scipy(n: int, m: int) -> None:
     assert np.sign(r.signed.item()) == -expected.statistic_sign
 
 
+def test_exact_kolmogorov_smirnov_with_ties_equals_all_permutations() -> None:
+    for seed in range(6):
+        c, t = tied(seed, (5,)), tied(seed + 50, (6,)) + (seed % 2)
+        pooled = np.concatenate([c, t])
+
+        def distance(chosen: tuple[int, ...], values: np.ndarray = pooled) -> float:
+            first = np.zeros(11, dtype=bool)
+            first[list(chosen)] = True
+            grid = np.unique(values)[:, None]
+            return float(np.abs((values[first] <= grid).mean(1) - (values[~first] <= grid).mean(1)).max())
+
+        observed = distance(tuple(range(5)))
+        splits = [distance(chosen) >= observed - 1e-12 for chosen in itertools.combinations(range(11), 5)]
+        h = Histograms.from_values(c, t)
+        assert kolmogorov_smirnov(h, exact_ties=True).p_exact.item() == pytest.approx(np.mean(splits))
+        assert kolmogorov_smirnov(h).p_exact.item() >= np.mean(splits) - 1e-12
+
+
 def test_quantile_ranks_by_brute_force() -> None:
     # Values 1..n in random order of drawing: coverage is a binomial sum whatever the law.
     for n, p, conf in itertools.product((20, 57), (0.3, 0.5, 0.9), (0.8, 0.95)):
