@@ -20,10 +20,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# One core: the promise is per core, so linear algebra must not spread over several.
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
-    os.environ[variable] = "1"
-
 EXPERIMENTS, METRICS, SEGMENTS, LOOKS = 1000, 20, 10, 5
 LIMIT_SECONDS, LIMIT_BYTES = 2.0, 1_000_000_000
 #: Peers loop in Python, so their cost per comparison is measured on a sample.
@@ -31,6 +27,12 @@ PEER_COMPARISONS = 1000
 FACTORS = {"gbstats": 150.0, "tea-tasting": 1000.0}
 PEERS = {"gbstats": "gbstats==0.8.0", "tea-tasting": "tea-tasting>=1.14"}
 PEER_SCRIPT = Path(__file__).with_name("peer_stats.py")
+
+
+def one_core() -> None:
+    """The promise is per core, so linear algebra and Polars must not spread over several; before NumPy loads."""
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
+        os.environ[variable] = "1"
 
 
 def random_sums(seed: int, comparisons: int) -> dict[str, Any]:
@@ -183,6 +185,7 @@ def main() -> int:
     parser.add_argument("--no-peers", action="store_true", help="leave gbstats and tea-tasting out")
     parser.add_argument("--output", type=Path, help="write the measurements as JSON")
     options = parser.parse_args()
+    one_core()
     ours = engine()
     report: dict[str, Any] = {"fairsplit": ours}
     failures = [

@@ -170,7 +170,7 @@ def harrell_davis(values: Any, p: Any) -> QuantileEstimate:
     n = x.shape[-1]
     if n < 3:
         raise refuse("insufficient_sample", "too few values", "values", value=n, rule="at least 3")
-    value = np.moveaxis(x @ _harrell_davis_weights(n, q).T, -1, -1)
+    value = x @ _harrell_davis_weights(n, q).T
     rest = _harrell_davis_weights(n - 1, q)
     zero = np.zeros((*x.shape[:-1], q.size, 1))
     # Without value i, the values before it keep their weights and those after it move up by one.

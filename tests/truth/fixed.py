@@ -237,7 +237,10 @@ def _quantile_ranks(case: dict[str, Any]) -> dict[str, Any]:
 
 def _harrell_davis(case: dict[str, Any]) -> dict[str, Any]:
     estimate = harrell_davis(case["x"], case["p"])
-    return {"est": estimate.value, "se": estimate.se}
+    one = not isinstance(case["p"], list)
+    return {
+        name: values[0] if one else values for name, values in (("est", estimate.value), ("se", estimate.se))
+    }
 
 
 def _winsorised(result: Any) -> dict[str, Any]:
