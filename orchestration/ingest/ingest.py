@@ -172,21 +172,32 @@ class _Run:
                 "select file_hash from landing.manifest where status = 'taken'"
             ).fetchall()
         }
+        # What is broken is tried again, for its source may have been mended; only news of it is recorded.
+        self._broken: dict[tuple[str, int, datetime], str] = {
+            (path, size, modified): message
+            for path, size, modified, message in cursor.execute(
+                """select path, size_bytes, modified_at, message from landing.manifest
+                   where status = 'unreadable' order by position"""
+            ).fetchall()
+        }
         self._records: list[_Record] = []
+        self._waiting: dict[str, int] = {}
         self._layout: Layout | None = None
         self._key: object = None
         self.report = IngestReport()
 
     def known_files(self) -> set[tuple[str, int, datetime]]:
-        """(path, packed size, modification time) of every file in the manifest."""
-        rows = self._cursor.execute("select path, size_bytes, modified_at from landing.manifest").fetchall()
-        return set(rows)
+        """(path, packed size, modification time) of every file that was taken or holds known content."""
+        rows = self._cursor.execute(
+            "select path, size_bytes, modified_at from landing.manifest where status <> 'unreadable'"
+        )
+        return set(rows.fetchall())
 
     def take(self, files: Iterable[Landed], sources: Sequence[Source]) -> None:
         """Take the files, batch by batch."""
         for landed in files:
             self._add(landed, next((one for one in sources if _covers(one, landed.path)), None))
-            if sum(record.content.size_bytes for record in self._records if record.content) > BATCH_BYTES:
+            if sum(self._waiting.values()) > BATCH_BYTES:
                 self._flush()
         self._flush()
 
@@ -200,8 +211,7 @@ class _Run:
                 return
             record.content = replace(content, format=source.format) if source and source.format else content
             record.arrived_at = self._recorded.get(content.file_hash, landed.modified_at)
-            waiting = {_content(one).file_hash for one in self._records if one.status == "taken"}
-            if content.file_hash in self._taken | waiting:
+            if content.file_hash in self._taken or content.file_hash in self._waiting:
                 record.status = "same_content"
             else:
                 layout = self._layout_of(record)
@@ -212,6 +222,7 @@ class _Run:
             record.message = str(error)
         if layout is not None:
             self._enter(layout, record)
+            self._waiting[content.file_hash] = content.size_bytes
         self._records.append(record)
 
     def _layout_of(self, record: _Record) -> Layout:
@@ -232,7 +243,7 @@ class _Run:
 
     def _flush(self) -> None:
         """Take the gathered files in one transaction."""
-        records, self._records = self._records, []
+        records, self._records, self._waiting = self._records, [], {}
         layout = self._layout
         if layout is None or not any(record.status == "taken" for record in records):
             self._commit(records, None)
@@ -275,6 +286,7 @@ class _Run:
 
     def _commit(self, records: list[_Record], out: Path | None) -> None:
         """Lake files first, durably; then everything that the warehouse knows of them, in one transaction."""
+        records = self._news(records)
         if not records:
             return
         run = self._cursor.execute
@@ -307,6 +319,16 @@ class _Run:
             raise
         shutil.rmtree(self._home / "lake" / STAGING, ignore_errors=True)
         self._note(records, counts, moved)
+
+    def _news(self, records: list[_Record]) -> list[_Record]:
+        """Without files known to be broken, and without twins of a file that was not taken after all."""
+        taken = self._taken | {_content(one).file_hash for one in records if one.status == "taken"}
+        return [
+            one
+            for one in records
+            if (one.status != "same_content" or _content(one).file_hash in taken)
+            and (one.status != "unreadable" or self._broken.get(one.landed.key) != one.message)
+        ]
 
     def _write_manifest(
         self, records: list[_Record], counts: dict[str, lake_files.Counts], position: int

@@ -33,6 +33,11 @@ class Landed:
     stamp: tuple[int, int, int]
     file: Path = field(compare=False)
 
+    @property
+    def key(self) -> tuple[str, int, datetime]:
+        """What tells an unchanged file without reading it: path, packed size, modification time."""
+        return self.path, self.size_bytes, self.modified_at
+
 
 def naive_utc(instant: datetime) -> datetime:
     """An instant as naive UTC; naive input is taken as UTC."""
@@ -68,7 +73,7 @@ def landed_files(
             if name.startswith(".") or name.lower().endswith(_UNFINISHED):
                 continue
             file = _landed(landing, Path(folder, name))
-            if file is None or (file.path, file.size_bytes, file.modified_at) in known:
+            if file is None or file.key in known:
                 continue
             if file.modified_at <= now - settle or file.path.startswith(landed_whole or "/"):
                 found.append(file)

@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from analysis.catalogue.sources import Source
 from orchestration.ingest import IngestReport, IngestSettings, ingest_landing, open_landing
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def test_broken_files_are_recorded_and_stop_nothing(
     assert sorted(report.unreadable) == ["cut.ndjson.gz", "fake.parquet", "notes.csv", "torn.parquet"]
     assert "found: name, colour" in report.unreadable["notes.csv"]
     assert ids(warehouse) == ["a", "p"]
-    assert ingest(tmp_path, warehouse) == IngestReport(), "a broken file is not tried again until it changes"
+    assert ingest(tmp_path, warehouse) == IngestReport(), "a broken file is told of once"
     land(landing / "cut.ndjson.gz", gzip.compress(event("x").encode()), ARRIVED + timedelta(days=1))
     assert ingest(tmp_path, warehouse).taken == ["cut.ndjson.gz"]
 
@@ -264,3 +265,42 @@ def test_parquet_types_are_judged_like_json_types(
         (3, "invalid_occurred_at"),
     ]
     assert json.loads(refused[1][2].replace("nan", "NaN"))['odd "name'] == 2
+
+
+def test_a_file_without_a_source_is_taken_when_it_gets_one(
+    tmp_path: Path, warehouse: duckdb.DuckDBPyConnection
+) -> None:
+    land(tmp_path / "landing" / "visits.csv", "who,at\nann,2026-01-03T00:00:00Z\n")
+    columns = {"event_id": {"columns": ["who", "at"]}, "user_id": "who", "occurred_at": "at"}
+    mapping = Source.model_validate(
+        {"id": "visits", "files": "visits.csv", "columns": columns, "constants": {"event_name": "visit"}}
+    )
+
+    assert list(ingest(tmp_path, warehouse).unreadable) == ["visits.csv"]
+    assert ingest_landing(tmp_path, warehouse, SETTINGS, [mapping], NOW).taken == ["visits.csv"]
+    assert ids(warehouse) == ["ann:2026-01-03T00:00:00Z"]
+    assert warehouse.execute("select status from landing.manifest order by position").fetchall() == [
+        ("unreadable",),
+        ("taken",),
+    ]
+
+
+def test_a_twin_of_a_file_that_grew_is_taken_in_its_place(
+    tmp_path: Path, warehouse: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestration.ingest import stage  # noqa: PLC0415
+
+    growing = land(tmp_path / "landing" / "1.ndjson", event("a"))
+    land(tmp_path / "landing" / "2.ndjson", event("a"))
+    honest = stage.stage
+
+    def stage_while_it_grows(*args: Any, **more: Any) -> Any:
+        out = honest(*args, **more)
+        land(growing, event("b"), ARRIVED + timedelta(minutes=1))
+        return out
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "stage", stage_while_it_grows)
+        assert ingest(tmp_path, warehouse) == IngestReport()
+    assert ingest(tmp_path, warehouse).taken == ["2.ndjson", "1.ndjson"]
+    assert ids(warehouse) == ["a", "b"]
