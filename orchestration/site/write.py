@@ -88,6 +88,8 @@ def _prune(site: Path, current: str) -> None:
     partial = [folder for folder in versions if folder.name.startswith(".")]
     for folder in [*partial, *complete[_KEPT - 1 :]]:
         shutil.rmtree(folder)
+    for link in site.glob(f".{CURRENT}-*"):
+        link.unlink()
 
 
 def publish_site(

@@ -1,0 +1,48 @@
+"""A publication killed at any moment leaves one whole site, and the next one clears up after it."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from analysis.scorecards import Page
+from orchestration.site import publish_site
+
+pytestmark = pytest.mark.fault
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = 400
+PUBLISH = f"""
+import sys
+from pathlib import Path
+from analysis.scorecards import Page
+from orchestration.site import publish_site
+
+print("ready", flush=True)
+for text in range(10**6):
+    publish_site(Path(sys.argv[1]), (Page(f"experiments/{{n}}.html", f"{{text}}") for n in range({PAGES})))
+"""
+
+
+def test_a_killed_publication_leaves_a_whole_site(tmp_path):
+    moments = random.Random(11)  # noqa: S311 - a fixed schedule of kills
+    publish_site(tmp_path, [Page(f"experiments/{n}.html", "first") for n in range(PAGES)])
+    for _ in range(12):
+        process = subprocess.Popen(
+            [sys.executable, "-c", PUBLISH, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        process.stdout.readline()
+        time.sleep(moments.uniform(0.01, 0.5))
+        process.kill()
+        process.communicate()
+        shown = {path.read_text() for path in (tmp_path / "current" / "experiments").iterdir()}
+        assert len(shown) == 1, "pages of two publications are mixed"
+        assert len(list((tmp_path / "current" / "experiments").iterdir())) == PAGES
+    (tmp_path / ".current-left").symlink_to("versions/none")
+    publish_site(tmp_path, [Page("index.html", "last")])
+    assert not [name for name in (tmp_path / "versions").iterdir() if name.name.startswith(".")]
+    assert not [name for name in tmp_path.iterdir() if name.name.startswith(".current-")]
