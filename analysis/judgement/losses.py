@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from scipy import special
 
+from analysis.judgement.split import mixed_sequential
 from analysis.judgement.wording import count_text, p_text, percent
 
 if TYPE_CHECKING:
@@ -107,28 +107,31 @@ def loss_rows(
 
 
 def _by_place(arms: pl.DataFrame, place: list[str]) -> pl.DataFrame:
-    """Chi-square of homogeneity of lost against kept over the arms of each place."""
-    arms = arms.with_columns(
-        share=pl.col("lost").sum().over(place) / (pl.col("lost") + pl.col("kept")).sum().over(place)
-    ).with_columns(due=pl.col("share") * (pl.col("lost") + pl.col("kept")))
-    variance = pl.col("due") * (1 - pl.col("share"))
-    totals = (
-        arms.sort(*place, "variant_id")
-        .group_by(place, maintain_order=True)
-        .agg(
-            pl.col("lost").sum(),
-            (pl.col("lost") + pl.col("kept")).sum().alias("all"),
-            statistic=pl.when(variance > 0).then((pl.col("lost") - pl.col("due")) ** 2 / variance).sum(),
-            df=(variance > 0).sum() - 1,
-            smallest=pl.col("due").min(),
-            per_arm="lost",
-            due_per_arm="due",
-        )
+    """Units lost per arm of each place against the arms' shares of all units, anytime-valid.
+
+    Given that a unit was lost, equal loss gives it to an arm with that arm's share of all units. The mixture of
+    Dirichlet-multinomial Bayes factors depends on the counts so far alone, so the test may be repeated every day.
+    """
+    arms = arms.sort(*place, "variant_id").with_columns(
+        all=pl.col("lost") + pl.col("kept"), arm=pl.int_range(pl.len()).over(place)
     )
-    p_value = special.chdtrc(np.maximum(totals["df"].to_numpy(), 1), totals["statistic"].to_numpy())
-    # Below 5 expected lost units in an arm the chi-square law is not trusted, and no experiment turns on it.
-    tested = (totals["df"].to_numpy() > 0) & (totals["smallest"].to_numpy() >= 5)
-    return totals.with_columns(p_value=pl.Series(np.where(tested, p_value, np.nan)).fill_nan(None))
+    totals = (
+        arms.with_columns(
+            due=pl.col("lost").sum().over(place) * pl.col("all") / pl.col("all").sum().over(place)
+        )
+        .group_by(place, maintain_order=True)
+        .agg(pl.col("lost", "all").sum(), per_arm="lost", due_per_arm="due")
+        .with_columns(pl.col("due_per_arm").list.eval(pl.element().fill_nan(0.0)))
+    )
+    at = arms.join(totals.select(place).with_row_index("place"), on=place, how="left", maintain_order="left")
+    counts, weights = (np.zeros((totals.height, 1, int(at["arm"].max() or 0) + 1)) for _ in range(2))  # type: ignore[arg-type]
+    counts[at["place"].to_numpy(), 0, at["arm"].to_numpy()] = at["lost"].to_numpy()
+    weights[at["place"].to_numpy(), 0, at["arm"].to_numpy()] = at["all"].to_numpy()
+    p_value, log_bayes_factor = mixed_sequential(counts, weights)
+    return totals.with_columns(
+        p_value=pl.Series(p_value[:, -1]).fill_nan(None),
+        statistic=pl.Series(log_bayes_factor[:, -1]).fill_nan(None),
+    )
 
 
 def _finished(rows: pl.DataFrame, check: str, what: str) -> pl.DataFrame:
@@ -155,7 +158,7 @@ def _sentence(row: dict[str, Any], what: str) -> str:
         f"{row['lost']:,.0f} of {row['all']:,.0f} units ({percent(row['share'] or 0.0, signed=False)}) {what}"
     )
     if row["p_value"] is None:
-        return f"{units}, too few to compare the arms."
+        return f"No unit {what}."
     verdict = (
         "unequally in the arms"
         if row["reason"] and "differential" in row["reason"]
