@@ -86,7 +86,8 @@ def mean_estimate(moments: Moments) -> Estimate:
         moments: Per arm, shape (...).
 
     Returns:
-        Estimates; status ``no_exposure`` without units, ``insufficient_sample`` with one.
+        Estimates; status ``no_exposure`` without units, ``insufficient_sample`` with one, ``zero_denominator``
+        for a linearised ratio that does not exist.
 
     Examples:
         >>> from analysis.statistics.moments import Moments
@@ -94,7 +95,15 @@ def mean_estimate(moments: Moments) -> Estimate:
         array(1.)
     """
     n = moments.n
-    status = reasons(n.shape, [(n == 0, Reason.NO_EXPOSURE), (n < 2, Reason.INSUFFICIENT_SAMPLE)])
+    status = reasons(
+        n.shape,
+        [
+            (n == 0, Reason.NO_EXPOSURE),
+            # Only `ratios.linearised` makes a mean that is no number.
+            (~np.isfinite(moments.mean), Reason.ZERO_DENOMINATOR),
+            (n < 2, Reason.INSUFFICIENT_SAMPLE),
+        ],
+    )
     return Estimate(n, blank(status, moments.mean), moments.variance_of_mean, n - 1.0, status)
 
 

@@ -127,6 +127,18 @@ def test_ratio_with_covariates_keeps_the_ratio_and_shrinks_its_error() -> None:
     assert float(r.variance_reduction) > 0.2
 
 
+def test_a_ratio_without_denominators_is_no_comparison_and_harms_no_other() -> None:
+    rng = np.random.default_rng(11)
+    values = rng.poisson(4, (2, 20, 4)).astype(float)
+    values[0, :, 1] = 0.0
+    c = linearised(JointMoments.from_values(values))
+    t = linearised(JointMoments.from_values(rng.poisson(4, (2, 25, 4)).astype(float) + 1))
+    r = cuped(c, t)
+    assert names(r.comparison.status).tolist() == ["zero_denominator", "ok"]
+    for numbers in (r.comparison.p_value, r.comparison.rel.low, r.variance_reduction):
+        assert np.isnan(numbers).tolist() == [True, False]
+
+
 def test_post_stratification_equals_weights_by_hand() -> None:
     c = Moments.from_summary([50, 30], [1.0, 4.0], [1.0, 2.0])
     t = Moments.from_summary([40, 60], [1.5, 4.2], [1.2, 1.9])
