@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from orchestration.warehouse import has_table
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import duckdb
 
 ONE_DAY = timedelta(days=1)
@@ -21,15 +23,19 @@ def frontier(connection: duckdb.DuckDBPyConnection) -> date | None:
     return date.fromisoformat(rows[0][0]) if rows else None
 
 
+def newest_arrival(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+    """The newest recorded arrival of a readable file, naive UTC; none when nothing has landed."""
+    arrived: datetime | None = connection.execute(
+        "select max(arrived_at) from landing.manifest where status <> 'unreadable'"
+    ).fetchall()[0][0]
+    return arrived
+
+
 def last_complete_day(connection: duckdb.DuckDBPyConnection) -> date | None:
     """The newest event day that ended before the newest recorded arrival; none when nothing has landed."""
-    rows = connection.execute(
-        """
-        select max(event_day) from landing.days
-        where event_day + 1 <= (select max(arrived_at) from landing.manifest where status <> 'unreadable')
-        """
-    ).fetchall()
-    day: date | None = rows[0][0]
+    day: date | None = connection.execute(
+        "select max(event_day) from landing.days where event_day + 1 <= ?", [newest_arrival(connection)]
+    ).fetchall()[0][0]
     return day
 
 

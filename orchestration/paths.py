@@ -58,6 +58,11 @@ class Home:
         return self.root / "dagster"
 
     @property
+    def data_docs(self) -> Path:
+        """Great Expectations' Data Docs of the last validation."""
+        return self.root / "data-docs"
+
+    @property
     def dbt_target(self) -> Path:
         """Dbt's artefacts for this home; apart from the project so that homes do not disturb each other."""
         return self.root / "dbt"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -40,7 +41,12 @@ def execute(home: Home, job_name: str, days: tuple[date, date] | None = None) ->
     from orchestration.definitions import defs  # noqa: PLC0415  (needs dbt's manifest, made by the caller)
 
     job = defs().resolve_job_def(job_name)
-    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+    # dbt speaks on standard output, a line a model; here it goes to a file and the steps are the progress.
+    with (
+        (home.root / "dbt.log").open("a") as log,
+        contextlib.redirect_stdout(log),
+        dg.DagsterInstance.from_config(str(home.dagster)) as instance,
+    ):
         result = job.execute_in_process(
             instance=instance,
             tags=range_tags(*days) if days else {},

@@ -64,9 +64,8 @@ def scorecards(home: HomeResource) -> dg.MaterializeResult[None]:
     """The published site: one scorecard an experiment, the portfolio, data quality, dbt's docs."""
     place = home.open()
     folders = {"dbt": ensure_docs(place)}
-    quality = place.root / "data-docs"
-    if quality.is_dir():
-        folders["data-docs"] = quality
+    if place.data_docs.is_dir():
+        folders["data-docs"] = place.data_docs
     links = {name: f"{name}/index.html" for name in folders}
     with writer(place.warehouse) as connection:
         inputs = site_inputs(connection, read_definitions(), catalog_dir(), links)

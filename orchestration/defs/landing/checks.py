@@ -1,0 +1,89 @@
+"""System checks on what landed: each one that fails blocks everything downstream, and so the publication."""
+
+from datetime import datetime, time, timedelta
+
+import dagster as dg
+
+from orchestration.defs.landing.assets import landed_files, raw_events
+from orchestration.outstanding import newest_arrival
+from orchestration.partitions import DAILY, days_of
+from orchestration.quality import conservation_problems, profile_days, quarantine_samples, validate_days
+from orchestration.resources.home import HomeResource
+from orchestration.warehouse import writer
+
+
+@dg.asset_check(
+    asset=landed_files,
+    blocking=True,
+    description="For every file: rows read = accepted + duplicates + quarantined; the lake holds the accepted.",
+)
+def rows_are_conserved(home: HomeResource) -> dg.AssetCheckResult:
+    """Fail with every file whose rows do not add up."""
+    with writer(home.open().warehouse) as connection:
+        problems = conservation_problems(connection)
+    listed = "\n".join(f"- {problem}" for problem in problems)
+    return dg.AssetCheckResult(
+        passed=not problems, metadata={"problems": dg.MetadataValue.md(listed or "none")}
+    )
+
+
+@dg.asset_check(
+    asset=landed_files, description="Every file could be read; one that could not stands in the manifest."
+)
+def files_are_readable(home: HomeResource) -> dg.AssetCheckResult:
+    """Warn with every unreadable file; the others were taken all the same."""
+    with writer(home.open().warehouse) as connection:
+        broken = connection.execute(
+            "select path, message from landing.manifest where status = 'unreadable' order by position"
+        ).fetchall()
+    listed = "\n".join(f"- `{path}`: {message}" for path, message in broken)
+    return dg.AssetCheckResult(
+        passed=not broken,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"files": dg.MetadataValue.md(listed or "none")},
+    )
+
+
+@dg.asset_check(
+    asset=raw_events,
+    blocking=True,
+    partitions_def=DAILY,
+    description="Great Expectations on each day's profile; its Data Docs stand beside the site.",
+)
+def days_meet_expectations(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
+    """Fail where a critical expectation fails on any day up to the last one asked for; list the warnings."""
+    place = home.open()
+    with writer(place.warehouse) as connection:
+        profile = profile_days(connection, days_of(context)[1])
+        samples = quarantine_samples(connection)
+    report = validate_days(profile, samples, place.data_docs)
+    listed = "\n".join(
+        f"- {finding.severity}: {finding.sentence} Not so: {', '.join(finding.failed)}"
+        for finding in (*report.blocking, *report.warnings)
+    )
+    return dg.AssetCheckResult(
+        passed=not report.blocking,
+        metadata={
+            "findings": dg.MetadataValue.md(listed or "all expectations hold"),
+            "data docs": dg.MetadataValue.path(report.docs),
+        },
+    )
+
+
+@dg.asset_check(
+    asset=raw_events,
+    blocking=True,
+    partitions_def=DAILY,
+    description="The last day asked for is over, as far as the newest landed file tells.",
+)
+def requested_day_is_complete(
+    context: dg.AssetCheckExecutionContext, home: HomeResource
+) -> dg.AssetCheckResult:
+    """Fail where the newest arrival lies within the last day asked for, or before it."""
+    last = days_of(context)[1]
+    with writer(home.open().warehouse) as connection:
+        newest = newest_arrival(connection)
+    over = newest is not None and newest >= datetime.combine(last + timedelta(days=1), time())
+    return dg.AssetCheckResult(
+        passed=over, metadata={"newest arrival": str(newest), "last day": last.isoformat()}
+    )
