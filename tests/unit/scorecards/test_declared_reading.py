@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import polars as pl
+import pytest
 
 from analysis.scorecards import PlanView, render_site
 from tests.unit.scorecards import site_world
@@ -62,3 +63,19 @@ def test_what_is_known_later_than_the_cut_off_is_left_out():
     assert found == newest
     exposed = inputs.daily_exposures.filter(pl.col("exposure_day") <= READ_ON)["units"].sum()
     assert f"<dd>{exposed:,}</dd>" in pages["experiments/one.html"]
+
+
+@pytest.mark.parametrize(
+    ("crossed", "state"), [(True, "on: bound crossed"), (False, "on: bound not crossed")]
+)
+def test_stopping_rules_say_their_state(crossed, state):
+    world = site_world.World()
+    view = site_world.experiment(
+        "one", stopping={"efficacy": True, "harm": False}, plan=PlanView(min_sample=30_000)
+    )
+    world.add(view, {"checkout_conversion": 0.5}, history=False, segments=False)
+    world.rows = [row | {"seq_crossed": crossed if row["comparison"] else None} for row in world.rows]
+    pages = {page.path: page.content for page in render_site(world.inputs())}
+    assert f"<dt>Rule: efficacy</dt><dd>{state}</dd>" in pages["experiments/one.html"]
+    assert "<dd>30,000 per arm: not reached, smallest arm has 24,000</dd>" in pages["experiments/one.html"]
+    assert "<dt>Rule: harm</dt><dd>off</dd>" in pages["experiments/one.html"]
