@@ -150,3 +150,28 @@
     group by all
   )
 {%- endmacro -%}
+
+
+{#-
+  Narrow a scan to the days that touched partitions can come from, so that finished days are skipped unread: for
+  exposures the two days on which a window that closes that day can have begun. Units in two arms and changed
+  definitions are let through; the exact predicate follows.
+-#}
+{%- macro only_days(column, alias) -%}
+  {%- if not execute or is_reset() -%}{{- return('') -}}{%- endif -%}
+  {%- set touched = ref('int_touched_partitions') | string -%}
+  {%- if column.endswith('exposure_day') -%}
+    {%- set query = "
+      select distinct unnest([
+        cast(touched.day - to_microseconds(coalesce(windows.window_end, 0)) as date),
+        cast(touched.day + 1 - to_microseconds(coalesce(windows.window_end, 0)) as date)]) as day
+      from " ~ touched ~ " as touched
+      left join " ~ ref('int_metric_windows') ~ " as windows using (experiment_id, metric) order by day" -%}
+  {%- else -%}
+    {%- set query = 'select distinct day from ' ~ touched ~ ' order by day' -%}
+  {%- endif -%}
+  {%- set days = [] -%}
+  {%- for day in run_query(query).columns[0].values() -%}{%- do days.append("date '" ~ day ~ "'") -%}{%- endfor -%}
+  and ({{ column }} in ({{ days | join(', ') or 'null' }}) or {{ alias }}.second_arm_at is not null
+    {%- if run_query('select 1 from work.changed_experiments union all select 1 from work.changed_metrics').rows %} or true{% endif %})
+{%- endmacro -%}

@@ -100,3 +100,21 @@ measure_events as (
   {%- for day in rows.columns[0].values() -%}{%- do days.append("date '" ~ day ~ "'") -%}{%- endfor -%}
   {{- return(' and events.event_day in (' ~ (days | join(', ') or 'null') ~ ')') -}}
 {%- endmacro -%}
+
+
+{#- The days strictly inside the windows of this run, where unit-day sums are wanted. -#}
+{%- macro inner_days() -%}
+  {%- if not execute or is_reset() -%}{{- return('') -}}{%- endif -%}
+  {%- set rows = run_query("
+    select distinct unnest(generate_series(from_day + 1, to_day - 1, interval 1 day))::date as day
+    from (
+      select distinct cast(exposed_at + to_microseconds(window_start) as date) as from_day,
+        cast(exposed_at + to_microseconds(window_end) as date) as to_day from " ~ ref('int_value_scope') ~ "
+      union
+      select distinct cast(exposed_at - to_days(cuped_days) as date), cast(exposed_at as date)
+      from " ~ ref('int_value_scope') ~ " where cuped_days > 0
+    ) order by day") -%}
+  {%- set days = [] -%}
+  {%- for day in rows.columns[0].values() -%}{%- do days.append("date '" ~ day ~ "'") -%}{%- endfor -%}
+  {{- return(' and days.event_day in (' ~ (days | join(', ') or 'null') ~ ')') -}}
+{%- endmacro -%}

@@ -21,7 +21,7 @@
   {%- set fresh = adapter.quote(this.identifier ~ '__fresh') -%}
   {%- set gone = adapter.quote(this.identifier ~ '__gone') -%}
   {%- set added = adapter.quote(this.identifier ~ '__added') -%}
-  {%- set reset = work_state('frontier') is none
+  {%- set reset = is_reset()
       or (config.get('rebuilds_with_measures', false) and work_state('rebuild_units') is not none) -%}
 
   {{ run_hooks(pre_hooks, inside_transaction=False) }}

@@ -1,7 +1,7 @@
 {#- What a run computes anew, as SQL predicates. On a reset everything is in scope, by the same query. -#}
 
 {%- macro in_scope(predicate) -%}
-  {{- return('true' if work_state('frontier') is none else '(' ~ predicate ~ ')') -}}
+  {{- return('true' if is_reset() else '(' ~ predicate ~ ')') -}}
 {%- endmacro -%}
 
 
@@ -22,10 +22,18 @@
 {%- endmacro -%}
 
 
+{#- A link moves something only if its anonymous id has events of its own, without a user id. -#}
 {%- macro note_moved_units(gone, added) -%}
   insert into work.moved_units
-  select distinct unnest([user_id, anonymous_id]) from (
+  select distinct unnest([links.user_id, links.anonymous_id])
+  from (
     select user_id, anonymous_id from {{ gone }} union all select user_id, anonymous_id from {{ added }}
+  ) as links
+  where links.anonymous_id in (
+    {%- for model in ['int_unit_days', 'int_measure_events', 'int_exposure_events'] %}
+    select own.raw_id from {{ ref(model) }} as own where own.unit_type = 'user' and own.id_kind = 'anonymous'
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
   );
 {%- endmacro -%}
 
@@ -49,19 +57,22 @@
 {%- endmacro -%}
 
 
-{%- macro exposure_scope(of='') -%}
-  ({{ of }}experiment_id, {{ of }}unit_id) in (
-    select t.experiment_id, t.unit_id from {{ ref('int_touched_exposures') }} as t
-  )
-  or {{ of }}experiment_id in (select changed.experiment_id from work.changed_experiments as changed)
+{%- macro exposure_scope() -%}
+  (experiment_id, unit_id) in (select t.experiment_id, t.unit_id from {{ ref('int_touched_exposures') }} as t)
+  or exposure_day > {{ frontier_before() }}
+  or experiment_id in (select changed.experiment_id from work.changed_experiments as changed)
 {%- endmacro -%}
 
 
 {%- macro value_scope() -%}
-  (experiment_id, unit_id, window_start, window_end) in (
+  day > {{ frontier_before() }}
+  or (experiment_id, unit_id, window_start, window_end) in (
     select s.experiment_id, s.unit_id, s.window_start, s.window_end from {{ ref('int_value_scope') }} as s
+    where s.entry_day <= {{ frontier_before() }}
   )
-  or (experiment_id, unit_id) in (select c.experiment_id, c.unit_id from work.changed_exposures as c)
+  or (experiment_id, unit_id) in (
+    select c.experiment_id, c.unit_id from work.changed_exposures as c where c.exposed_at < {{ frontier_before() }} + 1
+  )
   or {{ definition_changed() }}
   or (experiment_id, metric) not in (select w.experiment_id, w.metric from {{ ref('int_metric_windows') }} as w)
 {%- endmacro -%}
@@ -91,7 +102,7 @@
 
 {#- Per metric, the earliest day whose increments were aggregated anew; exposures count for every metric. -#}
 {%- macro first_stale_day() -%}
-  {%- if work_state('frontier') is none -%}
+  {%- if is_reset() -%}
   select experiment_id, metric, date '0001-01-01' as day from {{ ref('int_metric_windows') }}
   {%- else -%}
   select windows.experiment_id, windows.metric, min(touched.day) as day

@@ -17,6 +17,12 @@
 {%- endmacro -%}
 
 
+{%- macro is_reset() -%}
+  {#- Nothing that stands can be built upon: the first run, or the SQL, the filters or the first day have changed. -#}
+  {{- return(work_state('frontier') is none) -}}
+{%- endmacro -%}
+
+
 {%- macro frontier_before() -%}
   {#- SQL literal of the last finished day; a day before all data when nothing is finished. -#}
   {{- return("date '" ~ (work_state('frontier') or '0001-01-01') ~ "'") -}}

@@ -5,6 +5,9 @@
     on_change='note_moved_units'
 ) }}
 -- depends_on: {{ ref('int_link_days') }}
+-- depends_on: {{ ref('int_unit_days') }}
+-- depends_on: {{ ref('int_measure_events') }}
+-- depends_on: {{ ref('int_exposure_events') }}
 select
     anonymous_id,
     arg_min(user_id, linked) as user_id,

@@ -25,20 +25,23 @@ entries as (
     inner join windows using (experiment_id)
     where cast(exposures.exposed_at + to_microseconds(coalesce(windows.window_end - 1, 0)) as date)
         <= {{ frontier_after() }}
+        {{ only_days('exposures.exposure_day', 'exposures') }}
 ),
 
 fixed_values as (
     select
         experiment_id, metric, day, variant_id, segments, second_arm_at, true as is_entry,
         y, d, x, w, cast(0 as hugeint) as y_before, cast(0 as hugeint) as d_before
-    from {{ ref('int_unit_values') }}
+    from {{ ref('int_unit_values') }} as closed
+    where true {{ only_days('closed.day', 'closed') }}
 ),
 
 open_values as (
     select
         experiment_id, metric, day, variant_id, segments, second_arm_at, is_entry,
         y, d, x, w, y_before, d_before
-    from {{ ref('int_open_values') }}
+    from {{ ref('int_open_values') }} as opened
+    where true {{ only_days('opened.day', 'opened') }}
 ),
 
 valued as (

@@ -1,5 +1,5 @@
 -- The units whose open windows saw anything new in this run: experiment × unit.
-{% set reset = work_state('frontier') is none %}
+{% set reset = is_reset() %}
 with
 experiments as (
     select

@@ -11,7 +11,7 @@ windows as (
 days as (
     select cast(unnest(generate_series(
         {{ frontier_before() }} + 1, {{ frontier_after() }}, interval 1 day)) as date) as day
-    where {{ work_state('frontier') is not none }}
+    where {{ not is_reset() }}
 ),
 
 moved as (
@@ -27,7 +27,7 @@ from windows cross join days
 union
 select experiment_id, metric, unnest([day, greatest(day, cast(second_arm_at as date))]) as day
 from moved
-where {{ work_state('frontier') is not none }}
+where {{ not is_reset() }}
 union
 select experiment_id, metric, day from work.partitions
-where {{ work_state('frontier') is not none }}
+where {{ not is_reset() }}

@@ -35,7 +35,7 @@ unit_days as (
     select days.* exclude (id_kind, raw_id), {{ linked_unit('days') }} as unit_id
     from {{ ref('int_unit_days') }} as days
     {{ join_links('days') }}
-    where days.event_day <= {{ frontier_after() }}
+    where days.event_day <= {{ frontier_after() }}{{ inner_days() }}
 ),
 
 edge_events as (

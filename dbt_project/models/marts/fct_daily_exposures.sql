@@ -11,9 +11,14 @@ select
     exposures.exposure_day,
     coalesce(exposures.phase, -1) as phase,
     exposures.variant_id,
-    count(*) as units,
-    count(exposures.second_arm_at) as crossovers
-from {{ ref('fct_exposures') }} as exposures,
+    cast(sum(exposures.units) as bigint) as units,
+    cast(sum(exposures.crossovers) as bigint) as crossovers
+from (
+    -- By combination of levels first: there are few of them, and each counts once for every segment.
+    select experiment_id, segments, exposure_day, phase, variant_id, count(*) as units, count(second_arm_at) as crossovers
+    from {{ ref('fct_exposures') }}
+    where {{ in_scope(exposure_days_in_scope()) }}
+    group by experiment_id, segments, exposure_day, phase, variant_id
+) as exposures,
     unnest(list_prepend({segment: 'all', level: 'all'}, exposures.segments)) as of_segments (one)
-where {{ in_scope(exposure_days_in_scope()) }}
 group by all

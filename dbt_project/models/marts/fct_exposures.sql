@@ -6,15 +6,37 @@
     on_change='note_changed_exposures'
 ) }}
 -- depends_on: {{ ref('int_touched_exposures') }}
+{% set reset = is_reset() %}
 with
 qualified as (
-    select
-        events.* exclude (event_day, unit_type, rejected, raw_id),
-        events.raw_id as logged_id,
-        {{ linked_unit('events') }} as unit_id
-    from {{ ref('int_exposure_events') }} as events
-    {{ join_links('events') }}
+    {{ qualified_exposures() }}
+    {%- if not reset %}
+    inner join {{ ref('int_touched_exposures') }} as touched
+        on events.experiment_id = touched.experiment_id and {{ linked_unit('events') }} = touched.unit_id
+    {%- endif %}
     where events.rejected is null
+    {%- if not reset %}
+        and events.event_day > {{ frontier_before() }}
+    union all
+    {{ qualified_exposures() }}
+    inner join {{ ref('int_touched_exposures') }} as touched
+        on events.experiment_id = touched.experiment_id
+            and {{ linked_unit('events') }} = touched.unit_id
+            and touched.needs_history
+    where events.rejected is null and events.event_day <= {{ frontier_before() }}
+    union all
+    -- The row that stands is the first exposure of all finished days.
+    select
+        exposures.experiment_id, exposures.id_kind, exposures.variant_id, exposures.exposed_at,
+        exposures.exposure_event_id, exposures.country, exposures.platform, exposures.device, exposures.session_id,
+        exposures.sdk_name, exposures.sdk_version, exposures.segments, exposures.logged_id, exposures.unit_id
+    from {{ this }} as exposures
+    inner join {{ ref('int_touched_exposures') }} as touched
+        on exposures.experiment_id = touched.experiment_id
+            and exposures.unit_id = touched.unit_id
+            and not touched.needs_history
+            and exposures.exposure_day <= {{ frontier_before() }}
+    {%- endif %}
 ),
 
 activations as (
@@ -36,8 +58,7 @@ in_scope as (
         on qualified.experiment_id = experiments.experiment_id
     left join activations
         on qualified.experiment_id = activations.experiment_id and qualified.unit_id = activations.unit_id
-    where (experiments.activation_event is null or qualified.occurred_at >= activations.activated_at)
-        and {{ in_scope(exposure_scope('qualified.')) }}
+    where experiments.activation_event is null or qualified.occurred_at >= activations.activated_at
 ),
 
 firsts as (

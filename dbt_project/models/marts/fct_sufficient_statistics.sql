@@ -7,10 +7,17 @@
 -- depends_on: {{ ref('int_touched_partitions') }}
 -- depends_on: {{ ref('int_increments') }}
 {% set moments = moments() %}
+{% set reset = is_reset() %}
 with
--- Per metric, the first cut-off that has to be told anew.
+-- Per metric, the first cut-off that has to be told anew; what was added before it stands, if there is a row.
 stale as (
-    select windows.*, greatest(windows.first_cut_off, dirty.day) as from_cut_off
+    select
+        windows.*,
+        greatest(windows.first_cut_off, dirty.day) as from_cut_off,
+        {% if reset %}false{% else %}dirty.day > windows.first_cut_off{% endif %} as has_base,
+        {% if reset %}date '0001-01-01'{% else -%}
+        case when dirty.day > windows.first_cut_off then dirty.day else date '0001-01-01' end
+        {%- endif %} as add_from
     from {{ ref('int_metric_windows') }} as windows
     inner join (
         {{ first_stale_day() }}
@@ -34,7 +41,7 @@ increments as (
         unnest(list_prepend({segment: 'all', level: 'all'}, increments.segments)) as of_segments (one)
 ),
 
--- Everything before the first stale cut-off is one step.
+-- Everything before the first stale cut-off is one step: the row that stands at the cut-off before it.
 steps as (
     select
         stale.experiment_id, stale.metric, analyses.analysis, increments.segment, increments.segment_level,
@@ -44,7 +51,10 @@ steps as (
         analyses.sign * increments.{{ moment }} as {{ moment }}
         {%- endfor %}
     from stale
-    inner join increments using (experiment_id, metric)
+    inner join increments
+        on stale.experiment_id = increments.experiment_id
+            and stale.metric = increments.metric
+            and increments.day >= stale.add_from
     inner join (
         values ('default', 'entered', 1), ('crossovers_excluded', 'entered', 1), ('crossovers_excluded', 'crossed', -1)
     ) as analyses (analysis, part, sign) using (part)
@@ -55,10 +65,26 @@ steps as (
         0, analyses.sign * increments.n
         {%- for moment in moments %}, 0{% endfor %}
     from stale
-    inner join increments on stale.experiment_id = increments.experiment_id and increments.metric = ''
+    inner join increments
+        on stale.experiment_id = increments.experiment_id
+            and increments.metric = ''
+            and increments.day >= stale.add_from
     inner join (
         values ('default', 'entered', 1), ('crossovers_excluded', 'entered', 1), ('crossovers_excluded', 'crossed', -1)
     ) as analyses (analysis, part, sign) using (part)
+    {%- if not reset %}
+    union all
+    select
+        stale.experiment_id, stale.metric, standing.analysis, standing.segment, standing.segment_level,
+        standing.variant_id, stale.from_cut_off, standing.n, standing.n + standing.n_open
+        {%- for moment in moments %}, coalesce(standing.{{ moment }}, 0){% endfor %}
+    from stale
+    inner join {{ this }} as standing
+        on stale.experiment_id = standing.experiment_id
+            and stale.metric = standing.metric
+            and standing.cut_off = stale.from_cut_off - 1
+            and stale.has_base
+    {%- endif %}
 ),
 
 levels as (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -91,7 +92,7 @@ DERIVED = [
 ]
 
 
-def at(text: str) -> datetime:
+def instant(text: str) -> datetime:
     """`'02 10:00'` is that hour of that day of January 2026; `'02'` is its midnight."""
     day, _, clock = text.partition(" ")
     return datetime.fromisoformat(f"2026-01-{day}T{clock or '00:00'}")
@@ -118,7 +119,7 @@ class World:
         """Declare (or redefine) one experiment with arms `a` (control) and `b`."""
         it = {
             "unit": "user",
-            "start": at("05"),
+            "start": instant("05"),
             "end": None,
             "activation": None,
             "cuped_days": 0,
@@ -175,13 +176,12 @@ class World:
         with self.connect() as connection:
             for event in events:
                 row = dict.fromkeys(TEXT) | event
-                instant = row.pop("at")
-                instant = at(instant) if isinstance(instant, str) else instant
+                occurred_at = instant(row.pop("at"))
                 row |= {
                     "event_id": row.pop("id"),
                     "event_name": row.pop("name"),
-                    "occurred_at": instant,
-                    "event_day": instant.date(),
+                    "occurred_at": occurred_at,
+                    "event_day": occurred_at.date(),
                     "properties": json.dumps(row.pop("properties", {}), sort_keys=True),
                     "row_md5": "",
                     "file_hash": f"{self.batch:064x}",
@@ -221,19 +221,40 @@ class World:
                 row["event_day"] = row["event_day"].date()
                 self._touch(connection, row, shrunk=True)
 
-    def run(self, day: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Build everything up to a day of January."""
+    def start(self, day: str) -> subprocess.Popen[str]:
+        """Begin to build everything up to a day of January, in a process group of its own."""
         to = date(2026, 1, int(day)).isoformat()
-        done = subprocess.run(
-            [
-                sys.executable, "-m", "dbt.cli.main", "run", "--project-dir", str(PROJECT), "--profiles-dir",
-                str(PROJECT), "--target-path", str(self.home / "dbt"), "--log-path", str(self.home / "logs"),
-                "--vars", json.dumps({"cut_off_from": to, "cut_off_to": to}),
-            ],
-            env={**os.environ, "FAIRSPLIT_HOME": str(self.home)}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert not check or done.returncode == 0, done.stdout[-6000:]
-        return done
+        command = [sys.executable, "-m", "dbt.cli.main", "run"]
+        for option, value in {
+            "project-dir": PROJECT,
+            "profiles-dir": PROJECT,
+            "target-path": self.home / "dbt",
+            "log-path": self.home / "logs",
+            "vars": json.dumps({"cut_off_from": to, "cut_off_to": to}),
+        }.items():
+            command += [f"--{option}", str(value)]
+        environment = {**os.environ, "FAIRSPLIT_HOME": str(self.home)}
+        return subprocess.Popen(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, day: str) -> None:
+        """Build everything up to a day of January."""
+        process = self.start(day)
+        output, _ = process.communicate()
+        assert process.returncode == 0, output[-6000:]
+
+    @staticmethod
+    def kill(process: subprocess.Popen[str]) -> None:
+        """SIGKILL of the whole process group, if it is still there."""
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
     def rows(self, sql: str) -> list[tuple]:
         with self.connect() as connection:
@@ -277,8 +298,14 @@ def make_world(tmp_path: Path):
 def viewed():
     """An exposure event of experiment `exp` unless said otherwise."""
 
-    def event(event_id: str, instant: str, arm: str, **more) -> dict:
-        it = {"id": event_id, "name": "experiment_viewed", "at": instant, "experiment_id": "exp"}
+    def event(event_id: str, when: str, arm: str, **more) -> dict:
+        it = {"id": event_id, "name": "experiment_viewed", "at": when, "experiment_id": "exp"}
         return it | {"variation_id": arm} | more
 
     return event
+
+
+@pytest.fixture
+def at():
+    """Reads `'02 10:00'` as that instant of January 2026."""
+    return instant
