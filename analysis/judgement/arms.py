@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from analysis.judgement.looks import planned_duration
+from analysis.judgement.prospects import with_prospects
 
 if TYPE_CHECKING:
     from datetime import date
@@ -97,7 +98,7 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
     beyond = pl.when(pl.col("margin").is_null()).then(pl.lit(value=True)).otherwise(best_case < -margin)
     crossed = pl.col("seq_crossed").fill_null(value=False)
     unclear = pl.when(pl.col("margin").is_null()).then(pl.lit(value=False)).otherwise(worst_case <= -margin)
-    return rows.with_columns(
+    return with_prospects(rows).with_columns(
         showing=(primary & showing).fill_null(value=False),
         won=(primary & decisive & good).fill_null(value=False),
         lost=(primary & decisive & ~good).fill_null(value=False),
@@ -116,5 +117,7 @@ def arm_summary(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("lost").any(),
         pl.col("harmed").any(),
         pl.col("uncleared").any(),
+        pl.col("poor").any(),
+        success_chance=pl.col("success_chance").max(),
         gain=pl.col("gain").filter(pl.col("role") == "primary").first(),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from analysis.judgement.arms import SEQUENTIAL, arm_summary, deciding_rows, timing
+from analysis.judgement.prospects import FUTILE_BELOW
 from analysis.judgement.wording import listed, percent
 
 if TYPE_CHECKING:
@@ -145,6 +146,30 @@ RULES = (
         "A difference is showing; whole weeks are awaited before it may decide ({days_run} days so far).",
     ),
     Rule(
+        "poor_performer",
+        pl.col("poor_arm").is_not_null() & (_two_arms | pl.col("all_poor")),
+        "stop",
+        "roll_back",
+        "Roll back: {poor_arm} stays below the floor that the plan sets ({poor_metric} {poor_threshold:g}).",
+        "control_id",
+    ),
+    Rule(
+        "poor_performer",
+        pl.col("poor_arm").is_not_null(),
+        "modify",
+        "disable_arm",
+        "Disable {poor_arm}: it stays below the floor that the plan sets ({poor_metric} {poor_threshold:g}).",
+        "poor_arm",
+    ),
+    Rule(
+        "futile",
+        pl.col("stop_for_futility") & ~pl.col("at_horizon") & (pl.col("success_chance") < FUTILE_BELOW),
+        "stop",
+        "keep_control",
+        "Stop: were the effect {minimum_text}, the chance of a clear result by the end would be {chance_text}.",
+        "control_id",
+    ),
+    Rule(
         "guardrail_not_cleared",
         pl.col("winner_uncleared").is_not_null() & pl.col("at_horizon"),
         "inconclusive",
@@ -238,6 +263,12 @@ def _situations(rows: pl.DataFrame, timed: pl.DataFrame, validity: pl.DataFrame)
         all_lost=pl.col("lost").all(),
         harmed_arm=pl.col("variant_id").filter(pl.col("harmed")).first(),
         lost_arm=pl.col("variant_id").filter(pl.col("lost")).first(),
+        poor_arm=pl.col("variant_id").filter(pl.col("poor")).first(),
+        all_poor=pl.col("poor").all(),
+        # Null where any arm has no chance computed: then nothing is given up.
+        success_chance=pl.when(pl.col("success_chance").is_not_null().all()).then(
+            pl.col("success_chance").max()
+        ),
         winner=_best(pl.col("won") & ~pl.col("harmed") & ~pl.col("uncleared")),
         winner_uncleared=_best(pl.col("won") & ~pl.col("harmed") & pl.col("uncleared")),
     )
@@ -277,6 +308,7 @@ def _situations(rows: pl.DataFrame, timed: pl.DataFrame, validity: pl.DataFrame)
             extend_days=(((pl.col("mde") / pl.col("minimum")) ** 2 - 1) * pl.col("days_run"))
             .ceil()
             .cast(pl.Int64),
+            chance_text=pl.col("success_chance").map_elements(_chance, return_dtype=pl.String),
             minimum_text=pl.col("minimum").map_elements(percent, return_dtype=pl.String),
         )
     )
@@ -290,6 +322,10 @@ def _situations(rows: pl.DataFrame, timed: pl.DataFrame, validity: pl.DataFrame)
         pl.col("lead_text", "guardrail_text").first()
     )
     return result.join(any_text, on="experiment_id", how="left")
+
+
+def _chance(value: float) -> str:
+    return percent(value, signed=False)
 
 
 def _best(mask: pl.Expr) -> pl.Expr:

@@ -42,6 +42,10 @@ def experiment_frame(catalogue: Catalogue) -> pl.DataFrame:
             "spending": item.plan.spending,
             "whole_weeks": item.stopping.whole_weeks,
             "stop_for_harm": item.stopping.harm,
+            "stop_for_futility": item.stopping.futility,
+            "poor_metric": poor.metric if (poor := item.stopping.poor_performer) else None,
+            "poor_threshold": poor.threshold if poor else None,
+            "poor_exposures": poor.min_exposures if poor else None,
             "stop_for_efficacy": item.stopping.efficacy,
             "primary_arms": len(item.metrics.primary) * (len(item.variants) - 1),
         }
@@ -68,6 +72,10 @@ def experiment_frame(catalogue: Catalogue) -> pl.DataFrame:
         "spending": pl.String,
         "whole_weeks": pl.Boolean,
         "stop_for_harm": pl.Boolean,
+        "stop_for_futility": pl.Boolean,
+        "poor_metric": pl.String,
+        "poor_threshold": pl.Float64,
+        "poor_exposures": pl.Int64,
         "stop_for_efficacy": pl.Boolean,
         "primary_arms": pl.Int64,
     }

@@ -212,6 +212,59 @@ def test_a_bayesian_plan_goes_by_the_probability(world):
     assert says(decide(world, day)) == ("stop", "ship", "red", ["primary_improved"])
 
 
+POOR = "{poor_performer: {metric: errors, threshold: 5, min_exposures: 800}}"
+
+
+def test_an_arm_below_the_floor_is_disabled_once_enough_units_saw_it(world):
+    world.define(
+        type="abn",
+        variants="[{id: control, control: true}, {id: red}, {id: blue}]",
+        metrics="{primary: [revenue], secondary: [errors]}",
+        stopping=POOR,
+    )
+    day = date(2026, 1, 14)
+    for variant, errors in (("control", 4), ("red", 4), ("blue", 8)):
+        arm(world, variant, 10, cut_off=day)
+        arm(world, variant, errors, metric="errors", cut_off=day)
+    decision = decide(world, day)
+    assert says(decision) == ("modify", "disable_arm", "blue", ["poor_performer"])
+    assert decision["sentence"] == "Disable blue: it stays below the floor that the plan sets (errors 5)."
+
+
+@pytest.mark.parametrize(("units", "errors"), [(700, 8), (1_000, 5.05)])
+def test_too_few_exposures_or_a_near_miss_disable_nothing(world, units, errors):
+    world.define(metrics="{primary: [revenue], secondary: [errors]}", stopping=POOR)
+    day = date(2026, 1, 14)
+    for variant, value in (("control", 4), ("red", errors)):
+        arm(world, variant, 10, cut_off=day)
+        arm(world, variant, value, metric="errors", n=units, spread=2, cut_off=day)
+    assert says(decide(world, day))[3] == ["collecting"]
+
+
+@pytest.mark.parametrize(
+    ("red", "futility", "reasons"),
+    [(9.97, "true", ["futile"]), (9.97, "false", ["collecting"]), (10.1, "true", ["collecting"])],
+)
+def test_a_plan_that_can_hardly_succeed_is_given_up_where_that_is_declared(world, red, futility, reasons):
+    world.define(
+        metrics="{primary: [{metric: revenue, minimum_effect: 0.0125}]}",
+        plan="{method: group_sequential}",
+        stopping=f"{{futility: {futility}}}",
+    )
+    day = date(2026, 1, 14)
+    arm(world, "control", 10, cut_off=day, n=600)
+    arm(world, "red", red, cut_off=day, n=600)
+    decision = decide(world, day)
+    assert decision["reasons"] == reasons
+    if reasons == ["futile"]:
+        assert says(decision) == ("stop", "keep_control", "control", ["futile"])
+        # z = -0.5192 at t = 0.5962: Φ((-0.4009 + 2.8016 · 0.4038 - 1.9600) / 0.6354) = Φ(-1.935) = 0.0265.
+        assert decision["sentence"].startswith(
+            "Stop: were the effect +1.2 %, the chance of a clear result by the end"
+        )
+        assert decision["sentence"].endswith("would be 2.6 %.")
+
+
 def test_nothing_invalid_is_called_a_winner(world):
     world.define()
     arm(world, "control", 10)
