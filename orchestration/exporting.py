@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from assignment_exports.allocation import LIVE, allocation_of
-from assignment_exports.publishing import current_version, publish
-from assignment_exports.release import build_release
+from assignment_exports.allocation import LIVE
+from assignment_exports.catalogue import export_catalogue
 from orchestration.outstanding import frontier
 
 if TYPE_CHECKING:
@@ -20,12 +19,19 @@ if TYPE_CHECKING:
     from orchestration.loading import Definitions
     from orchestration.paths import Home
 
-_ASSIGNMENTS = """
-    select a.unit_id, a.variant_id as variant, a.platform, a.device, w.weight as probability, a.reason
+# Units outside the layer or the traffic have no variant and are not in a list. The probability is that of the
+# variant for a unit that takes part, which is what weighting by its inverse needs.
+_UNIT_LIST = """
+    select
+        a.unit_id,
+        a.variant_id as variant,
+        cast(json_merge_patch('{}', to_json({'platform': a.platform, 'device': a.device})) as varchar) as attributes,
+        w.weight as probability,
+        'assigned' as reason
     from fct_assignments as a
-    left join catalog.phase_weights as w
+    inner join catalog.phase_weights as w
         on a.experiment_id = w.experiment_id and a.phase = w.phase and a.variant_id = w.variant_id
-    where a.experiment_id = ?
+    where a.experiment_id = ? and a.in_traffic
     order by a.unit_id
 """
 
@@ -51,38 +57,32 @@ def export_configs(
     if built is None:
         raise LookupError("no day has been built yet")
     catalogue = definitions.catalogue
-    allocations = [
-        allocation_of(experiment, catalogue.project, catalogue.conditions)
-        for experiment in catalogue.experiments.values()
-    ]
-    held: dict[str, str] = dict(
+    closed: dict[str, str] = dict(
         connection.execute(
             """select experiment_id, any_value(sentence order by "check") from results.validity
                where status = 'fail' and cut_off = ? group by experiment_id""",
             [built],
         ).fetchall()
     )
-    known = set(catalogue.flags) | set(catalogue.segments) | set(catalogue.sources)
-    held |= {name: str(problems[0]) for name, problems in catalogue.broken.items() if name not in known}
     frames: dict[str, pl.DataFrame] = {
         name: connection.sql(f"from results.{table} where cut_off = ? order by all", params=[built]).pl()
         for name, table in (("results", "comparisons"), ("decisions", "decisions"))
     }
-    for allocation in allocations:
-        if allocation.status in LIVE:
-            listed = connection.sql(_ASSIGNMENTS, params=[allocation.experiment_id]).pl()
-            frames[f"assignments/{allocation.experiment_id}"] = listed
-    release = build_release(
-        allocations,
-        datetime.combine(built + timedelta(days=1), time()),
-        held=held,
-        previous=current_version(home.exports),
-        frames=frames,
-        prefix=catalogue.project.export_prefix,
-    )
+    frames |= {
+        f"assignments/{name}": connection.sql(_UNIT_LIST, params=[name]).pl()
+        for name, experiment in catalogue.experiments.items()
+        if experiment.status in LIVE
+    }
     snapshot = home.root / "snapshot.duckdb"
     _write_snapshot(connection, snapshot)
-    return publish(home.exports, release.payloads, release.meta, {"fairsplit.duckdb": snapshot})
+    return export_catalogue(
+        home.exports,
+        catalogue,
+        datetime.combine(built + timedelta(days=1), time()),
+        closed_gates=closed,
+        frames=frames,
+        attachments={"fairsplit.duckdb": snapshot},
+    )
 
 
 def _write_snapshot(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -1,0 +1,88 @@
+"""`fairsplit export`: publish the allocation configs of what is built, or go back to an earlier version."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from analysis.errors import Problem
+from orchestration.cli import app
+from orchestration.cli.validate import ReportFormat
+from orchestration.errors import OrchestrationError
+from orchestration.paths import Home
+
+if TYPE_CHECKING:
+    from assignment_exports.publishing import PublishedVersion
+
+
+@app.command(epilog="Example: `fairsplit export --rollback --to v000002-8f14e45fceea`")
+def export(
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Switch back to an earlier version instead of publishing.")
+    ] = False,
+    to: Annotated[
+        str | None, typer.Option(help="With --rollback: the version; the one before if left out.")
+    ] = None,
+    output: Annotated[
+        ReportFormat, typer.Option("--format", help="For people or for machines.")
+    ] = ReportFormat.text,
+) -> None:
+    """Publish `exports/current` from the catalogue and the days that are built; say what changed, in words.
+
+    Nothing is recomputed: `fairsplit run` builds and judges. A rolled-back content is not published again until
+    something changes, so the next scheduled run does not bring it back.
+    """
+    from assignment_exports.publishing import rollback as switch_back
+
+    home = Home.from_environment()
+    if rollback:
+        version = switch_back(home.exports, to)
+    elif to is not None:
+        raise OrchestrationError(
+            Problem("nothing to switch to", where="--to", value=to, rule="--to goes with --rollback")
+        )
+    else:
+        version = _publish(home)
+    print(json.dumps(_report(version), indent=1) if output is ReportFormat.json else _text(version))
+
+
+def _publish(home: Home) -> PublishedVersion:
+    from orchestration.exporting import export_configs
+    from orchestration.loading import read_definitions
+    from orchestration.warehouse import writer
+
+    if not home.warehouse.exists():
+        raise OrchestrationError(
+            Problem("there is no warehouse yet", where=home.warehouse.name, hint="run `fairsplit run` first")
+        )
+    with writer(home.warehouse) as connection:
+        try:
+            return export_configs(home, connection, read_definitions())
+        except LookupError as error:
+            raise OrchestrationError(Problem(str(error), hint="run `fairsplit run` first")) from error
+
+
+def _report(version: PublishedVersion) -> dict[str, Any]:
+    return {
+        "version": version.version,
+        "previous": version.previous,
+        "changed": version.changed,
+        "path": str(version.path),
+        "experiments": dict(version.manifest.get("experiments", {})),
+        "flags": dict(version.manifest.get("flags", {})),
+    }
+
+
+def _text(version: PublishedVersion) -> str:
+    lines = []
+    for part in ("experiments", "flags"):
+        for name, entry in sorted(version.manifest.get(part, {}).items()):
+            if entry["change"] != "unchanged":
+                why = f" ({entry['reason']})" if entry["reason"] else ""
+                lines.append(f"{name}: {entry['change']}{why}; {'; '.join(entry['diff'])}".rstrip("; "))
+    if not version.changed:
+        print("nothing changed: the version stays in force", file=sys.stderr)
+    return "\n".join([*lines, str(version.path)])
