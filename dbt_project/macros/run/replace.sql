@@ -46,7 +46,8 @@
         {%- if not part.whole %} and ({{ scope | replace(the_day(), "date '" ~ part.day ~ "'") }}){% endif %};
         insert into {{ target }} by name {{ body }};
       {% endcall %}
-      {% do log_rewrite(target, "select '" ~ part.day ~ "' as part, count(*) as rows from " ~ target ~ " where " ~ of_day, none) %}
+      {% set written = of_day if part.whole else of_day ~ ' and (' ~ (scope | replace(the_day(), "date '" ~ part.day ~ "'")) ~ ')' %}
+      {% do log_rewrite(target, "select '" ~ part.day ~ "' as part, count(*) as rows from " ~ target ~ ' where ' ~ written, none) %}
     {% endfor %}
     {% call statement('main') %}select {{ days | length }} as days{% endcall %}
   {% else %}
