@@ -23,9 +23,9 @@ def land(data: Path, target: Path) -> Path:
     agrees = (pl.col("group") == "treatment") == (pl.col("landing_page") == "new_page")
     path = target / "udacity_visits.parquet"
     target.mkdir(parents=True, exist_ok=True)
-    visits.join(countries, on="user_id", how="left", maintain_order="left").with_columns(agrees=agrees).write_parquet(
-        path
-    )
+    visits.join(countries, on="user_id", how="left", maintain_order="left").with_columns(
+        agrees=agrees
+    ).write_parquet(path)
     os.utime(path, (ARRIVED_AT.timestamp(), ARRIVED_AT.timestamp()))
     return path
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
 
 MICROS = 1_000_000
 DAY = timedelta(days=1)
@@ -51,7 +54,7 @@ class Metric:
     start: timedelta
     end: timedelta | None
     counts: Callable[[Event], bool]
-    worth: Callable[[Event], int] = lambda event: 1
+    worth: Callable[[Event], int] = lambda _: 1
     denominator: Callable[[Event], bool] | None = None
     steps: tuple[Callable[[Event], bool], ...] = ()
     distinct: Callable[[Event], str | None] | None = None
@@ -151,10 +154,10 @@ def exposures(experiment: Experiment, events: list[Event], owner: Mapping[str, s
         ):
             viewed[unit].append(event)
     found = {}
-    for unit, seen in viewed.items():
+    for unit, shown in viewed.items():
+        seen = shown
         if experiment.activation:
-            since = activated.get(unit, datetime.max)
-            seen = [event for event in seen if event.at >= since]
+            seen = [event for event in shown if unit in activated and event.at >= activated[unit]]
         if not seen:
             continue
         seen.sort(key=lambda event: (event.at, event.event_id))
@@ -172,7 +175,7 @@ def exposures(experiment: Experiment, events: list[Event], owner: Mapping[str, s
     return found
 
 
-def unit_values(
+def unit_values(  # noqa: PLR0911  (one return a kind)
     metric: Metric, mine: list[Event], begin: datetime, end: datetime, origin: datetime
 ) -> tuple[int, int]:
     """Numerator and denominator of one unit over the half-open window [begin, end)."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import yaml
@@ -20,8 +19,13 @@ from orchestration.judging import judge_outstanding
 from orchestration.loading import Definitions
 from orchestration.paths import DBT_PROJECT_DIR, Home
 from orchestration.warehouse import replace_tables, writer
-from tests.oracle.brute_force import Experiment
 from tests.oracle.worlds import FIRST_DAY, LandedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from tests.oracle.brute_force import Experiment
 
 DERIVED = (
     "fct_exposures",

@@ -155,8 +155,10 @@ def make_events(seed: int, size: int = 260) -> list[Event]:
                 context=(("platform", rng.choice(["web", "ios"])),) if rng.random() < 0.8 else (),
             )
         )
-    for number in range(6):
-        events.append(Event(f"r{number}", "correction", _instant(rng), retracts=f"e{rng.randrange(size)}"))
+    events += [
+        Event(f"r{number}", "correction", _instant(rng), retracts=f"e{rng.randrange(size)}")
+        for number in range(6)
+    ]
     return [_hashed(event) for event in events]
 
 

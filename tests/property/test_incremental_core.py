@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from datetime import date
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.oracle.brute_force import DAY, PRODUCTS, accepted, exposures, links, statistics
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import EXPERIMENTS, FIRST_DAY, LAST_DAY, METRICS, LandedFile, make_events, split
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
 
 pytestmark = [
     pytest.mark.integration,
