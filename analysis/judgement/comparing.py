@@ -13,7 +13,7 @@ from analysis.statistics.comparisons import Comparison
 from analysis.statistics.covariates import cuped
 from analysis.statistics.lifts import Lift
 from analysis.statistics.means import welch
-from analysis.statistics.proportions import compare_proportions
+from analysis.statistics.proportions import compare_proportions, two_proportion_z
 from analysis.statistics.ratios import linearised, ratio_delta
 from analysis.statistics.status import Reason
 
@@ -68,7 +68,7 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray, histograms: pl.DataFra
     used = np.zeros(size, dtype=np.bool_)
     covered = (pairs["covered"] & pairs["covered_control"]).to_numpy()
     is_ratio = pairs["is_ratio"].to_numpy()
-    test = pairs["test"].to_numpy()
+    test, is_share = pairs["test"].to_numpy(), pairs["is_share"].to_numpy()
     populated = ((pairs["n"] > 0) & (pairs["n_control"] > 0)).to_numpy()
     by_values = np.isin(test, DISTRIBUTION_TESTS)
     covered = covered & populated & ~by_values
@@ -81,7 +81,11 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray, histograms: pl.DataFra
         "cuped": ~is_ratio & covered,
         **{word: there & (test == name) for name, word in _DISTRIBUTION_WORDS.items()},
         "proportion": ~is_ratio & ~covered & (test == "proportion"),
-        "welch": ~is_ratio & ~covered & np.isin(test, ["welch", "student", "z", "ratio"]),
+        "two_proportion_z": ~is_ratio & ~covered & is_share & (test == "z"),
+        "welch": ~is_ratio
+        & ~covered
+        & np.isin(test, ["welch", "student", "z", "ratio"])
+        & ~(is_share & (test == "z")),
     }
     for alternative in np.unique(alternatives):
         for kind, mask in kinds.items():
@@ -107,6 +111,9 @@ def _one_kind(
             *successes(pairs, "_control"), *successes(pairs), alpha=alpha, alternative=alternative
         )
         return done.comparison, np.where(done.score_used, "score", "welch"), None
+    if kind == "two_proportion_z":
+        counts = (*successes(pairs, "_control"), *successes(pairs))
+        return two_proportion_z(*counts, alpha=alpha, alternative=alternative), kind, None
     if kind == "welch":
         arms = (moments(pairs, "y", "_control").variable(0), moments(pairs, "y").variable(0))
         return welch(*arms, alpha, alternative), kind, None

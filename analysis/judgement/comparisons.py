@@ -200,7 +200,7 @@ def _effect_size(pairs: pl.DataFrame, tested: Tested) -> FloatArray:
     base = tested.comparison
     # A rank test's difference of win and loss shares is its own effect size.
     is_rank = np.isin(tested.method, ["mann_whitney", "kolmogorov_smirnov"])
-    is_proportion = (pairs["test"] == "proportion").to_numpy() & ~tested.cuped & ~pairs["is_ratio"].to_numpy()
+    is_proportion = pairs["is_share"].to_numpy() & ~tested.cuped & ~pairs["is_ratio"].to_numpy()
     with np.errstate(invalid="ignore"):
         angle = 2 * np.arcsin(np.sqrt(base.treatment)) - 2 * np.arcsin(np.sqrt(base.control))
     per_unit = base.se**2 / (1 / base.n_control + 1 / base.n_treatment)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from analysis.catalogue.loading import Catalogue
     from analysis.catalogue.metrics import MetricDefinition
 
+#: Kinds whose unit value is 0 or 1.
+SHARES = ("proportion", "retention", "funnel")
 _ALTERNATIVES = {"two_sided": "two-sided", "greater": "greater", "less": "less"}
 
 
@@ -113,6 +115,7 @@ def use_frame(catalogue: Catalogue, metrics: Mapping[str, MetricDefinition]) -> 
                     "minimum_effect": use.minimum_effect,
                     "margin": use.non_inferiority_margin,
                     "test": metric.test,
+                    "is_share": metric.kind in SHARES,
                     "percentile": metric.percentile,
                     "unit": metric.unit,
                     "direction": metric.direction,
@@ -131,6 +134,7 @@ def use_frame(catalogue: Catalogue, metrics: Mapping[str, MetricDefinition]) -> 
         "minimum_effect": pl.Float64,
         "margin": pl.Float64,
         "test": pl.String,
+        "is_share": pl.Boolean,
         "percentile": pl.Float64,
         "unit": pl.String,
         "direction": pl.String,

@@ -92,6 +92,18 @@ def _prune(site: Path, current: str) -> None:
         link.unlink()
 
 
+def write_folder(folder: Path, pages: Iterable[Page]) -> None:
+    """Writes pages straight into a folder, over what stands there under the same names.
+
+    Raises:
+        OrchestrationError: A page's path leads out of the folder.
+    """
+    for page in pages:
+        target = folder / _inside(page.path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(page.content, encoding="utf-8")
+
+
 def publish_site(
     site: Path, pages: Iterable[Page], folders: Mapping[str, Path] | None = None
 ) -> PublishedSite:

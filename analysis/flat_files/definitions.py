@@ -1,0 +1,105 @@
+"""A catalogue for a file that has none: one finished experiment per name, as the file's columns define it."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from analysis.catalogue.experiment import Experiment, Metrics, MetricUse, Phase, Plan, Salts, Variant
+from analysis.catalogue.loading import Catalogue
+from analysis.catalogue.metrics import MetricDefinition, canonical_hash
+from analysis.catalogue.project import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from analysis.flat_files.guessing import Roles
+    from analysis.flat_files.request import MetricColumn, Request
+    from analysis.flat_files.units import UnitTable
+
+OWNER = "fairsplit analyze"
+_TESTS = {"mean": "welch"}
+_UNITS = {"proportion": "share of units", "z": "share of units"}
+_KINDS = {"z": "proportion", "mann_whitney": "mean", "ks": "mean"}
+
+
+def metric_definitions(roles: Roles, units: UnitTable) -> dict[str, MetricDefinition]:
+    """The metrics by name."""
+    return {
+        metric.name: _definition(metric, units.scale_y[number], units.scale_d[number], roles)
+        for number, metric in enumerate(roles.metrics)
+    }
+
+
+def _definition(metric: MetricColumn, scale_y: int, scale_d: int, roles: Roles) -> MetricDefinition:
+    is_ratio = metric.type == "ratio"
+    facts = {
+        "columns": metric.columns,
+        "type": metric.type,
+        "percentile": metric.percentile,
+        "direction": metric.direction,
+        "covariates": roles.covariates,
+        "by": roles.by,
+    }
+    return MetricDefinition(
+        name=metric.name,
+        label=metric.name,
+        description=f"{' / '.join(metric.columns)}, as {metric.type}.",
+        kind=_KINDS.get(metric.type, metric.type),
+        unit=_UNITS.get(metric.type, f"{metric.column} per {metric.denominator or 'unit'}"),
+        direction=metric.direction,
+        window_start=timedelta(0),
+        window_end=None,
+        cuped=bool(roles.covariates),
+        winsorize=None,
+        percentile=metric.percentile,
+        funnel=(),
+        test=_TESTS.get(metric.type, metric.type),
+        numerator=metric.column,
+        denominator=metric.denominator if is_ratio else None,
+        scale_y=scale_y,
+        scale_d=scale_d,
+        definition_hash=canonical_hash(facts),
+    )
+
+
+def catalogue_of(arms: Mapping[str, Sequence[str]], roles: Roles, request: Request, unit: str) -> Catalogue:
+    """Experiments over the one day of the cut-off, concluded by a fixed plan.
+
+    The models are filled without validation: here names are the file's data, not slugs that somebody chose.
+
+    Args:
+        arms: Arms per experiment, the control first.
+        roles: Every column's part; the first metric is primary.
+        request: Level, split and day.
+        unit: What a unit is, for the page.
+    """
+    start = datetime.combine(request.cut_off, time())
+    first, *others = (MetricUse.model_construct(metric=metric.name) for metric in roles.metrics)
+    project = Project(first_day=request.cut_off)
+    plan = Plan(method="fixed", alpha=request.alpha, min_sample=2, cuped_days=0).model_copy(
+        update={"max_duration": timedelta(days=1)}
+    )
+    experiments = {}
+    for name, declared in arms.items():
+        shares = list(request.ratio) or [1.0] * len(declared)
+        weights = {arm: share / sum(shares) for arm, share in zip(declared, shares, strict=True)}
+        experiments[name] = Experiment.model_construct(
+            id=name,
+            name=name,
+            owner=OWNER,
+            type="ab" if len(declared) == 2 else "abn",
+            unit=unit,
+            status="completed",
+            start=start,
+            end=start + timedelta(days=1),
+            phases=(Phase.model_construct(start=start, weights=weights, salts=Salts()),),
+            variants=tuple(
+                Variant.model_construct(id=arm, control=position == 0)
+                for position, arm in enumerate(declared)
+            ),
+            segments=roles.segments,
+            metrics=Metrics.model_construct(primary=(first,), secondary=tuple(others)),
+            plan=plan,
+        ).with_defaults(project.defaults)
+    return Catalogue(project, experiments, {}, {}, {}, (), {})

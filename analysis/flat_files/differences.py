@@ -1,0 +1,94 @@
+"""Does any arm differ from any other? One test per experiment and metric, over all arms at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from analysis.judgement.pairing import moments
+from analysis.statistics.anova import welch_anova
+from analysis.statistics.contingency import chi_square_independence
+from analysis.statistics.moments import Moments
+from analysis.statistics.multiplicity import adjust_p_values
+from analysis.statistics.status import names
+
+if TYPE_CHECKING:
+    from analysis.flat_files.guessing import Roles
+    from analysis.statistics.checks import FloatArray
+
+DIFFERENCES = {
+    "experiment_id": pl.String(),
+    "metric": pl.String(),
+    "method": pl.String(),
+    "arms": pl.Int64(),
+    "statistic": pl.Float64(),
+    "df": pl.Float64(),
+    "p_value": pl.Float64(),
+    "p_adjusted": pl.Float64(),
+    "reason": pl.String(),
+}
+
+
+def difference_rows(statistics: pl.DataFrame, roles: Roles) -> pl.DataFrame:
+    """Chi-square of proportions and Welch's analysis of variance of means, per experiment.
+
+    `p_adjusted` is Benjamini-Hochberg over the experiments of one metric. Covariates are not used. Other types
+    of metric have no such row.
+
+    Args:
+        statistics: From `statistics_frame`.
+        roles: Every column's part.
+
+    Returns:
+        Rows of the schema `DIFFERENCES`, sorted by experiment and metric.
+    """
+    parts = []
+    for metric in roles.metrics:
+        if not metric.is_share and metric.type != "mean":
+            continue
+        rows = statistics.filter((pl.col("metric") == metric.name) & (pl.col("segment") == "all")).sort(
+            "experiment_id", "variant_id"
+        )
+        parts.append(_differences(rows, is_share=metric.is_share).with_columns(metric=pl.lit(metric.name)))
+    if not parts:
+        return pl.DataFrame(schema=DIFFERENCES)
+    whole = pl.concat(parts).select(pl.col(name).cast(kind) for name, kind in DIFFERENCES.items())
+    return whole.with_columns(pl.col(pl.Float64).fill_nan(None)).sort("experiment_id", "metric")
+
+
+def _differences(rows: pl.DataFrame, *, is_share: bool) -> pl.DataFrame:
+    experiments = rows.select("experiment_id").unique(maintain_order=True).with_row_index("row")
+    placed = rows.join(experiments, on="experiment_id", how="left", maintain_order="left").with_columns(
+        arm=pl.int_range(pl.len()).over("experiment_id")
+    )
+    at = placed["row"].to_numpy(), placed["arm"].to_numpy()
+    shape = experiments.height, int(at[1].max()) + 1
+    known = moments(placed, "y").variable(0)
+
+    def table(values: FloatArray) -> FloatArray:
+        out = np.zeros(shape)
+        out[at] = values
+        return out
+
+    n = table(known.n)
+    if is_share:
+        successes = table(np.rint(known.n * known.mean))
+        found = chi_square_independence(np.stack([successes, n - successes], axis=-1))
+        df, method = found.df, "chi_square"
+        statistic, p_value, status = found.statistic, found.p_value, found.status
+    else:
+        anova = welch_anova(Moments(n, table(known.mean), table(known.m2)))
+        df, method = anova.df_between, "welch_anova"
+        statistic, p_value, status = anova.statistic, anova.p_value, anova.status
+    reason = names(status)
+    return experiments.select("experiment_id").with_columns(
+        method=pl.lit(method),
+        arms=pl.Series((n > 0).sum(axis=1)),
+        statistic=pl.Series(statistic),
+        df=pl.Series(df),
+        p_value=pl.Series(p_value),
+        p_adjusted=pl.Series(adjust_p_values(p_value, method="bh").p_adjusted),
+        reason=pl.Series(np.where(reason == "ok", "", reason)).replace("", None),
+    )

@@ -1,0 +1,151 @@
+"""What is asked of a flat file: which column plays which part."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from analysis.catalogue.findings import did_you_mean, shown
+from analysis.errors import AnalysisError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import date
+
+By = Literal["unit", "event", "arm"]
+
+_PERCENTILE = re.compile(r"p([1-9][0-9]?)\Z")
+_DIRECTIONS = ("increase", "decrease")
+TYPES = ("proportion", "z", "mean", "ratio", "median", "p1 to p99", "mann_whitney", "ks")
+
+
+class FlatFileError(AnalysisError):
+    """The file or the options do not allow an analysis."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricColumn:
+    """One metric of the file.
+
+    Attributes:
+        name: Its name in the results.
+        column: The column of the value, or a ratio's numerator.
+        denominator: A ratio's denominator, or none. Where rows are counts per arm: the units.
+        type: ``proportion``, ``z`` (a proportion by the pooled z-test), ``mean``, ``ratio``, ``percentile``,
+            ``mann_whitney`` or ``ks``; empty until the values have been seen.
+        percentile: The quantile in (0, 1) of a percentile, or none.
+        direction: ``increase`` or ``decrease``: which way is better.
+    """
+
+    name: str
+    column: str
+    denominator: str | None = None
+    type: str = ""
+    percentile: float | None = None
+    direction: str = "increase"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether a unit's value is 0 or 1."""
+        return self.type in {"proportion", "z"}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        return (self.column,) if self.denominator is None else (self.column, self.denominator)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The options of one analysis; what is None or empty is guessed or left out.
+
+    Attributes:
+        name: What the experiment is called where no column tells experiments apart.
+        cut_off: The day that the results stand for.
+        unit: Column of the unit's id.
+        variant: Column of the arm.
+        control: The arm that the others are compared with.
+        metrics: ``COLUMN``, ``COLUMN:TYPE``, ``NUMERATOR/DENOMINATOR``, each with ``:decrease`` where less is
+            better.
+        covariates: Columns known before the exposure (CUPED).
+        segments: Columns to split the results by.
+        experiment: Column that tells experiments apart.
+        by: What a row is: a unit, an event of a unit, or the counts of an arm.
+        ratio: The declared split in the arms' order; equal where empty.
+        alpha: Level of the tests, in (0, 1).
+    """
+
+    name: str
+    cut_off: date
+    unit: str | None = None
+    variant: str | None = None
+    control: str | None = None
+    metrics: Sequence[str] = ()
+    covariates: Sequence[str] = ()
+    segments: Sequence[str] = ()
+    experiment: str | None = None
+    by: By | None = None
+    ratio: Sequence[float] = ()
+    alpha: float = 0.05
+
+
+def require_column(name: str, columns: Iterable[str], option: str) -> None:
+    """Refuse a column that the file does not have.
+
+    Raises:
+        FlatFileError: With the nearest name, or all of them.
+    """
+    known = list(columns)
+    if name not in known:
+        listed = "the columns are " + ", ".join(shown(column) for column in known[:30])
+        near = did_you_mean(name, known)
+        raise FlatFileError(Problem("no such column", option, shown(name), hint=near or listed))
+
+
+def parse_metric(text: str, columns: Sequence[str]) -> MetricColumn:
+    """Read one ``--metric``; a column's name may itself hold colons and slashes.
+
+    Args:
+        text: ``COLUMN[/COLUMN][:TYPE][:increase|decrease]``.
+        columns: Of the file.
+
+    Returns:
+        The metric, named by its column (or ``a/b``); its type is empty where none is given.
+
+    Raises:
+        FlatFileError: For unknown columns and types.
+    """
+    rest, direction, kind = text, "increase", ""
+    if rest not in columns and rest.rpartition(":")[2] in _DIRECTIONS:
+        rest, _, direction = rest.rpartition(":")
+    if rest not in columns and ":" in rest:
+        rest, _, kind = rest.rpartition(":")
+    top, slash, bottom = rest.partition("/")
+    if rest in columns or not slash:
+        require_column(rest, columns, "--metric")
+        kind, percentile = _type(kind)
+        if kind == "ratio":
+            raise FlatFileError(
+                Problem("a ratio needs two columns", "--metric", shown(text), "NUMERATOR/DENOMINATOR")
+            )
+        return MetricColumn(rest, rest, None, kind, percentile, direction)
+    require_column(top, columns, "--metric")
+    require_column(bottom, columns, "--metric")
+    kind, _ = _type(kind)
+    if kind not in {"", "ratio", "proportion", "z"}:
+        rule = "ratio; for counts per arm proportion or z"
+        raise FlatFileError(Problem("this type takes one column", "--metric", shown(text), rule))
+    return MetricColumn(rest, top, bottom, kind, None, direction)
+
+
+def _type(word: str) -> tuple[str, float | None]:
+    found = _PERCENTILE.match(word)
+    if word == "median":
+        return "percentile", 0.5
+    if found:
+        return "percentile", int(found[1]) / 100
+    if word in {"", "proportion", "z", "mean", "ratio", "mann_whitney", "ks"}:
+        return word, None
+    hint = did_you_mean(word, ("proportion", "mean", "ratio", "median", "mann_whitney"))
+    raise FlatFileError(Problem("unknown type of metric", "--metric", shown(word), ", ".join(TYPES), hint))
