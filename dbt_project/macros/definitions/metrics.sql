@@ -3,7 +3,7 @@
 {%- macro measure_definitions() -%}
   {#- name → {name, agg, expr, scale} of every measure of every semantic model. -#}
   {%- set found = {} -%}
-  {%- if execute -%}
+  {%- if can_query() -%}
     {%- for model in graph.semantic_models.values() -%}
       {%- for measure in model.measures -%}
         {%- set meta = ((measure.config or {}).get('meta') or {}).get('fairsplit') or {} -%}
@@ -22,7 +22,7 @@
 
 {%- macro used_metric_names() -%}
   {#- Metrics that some experiment of the catalogue names: only these are computed. -#}
-  {%- if not execute -%}{{- return([]) -}}{%- endif -%}
+  {%- if not can_query() -%}{{- return([]) -}}{%- endif -%}
   {%- set rows = run_query('select distinct metric from catalog.experiment_metrics order by metric') -%}
   {{- return(rows.columns[0].values() | list) -}}
 {%- endmacro -%}
@@ -31,7 +31,7 @@
 {%- macro metric_definitions() -%}
   {#- The used metrics, sorted by name, each with its window in microseconds (end none = open) and its measures. -#}
   {%- set found = [] -%}
-  {%- if execute -%}
+  {%- if can_query() -%}
     {%- set measures = measure_definitions() -%}
     {%- set used = used_metric_names() -%}
     {%- set by_name = {} -%}
@@ -104,7 +104,7 @@
     {%- do found.update({metric.y.name: metric.y}) -%}
     {%- for step in metric.steps -%}{%- do found.update({step.name: step}) -%}{%- endfor -%}
   {%- endfor -%}
-  {%- if execute -%}
+  {%- if can_query() -%}
     {%- set events = run_query('select distinct activation_event from catalog.experiments where activation_event is not null') -%}
     {%- for event in events.columns[0].values() -%}
       {%- do found.update({'@' ~ event: {

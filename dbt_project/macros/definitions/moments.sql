@@ -158,7 +158,7 @@
   definitions are let through; the exact predicate follows.
 -#}
 {%- macro only_days(column, alias) -%}
-  {%- if not execute or is_reset() -%}{{- return('') -}}{%- endif -%}
+  {%- if not can_query() or is_reset() -%}{{- return('') -}}{%- endif -%}
   {%- set touched = ref('int_touched_partitions') | string -%}
   {%- if column.endswith('exposure_day') -%}
     {%- set query = "

@@ -47,14 +47,14 @@ measure_events as (
     select
         experiment_id, unit_id, window_start, window_end, '{{ metric.name }}' as metric,
         {% if metric.kind == 'count_distinct' -%}
-        cast(count(distinct item) as hugeint) as y, 0::hugeint as d, 0::hugeint as x, 0::hugeint as w, 0::hugeint as h
+        cast(count(distinct item) as hugeint) as y, cast(0 as hugeint) as d, cast(0 as hugeint) as x, cast(0 as hugeint) as w, cast(0 as hugeint) as h
         {%- elif metric.kind == 'time_to_conversion' -%}
         cast(epoch_us(min(occurred_at)) - epoch_us(min(exposed_at)) as hugeint) as y, 1::hugeint as d,
-        0::hugeint as x, 0::hugeint as w, 0::hugeint as h
+        cast(0 as hugeint) as x, cast(0 as hugeint) as w, cast(0 as hugeint) as h
         {%- else -%}
-        cast(step_{{ metric.steps | length }} is not null as hugeint) as y, 0::hugeint as d,
-        0::hugeint as x, 0::hugeint as w,
-        cast({% for step in metric.steps %}(step_{{ loop.index }} is not null)::int{{ ' + ' if not loop.last }}{% endfor %} as hugeint) as h
+        cast(step_{{ metric.steps | length }} is not null as hugeint) as y, cast(0 as hugeint) as d,
+        cast(0 as hugeint) as x, cast(0 as hugeint) as w,
+        cast({% for step in metric.steps %}cast(step_{{ loop.index }} is not null as int){{ ' + ' if not loop.last }}{% endfor %} as hugeint) as h
         {%- endif %}
     from {% if metric.kind != 'funnel' %}measure_events where measure = '{{ metric.y.name }}'{% else %}(
         select
@@ -79,7 +79,7 @@ measure_events as (
 
 {#- Narrow the lake scan to the first and last days of the windows in this run. -#}
 {%- macro edge_days() -%}
-  {%- if not execute -%}{{- return('') -}}{%- endif -%}
+  {%- if not can_query() -%}{{- return('') -}}{%- endif -%}
   {%- set rows = run_query("
     select distinct unnest([
       cast(exposed_at + to_microseconds(window_start) as date), cast(exposed_at + to_microseconds(window_end) as date),
@@ -92,7 +92,7 @@ measure_events as (
 
 
 {%- macro open_edge_days() -%}
-  {%- if not execute -%}{{- return('') -}}{%- endif -%}
+  {%- if not can_query() -%}{{- return('') -}}{%- endif -%}
   {%- set rows = run_query("
     select distinct unnest([cast(exposed_at as date), cast(exposed_at - to_days(cuped_days) as date)]) as day
     from " ~ ref('int_open_scope') ~ " order by day") -%}
@@ -104,7 +104,7 @@ measure_events as (
 
 {#- The days strictly inside the windows of this run, where unit-day sums are wanted. -#}
 {%- macro inner_days() -%}
-  {%- if not execute or is_reset() -%}{{- return('') -}}{%- endif -%}
+  {%- if not can_query() or is_reset() -%}{{- return('') -}}{%- endif -%}
   {%- set rows = run_query("
     select distinct unnest(generate_series(from_day + 1, to_day - 1, interval 1 day))::date as day
     from (

@@ -1,6 +1,6 @@
 {#- The declared bot and internal-traffic filters as one CASE: the name of the first that matches, else null. -#}
 {%- macro matching_filter() -%}
-  {%- if not execute -%}{{- return("cast(null as varchar)") -}}{%- endif -%}
+  {%- if not can_query() -%}{{- return("cast(null as varchar)") -}}{%- endif -%}
   {%- set rows = run_query('select name, column_name, operator, unnest(operand_values) from catalog.filters order by 1, 4') -%}
   {%- if not rows.rows -%}{{- return("cast(null as varchar)") -}}{%- endif -%}
   case

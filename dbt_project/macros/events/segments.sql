@@ -4,7 +4,7 @@
 -#}
 {%- macro segment_levels() -%}
   {%- set none_declared = "cast([] as struct(segment varchar, level varchar)[])" -%}
-  {%- if not execute -%}{{- return(none_declared) -}}{%- endif -%}
+  {%- if not can_query() -%}{{- return(none_declared) -}}{%- endif -%}
   {%- set rows = run_query("
     select distinct string_agg(segment, ',' order by segment) as signature, list(segment order by segment) as segments
     from catalog.experiment_segments group by experiment_id order by 1") -%}

@@ -10,8 +10,14 @@
   All but state, definitions and rewrites are emptied by the last step, together with the outbox.
 -#}
 
+{%- macro can_query() -%}
+  {#- False while parsing, and under the target `lint`, which has no warehouse behind it. -#}
+  {{- return(execute and target.name != 'lint') -}}
+{%- endmacro -%}
+
+
 {%- macro work_state(key) -%}
-  {%- if not execute -%}{{- return(none) -}}{%- endif -%}
+  {%- if not can_query() -%}{{- return(none) -}}{%- endif -%}
   {%- set rows = run_query("select value from work.state where key = '" ~ key ~ "'") -%}
   {{- return(rows.columns[0].values()[0] if rows.rows | length else none) -}}
 {%- endmacro -%}
@@ -147,7 +153,7 @@
 
 {%- macro unit_types() -%}
   {#- Unit types that some experiment uses; only these are aggregated. -#}
-  {%- if not execute -%}{{- return(['user']) -}}{%- endif -%}
+  {%- if not can_query() -%}{{- return(['user']) -}}{%- endif -%}
   {%- set rows = run_query('select distinct unit_type from catalog.experiments order by unit_type') -%}
   {{- return((rows.columns[0].values() | list) or ['user']) -}}
 {%- endmacro -%}

@@ -12,7 +12,7 @@ metrics (metric, kind, window_start, window_end, cuped, winsorized, histogram, b
         cast({{ metric.d.scale if metric.d else (1 if metric.kind == 'time_to_conversion' else 'null') }} as bigint)
     {{ 'union all' if not loop.last }}
     {% else -%}
-    select '', '', 0::bigint, 0::bigint, false, false, false, false, 1::bigint, 1::bigint where false
+    select '', '', cast(0 as bigint), cast(0 as bigint), false, false, false, false, cast(1 as bigint), cast(1 as bigint) where false
     {% endfor -%}
 ),
 

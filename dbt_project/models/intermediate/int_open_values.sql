@@ -121,7 +121,7 @@ valued as (
                 {%- for metric in metrics %}
                 {{ unit_value_struct(metric) }}{{ ',' if not loop.last }}
                 {%- else %}
-                {metric: '', y: 0::hugeint, d: 0::hugeint, x: 0::hugeint, w: 0::hugeint, h: 0::hugeint}
+                {metric: '', y: cast(0 as hugeint), d: cast(0 as hugeint), x: cast(0 as hugeint), w: cast(0 as hugeint), h: cast(0 as hugeint)}
                 {%- endfor %}
             ]) as value
         from running
