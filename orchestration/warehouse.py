@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from analysis.errors import Problem
+from orchestration.errors import OrchestrationError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -30,6 +33,33 @@ def writer(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect(
         str(path), config={"memory_limit": f"{MEMORY_LIMIT_GIB}GiB", "threads": THREADS}
     )
+    try:
+        connection.execute("set timezone = 'UTC'")
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def reader(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection in UTC.
+
+    Args:
+        path: The DuckDB file.
+
+    Raises:
+        OrchestrationError: There is no warehouse yet, or a run holds it.
+    """
+    if not path.exists():
+        raise OrchestrationError(
+            Problem("nothing has been built yet", where=str(path), hint="run `fairsplit run` first")
+        )
+    try:
+        connection = duckdb.connect(str(path), read_only=True)
+    except duckdb.IOException as error:
+        raise OrchestrationError(
+            Problem("a run holds the warehouse", where=str(path), hint="ask again when the run has finished")
+        ) from error
     try:
         connection.execute("set timezone = 'UTC'")
         yield connection

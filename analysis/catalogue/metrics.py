@@ -119,7 +119,16 @@ class MetricDefinition:
 
 
 @dataclass(frozen=True, slots=True)
-class _Measure:
+class Measure:
+    """What one event is worth: an SQL expression over the columns of `stg_events`, null where it does not count.
+
+    Attributes:
+        name: The measure's name in the semantic layer.
+        agg: sum, count, min or count_distinct.
+        expr: SQL.
+        scale: What a value is multiplied with to become an integer.
+    """
+
     name: str
     agg: str
     expr: str
@@ -149,6 +158,11 @@ def load_metrics(dbt_project_dir: Path) -> dict[str, MetricDefinition]:
     return read_metrics(dbt_project_dir)[0]
 
 
+def load_measures(dbt_project_dir: Path) -> dict[str, Measure]:
+    """The sound measures of the semantic models, by name."""
+    return _read(dbt_project_dir)[0]
+
+
 def read_metrics(dbt_project_dir: Path) -> tuple[dict[str, MetricDefinition], list[Problem]]:
     """Read every metric that has `config.meta.fairsplit`.
 
@@ -159,17 +173,7 @@ def read_metrics(dbt_project_dir: Path) -> tuple[dict[str, MetricDefinition], li
         The sound metrics sorted by name, and what is wrong with the others. Metrics without the meta are
         parts of ratios or belong to other tools, and are left alone.
     """
-    problems: list[Problem] = []
-    measures: dict[str, _Measure] = {}
-    entries: dict[str, _Entry] = {}
-    folder = dbt_project_dir / SEMANTIC_FOLDER
-    for path in sorted((*folder.rglob("*.yml"), *folder.rglob("*.yaml"))):
-        try:
-            document = read_yaml(path, path.relative_to(dbt_project_dir).as_posix())
-        except YamlFaultError as error:
-            problems.append(error.problem)
-            continue
-        _collect(document, measures, entries, problems)
+    measures, entries, problems = _read(dbt_project_dir)
     metrics: dict[str, MetricDefinition] = {}
     for name, entry in sorted(entries.items()):
         if _meta(entry.data) is None:
@@ -182,8 +186,23 @@ def read_metrics(dbt_project_dir: Path) -> tuple[dict[str, MetricDefinition], li
     return metrics, problems
 
 
+def _read(dbt_project_dir: Path) -> tuple[dict[str, Measure], dict[str, _Entry], list[Problem]]:
+    problems: list[Problem] = []
+    measures: dict[str, Measure] = {}
+    entries: dict[str, _Entry] = {}
+    folder = dbt_project_dir / SEMANTIC_FOLDER
+    for path in sorted((*folder.rglob("*.yml"), *folder.rglob("*.yaml"))):
+        try:
+            document = read_yaml(path, path.relative_to(dbt_project_dir).as_posix())
+        except YamlFaultError as error:
+            problems.append(error.problem)
+            continue
+        _collect(document, measures, entries, problems)
+    return measures, entries, problems
+
+
 def _collect(
-    document: Document, measures: dict[str, _Measure], entries: dict[str, _Entry], problems: list[Problem]
+    document: Document, measures: dict[str, Measure], entries: dict[str, _Entry], problems: list[Problem]
 ) -> None:
     for path, model in _items(document, document.data, "semantic_models", (), problems):
         for inner, measure in _items(document, model, "measures", path, problems):
@@ -216,7 +235,7 @@ def _items(
             problems.append(Finding(where, "must be a mapping of keys to values").problem(document))
 
 
-def _measure(node: Mapping[str, Any], path: KeyPath, measures: Mapping[str, _Measure]) -> _Measure | Finding:
+def _measure(node: Mapping[str, Any], path: KeyPath, measures: Mapping[str, Measure]) -> Measure | Finding:
     name = str(node.get("name"))
     if name in measures:
         return Finding((*path, "name"), "a measure's name is used twice", name)
@@ -224,7 +243,7 @@ def _measure(node: Mapping[str, Any], path: KeyPath, measures: Mapping[str, _Mea
     if not isinstance(scale, int) or isinstance(scale, bool) or scale < 1:
         where = (*path, "config", "meta", "fairsplit", "scale")
         return Finding(where, "is not a scale", shown(scale), "a whole number ≥ 1")
-    return _Measure(name, str(node.get("agg")), str(node.get("expr", name)), scale)
+    return Measure(name, str(node.get("agg")), str(node.get("expr", name)), scale)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -236,7 +255,7 @@ def _meta(node: Mapping[str, Any]) -> Any:
 
 
 def _definition(
-    name: str, entry: _Entry, entries: Mapping[str, _Entry], measures: Mapping[str, _Measure]
+    name: str, entry: _Entry, entries: Mapping[str, _Entry], measures: Mapping[str, Measure]
 ) -> MetricDefinition | list[Problem]:
     base = (*entry.path, "config", "meta", "fairsplit")
     lines = {
@@ -296,7 +315,7 @@ def _definition(
     )
 
 
-def _meta_findings(meta: MetricMeta, base: KeyPath, measures: Mapping[str, _Measure]) -> list[Finding]:
+def _meta_findings(meta: MetricMeta, base: KeyPath, measures: Mapping[str, Measure]) -> list[Finding]:
     findings = []
     if meta.kind == "percentile" and meta.percentile is None:
         findings.append(Finding(base, "a percentile metric says no percentile", rule="percentile: 0.9"))
@@ -314,8 +333,8 @@ def _meta_findings(meta: MetricMeta, base: KeyPath, measures: Mapping[str, _Meas
 
 
 def _measures_of(
-    metric: Mapping[str, Any], entries: Mapping[str, _Entry], measures: Mapping[str, _Measure], depth: int
-) -> tuple[list[_Measure], list[str]]:
+    metric: Mapping[str, Any], entries: Mapping[str, _Entry], measures: Mapping[str, Measure], depth: int
+) -> tuple[list[Measure], list[str]]:
     """The measures behind a metric in order (numerator first), and the words that name nothing."""
     params = _mapping(metric.get("type_params"))
     conversion = _mapping(params.get("conversion_type_params"))
@@ -332,7 +351,7 @@ def _measures_of(
         )
         if part is not None
     ]
-    found: list[_Measure] = []
+    found: list[Measure] = []
     missing: list[str] = []
     for word in words:
         if word in measures:

@@ -1,5 +1,21 @@
 """Imports every command module, which registers its commands on the application."""
 
-from orchestration.cli import analyze, export, pipeline, serve, simulate, validate
+from orchestration.cli import (
+    analyze,
+    export,
+    pipeline,
+    results,
+    serve,
+    simulate,
+    validate,
+)
 
-__all__ = ["analyze", "export", "pipeline", "serve", "simulate", "validate"]
+__all__ = [
+    "analyze",
+    "export",
+    "pipeline",
+    "results",
+    "serve",
+    "simulate",
+    "validate",
+]

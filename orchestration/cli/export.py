@@ -10,7 +10,7 @@ import typer
 
 from analysis.errors import Problem
 from orchestration.cli import app
-from orchestration.cli.validate import ReportFormat
+from orchestration.cli.formats import ReportFormat
 from orchestration.errors import OrchestrationError
 from orchestration.paths import Home
 

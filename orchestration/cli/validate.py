@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from analysis.catalogue import validate_catalogue, write_schemas
 from orchestration.cli import app
+from orchestration.cli.formats import FormatOption, ReportFormat
 from orchestration.paths import DBT_PROJECT_DIR, catalog_dir
-
-
-class ReportFormat(StrEnum):
-    """How a command prints."""
-
-    text = "text"
-    json = "json"
 
 
 @app.command(epilog="Example: `fairsplit validate --format json`")
 def validate(
-    output: Annotated[
-        ReportFormat, typer.Option("--format", help="For people or for machines.")
-    ] = ReportFormat.text,
+    output: FormatOption = ReportFormat.text,
     write_schema: Annotated[
         bool, typer.Option("--write-schema", help="Also write the JSON Schemas that editors use.")
     ] = False,

@@ -1,0 +1,195 @@
+"""Walking a published number back: definitions, window, losses, exact sums, formula, and the query that agrees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from analysis.catalogue.hashing import result_hash
+from analysis.judgement.definitions import duration_text
+from orchestration.reading.formula import arm_steps, comparison_steps, method_in_words
+from orchestration.reading.results import judged_experiments, require_known, rows_of
+from orchestration.reading.unit_values import SUMS, Asked, sums_query, unit_values_query
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import duckdb
+
+    from analysis.catalogue import Experiment, MetricDefinition
+    from analysis.catalogue.metrics import Measure
+    from orchestration.loading import Definitions
+    from orchestration.reading.formula import Step
+
+Row = dict[str, Any]
+
+_NEWEST = """experiment_id = $e and metric = $m and segment = 'all' and analysis = $a
+    and cut_off = (select max(cut_off) from fct_sufficient_statistics where experiment_id = $e and metric = $m)"""
+
+
+def explain(
+    connection: duckdb.DuckDBPyConnection,
+    definitions: Definitions,
+    measures: Mapping[str, Measure],
+    experiment_id: str,
+    metric_name: str,
+) -> Row:
+    """Everything behind the newest total of one metric in one experiment.
+
+    Args:
+        connection: On the warehouse, read-only is enough.
+        definitions: The catalogue and its metrics.
+        measures: Measures by name.
+        experiment_id: The experiment.
+        metric_name: One of its metrics.
+
+    Returns:
+        ``definition``, ``window``, ``losses`` (rows of step, variant, units, events), ``arms`` (the exact sums and the
+        row that is published, by variant), ``steps`` (calculation by variant), ``query`` (unit values), ``sums_query``,
+        ``disagreements`` (variants and sums where the query differs from the pipeline; empty when they agree).
+
+    Raises:
+        OrchestrationError: The experiment or the metric names nothing that was judged.
+    """
+    catalogue = definitions.catalogue
+    judged = judged_experiments(connection)
+    require_known(
+        experiment_id, [name for name in judged if name in catalogue.experiments], "experiment", "EXPERIMENT"
+    )
+    experiment = catalogue.experiments[experiment_id]
+    uses = {use.metric: (role, use) for role, use in experiment.metric_uses}
+    require_known(metric_name, uses, "metric", "METRIC")
+    metric = definitions.metrics[metric_name]
+    analysis = "crossovers_excluded" if experiment.crossovers == "exclude" else "default"
+    key = {"e": experiment_id, "m": metric_name, "a": analysis}
+    statistics = {
+        row["variant_id"]: row
+        for row in rows_of(connection, f"from fct_sufficient_statistics where {_NEWEST}", key)
+    }
+    published = {
+        row["variant_id"]: row
+        for row in rows_of(connection, f"from results.comparisons where {_NEWEST}", key)
+    }
+    windows = rows_of(
+        connection,
+        "from int_metric_windows where experiment_id = $e and metric = $m",
+        {"e": experiment_id, "m": metric_name},
+    )[0]
+    first = next(iter(statistics.values()))
+    asked = Asked(
+        experiment_id,
+        experiment.unit,
+        first["cut_off"],
+        windows["cuped_days"],
+        analysis == "crossovers_excluded",
+        first["cap_low"],
+        first["cap_high"],
+    )
+    query = unit_values_query(asked, metric, measures)
+    return {
+        "experiment_id": experiment_id,
+        "metric": metric_name,
+        "cut_off": first["cut_off"],
+        "analysis": analysis,
+        "definition": _definition(experiment, metric, measures, uses[metric_name][0]),
+        "window": _window(metric, windows, first),
+        "losses": _losses(connection, experiment_id, statistics),
+        "arms": [
+            {"variant_id": variant.id, "sums": statistics[variant.id], "published": published[variant.id]}
+            for variant in experiment.variants
+        ],
+        "steps": _steps(experiment, statistics, published),
+        "query": query,
+        "sums_query": sums_query(query),
+        "disagreements": _disagreements(connection, sums_query(query), statistics),
+    }
+
+
+def _definition(
+    experiment: Experiment, metric: MetricDefinition, measures: Mapping[str, Measure], role: str
+) -> Row:
+    used = [metric.numerator, *([metric.denominator] if metric.denominator else []), *metric.funnel]
+    return {
+        "label": metric.label,
+        "description": metric.description,
+        "kind": metric.kind,
+        "unit": metric.unit,
+        "direction": metric.direction,
+        "role": role,
+        "measures": [
+            {"name": one.name, "agg": one.agg, "expr": one.expr, "scale": one.scale}
+            for one in (measures[name] for name in dict.fromkeys(used))
+        ],
+        "definition_hash": result_hash(experiment, metric),
+    }
+
+
+def _window(metric: MetricDefinition, windows: Row, statistics: Row) -> Row:
+    return {
+        "start": duration_text(metric.window_start),
+        "end": duration_text(metric.window_end) if metric.window_end else "open",
+        "covariate_days": windows["cuped_days"],
+        "covariate_status": windows["covariate_status"],
+        "cap_low": statistics["cap_low"],
+        "cap_high": statistics["cap_high"],
+    }
+
+
+def _losses(
+    connection: duckdb.DuckDBPyConnection, experiment: str, statistics: Mapping[str, Row]
+) -> list[Row]:
+    """Units by the step at which they were lost; the last step is the window that has not closed."""
+    cut_off = next(iter(statistics.values()))["cut_off"]
+    rows = rows_of(
+        connection,
+        """select step, variant_id, sum(units)::bigint as units, sum(events)::bigint as events
+           from fct_losses where experiment_id = $e and event_day <= $d group by all order by all""",
+        {"e": experiment, "d": cut_off},
+    )
+    return rows + [
+        {"step": "window still open", "variant_id": variant, "units": row["n_open"], "events": None}
+        for variant, row in sorted(statistics.items())
+    ]
+
+
+def _steps(
+    experiment: Experiment, statistics: Mapping[str, Row], published: Mapping[str, Row]
+) -> dict[str, list[Row]]:
+    control = experiment.control.id
+    result = {}
+    for variant in experiment.variants:
+        row = published[variant.id]
+        steps = arm_steps(statistics[variant.id], row)
+        if variant.id != control:
+            steps += comparison_steps(statistics[control], statistics[variant.id], row)
+        result[variant.id] = [_step_row(step) for step in steps]
+        words = method_in_words(row["method"])
+        if words:
+            result[variant.id].append(
+                {"name": "method", "formula": words, "value": None, "published": None, "agrees": True}
+            )
+    return result
+
+
+def _step_row(step: Step) -> Row:
+    return {
+        "name": step.name,
+        "formula": step.formula,
+        "value": step.value,
+        "published": step.published,
+        "agrees": step.agrees,
+    }
+
+
+def _disagreements(
+    connection: duckdb.DuckDBPyConnection, query: str, statistics: Mapping[str, Row]
+) -> list[Row]:
+    """Where the query's sums are not the pipeline's; sums that the metric does not have are left out."""
+    found = {row["variant_id"]: row for row in rows_of(connection, query)}
+    result = []
+    for variant, expected in sorted(statistics.items()):
+        got = found.get(variant, {"n": 0})
+        for name in ("n", *SUMS):
+            want = expected[name]
+            if want is not None and (got.get(name) or 0) != want:
+                result.append({"variant_id": variant, "sum": name, "pipeline": want, "query": got.get(name)})
+    return result

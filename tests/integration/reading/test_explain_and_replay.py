@@ -1,0 +1,138 @@
+"""A number walked back to its events, and a publication beside what is known now."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from analysis.catalogue.metrics import load_measures
+from orchestration.cli import app, commands  # noqa: F401
+from orchestration.ledger import record_publication
+from orchestration.paths import DBT_PROJECT_DIR
+from orchestration.reading.explain import explain
+from orchestration.reading.replay import replay
+from orchestration.warehouse import reader, writer
+from tests.oracle.homes import DrivenHome
+from tests.oracle.worlds import EXPERIMENTS, LAST_DAY, make_events, split
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.xdist_group("warehouse"),
+    # dbt leaves its log file to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> DrivenHome:
+    """Built from all files but the last, published, then built again with the late one."""
+    made = DrivenHome(tmp_path_factory.mktemp("reading"), EXPERIMENTS)
+    *early, late = split(3, make_events(3))
+    for file in early:
+        made.land(file)
+    made.ingest()
+    made.build(LAST_DAY)
+    made.judge()
+    with writer(made.home.warehouse) as connection:
+        record_publication(connection, made.catalog, datetime(2026, 1, 15, 6), "v1", "s1")  # noqa: DTZ001
+    made.land(late)
+    made.ingest()
+    made.build(LAST_DAY)
+    made.judge()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("experiment", "metric"), [(one.id, metric) for one in EXPERIMENTS for metric in one.metrics]
+)
+def test_every_metric_is_reproduced_from_the_events(home: DrivenHome, experiment: str, metric: str) -> None:
+    with reader(home.home.warehouse) as connection:
+        found = explain(connection, home.definitions(), load_measures(DBT_PROJECT_DIR), experiment, metric)
+    assert found["disagreements"] == []
+    assert [step for steps in found["steps"].values() for step in steps if not step["agrees"]] == []
+    if experiment == "plain":
+        assert min(arm["sums"]["n"] for arm in found["arms"]) > 0
+
+
+def test_a_wrong_sum_is_found(home: DrivenHome) -> None:
+    metric = "purchases_per_user"
+    with writer(home.home.warehouse) as connection:
+        where = f"experiment_id = 'plain' and metric = '{metric}' and variant_id = 'b'"
+        connection.execute(f"update fct_sufficient_statistics set sum_y = sum_y + 1 where {where}")
+        found = explain(connection, home.definitions(), load_measures(DBT_PROJECT_DIR), "plain", metric)
+        connection.execute(f"update fct_sufficient_statistics set sum_y = sum_y - 1 where {where}")
+    assert [(one["variant_id"], one["sum"]) for one in found["disagreements"]] == [("b", "sum_y")]
+
+
+def test_a_late_file_is_named_as_the_cause(home: DrivenHome) -> None:
+    with reader(home.home.warehouse) as connection:
+        found = replay(connection, "plain", LAST_DAY)
+    last = home.query("select max(position) from landing.manifest")[0][0]
+    assert found["differences"]
+    assert found["explained"]
+    assert [one["position"] for one in found["causes"]["late_events"]] == [last]
+    assert found["causes"]["definition_changed"] == []
+    assert found["causes"]["code_changed"] == []
+    published = home.query(
+        "select n from journal.published_comparisons where experiment_id = 'plain' and segment = 'all'"
+        " and analysis = 'default' and metric = 'purchases_per_user' and variant_id = 'a'"
+    )[0][0]
+    shown = [
+        row["n"]
+        for row in found["then"]["comparisons"]
+        if (row["metric"], row["segment"], row["analysis"], row["variant_id"])
+        == ("purchases_per_user", "all", "default", "a")
+    ]
+    assert shown == [published]
+
+
+def command(home: DrivenHome, monkeypatch: pytest.MonkeyPatch, *words: str):
+    monkeypatch.setenv("FAIRSPLIT_HOME", str(home.home.root))
+    monkeypatch.setenv("FAIRSPLIT_CATALOG", str(home.catalog))
+    return CliRunner().invoke(app, words)
+
+
+def test_commands_print_text_and_json(home: DrivenHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = command(home, monkeypatch, "explain", "plain", "revenue_per_user").output
+    assert "every sum agree with the pipeline exactly" in text
+    assert "select variant_id, unit_id" in text
+    assert (
+        "late events: file" in command(home, monkeypatch, "replay", "plain", "--as-of", "2026-01-14").output
+    )
+    rows = json.loads(command(home, monkeypatch, "results", "--format", "json").output)
+    assert [row["experiment_id"] for row in rows] == sorted(one.id for one in EXPERIMENTS)
+    assert rows[0]["cut_off"] == LAST_DAY.isoformat()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("results", "plian"),
+            "EXPERIMENT: unknown experiment (plian: one of: {all}). Hint: did you mean 'plain'?",
+        ),
+        (
+            ("replay", "plain", "--as-of", "2026-01-02"),
+            "--as-of: nothing was published up to that day (2026-01-02). Hint: the first publication is of 2026-01-14",
+        ),
+    ],
+)
+def test_bad_input_is_one_message(
+    home: DrivenHome, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], message: str
+) -> None:
+    done = command(home, monkeypatch, *words)
+    assert str(done.exception) == message.format(all=", ".join(sorted(one.id for one in EXPERIMENTS)))
+
+
+def test_nothing_built_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAIRSPLIT_HOME", os.fspath(tmp_path))
+    done = CliRunner().invoke(app, ["results"])
+    assert "nothing has been built yet" in str(done.exception)
