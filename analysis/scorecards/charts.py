@@ -1,0 +1,115 @@
+"""Charts over time, each with the table that says the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from analysis.scorecards import format as fmt
+from analysis.scorecards import headline, wording
+from analysis.scorecards.headline import SEQUENTIAL_METHODS
+from analysis.scorecards.selection import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from analysis.scorecards.inputs import ExperimentView, MetricView
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart for the bundled runtime: its kind, its rows, and the table that says the same."""
+
+    id: str
+    title: str
+    note: str
+    data: Mapping[str, Any]
+    columns: Sequence[str]
+    table: Sequence[Sequence[str]]
+
+
+def exposure_chart(experiment: ExperimentView, exposures: Sequence[Row]) -> Chart | None:
+    """Cumulative units per arm and day; None before anyone is exposed."""
+    if not exposures:
+        return None
+    daily: dict[tuple[Any, str], int] = {}
+    for row in exposures:
+        key = (row["exposure_day"], row["variant_id"])
+        daily[key] = daily.get(key, 0) + row["units"]
+    days = sorted({day for day, _ in daily})
+    names = {arm.id: arm.label for arm in experiment.arms}
+    arms = [arm.id for arm in experiment.arms]
+    running = dict.fromkeys(arms, 0)
+    points: list[list[Any]] = []
+    table: list[list[str]] = []
+    for day in days:
+        cellsof = [fmt.day(day)]
+        for place, arm in enumerate(arms):
+            new = daily.get((day, arm), 0)
+            running[arm] += new
+            points.append([day.isoformat(), place, running[arm], new])
+            cellsof.append(f"{fmt.count(running[arm])} (+{fmt.count(new)})")
+        table.append(cellsof)
+    return Chart(
+        id="exposures",
+        title="Units exposed",
+        note="Cumulative, per arm; a unit counts once, on the day of its first exposure.",
+        data={"kind": "exposures", "arms": [names[a] for a in arms], "points": points},
+        columns=["Day", *(names[a] for a in arms)],
+        table=table,
+    )
+
+
+def lift_chart(experiment: ExperimentView, metric: MetricView, history: Sequence[Row]) -> Chart | None:
+    """The lift of each arm at every cut-off; None with fewer than two cut-offs."""
+    sequential = experiment.plan.method in SEQUENTIAL_METHODS
+    rows = [
+        row
+        for row in whole(history, experiment.analysis)
+        if row["metric"] == metric.name
+        and row.get("comparison") is not None
+        and row["status"] == "ok"
+        and row.get("lift_rel") is not None
+    ]
+    if len({row["cut_off"] for row in rows}) < 2:
+        return None
+    names = [arm.label for arm in experiment.arms]
+    place = {arm.id: index for index, arm in enumerate(experiment.arms)}
+    rows.sort(key=lambda row: (row["cut_off"], place.get(row["variant_id"], 999)))
+    points, table = [], []
+    for row in rows:
+        outer = headline.interval_of(row, sequential=sequential)
+        inner = (row.get("lift_rel_low"), row.get("lift_rel_high"))
+        half = headline.half_width(*outer)
+        numbers = [row["lift_rel"], *inner, *outer]
+        points.append(
+            [row["cut_off"].isoformat(), place.get(row["variant_id"], 0), *(_six(v) for v in numbers)]
+        )
+        said = [fmt.percent(value, signed=True, half_width=half) for value in numbers]
+        arm = names[place[row["variant_id"]]] if row["variant_id"] in place else row["variant_id"]
+        table.append(
+            [fmt.day(row["cut_off"]), arm, said[0], f"{said[1]} to {said[2]}", f"{said[3]} to {said[4]}"]
+        )
+    level = wording.level(rows[0].get("ci_level"))
+    wide = "outer band: valid at every look" if sequential else "band: interval of that day alone"
+    return Chart(
+        id="lift",
+        title=f"{metric.label}: lift as data came in",
+        note=f"Relative to control, {level} intervals; {wide}.",
+        data={"kind": "lift", "arms": names, "points": points, "sequential": sequential},
+        columns=[
+            "Cut-off",
+            "Arm",
+            "Lift",
+            f"{level} interval",
+            "Sequential interval" if sequential else "Interval used",
+        ],
+        table=table,
+    )
+
+
+def _six(value: float | None) -> float | None:
+    """Six significant digits: enough for a picture, and it keeps the page small."""
+    return None if value is None else float(f"{value:.6g}")

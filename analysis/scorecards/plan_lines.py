@@ -1,0 +1,84 @@
+"""The plan, the state of its stopping rules, and the facts at a glance, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from analysis.scorecards import format as fmt
+from analysis.scorecards import headline, wording
+from analysis.scorecards.arms import as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from analysis.scorecards.comparisons import MetricTable
+    from analysis.scorecards.inputs import ExperimentView
+
+Row = dict[str, Any]
+
+
+def fact_lines(
+    experiment: ExperimentView, units: int, days: int, table: MetricTable
+) -> list[tuple[str, str]]:
+    """The facts at a glance: name and value."""
+    ending = fmt.day(experiment.end) if experiment.end else "open"
+    lines = [
+        ("Planned" if experiment.status == "draft" else "Ran", f"{fmt.day(experiment.start)} – {ending}"),
+        ("Days of data", fmt.count(days)),
+        ("Units exposed", fmt.count(units)),
+        ("Unit", experiment.unit),
+        ("Type", wording.words(experiment.type, wording.TYPES)),
+        ("Owner", experiment.owner),
+    ]
+    if experiment.read_on:
+        lines.insert(1, ("Read on", fmt.day(experiment.read_on)))
+    if table.any_open:
+        lines.append(("Windows still open", f"up to {fmt.count(table.any_open)} units an arm"))
+    return lines
+
+
+def plan_lines(experiment: ExperimentView, current: Sequence[Row]) -> list[tuple[str, str]]:
+    """The plan and its stopping rules with their state: name and value."""
+    plan = experiment.plan
+    lines = [
+        ("Method", wording.words(plan.method, wording.METHODS)),
+        ("Error rate", f"alpha {fmt.setting(plan.alpha)}, {plan.alternative}"),
+        ("Planned power", fmt.setting(plan.power)),
+        ("Correction", wording.words(plan.correction, {"bh": "Benjamini-Hochberg", "none": "None"})),
+    ]
+    primary = [row for row in current if row.get("role") == "primary"]
+    smallest = min((row.get("n") or 0 for row in primary), default=0)
+    if plan.min_sample is not None:
+        state = "reached" if smallest >= plan.min_sample else "not reached"
+        needed = fmt.count(plan.min_sample)
+        lines.append(("Minimum sample", f"{needed} per arm: {state}, smallest arm has {fmt.count(smallest)}"))
+    if plan.max_duration_days is not None:
+        ran = (current[0]["cut_off"] - experiment.start.date()).days + 1 if current else 0
+        lines.append(("Longest duration", f"{plan.max_duration_days:g} days: day {max(ran, 0)}"))
+    if plan.cuped_days:
+        lines.append(("CUPED history", f"{plan.cuped_days} days before exposure"))
+    information = [
+        row["information_fraction"] for row in primary if row.get("information_fraction") is not None
+    ]
+    if information:
+        lines.append(("Information so far", fmt.setting(max(information)) + " of the plan"))
+    for rule, setting in experiment.stopping.items():
+        shown = {True: "on", False: "off"}.get(setting) if isinstance(setting, bool) else as_text(setting)
+        state = _rule_state(rule, current) if setting is True else ""
+        lines.append((f"Rule: {rule.replace('_', ' ')}", f"{shown}: {state}" if state else str(shown)))
+    return lines
+
+
+def _rule_state(rule: str, current: Sequence[Row]) -> str:
+    """Whether the bound of a stopping rule that looks repeatedly has been crossed; empty where there is none."""
+    role = {"efficacy": "primary", "harm": "guardrail"}.get(rule)
+    looked = [row for row in current if row.get("role") == role and row.get("seq_crossed") is not None]
+    if not looked:
+        return ""
+    wanted = 1 if rule == "efficacy" else -1
+    met = any(
+        row["seq_crossed"]
+        and wanted * headline.direction_sign(row.get("direction")) * (row.get("lift_abs") or 0) > 0
+        for row in looked
+    )
+    return "bound crossed" if met else "bound not crossed"
