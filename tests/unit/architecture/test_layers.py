@@ -49,7 +49,11 @@ def test_analysis_is_pure() -> None:
 def test_both_dagster_entries_name_the_same_module() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["dg"]["project"]
     workspace = yaml.safe_load((ROOT / "workspace.yaml").read_text())
-    assert workspace["load_from"] == [{"python_module": project["code_location_target_module"]}]
+    expected = {
+        "module_name": project["code_location_target_module"],
+        "location_name": project["code_location_name"],
+    }
+    assert workspace["load_from"] == [{"python_module": expected}]
 
 
 def tracked_files() -> list[Path]:
