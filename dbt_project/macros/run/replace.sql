@@ -8,7 +8,6 @@
     with the change, or neither happens.
   - `days` (name of a macro that yields {day, whole}) runs the query once a day, with the_day() and whole_day()
     filled in; a whole day is replaced without comparing. One day at a time is faster and needs less memory.
-  - `chunks` (a number) runs the query once for each share of the units, see the_chunk().
   - `partition_by` (SQL expression): what work.rewrites counts rows by.
   A reset (work.state has no frontier) drops the table first. Temporary tables only; no second copy is kept.
 -#}
