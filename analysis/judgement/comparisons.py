@@ -11,7 +11,7 @@ from analysis.judgement.comparing import compare_pairs
 from analysis.judgement.distributions import own_values
 from analysis.judgement.looks import follow
 from analysis.judgement.pairing import paired
-from analysis.judgement.rows import COMPARISON_KEY, COMPARISONS, conform
+from analysis.judgement.rows import COMPARISON_KEY, COMPARISONS, FINITE, conform
 from analysis.statistics.bayes_normal import normal_effect
 from analysis.statistics.multiplicity import adjust_p_values
 from analysis.statistics.planning import mde_z, power_z
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from analysis.judgement.comparing import Tested
     from analysis.statistics.checks import FloatArray
 
-_FAMILIES = {
+#: Reason code of a row to its status.
+FAMILIES = {
     "ok": "ok",
     "no_exposure": "no_data",
     "no_control": "no_data",
     "no_closed_window": "waiting",
     "insufficient_sample": "not_enough_data",
     "histogram_missing": "not_computed",
+    "not_finite": "not_computed",
 }
 _EFFECT_STEPS = ((0.2, "negligible"), (0.5, "small"), (0.8, "medium"))
 
@@ -52,7 +54,28 @@ def comparison_rows(
         _pair_numbers(pairs, histograms), on=list(COMPARISON_KEY), how="left", maintain_order="left"
     )
     own = own.with_columns(code_hash=pl.lit(code_hash))
-    return conform(_with_status(own), COMPARISONS, COMPARISON_KEY)
+    return conform(contained(_with_status(own)), COMPARISONS, COMPARISON_KEY)
+
+
+def _finite(values: FloatArray) -> pl.Series:
+    """The values, null where there is no finite one: a ratio over nothing is not a number."""
+    return pl.Series(np.where(np.isfinite(values), values, np.nan)).fill_nan(None)
+
+
+def contained(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose numbers overflow keep their counts and say so, instead of blocking every other experiment."""
+    numbers = [name for name, dtype in COMPARISONS.items() if dtype in {pl.Float64, pl.Boolean}]
+    present = [name for name in numbers if name in rows.columns]
+    tested = [name for name in FINITE if name in rows.columns]
+    sound = pl.all_horizontal(pl.col(name).is_finite() | pl.col(name).is_nan() for name in tested)
+    broken = ~sound.fill_null(value=True)
+    if not rows.select(broken.any()).item():
+        return rows
+    return rows.with_columns(
+        *(pl.when(broken).then(None).otherwise(pl.col(name)).alias(name) for name in present),
+        status=pl.when(broken).then(pl.lit(FAMILIES["not_finite"])).otherwise("status"),
+        reason=pl.when(broken).then(pl.lit("not_finite")).otherwise("reason"),
+    )
 
 
 def _own_numbers(rows: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.DataFrame:
@@ -60,9 +83,9 @@ def _own_numbers(rows: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Data
     none = arm.n == 0
     return rows.with_columns(
         total=pl.col("sum_y").cast(pl.Float64) / pl.col("scale_y"),
-        mean=pl.Series(np.where(none, np.nan, arm.mean)).fill_nan(None),
-        variance=pl.Series(arm.variance).fill_nan(None),
-        std_error=pl.Series(std_error).fill_nan(None),
+        mean=_finite(np.where(none, np.nan, arm.mean)),
+        variance=_finite(arm.variance),
+        std_error=_finite(std_error),
         own_status=pl.Series(
             np.where(none, np.where(rows["n_open"].to_numpy() > 0, "no_closed_window", "no_exposure"), "ok")
         ),
@@ -221,6 +244,6 @@ def _with_status(rows: pl.DataFrame) -> pl.DataFrame:
         .otherwise("pair_status")
     )
     return rows.with_columns(reason=reason).with_columns(
-        status=pl.col("reason").replace_strict(_FAMILIES, default="undefined"),
+        status=pl.col("reason").replace_strict(FAMILIES, default="undefined"),
         reason=pl.when(pl.col("reason") == "ok").then(None).otherwise("reason"),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from analysis.judgement.rows import FINITE
+
 #: Rounding that separates an interval's end from its estimate at most.
 _SLACK = 1e-9
 
@@ -19,18 +21,6 @@ def _between(low: str, value: str, high: str) -> pl.Expr:
 def _share(name: str) -> pl.Expr:
     return pl.col(name).is_between(0, 1)
 
-
-_REALS = (
-    "total",
-    "mean",
-    "variance",
-    "std_error",
-    "lift_abs",
-    "lift_rel",
-    "statistic",
-    "p_value",
-    "p_adjusted",
-)
 
 #: Name of the rule, and what holds; a null satisfies (what cannot be computed has a reason instead).
 _ROW_RULES: dict[str, pl.Expr] = {
@@ -59,7 +49,7 @@ _ROW_RULES: dict[str, pl.Expr] = {
     "unit_named": pl.col("unit").is_not_null() & (pl.col("unit") != ""),
     "direction_known": pl.col("direction").is_in(["increase", "decrease"]),
     "definition_hash_given": pl.col("definition_hash").str.len_chars() > 0,
-    "numbers_finite": pl.all_horizontal(pl.col(name).is_null() | pl.col(name).is_finite() for name in _REALS),
+    "numbers_finite": pl.all_horizontal(pl.col(name).is_null() | pl.col(name).is_finite() for name in FINITE),
 }
 
 

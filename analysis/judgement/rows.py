@@ -99,6 +99,18 @@ DECISIONS: Mapping[str, pl.DataType] = {
     "sentence": _TEXT,
 }
 
+#: Numbers that are finite where they are given; the ends of relative intervals may be unbounded.
+FINITE = (
+    "total",
+    "mean",
+    "variance",
+    "std_error",
+    "lift_abs",
+    "lift_rel",
+    "statistic",
+    "p_value",
+    "p_adjusted",
+)
 COMPARISON_KEY = ("experiment_id", "cut_off", "metric", "segment", "segment_level", "analysis", "variant_id")
 VALIDITY_KEY = ("experiment_id", "cut_off", "check", "segment", "segment_level")
 

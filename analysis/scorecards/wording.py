@@ -18,7 +18,10 @@ REASONS = {
     "not_converged": "the computation did not converge",
     "too_large_for_exact": "too many units for the exact method",
     "no_closed_window": "no unit's window has closed yet",
-    "infeasible": "no design fulfils the plan",
+    "infeasible": "the method has no answer for these data",
+    "no_control": "the control has no figures to compare with",
+    "histogram_missing": "the distribution of values was not kept for this view",
+    "not_finite": "the numbers are beyond what can be computed",
 }
 
 CHECKS = {
@@ -28,6 +31,39 @@ CHECKS = {
     "loss": "Equal losses",
     "crossovers": "Units seen in two arms",
     "pre_period": "Balance before the experiment",
+    "srm_diagnosis": "Where the sample ratio is off",
+    "novelty": "Same effect for early and late units",
+    "completeness": "The newest day is complete",
+    "freshness": "Units still arrive",
+    "overlap": "Independent of other experiments",
+}
+
+#: Why a check warns or fails, as a clause.
+CHECK_REASONS = {
+    "sample_ratio_mismatch": "the arms have other shares than the plan gives them",
+    "unit_in_zero_weight_arm": "an arm that should have no units has some",
+    "imbalance_located": "one part of the traffic explains the imbalance",
+    "assignment_mismatch": "logged variants are not the assigned ones",
+    "differential_loss": "one arm loses more units than another",
+    "differential_crossovers": "one arm has more units that saw two arms",
+    "many_crossovers": "many units saw two arms",
+    "pre_period_imbalance": "the arms differed before they were treated",
+    "effect_changes": "the effect is not the same for early and late units",
+    "day_incomplete": "the newest day has far fewer events than the days before",
+    "no_new_units": "no unit has been exposed for days",
+    "not_independent": "the split depends on another experiment",
+}
+
+#: What a decision proposes to do.
+ACTIONS = {
+    "fix_data": "Fix the data",
+    "wait": "Wait",
+    "ship": "Ship",
+    "roll_back": "Roll back",
+    "disable_arm": "Disable the arm",
+    "extend": "Extend",
+    "keep_control": "Keep the control",
+    "investigate": "Investigate",
 }
 
 CHECK_ADVICE = {
@@ -36,6 +72,11 @@ CHECK_ADVICE = {
     "loss": "Compare the arms' losses step by step below; mend the step that loses more of one arm.",
     "crossovers": "See whether identity or caching lets one unit see two arms.",
     "pre_period": "The arms differed before they were treated: read CUPED figures, check the split.",
+    "srm_diagnosis": "Begin the search there.",
+    "novelty": "Wait for whole weeks: an effect of novelty fades, one of learning grows.",
+    "completeness": "Wait for the late files, or find out why events are missing.",
+    "freshness": "See whether the flag is still evaluated and its exposures are still sent.",
+    "overlap": "Put the experiments into one layer, or give them salts of their own.",
 }
 
 #: First reason of a decision to tone, code and headline.
@@ -48,6 +89,12 @@ VERDICTS = {
     "no_difference_found": ("unclear", "flat", "No clear difference."),
     "aa_clean": ("good", "clean", "No difference, as it should be."),
     "aa_difference": ("bad", "investigate", "The arms differ: investigate."),
+    "invalid": ("bad", "invalid", "Fix the data first."),
+    "not_started": ("waiting", "draft", "Not started."),
+    "no_exposure": ("waiting", "no_data", "No unit yet."),
+    "no_closed_window": ("waiting", "too_early", "Too early to tell."),
+    "poor_performer": ("bad", "loss", "{arm} stays below the floor."),
+    "futile": ("unclear", "flat", "Hardly any chance left."),
     "below_min_sample": ("waiting", "too_early", "Too early to tell."),
     "underpowered": ("unclear", "extend", "Extend: not yet clear."),
     "whole_weeks": ("unclear", "running", "Keep running."),
