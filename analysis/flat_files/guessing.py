@@ -220,7 +220,8 @@ def _named_apart(metrics: Sequence[MetricColumn]) -> tuple[MetricColumn, ...]:
     for metric in metrics:
         word = f"p{metric.percentile * 100:.0f}" if metric.percentile else metric.type
         name = metric.name if metric.name not in {other.name for other in result} else f"{metric.name}:{word}"
-        if name in {other.name for other in result}:
+        same = [other for other in result if (other.columns, other.type) == (metric.columns, metric.type)]
+        if name in {other.name for other in result} or any(o.percentile == metric.percentile for o in same):
             raise FlatFileError(Problem("a metric is named twice", "--metric", shown(name)))
         result.append(replace(metric, name=name))
     return tuple(result)

@@ -49,7 +49,7 @@ def statistics_frame(units: UnitTable, roles: Roles, arms: pl.DataFrame, cut_off
                     metric=pl.lit(metric.name),
                     segment=pl.lit(segment),
                     covariate_status=pl.lit("ok" if "x" in letters else None, pl.String),
-                    scale_y=pl.lit(units.scale_y[number]),
+                    scale_y=pl.lit(units.scale_y[number], pl.Int64),
                     scale_d=pl.lit(units.scale_d[number] if "sum_d" in sums else None, pl.Int64),
                 )
             )
