@@ -40,6 +40,7 @@ Test = Literal[
     "welch", "student", "z", "proportion", "ratio", "chi_square", "mann_whitney", "ks", "anova", "percentile"
 ]
 Direction = Literal["increase", "decrease"]
+_BY_EVENT = ("count_distinct", "funnel", "time_to_conversion")
 
 
 def _parse_window(value: Any) -> Any:
@@ -327,6 +328,9 @@ def _meta_findings(meta: MetricMeta, base: KeyPath, measures: Mapping[str, Measu
         if step not in measures:
             hint = did_you_mean(step, measures)
             findings.append(Finding((*base, "funnel", position), "unknown measure", step, hint=hint))
+    if meta.window == "open" and meta.kind in _BY_EVENT:
+        rule = "a fixed window such as 7d: an open one is summed day by day, and this kind is no sum"
+        findings.append(Finding((*base, "window"), f"a {meta.kind} metric has an open window", "open", rule))
     if meta.winsorize is not None and meta.winsorize.lower >= meta.winsorize.upper:
         findings.append(Finding((*base, "winsorize"), "the quantiles are reversed", rule="lower < upper"))
     return findings

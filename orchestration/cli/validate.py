@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from analysis.catalogue import validate_catalogue, write_schemas
+from analysis.catalogue.metrics import load_measures
 from orchestration.cli import app
 from orchestration.cli.formats import FormatOption, ReportFormat
+from orchestration.loading import measure_faults
 from orchestration.paths import DBT_PROJECT_DIR, catalog_dir
 
 
@@ -24,6 +26,8 @@ def validate(
         for path in write_schemas(catalog_dir()):
             print(path)
     report = validate_catalogue(catalog_dir(), DBT_PROJECT_DIR)
+    faults = measure_faults(load_measures(DBT_PROJECT_DIR))
+    report = replace(report, problems=(*report.problems, *faults.values()))
     print(report.json() if output is ReportFormat.json else report.text())
     if not report.ok:
         raise typer.Exit(1)

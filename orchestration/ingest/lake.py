@@ -7,7 +7,7 @@ import shutil
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from orchestration.ingest.sql import EVENT_COLUMNS, array, identifier
+from orchestration.ingest.sql import EVENT_COLUMNS, EVENT_TYPES, array, identifier
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import duckdb
 
 STAGING = ".staging"
-_TYPES = {"occurred_at": "timestamp", "event_day": "date", "value": "decimal(18,6)"}
 
 
 def open_landing(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
@@ -73,7 +72,7 @@ def replace_views(cursor: duckdb.DuckDBPyConnection) -> None:
         parts.append(f"select {columns} from {lake_scan(dirty)} e {losers}")
     if not parts:
         typed = ", ".join(
-            f"null::{_TYPES.get(name, 'varchar')} as {identifier(name)}" for name in EVENT_COLUMNS
+            f"null::{EVENT_TYPES.get(name, 'varchar')} as {identifier(name)}" for name in EVENT_COLUMNS
         )
         parts.append(f"select {typed} where false")
     cursor.execute(f"create or replace view landing.raw_events as {' union all '.join(parts)}")

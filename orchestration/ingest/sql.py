@@ -18,6 +18,9 @@ EVENT_COLUMNS = (
 )
 """The lake's columns, in order."""
 
+EVENT_TYPES = {"occurred_at": "timestamp", "event_day": "date", "value": "decimal(18,6)"}
+"""Types of the columns that are not text."""
+
 
 def literal(text: str) -> str:
     """A string literal, whatever the text holds."""

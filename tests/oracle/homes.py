@@ -12,11 +12,11 @@ import yaml
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
-from analysis.catalogue import compile_tables, load_catalogue, load_metrics
+from analysis.catalogue import compile_tables
 from orchestration.dbt import run_variables
 from orchestration.ingest import IngestSettings, ingest_landing
 from orchestration.judging import judge_outstanding
-from orchestration.loading import Definitions
+from orchestration.loading import Definitions, read_definitions
 from orchestration.paths import DBT_PROJECT_DIR, Home
 from orchestration.warehouse import replace_tables, writer
 from tests.oracle.worlds import FIRST_DAY, LandedFile
@@ -99,10 +99,9 @@ class DrivenHome:
         os.utime(path, (seconds, seconds))
 
     def definitions(self) -> Definitions:
-        metrics = load_metrics(DBT_PROJECT_DIR)
-        catalogue = load_catalogue(self.catalog, metrics)
-        assert not catalogue.problems, catalogue.problems
-        return Definitions(metrics, catalogue)
+        definitions = read_definitions(self.catalog)
+        assert not definitions.catalogue.problems, definitions.catalogue.problems
+        return definitions
 
     def ingest(self) -> None:
         with writer(self.home.warehouse) as connection:

@@ -26,7 +26,8 @@ def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
 @dg.asset_check(asset=catalogue, description="Every definition can be used; a broken one stops only itself.")
 def definitions_are_sound() -> dg.AssetCheckResult:
     """Warn with every problem of the catalogue."""
-    problems = read_definitions().catalogue.problems
+    definitions = read_definitions()
+    problems = (*definitions.metric_problems, *definitions.catalogue.problems)
     listed = "\n".join(f"- {problem}" for problem in problems)
     return dg.AssetCheckResult(
         passed=not problems,
