@@ -8,7 +8,7 @@ change about the numbers (end, pauses, phases) is in, and so is the hypothesis: 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analysis.catalogue.metrics import canonical_hash
 
@@ -30,8 +30,8 @@ _NO_EFFECT = {
 }
 
 
-def experiment_hash(experiment: Experiment) -> str:
-    """SHA-256 of the experiment's canonical JSON; the short form counts as the one phase it stands for."""
+def experiment_facts(experiment: Experiment) -> dict[str, Any]:
+    """What the hash is taken of: plain JSON values; the short form counts as the one phase it stands for."""
     facts = experiment.model_dump(mode="json", by_alias=True, exclude=_NO_EFFECT)
     facts["phases"] = [phase.model_dump(mode="json") for phase in experiment.history]
     facts["segments"] = sorted(facts["segments"])
@@ -40,7 +40,12 @@ def experiment_hash(experiment: Experiment) -> str:
             del variant[label]
     for role in facts["metrics"].values():
         role.sort(key=lambda use: str(use["metric"]))
-    return canonical_hash(facts)
+    return facts
+
+
+def experiment_hash(experiment: Experiment) -> str:
+    """SHA-256 of the experiment's canonical JSON."""
+    return canonical_hash(experiment_facts(experiment))
 
 
 def result_hash(experiment: Experiment, metric: MetricDefinition) -> str:

@@ -2,6 +2,7 @@
 
 from orchestration.cli import (
     analyze,
+    experiment,
     export,
     pipeline,
     results,
@@ -12,6 +13,7 @@ from orchestration.cli import (
 
 __all__ = [
     "analyze",
+    "experiment",
     "export",
     "pipeline",
     "results",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -9,8 +10,10 @@ import polars as pl
 from analysis.judgement.arms import SEQUENTIAL, timing
 from analysis.judgement.definitions import experiment_frame, use_frame
 from analysis.scorecards import FailedDefinition, Provenance, SiteInputs
+from analysis.scorecards.inputs import DefinitionChange
 from analysis.scorecards.views import experiment_view, metric_view
 from orchestration.code_hash import code_hash, commit
+from orchestration.lifecycle import histories
 from orchestration.outstanding import frontier
 
 if TYPE_CHECKING:
@@ -61,11 +64,18 @@ def site_inputs(
     position = connection.execute("select max(position) from landing.manifest").fetchall()[0][0]
     catalogue = definitions.catalogue
     read_days = _read_days(definitions, cut_off)
+    past = histories(catalog, connection)
     texts = {path.stem: path.read_text() for path in sorted((catalog / "experiments").rglob("*.yaml"))}
     return SiteInputs(
         cut_off=cut_off,
         experiments=[
-            experiment_view(item, texts.get(item.id, ""), read_days.get(item.id))
+            replace(
+                experiment_view(item, texts.get(item.id, ""), read_days.get(item.id)),
+                history=[
+                    DefinitionChange(line.at, line.what, line.definition_hash)
+                    for line in past.get(item.id, ())
+                ],
+            )
             for item in catalogue.experiments.values()
         ],
         metrics={name: metric_view(metric) for name, metric in definitions.metrics.items()},

@@ -1,8 +1,11 @@
 """The catalogue as an asset: the sound definitions, as the tables that SQL joins."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 
 from analysis.catalogue import compile_tables
+from orchestration.lifecycle import note_definitions
 from orchestration.loading import read_definitions
 from orchestration.resources.home import HomeResource
 from orchestration.warehouse import replace_tables, writer
@@ -14,9 +17,11 @@ def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
     definitions = read_definitions()
     with writer(home.open().warehouse) as connection:
         replace_tables(connection, "catalog", compile_tables(definitions.catalogue))
+        noted = note_definitions(connection, definitions.catalogue, datetime.now(UTC).replace(tzinfo=None))
     return dg.MaterializeResult(
         metadata={
             "experiments": len(definitions.catalogue.experiments),
+            "new or changed definitions": noted,
             "metrics": len(definitions.metrics),
             "broken definitions": len(definitions.catalogue.broken),
         }

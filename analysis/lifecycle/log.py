@@ -1,0 +1,203 @@
+"""The append-only log of transitions: one JSON object a line, beside the definitions it is about."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from analysis.errors import Problem
+from analysis.lifecycle.changes import changes
+from analysis.lifecycle.states import LifecycleError, is_legal_edge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+LOG_NAME = "transitions.ndjson"
+EDITED = "edited"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One transition, or one edit that no command made.
+
+    Attributes:
+        at: When it was logged, naive UTC.
+        experiment: Id.
+        action: An action of the state machine, or ``edited``.
+        before: Status before.
+        after: Status after.
+        effective: When it takes effect, naive UTC.
+        reason: The author's words.
+        definition_hash: `experiment_hash` of the file after it.
+        definition: `experiment_facts` after it, so that later changes can be listed.
+    """
+
+    at: datetime
+    experiment: str
+    action: str
+    before: str
+    after: str
+    effective: datetime
+    reason: str
+    definition_hash: str
+    definition: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A state of a definition that a run has seen.
+
+    Attributes:
+        at: When it was first seen, naive UTC.
+        experiment: Id.
+        status: Status.
+        definition_hash: Hash.
+        definition: Facts.
+    """
+
+    at: datetime
+    experiment: str
+    status: str
+    definition_hash: str
+    definition: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One line of an experiment's history.
+
+    Attributes:
+        at: When, naive UTC.
+        what: In words.
+        definition_hash: The definition after it.
+        marks_result: Whether the result must be read as changed after the start.
+    """
+
+    at: datetime
+    what: str
+    definition_hash: str
+    marks_result: bool
+
+
+def read_log(folder: Path) -> list[Entry]:
+    """All entries in the order in which they were appended; none where there is no log.
+
+    Args:
+        folder: The catalogue's folder.
+
+    Raises:
+        LifecycleError: A line is not an entry.
+    """
+    path = folder / LOG_NAME
+    if not path.exists():
+        return []
+    entries = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            times = {
+                name: datetime.fromisoformat(row[name].removesuffix("Z")) for name in ("at", "effective")
+            }
+            entries.append(Entry(**{**row, **times}))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise LifecycleError(
+                Problem(
+                    "not an entry of the transition log",
+                    f"{LOG_NAME}:{number}",
+                    hint="the log is append-only: restore the line from version control",
+                )
+            ) from error
+    return entries
+
+
+def append(folder: Path, entries: Sequence[Entry]) -> None:
+    """Append entries, durably and in one write."""
+    text = "".join(
+        json.dumps(asdict(entry), ensure_ascii=False, sort_keys=True, default=_iso) + "\n"
+        for entry in entries
+    )
+    with (folder / LOG_NAME).open("a", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _iso(value: datetime) -> str:
+    return value.isoformat() + "Z"
+
+
+def edit_entry(last: Entry | None, now: Observed) -> Entry | None:
+    """The entry for an edit that no command logged; none where the file is as the log left it, or has no log yet."""
+    if last is None or (last.after, last.definition_hash) == (now.status, now.definition_hash):
+        return None
+    return Entry(
+        now.at,
+        now.experiment,
+        EDITED,
+        last.after,
+        now.status,
+        now.at,
+        "the file was edited without a command",
+        now.definition_hash,
+        now.definition,
+    )
+
+
+def history(entries: Sequence[Entry], observed: Sequence[Observed] = ()) -> list[HistoryLine]:
+    """The history of one experiment: its logged transitions, and the edits that runs saw without a log entry.
+
+    Args:
+        entries: Its entries, oldest first.
+        observed: States that runs saw, oldest first; the first is what was registered and makes no line.
+    """
+    edits = []
+    for before, now in pairwise(observed):
+        logged = any(
+            entry.at >= before.at
+            and (entry.after, entry.definition_hash) == (now.status, now.definition_hash)
+            for entry in entries
+        )
+        if not logged:
+            edits.append((before, now))
+    lines = [
+        _line(entry.at, entry, earlier) for earlier, entry in zip((None, *entries), entries, strict=False)
+    ]
+    for before, now in edits:
+        entry = Entry(
+            now.at,
+            now.experiment,
+            EDITED,
+            before.status,
+            now.status,
+            now.at,
+            "",
+            now.definition_hash,
+            now.definition,
+        )
+        earlier = Entry(
+            before.at, now.experiment, EDITED, "", before.status, before.at, "", "", before.definition
+        )
+        lines.append(_line(now.at, entry, earlier))
+    return sorted(lines, key=lambda line: line.at)
+
+
+def _line(at: datetime, entry: Entry, earlier: Entry | None) -> HistoryLine:
+    """A command's own effects are its sentence; of an edit every change is listed with what it affects."""
+    moved = f"{entry.before} → {entry.after}" if entry.before != entry.after else entry.after
+    reason = f": {entry.reason}" if entry.reason else ""
+    if entry.action != EDITED:
+        return HistoryLine(at, f"{entry.action} ({moved}){reason}", entry.definition_hash, marks_result=False)
+    found = changes(earlier.definition, entry.definition) if earlier and earlier.definition else ()
+    words = [str(change) for change in found]
+    if entry.before != entry.after:
+        legal = "" if is_legal_edge(entry.before, entry.after) else ", which no command allows"
+        words.insert(0, f"status: {moved}{legal}")
+    # Before the start nothing is frozen: a draft may change.
+    marks = entry.before != "draft" and any(change.marks_result for change in found)
+    text = "; ".join(words) or "nothing that affects a number"
+    return HistoryLine(at, f"{EDITED}{reason}: {text}", entry.definition_hash, marks)

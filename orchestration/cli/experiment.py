@@ -1,0 +1,152 @@
+"""`fairsplit experiment …`: the transitions of an experiment's life, and its history."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from orchestration.cli import app
+from orchestration.cli.formats import FormatOption, ReportFormat, print_json
+from orchestration.paths import Home, catalog_dir
+
+commands = typer.Typer(help="Move an experiment through its life.", no_args_is_help=True)
+app.add_typer(commands, name="experiment")
+
+_Id = Annotated[str, typer.Argument(metavar="ID", help="The experiment.")]
+# Not required by the parser, so that a missing reason is told like every other fault.
+_Reason = Annotated[str, typer.Option(help="Why; kept in the log and shown on the scorecard. Required.")]
+_At = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"], help="When it takes effect, UTC; now if left out."
+    ),
+]
+
+
+@commands.command(epilog="Example: `fairsplit experiment start checkout_cta --reason 'QA passed'`")
+def start(
+    experiment: _Id, reason: _Reason = "", at: _At = None, output: FormatOption = ReportFormat.text
+) -> None:
+    """Draft to running: freezes the definition by its hash; a start that has passed moves to now."""
+    _move(experiment, "start", reason, at, output)
+
+
+@commands.command(epilog="Example: `fairsplit experiment pause checkout_cta --reason 'payment outage'`")
+def pause(
+    experiment: _Id, reason: _Reason = "", at: _At = None, output: FormatOption = ReportFormat.text
+) -> None:
+    """Running to paused: the flag is off, exposures meanwhile do not qualify, open windows run on."""
+    _move(experiment, "pause", reason, at, output)
+
+
+@commands.command(epilog="Example: `fairsplit experiment resume checkout_cta --reason 'outage is over'`")
+def resume(
+    experiment: _Id, reason: _Reason = "", at: _At = None, output: FormatOption = ReportFormat.text
+) -> None:
+    """Paused to running: ends the pause."""
+    _move(experiment, "resume", reason, at, output)
+
+
+@commands.command(epilog="Example: `fairsplit experiment complete checkout_cta --ship red --reason 'it won'`")
+def complete(
+    experiment: _Id,
+    reason: _Reason = "",
+    ship: Annotated[
+        str | None, typer.Option(help="The variant that everybody gets; control if left out.")
+    ] = None,
+    at: _At = None,
+    output: FormatOption = ReportFormat.text,
+) -> None:
+    """Running or paused to completed: ends it, and serves the shipped variant."""
+    _move(experiment, "complete", reason, at, output, ship)
+
+
+@commands.command(epilog="Example: `fairsplit experiment cancel checkout_cta --reason 'broken tracking'`")
+def cancel(
+    experiment: _Id, reason: _Reason = "", at: _At = None, output: FormatOption = ReportFormat.text
+) -> None:
+    """Draft, running or paused to cancelled: ends it without a verdict."""
+    _move(experiment, "cancel", reason, at, output)
+
+
+@commands.command(
+    epilog="Example: `fairsplit experiment archive checkout_cta --reason 'shipped a month ago'`"
+)
+def archive(experiment: _Id, reason: _Reason = "", output: FormatOption = ReportFormat.text) -> None:
+    """Completed, cancelled or failed to archived: nothing is served any more."""
+    _move(experiment, "archive", reason, None, output)
+
+
+@commands.command(epilog="Example: `fairsplit experiment history checkout_cta --format json`")
+def history(experiment: _Id, output: FormatOption = ReportFormat.text) -> None:
+    """Show the transitions, and every edit since the start with what it affects."""
+    from orchestration.lifecycle import histories
+    from orchestration.loading import read_definitions
+    from orchestration.reading.results import require_known
+    from orchestration.warehouse import reader
+
+    known = read_definitions().catalogue
+    warehouse = Home.from_environment().warehouse
+    if warehouse.exists():
+        with reader(warehouse) as connection:
+            found = histories(catalog_dir(), connection)
+    else:
+        found = histories(catalog_dir(), None)
+    require_known(experiment, {*known.experiments, *found}, "experiment", "ID")
+    lines = found.get(experiment, [])
+    if output is ReportFormat.json:
+        print_json(
+            [
+                {
+                    "at": line.at,
+                    "what": line.what,
+                    "definition_hash": line.definition_hash,
+                    "changed_after_start": line.marks_result,
+                }
+                for line in lines
+            ]
+        )
+        return
+    for line in lines:
+        print(f"{line.at:%Y-%m-%d %H:%M:%S} UTC  {line.what}")
+    if not lines:
+        print("no transition was logged, and no edit was seen")
+
+
+def _move(
+    experiment: str,
+    action: str,
+    reason: str,
+    at: datetime | None,
+    output: ReportFormat,
+    ship: str | None = None,
+) -> None:
+    from orchestration.lifecycle import transition
+    from orchestration.loading import read_definitions
+
+    now = datetime.now(UTC).replace(tzinfo=None)
+    entry = transition(
+        catalog_dir(),
+        read_definitions(),
+        experiment,
+        action,
+        reason=reason,
+        at=at or now.replace(microsecond=0),
+        now=now,
+        ship=ship,
+    )
+    if output is ReportFormat.json:
+        print_json(
+            {
+                "experiment": entry.experiment,
+                "action": entry.action,
+                "before": entry.before,
+                "after": entry.after,
+                "effective": entry.effective,
+                "definition_hash": entry.definition_hash,
+            }
+        )
+    else:
+        print(f"{entry.experiment}: {entry.before} → {entry.after} from {entry.effective.isoformat()}Z on")
