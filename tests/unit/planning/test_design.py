@@ -1,0 +1,105 @@
+"""Plans from given numbers against figures of the literature and of statsmodels."""
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+import pytest
+from statsmodels.stats.power import normal_power, normal_sample_size_one_tail
+from statsmodels.stats.proportion import power_proportions_2indep
+
+from analysis.planning.baseline import Baseline, measured
+from analysis.planning.design import analysed_by, design, detectable, power
+from analysis.statistics.checks import InputError
+from analysis.statistics.experiment_plan import Setup
+
+RATE = Baseline("", binary=True, mean=0.10, variance=0.09)
+MEAN = Baseline("", binary=False, mean=5.0, variance=400.0, forecast=(1000.0,) * 60, window_days=7.0)
+
+
+def test_the_issues_figure() -> None:
+    assert design(RATE, 0.20, Setup(power=0.8)).control == 3_841
+
+
+@pytest.mark.parametrize("method", ["fixed", "group_sequential", "always_valid"])
+@pytest.mark.parametrize("baseline", [RATE, MEAN])
+def test_the_planned_total_detects_the_planned_effect(baseline: Baseline, method: str) -> None:
+    setup = Setup(method=method)
+    planned = design(baseline, 0.1, setup)
+    assert detectable(baseline, np.array([float(planned.total)]), setup) == pytest.approx([0.1], rel=1e-3)
+
+
+def test_means_by_the_normal_formula() -> None:
+    wanted = normal_sample_size_one_tail(0.5, 0.8, 0.025, std_null=20.0 * np.sqrt(2))
+    assert design(MEAN, 0.1, Setup()).arm == np.ceil(wanted)
+
+
+def test_a_covariate_saves_its_share_of_the_units() -> None:
+    adjusted = Baseline("", binary=False, mean=5.0, variance=400.0, correlation=np.sqrt(0.5))
+    assert design(adjusted, 0.1, Setup()).arm == pytest.approx(design(MEAN, 0.1, Setup()).arm / 2, abs=1)
+
+
+def test_a_falling_rate_needs_as_many_units_as_its_complement_rising() -> None:
+    falling = Baseline("", binary=True, mean=0.3, variance=0.21, direction="decrease")
+    rising = Baseline("", binary=True, mean=0.7, variance=0.21)
+    assert design(falling, 0.1, Setup()).control == design(rising, 0.03 / 0.7, Setup()).control
+    total = np.array([8_000.0])
+    assert detectable(falling, total, Setup()) * 0.3 == pytest.approx(
+        detectable(rising, total, Setup()) * 0.7
+    )
+
+
+def test_days_wait_for_the_last_window() -> None:
+    planned = design(MEAN, 0.1, Setup())
+    assert planned.days == np.ceil(planned.total / 1000) + 7
+    assert analysed_by(MEAN, [7, 8, 14]).tolist() == [0.0, 1000.0, 7000.0]
+
+
+def test_power_of_means_and_of_rates() -> None:
+    effects = np.array([0.02, 0.1])
+    expected = [normal_power(5 * e / 20.0, 5_000 / 2, 0.05) for e in effects]
+    assert power(MEAN, effects, 10_000.0, Setup()) == pytest.approx(expected, abs=1e-4)
+    close = power_proportions_2indep(0.02, 0.10, 3_841, alternative="larger", alpha=0.025).power
+    assert power(RATE, np.array([0.2]), 7_682.0, Setup())[0] == pytest.approx(close, abs=0.002)
+
+
+@pytest.mark.parametrize("effect", [0.0, -0.1, float("nan"), 12.0])
+def test_effects_that_cannot_be(effect: float) -> None:
+    with pytest.raises(InputError):
+        design(RATE, effect, Setup())
+
+
+def test_a_baseline_comes_from_the_most_units_that_can_be_believed() -> None:
+    def row(experiment: str, n: int, arm: str, **more: object) -> dict[str, object]:
+        return {
+            "experiment_id": experiment, "cut_off": dt.date(2026, 1, 9), "metric": "m", "segment": "all",
+            "segment_level": "all", "analysis": "default", "status": "ok", "variant_id": arm, "comparison": None,
+            "n": n, "mean": 2.0, "std_error": 0.1, "cuped": None, "variance_reduction": None,
+        } | more  # fmt: skip
+
+    comparisons = pl.DataFrame(
+        [
+            row("small", 50, "a"),
+            row("large", 400, "a"),
+            row("large", 400, "b", comparison="a", cuped=True, variance_reduction=0.36),
+            row("false", 9_000, "a"),
+        ],
+        infer_schema_length=None,
+    )
+    exposures = pl.DataFrame(
+        {
+            "experiment_id": ["large"] * 3,
+            "segment": ["all"] * 3,
+            "segment_level": ["all"] * 3,
+            "exposure_day": [dt.date(2026, 1, 5), dt.date(2026, 1, 5), dt.date(2026, 1, 7)],
+            "units": [10, 20, 30],
+        }
+    )
+    found = measured(
+        comparisons, exposures, "m", kind="mean", direction="increase", window_days=1.0, leave_out={"false"}
+    )
+    assert found is not None
+    assert (found.source, found.mean, found.units) == ("large", 2.0, 400)
+    assert found.variance == pytest.approx(4.0)
+    assert found.correlation == pytest.approx(0.6)
+    assert found.forecast[:5] == (30.0, 0.0, 30.0, 20.0, 20.0)
