@@ -6,14 +6,21 @@ import hashlib
 import subprocess
 from functools import cache
 
-from orchestration.dbt import source_hash
 from orchestration.paths import PROJECT_ROOT
 
 
 @cache
 def code_hash() -> str:
     """One md5 over the SQL, the judging Python and the pages' templates: equal hashes publish equal results."""
-    digest = hashlib.md5(source_hash().encode(), usedforsecurity=False)
+    from orchestration.dbt import source_hash  # noqa: PLC0415 - loads Dagster, which one flat file does not need
+
+    return hashlib.md5((source_hash() + analysis_hash()).encode(), usedforsecurity=False).hexdigest()
+
+
+@cache
+def analysis_hash() -> str:
+    """One md5 over the judging Python and the pages' templates alone."""
+    digest = hashlib.md5(usedforsecurity=False)
     for path in sorted((PROJECT_ROOT / "analysis").rglob("*")):
         if not path.is_file() or path.suffix == ".pyc":
             continue

@@ -14,7 +14,6 @@ from orchestration.errors import OrchestrationError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PACKED = (".gz", ".zst")
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 _DATABASES = {".duckdb", ".db", ".ddb"}
 FORMATS = "CSV or TSV (also .gz), Parquet, JSON, NDJSON or a DuckDB file with --table"
@@ -36,7 +35,9 @@ def read_flat_file(path: Path, table: str | None = None) -> pl.DataFrame:
         )
         raise OrchestrationError(Problem("no such file", "FILE", shown(str(path)), hint=near))
     endings = [ending.lower() for ending in path.suffixes]
-    kind = endings[-2] if len(endings) > 1 and endings[-1] in _PACKED else (endings[-1:] or [""])[0]
+    kind = endings[-1] if endings else ""
+    if kind == ".gz" and len(endings) > 1 and endings[-2] in _DELIMITERS:
+        kind = endings[-2]
     if table is not None and kind not in _DATABASES:
         raise OrchestrationError(Problem("only a DuckDB file has tables", "--table", shown(table)))
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -42,8 +41,6 @@ def execute(home: Home, job_name: str, days: tuple[date, date] | None = None) ->
     from orchestration.definitions import defs  # noqa: PLC0415  (needs dbt's manifest, made by the caller)
 
     job = defs().resolve_job_def(job_name)
-    # dbt works in its own folder, where a home that is relative, or not set at all, would be another one.
-    os.environ["FAIRSPLIT_HOME"] = str(home.root)
     # dbt speaks on standard output, a line a model; here it goes to a file and the steps are the progress.
     with (
         (home.root / "dbt.log").open("a") as log,

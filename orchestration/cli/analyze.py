@@ -74,6 +74,7 @@ def analyze(
 ) -> None:
     """Judge one flat file: is the split sound, which arm is better, by how much."""
     from analysis.flat_files import Request, analyse
+    from orchestration.code_hash import analysis_hash
     from orchestration.flat_file import read_flat_file
 
     frame = read_flat_file(file, table)
@@ -91,7 +92,7 @@ def analyze(
         ratio=_parse_ratio(ratio),
         alpha=alpha,
     )
-    found = analyse(frame, request)
+    found = analyse(frame, request, analysis_hash())
     for guess in found.guesses:
         print(f"assumed: {guess}", file=sys.stderr)
     _give_back(found, output_format, output, file)
@@ -114,6 +115,7 @@ def _give_back(found: FlatAnalysis, kind: AnalysisFormat, output: Path | None, f
     from orchestration.cli.analysis_report import json_text, print_summary, write_pages
 
     if kind is AnalysisFormat.html:
+        print(f"writing {len(found.catalogue.experiments):,} scorecards …", file=sys.stderr)
         print(write_pages(found, output or Path(f"{file.name.split('.')[0]}-scorecard")))
     elif output is None:
         if kind is AnalysisFormat.json:

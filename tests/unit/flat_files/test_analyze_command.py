@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.cli import main
+from orchestration.cli import app, main
 
 GOOD = "id,arm,y,done,country\n" + "".join(f"{i},{'ab'[i % 2]},{i % 7},{i % 3 == 0},DE\n" for i in range(400))
 
@@ -166,3 +167,13 @@ def test_hostile_names_are_only_text(tmp_path: Path, capsys, monkeypatch) -> Non
     assert code == 0
     assert "<script>alert(1)" not in Path(text.strip()).read_text()
     assert {p.name for p in tmp_path.iterdir()} == {"hostile.csv", "o"}
+
+
+def test_every_option_is_documented() -> None:
+    command = next(
+        c for c in app.registered_commands if c.callback is not None and c.callback.__name__ == "analyze"
+    )
+    text = (Path(__file__).resolve().parents[3] / "docs" / "analyze.md").read_text()
+    names = [name for name in inspect.signature(command.callback).parameters if name != "file"]
+    options = ["format" if name == "output_format" else name.replace("_", "-") for name in names]
+    assert [option for option in options if f"`--{option}" not in text] == []

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import statsmodels.api as sm
 from scipy import stats
+from statsmodels.stats.proportion import proportions_ztest
 
 from analysis.flat_files import Request, analyse
 from analysis.flat_files.request import parse_metric
@@ -61,6 +62,13 @@ class TestOneRowAUnit:
             assert row["df"] == pytest.approx(expected.df, rel=1e-9)
             assert row["p_value"] == pytest.approx(expected.pvalue, rel=1e-7)
         assert one(found, variant_id="off")["variance"] == pytest.approx(by_arm["off"].var(ddof=1), rel=1e-9)
+
+    def test_the_pooled_z_test_is_the_textbook_one(self, shop: pl.DataFrame) -> None:
+        row = one(ask(shop, "bought:z"), variant_id="blue")
+        parts = [shop.filter(pl.col("arm") == arm)["bought"] for arm in ("blue", "off")]
+        expected = proportions_ztest([part.sum() for part in parts], [part.len() for part in parts])
+        assert row["method"] == "two_proportion_z"
+        assert (row["statistic"], row["p_value"]) == pytest.approx(expected, rel=1e-9)
 
     def test_any_difference_is_one_test_over_all_arms(self, shop: pl.DataFrame) -> None:
         differences = ask(shop, "bought", "spend").differences
