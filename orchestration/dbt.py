@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -18,6 +17,8 @@ from orchestration.paths import DBT_PROJECT_DIR, Home
 if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
+
+    import duckdb
 
 PROJECT = DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR)
 MANIFEST = DBT_PROJECT_DIR / "target" / "manifest.json"
@@ -40,9 +41,18 @@ def environment(home: Home) -> dict[str, str]:
     return {**os.environ, "FAIRSPLIT_HOME": str(home.root), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
 
 
-def run_variables(first: date, last: date) -> str:
-    """`--vars` of a run whose cut-offs are the calendar days first..last, both included."""
-    return json.dumps({"cut_off_from": first.isoformat(), "cut_off_to": last.isoformat()})
+def ask_for(connection: duckdb.DuckDBPyConnection, last: date) -> None:
+    """Write down that the next dbt run shall build every cut-off up to a day, included.
+
+    In the warehouse and not in `--vars`: other variables make dbt parse the whole project again, for seconds.
+
+    Args:
+        connection: A writer on the warehouse.
+        last: The calendar day.
+    """
+    connection.execute("create schema if not exists work")
+    connection.execute("create table if not exists work.state (key varchar primary key, value varchar)")
+    connection.execute("insert or replace into work.state values ('asked_to', ?)", [last.isoformat()])
 
 
 def ensure_manifest(home: Home) -> Path:

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 
 from orchestration.dbt import PROJECT
 from orchestration.paths import PROJECT_ROOT
 from orchestration.progress import progress_logger
+from orchestration.resources.dbt import LeanDbt
 from orchestration.resources.home import HomeResource
 
 
@@ -23,8 +23,8 @@ def defs() -> dg.Definitions:
             resources={
                 "home": HomeResource(),
                 # The one beside this interpreter, whatever the PATH of the process says.
-                "dbt": DbtCliResource(
-                    project_dir=PROJECT,
+                "dbt": LeanDbt(
+                    project_dir=str(PROJECT.project_dir),
                     profiles_dir=str(PROJECT.project_dir),
                     dbt_executable=str(Path(sys.executable).with_name("dbt")),
                 ),

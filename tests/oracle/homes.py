@@ -13,7 +13,7 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
 from analysis.catalogue import compile_tables
-from orchestration.dbt import run_variables
+from orchestration.dbt import ask_for
 from orchestration.ingest import IngestSettings, ingest_landing
 from orchestration.judging import judge_outstanding
 from orchestration.loading import Definitions, read_definitions
@@ -115,7 +115,9 @@ class DrivenHome:
         folder = str(DBT_PROJECT_DIR)
         arguments = ["run", "--quiet", "--project-dir", folder, "--profiles-dir", folder]
         arguments += ["--target-path", str(self.home.dbt_target), "--log-level-file", "none"]
-        done = runner.invoke([*arguments, "--vars", run_variables(to, to)])
+        with writer(self.home.warehouse) as connection:
+            ask_for(connection, to)
+        done = runner.invoke(arguments)
         # In this process dbt would keep the file open with settings of its own.
         DuckDBConnectionManager.close_all_connections()
         assert done.success, done.exception or done.result

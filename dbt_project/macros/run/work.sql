@@ -1,6 +1,7 @@
 {#-
   What one invocation has to do, kept durably in schema `work` so that a killed run can be run again:
-  - work.state: key → value. `frontier` = last finished day, `target` = the day a run has set out for.
+  - work.state: key → value. `frontier` = last finished day, `asked_to` = the day a caller
+    wants, `target` = the day a run has set out for.
   - work.definitions: hash of each experiment and metric as last applied.
   - work.changed_experiments, work.changed_metrics: definitions whose keys are to be computed anew.
   - work.changed_exposures: keys and old or new exposure of every exposure row that was rewritten.
@@ -60,7 +61,7 @@
         " ~ ("union all select 'now:' || kind, name, hash from (values " ~ definitions | join(', ') ~ ") as d(kind, name, hash)" if definitions else "") ~ ";
       insert or replace into work.state
         select 'target', max(day) from (
-          select value as day from work.state where key in ('frontier', 'target')
+          select value as day from work.state where key in ('frontier', 'target', 'asked_to')
           union all select " ~ ("'" ~ asked ~ "'" if asked else "null") ~ "
         ) having max(day) is not null;
       insert or replace into work.state

@@ -1,6 +1,9 @@
 """System checks on what landed: each one that fails blocks everything downstream, and so the publication."""
 
+import hashlib
+import json
 from datetime import datetime, time, timedelta
+from pathlib import Path
 
 import dagster as dg
 
@@ -56,16 +59,31 @@ def days_meet_expectations(context: dg.AssetCheckExecutionContext, home: HomeRes
     with writer(place.warehouse) as connection:
         profile = profile_days(connection, days_of(context)[1])
         samples = quarantine_samples(connection)
+    # Great Expectations takes seconds to load: what passed once and has not changed since passes again.
+    content = repr((profile.drop("changed").rows(), samples.rows())).encode()
+    state = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    passed = place.root / "data-docs.json"
+    before = json.loads(passed.read_text()) if passed.exists() else {}
+    docs = place.data_docs / "index.html"
+    if before.get("state") == state and docs.exists():
+        return _met(before["findings"], docs)
+    passed.unlink(missing_ok=True)
     report = validate_days(profile, samples, place.data_docs)
     listed = "\n".join(
         f"- {finding.severity}: {finding.sentence} Not so: {', '.join(finding.failed)}"
         for finding in (*report.blocking, *report.warnings)
     )
+    if not report.blocking:
+        passed.write_text(json.dumps({"state": state, "findings": listed}))
+    return _met(listed, report.docs, passed=not report.blocking)
+
+
+def _met(findings: str, docs: Path, *, passed: bool = True) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        passed=not report.blocking,
+        passed=passed,
         metadata={
-            "findings": dg.MetadataValue.md(listed or "all expectations hold"),
-            "data docs": dg.MetadataValue.path(report.docs),
+            "findings": dg.MetadataValue.md(findings or "all expectations hold"),
+            "data docs": dg.MetadataValue.path(docs),
         },
     )
 

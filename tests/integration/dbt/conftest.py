@@ -230,7 +230,7 @@ class World:
             "profiles-dir": PROJECT,
             "target-path": self.home / "dbt",
             "log-path": self.home / "logs",
-            "vars": json.dumps({"cut_off_from": to, "cut_off_to": to}),
+            "vars": json.dumps({"cut_off_to": to}),
         }.items():
             command += [f"--{option}", str(value)]
         environment = {**os.environ, "FAIRSPLIT_HOME": str(self.home)}
