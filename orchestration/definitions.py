@@ -18,7 +18,7 @@ from orchestration.resources.home import HomeResource
 def defs() -> dg.Definitions:
     """All assets, checks, jobs, schedules and sensors."""
     return dg.Definitions.merge(
-        dg.load_from_defs_folder(project_root=PROJECT_ROOT),
+        dg.load_from_defs_folder(path_within_project=PROJECT_ROOT),
         dg.Definitions(
             resources={
                 "home": HomeResource(),

@@ -2,8 +2,6 @@
 
 import dagster as dg
 
-from orchestration.partitions import DAILY
-
 # Steps run one after another in the run's own process: DuckDB has one writer, and a process a step would
 # cost seconds of imports each.
 land = dg.define_asset_job(
@@ -16,7 +14,6 @@ land = dg.define_asset_job(
 daily = dg.define_asset_job(
     "daily",
     selection=dg.AssetSelection.all(),
-    partitions_def=DAILY,
     executor_def=dg.in_process_executor,
     description="Landed files to published scorecards and configs, for every outstanding day of the range.",
 )
