@@ -93,9 +93,7 @@ def analyse(frame: pl.DataFrame, request: Request, code_hash: str = "") -> FlatA
         histograms=histograms,
         code_hash=code_hash,
     )
-    if roles.by != "event":
-        # One row a unit cannot show a unit in two arms.
-        judgement = replace(judgement, validity=judgement.validity.filter(pl.col("check") != "crossovers"))
+    judgement = replace(judgement, validity=_checks_of_a_file(judgement.validity, roles))
     return FlatAnalysis(
         judgement,
         difference_rows(statistics, roles),
@@ -105,6 +103,30 @@ def analyse(frame: pl.DataFrame, request: Request, code_hash: str = "") -> FlatA
         histograms,
         tuple(guesses),
     )
+
+
+def _checks_of_a_file(validity: pl.DataFrame, roles: Roles) -> pl.DataFrame:
+    """The checks that a file can answer, the one of the pre-period told by the covariates that it is about."""
+    if roles.by != "event":
+        # One row a unit cannot show a unit in two arms.
+        validity = validity.filter(pl.col("check") != "crossovers")
+    if not roles.segments:
+        # Without parts there is nothing to look for the source of a faulty split in.
+        validity = validity.filter(pl.col("check") != "srm_diagnosis")
+    told = pl.lit(" and ".join(roles.covariates))
+    single = len(roles.covariates) == 1
+    for metric in roles.metrics:
+        name = told if single else pl.concat_str(told, pl.lit(f", as they foretell {metric.name},"))
+        after = pl.col("sentence").str.strip_prefix(f"{metric.name} before exposure:")
+        validity = validity.with_columns(
+            pl.when(pl.col("check") == f"pre_period:{metric.name}")
+            .then(pl.concat_str(name, pl.lit(" before exposure:"), after))
+            .otherwise("sentence")
+            .alias("sentence")
+        )
+    # Metrics that share their one covariate share its check.
+    place = ["experiment_id", "segment", "segment_level", "sentence"]
+    return validity.unique(place, keep="first", maintain_order=True)
 
 
 def _arms(

@@ -60,6 +60,8 @@ def statistics_frame(units: UnitTable, roles: Roles, arms: pl.DataFrame, cut_off
         cut_off=pl.lit(cut_off),
         analysis=pl.lit("default"),
         n_open=pl.lit(0, pl.Int64),
+        cap_low=pl.lit(None, pl.Int64),
+        cap_high=pl.lit(None, pl.Int64),
     )
 
 

@@ -117,6 +117,15 @@ class TestOneRowAUnit:
         assert row["lift_abs"] == pytest.approx(fit.params[1], abs=0.01 * fit.bse[1])
         assert row["lift_std_error"] == pytest.approx(fit.bse[1], rel=0.01)
 
+    def test_the_pre_period_is_told_by_its_covariates(self, shop: pl.DataFrame) -> None:
+        for covariates, start in (
+            (("before",), "before before exposure: "),
+            (("before", "visits"), "before and visits, as they foretell spend, before exposure: "),
+        ):
+            checks = ask(shop, "spend", covariates=covariates).judgement.validity
+            (sentence,) = checks.filter(pl.col("check") == "pre_period:spend")["sentence"]
+            assert sentence.startswith(start)
+
     def test_one_column_may_be_two_metrics(self, shop: pl.DataFrame) -> None:
         found = ask(shop, "spend", "spend:mann_whitney", "spend:median", "spend:p90:decrease")
         assert list(found.metrics) == ["spend", "spend:mann_whitney", "spend:p50", "spend:p90"]
