@@ -114,7 +114,7 @@ class ExperimentView:
 class MetricView:
     """A metric of dbt's semantic layer: kind, direction and window (in words) as declared in its meta.
 
-    Stored unit values are integers: the value times ``scale``.
+    Stored unit values are integers: the value times ``scale``. ``window_days`` is when a value is complete.
     """
 
     name: str
@@ -125,6 +125,7 @@ class MetricView:
     direction: str = "increase"
     window: str = ""
     scale: int = 1
+    window_days: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

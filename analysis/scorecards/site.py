@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -11,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from analysis.scorecards import api, monitoring, openapi, portfolio, quality, scorecard, spread
+from analysis.scorecards import api, monitoring, openapi, planner, portfolio, quality, scorecard, spread
+from analysis.scorecards.naming import safe_name
 from analysis.scorecards.scorecard import Facts
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from analysis.scorecards.inputs import SiteInputs
 
 Row = dict[str, Any]
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\Z")
 _ASSETS = ("site.css", "site.js", "charts.js")
 
 
@@ -38,17 +36,6 @@ class Page:
 
     path: str
     content: str
-
-
-def safe_name(name: str) -> str:
-    """A file name for a page: the name itself where it is a slug, else a hash, so that text never is a path.
-
-    >>> safe_name("checkout_cta")
-    'checkout_cta'
-    >>> safe_name("../etc")[:2]
-    'x-'
-    """
-    return name if _SAFE_NAME.match(name) else "x-" + hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 @cache
@@ -164,6 +151,11 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
     yield Page(
         "quality.html",
         environment.get_template("quality.html.j2").render(view=view, root="", here="quality", **shared),
+    )
+    plans = planner.build(inputs)
+    yield Page(
+        "plan.html",
+        environment.get_template("plan.html.j2").render(view=plans, root="", here="plan", **shared),
     )
     for path, content in api.index_files(inputs.experiments, summaries):
         yield Page(f"api/{path}", content)

@@ -85,6 +85,7 @@ def metric_view(metric: MetricDefinition) -> MetricView:
         metric.direction,
         window,
         metric.scale_y,
+        _days(metric.window_end) or 0.0,
     )
 
 

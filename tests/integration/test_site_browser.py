@@ -29,6 +29,7 @@ WIDTHS = (380, 1280, 1920)
 PAGES = [
     "index",
     "quality",
+    "plan",
     *(
         f"experiments/{name}"
         for name in (

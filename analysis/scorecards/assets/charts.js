@@ -118,7 +118,29 @@
     };
   }
 
-  const KINDS = { exposures, lift };
+  function power(data, look) {
+    const values = data.points.map(([effect, line, chance]) => ({ effect, arm: data.arms[line], chance }));
+    const y = { field: "chance", type: "quantitative", title: null, axis: { format: ".0%" }, scale: { domain: [0, 1] } };
+    const x = { field: "effect", type: "quantitative", title: null, axis: { format: ".2~p", tickCount: 6 } };
+    return {
+      data: { values },
+      layer: [
+        {
+          mark: { type: "line", strokeWidth: 2, clip: true },
+          encoding: {
+            x, y, color: armScale(data, look), strokeDash: dash(data),
+            tooltip: [
+              { field: "arm", type: "nominal", title: "Length" }, { field: "effect", format: ".2~p", title: "True effect" },
+              { field: "chance", format: ".0%", title: "Power" },
+            ],
+          },
+        },
+        { mark: { type: "rule", color: look.soft, strokeDash: [3, 3] }, encoding: { y: { datum: data.goal } } },
+      ],
+    };
+  }
+
+  const KINDS = { exposures, lift, power };
 
   function legend(plot, data, look) {
     let list = plot.parentElement.querySelector(".legend");

@@ -59,8 +59,9 @@ def test_a_metric_is_planned_from_the_warehouse(tmp_path, monkeypatch) -> None:
         connection.execute("create schema results")
         connection.execute(
             """create table results.comparisons (experiment_id varchar, cut_off date, metric varchar,
-               segment varchar, segment_level varchar, analysis varchar, status varchar, variant_id varchar, comparison varchar, n bigint,
-               mean double, std_error double, cuped boolean, variance_reduction double)"""
+               segment varchar, segment_level varchar, analysis varchar, status varchar,
+               variant_id varchar, comparison varchar, n bigint, mean double, std_error double,
+               cuped boolean, variance_reduction double)"""
         )
         day = dt.date(2026, 1, 12)
         row = ["checkout_cta", day, "checkout_conversion", "all", "all", "default", "ok"]
