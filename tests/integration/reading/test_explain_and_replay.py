@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,16 +11,16 @@ from typer.testing import CliRunner
 
 from analysis.catalogue.metrics import load_measures
 from orchestration.cli import app, commands  # noqa: F401
-from orchestration.ledger import record_publication
 from orchestration.paths import DBT_PROJECT_DIR
 from orchestration.reading.explain import explain
 from orchestration.reading.replay import replay
 from orchestration.warehouse import reader, writer
-from tests.oracle.homes import DrivenHome
-from tests.oracle.worlds import EXPERIMENTS, LAST_DAY, make_events, split
+from tests.oracle.worlds import EXPERIMENTS, LAST_DAY
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.oracle.homes import DrivenHome
 
 pytestmark = [
     pytest.mark.integration,
@@ -29,25 +28,6 @@ pytestmark = [
     # dbt leaves its log file to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> DrivenHome:
-    """Built from all files but the last, published, then built again with the late one."""
-    made = DrivenHome(tmp_path_factory.mktemp("reading"), EXPERIMENTS)
-    *early, late = split(3, make_events(3))
-    for file in early:
-        made.land(file)
-    made.ingest()
-    made.build(LAST_DAY)
-    made.judge()
-    with writer(made.home.warehouse) as connection:
-        record_publication(connection, made.catalog, datetime(2026, 1, 15, 6), "v1", "s1")  # noqa: DTZ001
-    made.land(late)
-    made.ingest()
-    made.build(LAST_DAY)
-    made.judge()
-    return made
 
 
 @pytest.mark.parametrize(

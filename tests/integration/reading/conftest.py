@@ -1,0 +1,31 @@
+"""One small home for all tests of this folder: built, published, and built again with a late file."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from orchestration.ledger import record_publication
+from orchestration.warehouse import writer
+from tests.oracle.homes import DrivenHome
+from tests.oracle.worlds import EXPERIMENTS, LAST_DAY, make_events, split
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> DrivenHome:
+    """Built from all files but the last, published, then built again with the late one."""
+    made = DrivenHome(tmp_path_factory.mktemp("reading"), EXPERIMENTS)
+    *early, late = split(3, make_events(3))
+    for file in early:
+        made.land(file)
+    made.ingest()
+    made.build(LAST_DAY)
+    made.judge()
+    with writer(made.home.warehouse) as connection:
+        record_publication(connection, made.catalog, datetime(2026, 1, 15, 6), "v1", "s1")  # noqa: DTZ001
+    made.land(late)
+    made.ingest()
+    made.build(LAST_DAY)
+    made.judge()
+    return made
