@@ -52,7 +52,11 @@ def ask_for(connection: duckdb.DuckDBPyConnection, last: date) -> None:
     """
     connection.execute("create schema if not exists work")
     connection.execute("create table if not exists work.state (key varchar primary key, value varchar)")
-    connection.execute("insert or replace into work.state values ('asked_to', ?)", [last.isoformat()])
+    # dbt's graph tells when a model has changed, but not when a macro has.
+    macros = source_hash(DBT_PROJECT_DIR / "macros")
+    connection.execute(
+        "insert or replace into work.state values ('asked_to', ?), ('macros', ?)", [last.isoformat(), macros]
+    )
 
 
 def ensure_manifest(home: Home) -> Path:

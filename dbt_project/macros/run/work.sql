@@ -2,6 +2,7 @@
   What one invocation has to do, kept durably in schema `work` so that a killed run can be run again:
   - work.state: key → value. `frontier` = last finished day, `asked_to` = the day a caller
     wants, `target` = the day a run has set out for.
+    `macros` = hash of the macros' text as the caller sees it: dbt's graph does not tell when they change.
   - work.definitions: hash of each experiment and metric as last applied.
   - work.changed_experiments, work.changed_metrics: definitions whose keys are to be computed anew.
   - work.changed_exposures: keys and old or new exposure of every exposure row that was rewritten.
@@ -49,7 +50,7 @@
     {%- for metric in metric_definitions() -%}
       {%- do definitions.append("('metric', '" ~ metric.name ~ "', '" ~ metric.hash ~ "')") -%}
     {%- endfor -%}
-    {%- set reset_hash = local_md5(project_hash() ~ catalogue_hash()) -%}
+    {%- set reset_hash = local_md5(project_hash() ~ (work_state('macros') or '') ~ catalogue_hash()) -%}
     {%- set measures_hash = local_md5(tojson([additive_measures(), event_measures(), unit_types()], sort_keys=true)) -%}
     {%- set asked = var('cut_off_to') -%}
     {%- do run_query("
