@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from analysis.catalogue.conditions import Condition
     from analysis.catalogue.experiment import Experiment
+    from analysis.catalogue.hashes import Sdk
     from analysis.catalogue.project import Project
 
 LIVE: Final = ("running", "paused", "completed")
@@ -89,6 +90,7 @@ class Allocation:
         fallback: What everybody gets once it is over: the shipped variant, else control.
         end: Where the experiment ends by itself; none when open.
         pauses: Half-open intervals in which nobody gets a variant; an open pause has no end.
+        sdk: The SDK family that serves it, whose hash decides.
     """
 
     experiment_id: str
@@ -100,6 +102,7 @@ class Allocation:
     fallback: str
     end: datetime | None
     pauses: tuple[tuple[datetime, datetime | None], ...] = ()
+    sdk: Sdk = "ufc"
 
     def frozen_at(self, instant: datetime) -> Allocation:
         """The same without what is still to come: the phase in force stays until the end."""
@@ -180,6 +183,7 @@ def allocation_of(
         fallback=experiment.shipped or experiment.control.id,
         end=experiment.end,
         pauses=tuple((pause.start, pause.end) for pause in experiment.pauses),
+        sdk=experiment.sdk,
     )
 
 
@@ -247,14 +251,17 @@ def assign(
         return _frame(units, state, None, None)
     phase = allocation.phase_at(at)
     reason = np.full(len(units), REASONS.index("assigned"), dtype=np.int8)
-    reason[shards(phase.traffic_salt, units) >= phase.traffic_shards] = REASONS.index("outside_traffic")
+    reason[shards(phase.traffic_salt, units, allocation.sdk) >= phase.traffic_shards] = REASONS.index(
+        "outside_traffic"
+    )
     if allocation.layer is not None:
-        inside = shards(allocation.layer.salt, units)
+        inside = shards(allocation.layer.salt, units, allocation.sdk)
         outside = (inside < allocation.layer.begin) | (inside >= allocation.layer.end)
         reason[outside] = REASONS.index("outside_layer")
     if allocation.targeting is not None:
         reason[~eligible(allocation.targeting, len(units), attributes)] = REASONS.index("not_targeted")
-    position = positions(list(phase.ranges.values()), shards(phase.split_salt, units))
+    split = shards(phase.split_salt, units, allocation.sdk)
+    position = positions(list(phase.ranges.values()), split)
     drawn = pl.DataFrame(
         {
             "unit_id": units,

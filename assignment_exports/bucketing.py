@@ -1,15 +1,16 @@
-"""Shards of many units at once, by the one hash rule that the warehouse, this room and the flag SDKs share.
+"""Shards of many units at once, by the hash rule that the warehouse, this room and an SDK family share.
 
-The rule for one unit, and the ranges of weights, stand in `analysis.catalogue.shards`.
+The rules for one unit stand in `analysis.catalogue.hashes`, the ranges of weights in `analysis.catalogue.shards`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import numpy as np
 
+from analysis.catalogue.hashes import FNV_OFFSET, FNV_PRIME
 from analysis.catalogue.shards import TOTAL_SHARDS, shard
 from analysis.errors import Problem
 from assignment_exports.errors import ExportError
@@ -20,16 +21,19 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from analysis.catalogue.hashes import Sdk
+
 # Opening an in-memory DuckDB costs about as much as hashing this many ids in a Python loop.
 LOOP_UP_TO: Final = 20_000
 
 
-def shards(salt: str, units: pl.Series) -> NDArray[np.int32]:
+def shards(salt: str, units: pl.Series, sdk: Sdk = "ufc") -> NDArray[np.int32]:
     """The shards of many units, in their order.
 
     Args:
         salt: The salt of the traffic, split or layer decision.
         units: Ids as a string series without nulls, shape (n,).
+        sdk: The family whose hash decides.
 
     Returns:
         Shards in [0, 10,000), shape (n,).
@@ -46,8 +50,11 @@ def shards(salt: str, units: pl.Series) -> NDArray[np.int32]:
                 hint="drop the rows without an id before assigning",
             )
         )
-    if len(units) <= LOOP_UP_TO:
-        return np.fromiter((shard(salt, unit) for unit in units), dtype=np.int32, count=len(units))
+    if sdk == "growthbook" and len(units):
+        return _fnv_shards(f"{salt}-", units)
+    # MurmurHash3 comes compiled: a loop over it is as fast as anything.
+    if sdk != "ufc" or len(units) <= LOOP_UP_TO:
+        return np.fromiter((shard(salt, unit, sdk) for unit in units), dtype=np.int32, count=len(units))
     with duckdb.connect() as connection:
         connection.register("units", units.alias("unit").to_frame().to_arrow())
         columns = connection.execute(
@@ -70,3 +77,23 @@ def positions(ranges: Sequence[tuple[int, int]], split_shards: NDArray[np.int32]
     """
     ends = np.array([end for _, end in ranges], dtype=np.int32)
     return np.searchsorted(ends, split_shards, side="right").astype(np.int32)
+
+
+def _fnv_shards(prefix: str, units: pl.Series) -> NDArray[np.int32]:
+    """GrowthBook's rule for ids side by side: one step of the hash for all of them a character."""
+    texts = [prefix + unit for unit in units]
+    inner = _fnv([text.encode("utf-16-le") for text in texts], np.dtype("<u2"))
+    outer = _fnv([str(value).encode() for value in inner.tolist()], np.dtype("u1"))
+    return (outer % TOTAL_SHARDS).astype(np.int32)
+
+
+def _fnv(texts: list[bytes], unit: np.dtype[Any]) -> NDArray[np.uint64]:
+    lengths = np.array([len(text) for text in texts]) // unit.itemsize
+    longest = int(lengths.max())
+    padded = b"".join(text.ljust(longest * unit.itemsize, b"\0") for text in texts)
+    columns = np.frombuffer(padded, dtype=unit).reshape(len(texts), longest).T
+    value = np.full(len(texts), FNV_OFFSET, dtype=np.uint64)
+    for place, column in enumerate(columns):
+        stepped = ((value ^ column) * np.uint64(FNV_PRIME)) & np.uint64(0xFFFFFFFF)
+        value = np.where(place < lengths, stepped, value)
+    return value

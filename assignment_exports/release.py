@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from analysis.catalogue.shards import TOTAL_SHARDS
 from assignment_exports.allocation import LIVE
 from assignment_exports.errors import ExportError
+from assignment_exports.families import FAMILIES, published_flags
 from assignment_exports.publishing import canonical_json
-from assignment_exports.ufc import assemble, compile_flags, flag_keys, timestamp
+from assignment_exports.ufc import flag_keys, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,14 +26,15 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from analysis.catalogue.hashes import Sdk
     from assignment_exports.allocation import Allocation
     from assignment_exports.publishing import PublishedVersion
 
-UFC: Final = "ufc.json"
 _KEPT: Final = "the last good config stays in force"
 _FROZEN: Final = "the phase in force goes on as it is, without later phases, until the gate opens"
 _WITHHELD: Final = "no config was ever good: none is served"
 Json = dict[str, Any]
+Flags = dict[tuple["Sdk", str], Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +94,13 @@ def build_release(
     """
     held = held or {}
     before = _entries(previous)
-    before_flags = _flags(previous)
+    before_flags: Flags = {} if previous is None else published_flags(previous.path)
     entries: dict[str, Json] = {}
-    flags: dict[str, Json] = {}
+    flags: Flags = {}
     wanted = {allocation.experiment_id: allocation for allocation in allocations}
     for name in sorted(wanted.keys() | held.keys()):
-        kept = {key: before_flags[key] for key in flag_keys(name, prefix) if key in before_flags}
+        keys = flag_keys(name, prefix)
+        kept = {place: flag for place, flag in before_flags.items() if place[1] in keys}
         decided, entry = _decide(wanted.get(name), held.get(name, ""), as_of, prefix, kept, before.get(name))
         flags |= decided
         if entry is not None:
@@ -111,13 +114,24 @@ def build_release(
                 "allocation": None,
             }
     feature_entries = {
-        name: _feature_entry(feature, before_flags.get(prefix + name), _entries(previous, "flags").get(name))
+        name: _feature_entry(
+            feature, before_flags.get(("ufc", prefix + name)), _entries(previous, "flags").get(name)
+        )
         for name, feature in (features or {}).items()
     }
     for name, feature in (features or {}).items():
-        kept_flag = {prefix + name: before_flags[prefix + name]} if prefix + name in before_flags else {}
-        flags |= kept_flag if feature.reason else feature.compiled
-    payloads = {UFC: canonical_json(assemble(flags, as_of))}
+        compiled: Flags = {("ufc", key): flag for key, flag in feature.compiled.items()}
+        place: tuple[Sdk, str] = ("ufc", prefix + name)
+        kept_flag = {place: before_flags[place]} if place in before_flags else {}
+        flags |= kept_flag if feature.reason else compiled
+    payloads = {
+        family.file: canonical_json(
+            family.assemble(
+                {key: flag for (served_by, key), flag in flags.items() if served_by == sdk}, as_of
+            )
+        )
+        for sdk, family in FAMILIES.items()
+    }
     payloads |= {f"{name}.parquet": parquet_bytes(frame) for name, frame in (frames or {}).items()}
     return Release(payloads, {"cut_off": timestamp(as_of), "experiments": entries, "flags": feature_entries})
 
@@ -128,6 +142,7 @@ def describe(allocation: Allocation, as_of: datetime) -> Json:
     layer = allocation.layer
     return {
         "status": allocation.status,
+        "sdk": allocation.sdk,
         "state": allocation.state_at(as_of),
         "traffic": phase.traffic_shards / TOTAL_SHARDS,
         "weights": {variant: phase.probability(variant) for variant in phase.ranges},
@@ -203,19 +218,20 @@ def _decide(
     reason: str,
     as_of: datetime,
     prefix: str,
-    kept: dict[str, Json],
+    kept: Flags,
     before: Json | None,
-) -> tuple[dict[str, Json], Json | None]:
+) -> tuple[Flags, Json | None]:
     """The flags of one experiment and its entry in the manifest."""
     if allocation is not None and allocation.status != "running":
         reason = ""
     if allocation is not None and not (reason and kept):
         in_force = allocation.frozen_at(as_of) if reason else allocation
         try:
-            flags = compile_flags(in_force, as_of, prefix)
+            compiled = FAMILIES[allocation.sdk].compile(in_force, as_of, prefix)
         except ExportError as error:
             reason = str(error)
         else:
+            flags: Flags = {(allocation.sdk, key): flag for key, flag in compiled.items()}
             if allocation.status not in LIVE:
                 return flags, None
             entry = _entry(describe(in_force, as_of), before)
@@ -246,10 +262,3 @@ def _feature_entry(feature: Feature, kept: Json | None, before: Json | None) -> 
 
 def _entries(previous: PublishedVersion | None, part: str = "experiments") -> dict[str, Json]:
     return {} if previous is None else dict(previous.manifest.get(part, {}))
-
-
-def _flags(previous: PublishedVersion | None) -> dict[str, Json]:
-    if previous is None:
-        return {}
-    flags: dict[str, Json] = json.loads((previous.path / UFC).read_bytes())["flags"]
-    return flags

@@ -31,7 +31,7 @@ _OPPOSITE: Final = {
     "semver_gt": "semver_lte",
     "semver_gte": "semver_lt",
 }
-_NEGATED: Final = {**_OPPOSITE, **{value: key for key, value in _OPPOSITE.items()}}
+NEGATED: Final = {**_OPPOSITE, **{value: key for key, value in _OPPOSITE.items()}}
 _SEMVER: Final = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?((?:[-+].*)?)")
 
 
@@ -96,7 +96,7 @@ def _test(condition: Condition, *, negated: bool) -> Alternatives:
         return [[_condition(attribute, "semver_gte", operand), _condition(attribute, "semver_lte", operand)]]
     if operator == "is_null":
         return [[{"attribute": attribute, "operator": "IS_NULL", "value": operand is not negated}]]
-    return [[_condition(attribute, _NEGATED[operator] if negated else operator, operand)]]
+    return [[_condition(attribute, NEGATED[operator] if negated else operator, operand)]]
 
 
 def _condition(attribute: str, operator: str, operand: Any) -> UfcCondition:
@@ -113,7 +113,7 @@ def _same(operand: Any) -> Any:
     return operand
 
 
-def _three_parts(operand: Any) -> str:
+def three_parts(operand: Any) -> str:
     """SDKs parse versions strictly: 2.1 is not one for them, 2.1.0 is."""
     found = _SEMVER.fullmatch(str(operand))
     if found is None:
@@ -131,5 +131,5 @@ _COMPILED: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "matches": ("MATCHES", _same),
     "not_matches": ("NOT_MATCHES", _same),
     **{op: (op.upper(), _same) for op in ("gt", "gte", "lt", "lte")},
-    **{f"semver_{op}": (op.upper(), _three_parts) for op in ("gt", "gte", "lt", "lte")},
+    **{f"semver_{op}": (op.upper(), three_parts) for op in ("gt", "gte", "lt", "lte")},
 }

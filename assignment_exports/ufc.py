@@ -12,6 +12,8 @@ the same allocations that serves the variant's config.
 from __future__ import annotations
 
 import json
+import math
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from analysis.catalogue.shards import TOTAL_SHARDS
@@ -20,11 +22,11 @@ from assignment_exports.rules import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from assignment_exports.allocation import Allocation, AllocationPhase
 
 CONFIG_SUFFIX: Final = "__config"
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - instants are naive UTC in this project
 
 
 def compile_flags(allocation: Allocation, as_of: datetime, prefix: str = "") -> dict[str, dict[str, Any]]:
@@ -83,6 +85,11 @@ def assemble(flags: Mapping[str, Mapping[str, Any]], as_of: datetime) -> dict[st
 def timestamp(instant: datetime) -> str:
     """A naive UTC instant as the SDKs read it."""
     return instant.isoformat(timespec="milliseconds") + "Z"
+
+
+def seconds(instant: datetime) -> int:
+    """A naive UTC instant in whole seconds since 1970; a fraction counts as begun only when it is over."""
+    return math.ceil((instant - _EPOCH).total_seconds())
 
 
 def _variations(served: Mapping[str, str]) -> dict[str, dict[str, str]]:

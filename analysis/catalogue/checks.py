@@ -352,7 +352,7 @@ def targeting_test_findings(
 
 
 def layer_findings(experiments: Iterable[Experiment]) -> dict[str, Finding]:
-    """Experiments whose share of a layer is already taken at the same time.
+    """Experiments whose share of a layer is already taken at the same time, or whose SDK family differs from it.
 
     The one that starts first (then the one whose id sorts first) keeps its place; the other is refused.
 
@@ -365,6 +365,9 @@ def layer_findings(experiments: Iterable[Experiment]) -> dict[str, Finding]:
         rival = next((other for other in kept if _overlap(other, experiment)), None)
         if rival is None:
             kept.append(experiment)
+        elif rival.sdk != experiment.sdk:
+            rule = f"{rival.sdk}, as '{rival.id}' of the same layer: shards of two hashes are not disjoint"
+            refused[experiment.id] = Finding(("sdk",), "a layer has one SDK family", experiment.sdk, rule)
         elif rival.layer is not None and experiment.layer is not None:
             value = f"{experiment.layer.id} {experiment.layer.from_:g} to {experiment.layer.to:g}"
             rule = f"outside {rival.layer.from_:g} to {rival.layer.to:g} while '{rival.id}' runs"
@@ -376,4 +379,5 @@ def _overlap(one: Experiment, other: Experiment) -> bool:
     if one.layer is None or other.layer is None or one.layer.id != other.layer.id:
         return False
     in_time = (one.end is None or other.start < one.end) and (other.end is None or one.start < other.end)
-    return in_time and one.layer.from_ < other.layer.to and other.layer.from_ < one.layer.to
+    in_share = one.layer.from_ < other.layer.to and other.layer.from_ < one.layer.to
+    return in_time and (in_share or one.sdk != other.sdk)

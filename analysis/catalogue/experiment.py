@@ -20,6 +20,7 @@ from analysis.catalogue.fields import (
     Text,
     VariantId,
 )
+from analysis.catalogue.hashes import Sdk
 from analysis.catalogue.project import Alternative, Correction, Defaults, Method, UnitType
 
 if TYPE_CHECKING:
@@ -190,6 +191,8 @@ class Experiment(Strict):
     tags: Items[Text] = ()
     type: Literal["ab", "abn", "multivariate", "feature", "bandit", "aa"]
     unit: UnitType = "user"
+    sdk: Sdk = "ufc"
+    """The SDK family that serves it and whose hash decides: Eppo (UFC), OpenFeature flagd, or GrowthBook."""
     status: Status
     stage: Stage | None = None
     start: Instant

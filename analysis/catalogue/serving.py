@@ -68,10 +68,10 @@ def eligible_variant(
     salt = layer_salt(experiment, project)
     if salt is not None and experiment.layer is not None:
         low, high = share_to_shards(experiment.layer.from_), share_to_shards(experiment.layer.to)
-        if not low <= shard(salt, unit_id) < high:
+        if not low <= shard(salt, unit_id, experiment.sdk) < high:
             return None
-    if shard(traffic_salt(experiment, phase), unit_id) >= share_to_shards(phase.traffic):
+    if shard(traffic_salt(experiment, phase), unit_id, experiment.sdk) >= share_to_shards(phase.traffic):
         return None
-    place = shard(split_salt(experiment, phase), unit_id)
+    place = shard(split_salt(experiment, phase), unit_id, experiment.sdk)
     weights = {variant.id: phase.weights[variant.id] for variant in experiment.variants}
     return next(arm for arm, (low, high) in shard_ranges(weights).items() if low <= place < high)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from analysis.catalogue.hashes import HASHES, TOTAL_SHARDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TOTAL_SHARDS = 10_000
+    from analysis.catalogue.hashes import Sdk
+
+__all__ = ["TOTAL_SHARDS", "exact", "shard", "shard_ranges", "share_to_shards"]
 
 
-def shard(salt: str, unit_id: str) -> int:
-    """``first 8 hex digits of md5("{salt}-{unit}") mod 10000``."""
-    digest = hashlib.md5(f"{salt}-{unit_id}".encode(), usedforsecurity=False).hexdigest()
-    return int(digest[:8], 16) % TOTAL_SHARDS
+def shard(salt: str, unit_id: str, sdk: Sdk = "ufc") -> int:
+    """``first 8 hex digits of md5("{salt}-{unit}") mod 10000``, or the rule of another SDK family."""
+    return HASHES[sdk](f"{salt}-{unit_id}")
 
 
 def exact(value: float) -> Decimal:

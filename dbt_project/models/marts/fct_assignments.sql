@@ -10,10 +10,11 @@ hashed as (
         exposures.*,
         experiments.unit_type,
         experiments.layer_salt is null
-        or {{ shard('experiments.layer_salt', 'exposures.logged_id') }} >= experiments.layer_shard_from
-        and {{ shard('experiments.layer_salt', 'exposures.logged_id') }} < experiments.layer_shard_to as in_layer,
-        {{ shard('phases.traffic_salt', 'exposures.logged_id') }} < phases.traffic_shards as in_traffic,
-        {{ shard('phases.split_salt', 'exposures.logged_id') }} as split_shard
+        or family_shard(experiments.sdk, experiments.layer_salt, exposures.logged_id) >= experiments.layer_shard_from
+        and family_shard(experiments.sdk, experiments.layer_salt, exposures.logged_id) < experiments.layer_shard_to
+            as in_layer,
+        family_shard(experiments.sdk, phases.traffic_salt, exposures.logged_id) < phases.traffic_shards as in_traffic,
+        family_shard(experiments.sdk, phases.split_salt, exposures.logged_id) as split_shard
     from {{ ref('fct_exposures') }} as exposures
     inner join {{ source('catalog', 'experiments') }} as experiments using (experiment_id)
     left join {{ source('catalog', 'phases') }} as phases using (experiment_id, phase)

@@ -56,7 +56,7 @@ create table landing.touched_exposures (
   batch bigint, experiment_id varchar, id_kind varchar, raw_id varchar, event_day date, shrunk boolean);
 create table landing.touched_links (batch bigint, anonymous_id varchar, shrunk boolean);
 create table catalog.settings (key varchar, value varchar);
-create table catalog.experiments (experiment_id varchar, name varchar, type varchar, unit_type varchar,
+create table catalog.experiments (experiment_id varchar, name varchar, type varchar, unit_type varchar, sdk varchar,
   status varchar, start_at timestamp, end_at timestamp, exposure_event varchar, activation_event varchar,
   cuped_days int, traffic_salt varchar, split_salt varchar, layer_salt varchar, layer_from double,
   layer_to double, layer_shard_from int, layer_shard_to int, crossovers varchar, definition_hash varchar);
@@ -142,7 +142,7 @@ class World:
             ):
                 connection.execute(f"delete from catalog.{table} where experiment_id = ?", [name])
             connection.execute(
-                "insert into catalog.experiments values (?,?,'ab',?,'running',?,?,?,?,?,?,?,"
+                "insert into catalog.experiments values (?,?,'ab',?,'ufc','running',?,?,?,?,?,?,?,"
                 "null,null,null,null,null,?,?)",
                 [
                     name, name, it["unit"], it["start"], it["end"], it["event"], it["activation"],

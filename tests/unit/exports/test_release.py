@@ -131,7 +131,7 @@ def test_the_same_release_is_the_same_bytes() -> None:
     one = build_release([_allocation("a"), _allocation("b")], CUT_OFF, frames={"results": frame})
     two = build_release([_allocation("b"), _allocation("a")], CUT_OFF, frames={"results": frame.clone()})
     assert one.payloads == two.payloads
-    assert set(one.payloads) == {"ufc.json", "results.parquet"}
+    assert set(one.payloads) == {"ufc.json", "flagd.json", "growthbook.json", "results.parquet"}
     assert pl.read_parquet(parquet_bytes(frame)).equals(frame)
 
 

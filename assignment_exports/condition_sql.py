@@ -1,0 +1,106 @@
+"""Conditions as DuckDB SQL over one column of JSON objects, so that the warehouse counts whom an SDK would let in.
+
+SQL's three-valued logic is the catalogue's: *unknown* is null, ``not``, ``and`` and ``or`` treat it alike. Attribute
+names and operands become literals by SQL's quoting alone; nothing of them is ever run.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from analysis.catalogue.conditions import as_text
+
+if TYPE_CHECKING:
+    from analysis.catalogue.conditions import Condition
+
+_COMPARE: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "equals": "="}
+_NUMERIC: Final = frozenset({"gt", "gte", "lt", "lte", "between"})
+_NUMBERS: Final = "('BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')"
+_VERSION: Final = r"^v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$"
+
+
+def condition_sql(condition: Condition, attributes: str = "attributes") -> str:
+    r"""A condition without named segments as a boolean expression; null where the catalogue says *unknown*.
+
+    Patterns are matched by RE2, where the SDKs' core and the Python evaluator use Rust's engine: the syntax is the
+    same, but RE2's ``\d``, ``\w`` and ``\s`` know ASCII only.
+
+    Args:
+        condition: A checked condition.
+        attributes: The SQL of a JSON column with one object a unit; a key with null is a missing attribute.
+
+    Returns:
+        An expression for ``select`` or ``where``.
+    """
+    if condition.kind == "not":
+        return f"(not {condition_sql(condition.parts[0], attributes)})"
+    if condition.kind in {"all", "any"}:
+        word = " and " if condition.kind == "all" else " or "
+        return f"({word.join(condition_sql(part, attributes) for part in condition.parts)})"
+    value = f"json_extract({attributes}, {_literal(_pointer(str(condition.attribute)))})"
+    return f"({_test(condition.operator, condition.operand, value)})"
+
+
+def _test(operator: str, operand: Any, value: str) -> str:
+    kind, text = f"json_type({value})", _text(value)
+    missing = f"({kind} is null or {kind} = 'NULL')"
+    if operator == "is_null":
+        return missing if operand else f"not {missing}"
+    if operator.startswith("not_"):
+        return f"not ({_test(operator.removeprefix('not_'), operand, value)})"
+    if operator in _NUMERIC:
+        number = f"case when {kind} in {_NUMBERS} then cast({value} as double) end"
+        if operator == "between":
+            return f"{number} between {_number(operand[0])} and {_number(operand[1])}"
+        return f"{number} {_COMPARE[operator]} {_number(operand)}"
+    return _text_test(operator, operand, text)
+
+
+def _text_test(operator: str, operand: Any, text: str) -> str:
+    if operator in {"in", "equals"}:
+        items = operand if operator == "in" else (operand,)
+        return f"{text} in ({', '.join(_literal(as_text(item)) for item in items)})"
+    if operator == "matches":
+        return f"regexp_matches({text}, {_literal(operand)})"
+    sign = _COMPARE[operator.removeprefix("semver_")]
+    return f"{_version(text)} {sign} {_version(_literal(operand))}"
+
+
+def _text(value: str) -> str:
+    """A JSON scalar as the SDKs write it: 3.0 is ``3``."""
+    plain = f"json_extract_string({value}, '$')"
+    whole = (
+        f"cast({plain} as double) = trunc(cast({plain} as double)) and abs(cast({plain} as double)) < 1e15"
+    )
+    return (
+        f"case json_type({value}) when 'NULL' then null "
+        f"when 'DOUBLE' then case when {whole} then cast(cast({plain} as double) as bigint)::varchar else {plain} end "
+        f"else {plain} end"
+    )
+
+
+def _version(text: str) -> str:
+    """A key that orders as semver.org's §11 does: core numbers, release after pre-release, labels one by one."""
+    part = f"regexp_extract({text}, {_literal(_VERSION)}, %d)"
+    core = ", ".join(f"coalesce(try_cast(nullif({part % number}, '') as bigint), 0)" for number in (1, 2, 3))
+    label = (
+        "row(cast(not regexp_full_match(label, '[0-9]+') as int), "
+        "case when regexp_full_match(label, '[0-9]+') then cast(label as hugeint) else 0 end, "
+        "case when regexp_full_match(label, '[0-9]+') then '' else label end)"
+    )
+    labels = f"list_transform(string_split({part % 4}, '.'), lambda label: {label})"
+    key = f"row({core}, cast({part % 4} = '' as int), case when {part % 4} = '' then [] else {labels} end)"
+    return f"case when regexp_matches({text}, {_literal(_VERSION)}) then {key} end"
+
+
+def _number(operand: Any) -> str:
+    return f"cast({_literal(repr(operand))} as double)"
+
+
+def _pointer(attribute: str) -> str:
+    return "$." + json.dumps(attribute, ensure_ascii=False)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,151 @@
+"""OpenFeature flagd: flags whose targeting is JSON logic, evaluated in-process from one file.
+
+Format: https://flagd.dev/reference/flag-definitions/ and its schema https://flagd.dev/schema/v0/flags.json. Traffic,
+layer and split are ``fractional`` operations over 10,000 shards, each by its own salt; dates compare with
+``$flagd.timestamp``. A unit that gets no variant gets the caller's default.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from analysis.catalogue.shards import TOTAL_SHARDS
+from assignment_exports.allocation import LIVE
+from assignment_exports.lowering import forms, lower, plain_attribute, refuse_pattern
+from assignment_exports.ufc import flag_keys, seconds, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from analysis.catalogue.conditions import Condition, Scalar
+    from assignment_exports.allocation import Allocation, AllocationPhase
+
+Logic = Any
+FLAGD: Final = "flagd.json"
+_SCHEMA: Final = "https://flagd.dev/schema/v0/flags.json"
+_CLOCK: Final = {"var": "$flagd.timestamp"}
+_INSIDE, _OUTSIDE = "in", "out"
+_COMPARE: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+
+
+def flagd_flags(allocation: Allocation, as_of: datetime, prefix: str = "") -> dict[str, dict[str, Any]]:
+    """The two flags of one experiment; none for an experiment that is not live.
+
+    Args:
+        allocation: The experiment's allocation.
+        as_of: The cut-off instant of the export, naive UTC: phases that ended by then are left out.
+        prefix: Put before both keys.
+
+    Returns:
+        Flags by key: the variant's name, and its config.
+
+    Raises:
+        ExportError: The targeting says what flagd cannot express.
+    """
+    if allocation.status not in LIVE:
+        return {}
+    variant_key, config_key = flag_keys(allocation.experiment_id, prefix)
+    common = {
+        "state": "DISABLED" if allocation.status == "paused" else "ENABLED",
+        "defaultVariant": None,
+        "targeting": _targeting(allocation, as_of),
+        "metadata": {"experiment": allocation.experiment_id},
+    }
+    return {
+        variant_key: {"variants": {name: name for name in allocation.configs}, **common},
+        config_key: {
+            "variants": {name: dict(config) for name, config in allocation.configs.items()},
+            **common,
+        },
+    }
+
+
+def flagd_payload(flags: Mapping[str, Any], as_of: datetime) -> dict[str, Any]:
+    """The whole file around the flags."""
+    return {
+        "$schema": _SCHEMA,
+        "flags": dict(flags),
+        "metadata": {"cutOff": timestamp(as_of), "hash": "murmur3-32 of the CBOR text, 10000 shards"},
+    }
+
+
+def flagd_condition(condition: Condition) -> Logic:
+    """A condition without named segments as JSON logic.
+
+    Raises:
+        ExportError: flagd cannot express a test.
+    """
+    return lower(condition, _test, lambda parts: {"and": parts}, lambda parts: {"or": parts})
+
+
+def _targeting(allocation: Allocation, as_of: datetime) -> Logic:
+    """One long ``if``: a condition and what it serves, stretch by stretch, then nothing."""
+    after = allocation.fallback
+    if allocation.status == "completed" or (allocation.end is not None and allocation.end <= as_of):
+        # A bare variant name is no object; a condition that always holds wraps it.
+        return {"if": [True, after, None]}
+    steps: list[Logic] = []
+    for phase in allocation.phases:
+        for start, end in allocation.open_stretches(phase):
+            if end is not None and end <= as_of:
+                continue
+            steps += [_gates(allocation, phase, start, end), _split(phase)]
+    if allocation.end is not None:
+        steps += [{">=": [_CLOCK, seconds(allocation.end)]}, after]
+    return {"if": [*steps, None]}
+
+
+def _gates(allocation: Allocation, phase: AllocationPhase, start: datetime, end: datetime | None) -> Logic:
+    gates: list[Logic] = [{">=": [_CLOCK, seconds(start)]}]
+    if end is not None:
+        gates.append({"<": [_CLOCK, seconds(end)]})
+    if allocation.targeting is not None:
+        gates.append(flagd_condition(allocation.targeting))
+    gates.append(_within(phase.traffic_salt, 0, phase.traffic_shards))
+    if allocation.layer is not None:
+        gates.append(_within(allocation.layer.salt, allocation.layer.begin, allocation.layer.end))
+    return {"and": gates}
+
+
+def _split(phase: AllocationPhase) -> Logic:
+    arms = [[variant, end - begin] for variant, (begin, end) in phase.ranges.items() if begin < end]
+    return {"fractional": [_bucket(phase.split_salt), *arms]}
+
+
+def _within(salt: str, begin: int, end: int) -> Logic:
+    parts = [[_OUTSIDE, begin], [_INSIDE, end - begin], [_OUTSIDE, TOTAL_SHARDS - end]]
+    return {"===": [{"fractional": [_bucket(salt), *(part for part in parts if part[1])]}, _INSIDE]}
+
+
+def _bucket(salt: str) -> Logic:
+    return {"cat": [f"{salt}-", {"var": "targetingKey"}]}
+
+
+def _test(attribute: str, operator: str, operand: Any) -> Logic:
+    value = {"var": plain_attribute(attribute, "flagd", ("targetingKey",))}
+    if operator == "is_null":
+        return {"===" if operand else "!==": [value, None]}
+    present = {"!==": [value, None]}
+    if operator in {"in", "equals"}:
+        return {"or": [_same(value, item) for item in forms(operand)]}
+    if operator in {"not_in", "not_equals"}:
+        return {"and": [present, {"!": {"or": [_same(value, item) for item in forms(operand)]}}]}
+    if operator in _COMPARE:
+        # Only a number equals itself after a cast; in some languages a boolean does so too.
+        boolean = {"or": [_same(value, True), _same(value, False)]}
+        number = {"===": [value, {"+": [value]}]}
+        return {"and": [present, {"!": boolean}, number, {_COMPARE[operator]: [value, operand]}]}
+    if operator.startswith("semver_"):
+        sign = _COMPARE[operator.removeprefix("semver_")]
+        return {"and": [present, {"sem_ver": [value, sign, operand]}]}
+    return refuse_pattern(attribute, operand, "flagd")
+
+
+def _same(value: Logic, item: Scalar) -> Logic:
+    """Strict equality in every language: in Python's evaluator true "strictly" equals 1, and writes as ``True``."""
+    equal = {"===": [value, item]}
+    if isinstance(item, str) or item not in {0, 1}:
+        return equal
+    digit = {"===": [{"cat": [value]}, str(int(item))]}
+    return {"and": [equal, {"!": digit} if isinstance(item, bool) else digit]}
