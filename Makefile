@@ -70,6 +70,10 @@ bench: $(INSTALLED) ## Speed and memory of the pipeline at 1 and 10 million even
 bench-stats: $(INSTALLED) ## Speed and memory of 200,000 comparisons, beside gbstats and tea-tasting
 	@$(BIN)/python -m benchmarks.bench_stats
 
+.PHONY: bench-assign
+bench-assign: $(INSTALLED) ## Speed and size of assignment in SQL, in Python and in the SDKs
+	@$(BIN)/python -m benchmarks.bench_assign
+
 .PHONY: clean
 clean: ## Remove what a run made in this folder (not .venv/)
 	@rm -rf .fairsplit dbt_project/target dbt_project/logs
