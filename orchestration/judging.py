@@ -46,6 +46,10 @@ _DAY_HASHES = """
         select event_day, hash(l)::hugeint from fct_losses as l where event_day is not null
         union all
         select assigned_day, hash(a)::hugeint from (from audits) as a
+        union all
+        select day, hash(o)::hugeint from (from shared_units) as o
+        union all
+        select event_day, hash(e)::hugeint from (from day_events) as e
     ) group by day
 """
 
@@ -54,12 +58,37 @@ _AUDITS = """
     select
         experiment_id,
         assigned_at::date as assigned_day,
+        phase,
+        logged_variant_id as variant_id,
         sdk_version,
         platform,
         count(*) as units,
-        count(*) filter (where not in_traffic or variant_id is distinct from logged_variant_id) as mismatched
-    from fct_assignments
+        count(*) filter (where not in_traffic or a.variant_id is distinct from logged_variant_id) as mismatched
+    from fct_assignments as a
     where logged_variant_id is not null
+    group by all
+"""
+
+_DAY_EVENTS = """
+    select event_day, sum(events)::bigint as events from fct_event_quality where filter = 'kept' group by event_day
+"""
+
+# Units that two experiments share, on the day on which the second of the two exposures came; each pair once.
+_OVERLAPS = """
+    select
+        a.experiment_id,
+        a.phase,
+        a.variant_id,
+        b.experiment_id as other_id,
+        b.phase as other_phase,
+        b.variant_id as other_variant,
+        greatest(a.exposure_day, b.exposure_day) as day,
+        count(*) as units
+    from fct_exposures as a
+    inner join fct_exposures as b on a.unit_id = b.unit_id and a.experiment_id < b.experiment_id
+    inner join catalog.experiments as left_one on a.experiment_id = left_one.experiment_id
+    inner join catalog.experiments as right_one
+        on b.experiment_id = right_one.experiment_id and left_one.unit_type = right_one.unit_type
     group by all
 """
 
@@ -91,6 +120,8 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
         crossovers=connection.sql("from fct_crossovers").pl(),
         losses=connection.sql("from fct_losses where event_day is not null").pl(),
         audits=connection.sql(_AUDITS).pl(),
+        events=connection.sql(_DAY_EVENTS).pl(),
+        overlaps=connection.sql(_OVERLAPS).pl(),
         code_hash=code_hash(),
     )
     _replace(connection, judged, cut_offs[0])
@@ -123,6 +154,8 @@ def _changed_cut_offs(connection: duckdb.DuckDBPyConnection) -> list[date]:
         f"""
         create temp table judging as
         with audits as ({_AUDITS}),
+        shared_units as ({_OVERLAPS}),
+        day_events as ({_DAY_EVENTS}),
         hashes as ({_DAY_HASHES}),
         days as (
             select unnest(generate_series(

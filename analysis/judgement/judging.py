@@ -13,7 +13,11 @@ from analysis.judgement.balance import balance_rows
 from analysis.judgement.comparisons import comparison_rows
 from analysis.judgement.deciding import decision_rows
 from analysis.judgement.definitions import experiment_frame, use_frame, variant_frame, weight_frame
+from analysis.judgement.diagnosis import diagnosis_rows, with_location
+from analysis.judgement.freshness import completeness_rows, freshness_rows
 from analysis.judgement.losses import crossover_rows, loss_rows
+from analysis.judgement.novelty import effect_trends, novelty_rows
+from analysis.judgement.overlap import overlap_rows
 from analysis.judgement.pairing import defined_rows
 from analysis.judgement.rows import DECISIONS, VALIDITY, VALIDITY_KEY, conform
 from analysis.judgement.split import split_rows
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
 
     from analysis.catalogue.loading import Catalogue
     from analysis.catalogue.metrics import MetricDefinition
+
+
+_CHECK = [pl.col(name).cast(dtype) for name, dtype in VALIDITY.items() if name != "cut_off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,8 @@ def judge_cut_offs(
     crossovers: pl.DataFrame | None = None,
     losses: pl.DataFrame | None = None,
     audits: pl.DataFrame | None = None,
+    events: pl.DataFrame | None = None,
+    overlaps: pl.DataFrame | None = None,
     code_hash: str = "",
 ) -> Judgement:
     """Judge every experiment of the catalogue at each of several cut-offs, as of that cut-off.
@@ -67,8 +76,10 @@ def judge_cut_offs(
             those have the reason ``histogram_missing``.
         crossovers: `fct_crossovers`: units by the day on which they were first seen in a second arm.
         losses: `fct_losses`: units by the day on which they were first lost at a step.
-        audits: Units and mismatched units of `fct_assignments` per experiment_id, assigned_day, sdk_version and
-            platform.
+        audits: Units and mismatched units of `fct_assignments` per experiment_id, assigned_day, phase, logged
+            variant_id, sdk_version and platform.
+        events: Events that count per event_day.
+        overlaps: Units shared by two experiments, as `overlap_rows` takes them.
         code_hash: Of the code that computes the rows.
 
     Returns:
@@ -82,23 +93,34 @@ def judge_cut_offs(
     rows = defined_rows(statistics, cut_offs[-1], experiments, variants, uses)
     rows = rows.join(timed, on="experiment_id").filter(_is_needed(cut_offs[0]))
     comparisons = comparison_rows(rows, code_hash, histograms)
+    trends = effect_trends(statistics, experiments, variants, uses)
     validity, decisions = [], []
     for cut_off in cut_offs:
         daily = daily_exposures.filter(pl.col("exposure_day") <= cut_off)
         if crossovers is not None:
             daily = _crossed_by(daily, crossovers.filter(pl.col("crossed_day") <= cut_off))
+        lost = None if losses is None else losses.filter(pl.col("event_day") <= cut_off)
+        split = split_rows(daily, weights, thresholds, cut_off)
+        located = diagnosis_rows(daily, weights, split, cut_off, audits=audits, losses=lost)
         checks = [
-            split_rows(daily, weights, thresholds, cut_off),
+            with_location(split, located),
+            located,
             crossover_rows(daily, experiments, thresholds, cut_off),
+            balance_rows(rows, thresholds, cut_off),
+            novelty_rows(trends, thresholds, cut_off),
+            freshness_rows(daily, experiments, cut_off),
         ]
-        checks.append(balance_rows(rows, thresholds, cut_off))
         if audits is not None:
             checks.append(audit_rows(audits, experiments, thresholds, cut_off))
-        if losses is not None:
-            lost = losses.filter(pl.col("event_day") <= cut_off)
+        if lost is not None:
             checks.append(loss_rows(lost, daily, variants, thresholds, cut_off))
+        if events is not None:
+            checks.append(completeness_rows(events, experiments, cut_off))
+        if overlaps is not None:
+            checks.append(overlap_rows(overlaps, experiments, thresholds, cut_off))
         found = pl.concat(
-            [check for check in checks if not check.is_empty()] or [pl.DataFrame(schema=dict(VALIDITY))]
+            [check.select(_CHECK) for check in checks if not check.is_empty()]
+            or [pl.DataFrame(schema=dict(VALIDITY))]
         )
         found = conform(found.with_columns(cut_off=pl.lit(cut_off)), VALIDITY, VALIDITY_KEY)
         known = comparisons.filter(pl.col("cut_off") <= cut_off)
