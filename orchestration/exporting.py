@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from assignment_exports.allocation import LIVE
 from assignment_exports.catalogue import export_catalogue
+from orchestration.acting import in_force
 from orchestration.outstanding import frontier
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def export_configs(
     built = frontier(connection)
     if built is None:
         raise LookupError("no day has been built yet")
-    catalogue = definitions.catalogue
+    catalogue = in_force(connection, definitions).catalogue
     closed: dict[str, str] = dict(
         connection.execute(
             """select experiment_id, any_value(sentence order by "check") from results.validity

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from analysis.judgement import COMPARISONS, DECISIONS, VALIDITY, Judgement, judge_cut_offs, violations
+from orchestration.acting import act_on, in_force
 from orchestration.code_hash import code_hash
 from orchestration.warehouse import insert_frame
 
@@ -107,6 +108,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
         Cut-offs judged anew, oldest first; empty when nothing had changed.
     """
     _prepare(connection)
+    definitions = in_force(connection, definitions)
     cut_offs = _changed_cut_offs(connection)
     if not cut_offs:
         return []
@@ -125,6 +127,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
         code_hash=code_hash(),
     )
     _replace(connection, judged, cut_offs[0])
+    act_on(connection, definitions, cut_offs[-1])
     return cut_offs
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, GetJsonSchemaHandler, model_validator
@@ -19,6 +20,7 @@ from analysis.catalogue.fields import (
     Strict,
     Text,
     VariantId,
+    fault,
 )
 from analysis.catalogue.hashes import Sdk
 from analysis.catalogue.project import Alternative, Correction, Defaults, Method, UnitType
@@ -146,6 +148,29 @@ class PoorPerformer(Strict):
     min_exposures: Annotated[int, Field(ge=1)]
 
 
+class RampStep(Strict):
+    """A wider share of traffic, and what must hold before it comes into force."""
+
+    traffic: ShardShare
+    after: Duration
+    """Least time at the traffic before."""
+    min_sample: Annotated[int, Field(ge=1)] = 1
+    """Least units per arm exposed by then."""
+
+
+class Ramp(Strict):
+    """Steps of rising traffic after the declared one; weights and salts stay, so nobody who is in moves."""
+
+    steps: Annotated[Items[RampStep], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _rises(self) -> Ramp:
+        shares = [step.traffic for step in self.steps]
+        if any(late <= early for early, late in pairwise(shares)):
+            raise fault("traffic does not rise from step to step", "each step is wider than the one before")
+        return self
+
+
 class Stopping(Strict):
     """Which rules may propose the end."""
 
@@ -203,6 +228,8 @@ class Experiment(Strict):
     phases: Items[Phase] = ()
     """History of traffic and weights, oldest first."""
     pauses: Items[Pause] = ()
+    ramp: Ramp | None = None
+    """How traffic widens; proposed, or done where `stopping.automatic` is set."""
     layer: Layer | None = None
     salts: Salts = Salts()
     variants: Annotated[Items[Variant], Field(min_length=2, max_length=100)]

@@ -37,6 +37,13 @@ class Rule:
 
 
 _two_arms = pl.col("arms") == 2
+_ramping = (
+    pl.col("ramp_to").is_not_null()
+    & ~pl.col("at_horizon")
+    & pl.col("winner").is_null()
+    & pl.col("lost_arm").is_null()
+    & (pl.col("type") != "aa")
+)
 _may_stop = pl.col("stop_for_efficacy") | pl.col("at_horizon")
 
 #: The first rule that applies decides. Invalid data come first: nothing is concluded from them.
@@ -63,13 +70,6 @@ RULES = (
         "No unit has been exposed yet.",
     ),
     Rule(
-        "no_closed_window",
-        pl.col("units") == 0,
-        "continue",
-        "wait",
-        "{open_units:,} units are exposed, and no metric window has closed yet.",
-    ),
-    Rule(
         "guardrail_harmed",
         pl.col("stop_for_harm") & pl.col("harmed_arm").is_not_null() & (_two_arms | pl.col("all_harmed")),
         "stop",
@@ -84,6 +84,29 @@ RULES = (
         "disable_arm",
         "Disable {harmed_arm}: it harms {harmed_text}.",
         "harmed_arm",
+    ),
+    Rule(
+        "ramp_advances",
+        _ramping & pl.col("ramp_time_over") & (pl.col("smallest_exposed") >= pl.col("ramp_min_sample")),
+        "modify",
+        "widen_traffic",
+        "Widen the traffic from {ramp_from_text} to {ramp_to_text}: step {ramp_step} of {ramp_steps} has its time"
+        " and its units, and no guardrail is harmed.",
+    ),
+    Rule(
+        "ramp_holds",
+        _ramping,
+        "continue",
+        "wait",
+        "Hold at {ramp_from_text} of the traffic: day {ramp_days} of {ramp_after_text} at this step, and the smallest"
+        " arm has {smallest_exposed:,} of {ramp_min_sample:,} units.",
+    ),
+    Rule(
+        "no_closed_window",
+        pl.col("units") == 0,
+        "continue",
+        "wait",
+        "{open_units:,} units are exposed, and no metric window has closed yet.",
     ),
     Rule(
         "below_min_sample",
@@ -216,6 +239,7 @@ def decision_rows(
     experiments: pl.DataFrame,
     uses: pl.DataFrame,
     cut_off: date,
+    ramps: pl.DataFrame,
 ) -> pl.DataFrame:
     """One decision per experiment.
 
@@ -225,11 +249,12 @@ def decision_rows(
         experiments: From `experiment_frame`.
         uses: From `use_frame`.
         cut_off: The day decided about.
+        ramps: From `ramp_frame` at that day.
 
     Returns:
         Rows of the schema `DECISIONS`, in no particular order.
     """
-    timed = timing(experiments, uses, cut_off)
+    timed = timing(experiments, uses, cut_off).join(ramps, on="experiment_id", how="left")
     rows = deciding_rows(comparisons, timed, uses)
     situations = _situations(rows, timed, validity)
     chosen = pl.lit(len(RULES) - 1)
@@ -283,6 +308,7 @@ def _situations(rows: pl.DataFrame, timed: pl.DataFrame, validity: pl.DataFrame)
         units=pl.col("n").sum(),
         open_units=pl.col("n_open").sum(),
         smallest_arm=pl.col("n").min(),
+        smallest_exposed=(pl.col("n") + pl.col("n_open")).min(),
         minimum=pl.col("minimum_effect").first(),
         mde=pl.col("mde_rel").max(),
         best_case=(
@@ -302,7 +328,7 @@ def _situations(rows: pl.DataFrame, timed: pl.DataFrame, validity: pl.DataFrame)
         .join(failed, on="experiment_id", how="left")
         .with_columns(
             pl.col("failed").fill_null([]),
-            pl.col("units", "open_units", "smallest_arm").fill_null(0),
+            pl.col("units", "open_units", "smallest_arm", "smallest_exposed").fill_null(0),
             planned_days=(pl.col("verdict_day") - pl.col("start_at").dt.date()).dt.total_days() + 1,
             too_small=pl.col("best_case") < pl.col("minimum"),
             extend_days=(((pl.col("mde") / pl.col("minimum")) ** 2 - 1) * pl.col("days_run"))

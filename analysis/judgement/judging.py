@@ -19,6 +19,7 @@ from analysis.judgement.losses import crossover_rows, loss_rows
 from analysis.judgement.novelty import effect_trends, novelty_rows
 from analysis.judgement.overlap import overlap_rows
 from analysis.judgement.pairing import defined_rows
+from analysis.judgement.ramping import ramp_frame
 from analysis.judgement.rows import DECISIONS, VALIDITY, VALIDITY_KEY, conform
 from analysis.judgement.split import split_rows
 
@@ -124,7 +125,8 @@ def judge_cut_offs(
         )
         found = conform(found.with_columns(cut_off=pl.lit(cut_off)), VALIDITY, VALIDITY_KEY)
         known = comparisons.filter(pl.col("cut_off") <= cut_off)
-        said = decision_rows(known, found, experiments, uses, cut_off)
+        ramps = ramp_frame(catalogue, cut_off)
+        said = decision_rows(known, found, experiments, uses, cut_off, ramps)
         validity.append(found)
         decisions.append(conform(said, DECISIONS, ("experiment_id",)))
     return Judgement(

@@ -64,6 +64,7 @@ ACTIONS = {
     "extend": "Extend",
     "keep_control": "Keep the control",
     "investigate": "Investigate",
+    "widen_traffic": "Widen the traffic",
 }
 
 CHECK_ADVICE = {
@@ -93,6 +94,8 @@ VERDICTS = {
     "not_started": ("waiting", "draft", "Not started."),
     "no_exposure": ("waiting", "no_data", "No unit yet."),
     "no_closed_window": ("waiting", "too_early", "Too early to tell."),
+    "ramp_advances": ("unclear", "running", "Ready for more traffic."),
+    "ramp_holds": ("unclear", "running", "Keep running."),
     "poor_performer": ("bad", "loss", "{arm} stays below the floor."),
     "futile": ("unclear", "flat", "Hardly any chance left."),
     "below_min_sample": ("waiting", "too_early", "Too early to tell."),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from analysis.catalogue import compile_tables
+from orchestration.acting import in_force
 from orchestration.lifecycle import note_definitions
 from orchestration.loading import read_definitions
 from orchestration.resources.home import HomeResource
@@ -16,7 +17,7 @@ def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
     """Sound experiments, variants, phases, metrics and filters as `catalog.*` tables."""
     definitions = read_definitions()
     with writer(home.open().warehouse) as connection:
-        replace_tables(connection, "catalog", compile_tables(definitions.catalogue))
+        replace_tables(connection, "catalog", compile_tables(in_force(connection, definitions).catalogue))
         noted = note_definitions(connection, definitions.catalogue, datetime.now(UTC).replace(tzinfo=None))
     return dg.MaterializeResult(
         metadata={

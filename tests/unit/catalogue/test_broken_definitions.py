@@ -342,7 +342,7 @@ EXPECTED: dict[str, list[str]] = {
         (
             "experiments/unknown_key.yaml:3 ownr: unknown key 'ownr' (one of: config_schema, "
             "crossovers, description, end, exposure, factors, hypothesis, id, layer, metrics, name, "
-            "owner, pauses, phases, plan, salts, sdk, segments, shipped, stage, start, status, stopping, "
+            "owner, pauses, phases, plan, ramp, salts, sdk, segments, shipped, stage, start, status, stopping, "
             "tags, targeting, tests, traffic, type, unit, variants). Hint: did you mean 'owner'?"
         ),
     ],

@@ -1,0 +1,136 @@
+"""What a decision does by itself where `stopping.automatic` is set, and the definitions that are then in force."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from analysis.catalogue.experiment import Pause, Phase
+from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from analysis.catalogue.experiment import Experiment
+    from analysis.catalogue.loading import Catalogue
+
+#: The journal of acts: what was done on which cut-off's word, and the sentence that was its reason.
+ACTS: Mapping[str, pl.DataType] = {
+    "experiment_id": pl.String(),
+    "cut_off": pl.Date(),
+    "act": pl.String(),
+    "variant_id": pl.String(),
+    "traffic": pl.Float64(),
+    "sentence": pl.String(),
+}
+
+#: Decision and action to act. Anything else is said and not done.
+_ACTS = {
+    ("stop", "ship"): "stop",
+    ("stop", "roll_back"): "stop",
+    ("stop", "keep_control"): "stop",
+    ("modify", "disable_arm"): "disable_arm",
+    ("modify", "widen_traffic"): "widen_traffic",
+}
+
+
+def new_acts(decisions: pl.DataFrame, catalogue: Catalogue, ramps: pl.DataFrame) -> pl.DataFrame:
+    """The acts that follow from the newest decisions.
+
+    Only running experiments with `stopping.automatic` act. A closed gate never acts: its decision is to fix the
+    data, which is no act. The definitions already hold what was done before, so nothing is done twice: a stopped
+    experiment is completed, a disabled arm has no weight, a ramp on its way has no next step.
+
+    Args:
+        decisions: Rows of `DECISIONS` at one cut-off.
+        catalogue: The definitions in force.
+        ramps: From `ramp_frame` at that cut-off.
+
+    Returns:
+        Rows of `ACTS`.
+    """
+    widths = dict(ramps.select("experiment_id", "ramp_to").iter_rows())
+    rows = []
+    for said in decisions.iter_rows(named=True):
+        experiment = catalogue.experiments.get(said["experiment_id"])
+        act = _ACTS.get((said["decision"], said["action"]))
+        if experiment is None or act is None or not _may_act(experiment, act, said["variant_id"]):
+            continue
+        rows.append(
+            {
+                "experiment_id": experiment.id,
+                "cut_off": said["cut_off"],
+                "act": act,
+                "variant_id": said["variant_id"],
+                "traffic": widths.get(experiment.id) if act == "widen_traffic" else None,
+                "sentence": said["sentence"],
+            }
+        )
+    return pl.DataFrame(rows, schema=dict(ACTS))
+
+
+def in_force(catalogue: Catalogue, acts: pl.DataFrame) -> Catalogue:
+    """The definitions with everything that was done automatically.
+
+    A stop takes effect at the end of its cut-off: from then on everybody gets the variant, and exposures no longer
+    qualify. A disabled arm or wider traffic is a new phase from the midnight after, so that every exposure has one
+    weight: the config announces it, and the SDKs change at that instant. An edit of the definition that comes later
+    than an act (a status other than running, a phase after it) wins.
+
+    Args:
+        catalogue: The user's definitions.
+        acts: The journal, any order.
+
+    Returns:
+        A catalogue whose experiments differ by their status, pauses and phases alone.
+    """
+    experiments = dict(catalogue.experiments)
+    for act in acts.sort("cut_off", "experiment_id", "act").iter_rows(named=True):
+        experiment = experiments.get(act["experiment_id"])
+        if experiment is not None and experiment.status == "running" and experiment.stopping.automatic:
+            experiments[experiment.id] = _done(experiment, act["act"], act)
+    return replace(catalogue, experiments=experiments)
+
+
+def _may_act(experiment: Experiment, act: str, variant: str | None) -> bool:
+    if experiment.status != "running" or not experiment.stopping.automatic:
+        return False
+    weights = experiment.history[-1].weights
+    others = [share for name, share in weights.items() if name != variant and share > 0]
+    return act != "disable_arm" or (variant is not None and weights[variant] > 0 and bool(others))
+
+
+def _done(experiment: Experiment, act: str, row: dict[str, object]) -> Experiment:
+    day: date = row["cut_off"]  # type: ignore[assignment]
+    if act == "stop":
+        pauses = (*experiment.pauses, Pause(start=_midnight(day, 1)))
+        changes = {"status": "completed", "shipped": row["variant_id"], "pauses": pauses}
+        return experiment.model_copy(update=changes)
+    last, start = experiment.history[-1], _midnight(day, 2)
+    if last.start >= start:
+        return experiment
+    weights = dict(last.weights)
+    if act == "disable_arm":
+        weights = without_arm(weights, str(row["variant_id"]))
+    traffic = row["traffic"] if act == "widen_traffic" else last.traffic
+    phase = Phase.model_construct(start=start, traffic=traffic, weights=weights, salts=last.salts)
+    return experiment.model_copy(update={"phases": (*experiment.history, phase)})
+
+
+def without_arm(weights: Mapping[str, float], arm: str) -> dict[str, float]:
+    """Weights whose neighbour takes over an arm's shards, so that no unit of any other arm moves."""
+    shards = {name: end - begin for name, (begin, end) in shard_ranges(weights).items()}
+    order = list(shards)
+    at = order.index(arm)
+    near = [*reversed(order[:at]), *order[at + 1 :]]
+    heir = next(name for name in near if shards[name] > 0)
+    shards[heir] += shards.pop(arm)
+    return {name: shards.get(name, 0) / TOTAL_SHARDS for name in order}
+
+
+def _midnight(day: date, after: int) -> datetime:
+    return datetime.combine(day + timedelta(days=after), time())
