@@ -10,7 +10,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import typer
 import yaml
+from typer.models import CommandInfo
 
 from analysis.catalogue import load_catalogue, load_metrics
 from orchestration.cli import app, commands  # noqa: F401  (registers the commands)
@@ -70,3 +72,22 @@ def test_make_targets_and_commands_exist() -> None:
 def test_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)", README):
         assert (ROOT / target).exists(), target
+
+
+def every_command(application: typer.Typer = app, prefix: str = "") -> dict[str, CommandInfo]:
+    found = {
+        prefix + (command.name or command.callback.__name__.replace("_", "-")): command
+        for command in application.registered_commands
+    }
+    for group in application.registered_groups:
+        found |= every_command(group.typer_instance, f"{prefix}{group.name} ")
+    return found
+
+
+def test_every_command_is_documented_and_shows_an_example() -> None:
+    listed = set(
+        re.findall(r"^\| `([a-z -]+)` \|", (ROOT / "docs" / "commands.md").read_text(), flags=re.MULTILINE)
+    )
+    assert listed == set(every_command())
+    for name, command in every_command().items():
+        assert "fairsplit" in (command.epilog or ""), name
