@@ -9,6 +9,7 @@ import polars as pl
 from analysis.judgement import COMPARISONS, DECISIONS, VALIDITY, Judgement, judge_cut_offs, violations
 from orchestration.acting import act_on, in_force
 from orchestration.code_hash import code_hash
+from orchestration.retention import ASSIGNMENT_AUDITS, prepare_pruned
 from orchestration.warehouse import insert_frame
 
 if TYPE_CHECKING:
@@ -55,20 +56,7 @@ _DAY_HASHES = """
 """
 
 # Units whose logged variant is not the one that the configuration in force gives them.
-_AUDITS = """
-    select
-        experiment_id,
-        assigned_at::date as assigned_day,
-        phase,
-        logged_variant_id as variant_id,
-        sdk_version,
-        platform,
-        count(*) as units,
-        count(*) filter (where not in_traffic or a.variant_id is distinct from logged_variant_id) as mismatched
-    from fct_assignments as a
-    where logged_variant_id is not null
-    group by all
-"""
+_AUDITS = f"{ASSIGNMENT_AUDITS} union all by name from journal.pruned_audits"
 
 _DAY_EVENTS = """
     select event_day, sum(events)::bigint as events from fct_event_quality where filter = 'kept' group by event_day
@@ -137,6 +125,7 @@ def broken_results(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    prepare_pruned(connection)
     connection.execute("create schema if not exists results")
     for name, schema in _TABLES.items():
         columns = ", ".join(f'"{column}" {_SQL_TYPES[kind]}' for column, kind in schema.items())

@@ -1,0 +1,50 @@
+"""`fairsplit prune`: drop assignments that are past their retention."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from orchestration.cli import app
+from orchestration.cli.formats import FormatOption, ReportFormat, print_json, table
+from orchestration.paths import Home
+
+
+@app.command(epilog="Example: `fairsplit prune --yes`")
+def prune(
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Really drop them; without it they are only listed.")
+    ] = False,
+    output: FormatOption = ReportFormat.text,
+) -> None:
+    """Drop assignments of experiments that ended longer ago than the project's retention; a dry run by default.
+
+    Results, statistics and every other aggregate stay as they are. What was dropped is logged in `journal.pruned`,
+    and stays dropped whatever is rebuilt.
+    """
+    from orchestration import retention
+    from orchestration.loading import read_definitions
+    from orchestration.warehouse import reader, writer
+
+    definitions = read_definitions()
+    warehouse = Home.from_environment().warehouse
+    with reader(warehouse) as connection:
+        found = retention.prunable(connection, definitions)
+    if yes and found:
+        with writer(warehouse) as connection:
+            found = retention.prune(connection, definitions, datetime.now(UTC).replace(tzinfo=None))
+    if output is ReportFormat.json:
+        print_json({"pruned": yes, "experiments": found})
+        return
+    if not found:
+        print("no assignment is past its retention")
+        return
+    print(
+        table(
+            ("experiment", "ended", "rows"),
+            [(row["experiment_id"], row["ended_at"], row["rows"]) for row in found],
+        )
+    )
+    print("dropped" if yes else "dry run: nothing was dropped; add --yes to drop them")
