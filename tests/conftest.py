@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Speed is the benchmarks' matter; on a busy machine a deadline only says that it is busy.
+settings.register_profile("fairsplit", deadline=None)
+settings.load_profile("fairsplit")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -124,7 +124,8 @@ def test_bad_cells(content: str, message: str, tmp_path: Path, capsys, monkeypat
 
 
 def test_files_that_cannot_be_read(tmp_path: Path, good: Path, capsys, monkeypatch) -> None:
-    code, _, err = call(capsys, monkeypatch, tmp_path / "player.csv")
+    monkeypatch.chdir(tmp_path)
+    code, _, err = call(capsys, monkeypatch, Path("player.csv"))
     assert code == 1
     assert err.endswith("player.csv). Hint: did you mean 'players.csv'?\n")
     (tmp_path / "page.html").write_text("<p>")
