@@ -53,7 +53,7 @@ def arm_cards(experiment: ExperimentView, current: Sequence[Row], units: Mapping
             title=as_text(arm.config.get("title", "")),
             description=as_text(arm.config.get("description", "")),
             image=_local_image(arm.config.get("image")),
-            prob_best=fmt.probability(best.get(arm.id)),
+            prob_best="" if best.get(arm.id) is None else fmt.probability(best[arm.id]),
         )
         for arm in experiment.arms
     ]

@@ -27,6 +27,7 @@ class ArmView:
         is_control: Whether the other arms are compared with it.
         weight: Share of the experiment's traffic in the latest phase, 0 to 1.
         config: The variant's configuration; keys ``title``, ``description`` and ``image`` are shown as such.
+        levels: Multivariate: the level of each factor, as text.
     """
 
     id: str
@@ -34,6 +35,7 @@ class ArmView:
     is_control: bool
     weight: float
     config: Mapping[str, Any] = field(default_factory=dict)
+    levels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -83,7 +85,8 @@ class ExperimentView:
 
     ``start`` and ``end`` are UTC, ``end`` None while open. ``analysis`` is the declared one, which the verdict
     rests on; others are shown beside it. ``read_on`` is the day on which a plan that is read once was read:
-    later results are not its verdict's; None before, and for plans that look repeatedly.
+    later results are not its verdict's; None before, and for plans that look repeatedly. ``factors`` are the names
+    and levels of a multivariate experiment, the reference level first.
     """
 
     id: str
@@ -108,6 +111,7 @@ class ExperimentView:
     history: Sequence[DefinitionChange] = ()
     analysis: str = "default"
     read_on: date | None = None
+    factors: Sequence[tuple[str, Sequence[str]]] = ()
 
 
 @dataclass(frozen=True, slots=True)

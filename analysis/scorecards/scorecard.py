@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.scorecards import format as fmt
 from analysis.scorecards import headline, spread, wording
 from analysis.scorecards.arms import ArmCard, ConfigLine, arm_cards, config_lines
+from analysis.scorecards.best_arm import with_best
 from analysis.scorecards.charts import Chart, exposure_chart, lift_chart
 from analysis.scorecards.checks import Check, check_cards
 from analysis.scorecards.comparisons import (
@@ -19,6 +20,7 @@ from analysis.scorecards.comparisons import (
     shared_axis,
     tick_labels,
 )
+from analysis.scorecards.factorial import FactorialMetric, factorial_panels
 from analysis.scorecards.funnels import Funnel, LossTable, conversion_funnels, kept, set_aside
 from analysis.scorecards.log import LogEntry, decision_log
 from analysis.scorecards.plan_lines import fact_lines, plan_lines
@@ -76,6 +78,7 @@ class Scorecard:
     spread: Sequence[Spread]
     segments: Segments | None
     bayes: Sequence[Cells]
+    factorial: Sequence[FactorialMetric]
     plan: Sequence[tuple[str, str]]
     log: Sequence[LogEntry]
     changes: Sequence[LogEntry]
@@ -111,8 +114,10 @@ def build(
     """
     rows = whole(facts.current, experiment.analysis)
     valid = headline.worst_status(facts.validity) != "fail"
-    table = build_table(experiment, metrics, rows, links, valid=valid)
     first = next((entry for entry in experiment.metrics if entry.role == "primary"), None)
+    if valid and first:
+        rows = with_best(rows, first.metric)
+    table = build_table(experiment, metrics, rows, links, valid=valid)
     metric = metric_view(metrics, first.metric if first else "")
     primary_rows = [row for row in rows if first and row["metric"] == first.metric]
     decision = facts.decisions[-1] if facts.decisions else None
@@ -186,6 +191,7 @@ def build(
         spread=spread.build(experiment, metrics, facts.spread),
         segments=segment_panels(experiment, metric, facts.current, valid=valid),
         bayes=bayes,
+        factorial=factorial_panels(experiment, metrics, rows) if valid else [],
         plan=plan_lines(experiment, rows),
         log=decision_log(facts.decisions),
         changes=[LogEntry(fmt.instant(c.at), c.what, c.definition_hash[:12]) for c in experiment.history],

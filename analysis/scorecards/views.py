@@ -44,6 +44,7 @@ def experiment_view(experiment: Experiment, source: str, read_on: date | None = 
                 variant.control,
                 weights.get(variant.id, 0.0),
                 variant.config,
+                {name: str(level) for name, level in variant.levels.items()},
             )
             for variant in experiment.variants
         ],
@@ -70,6 +71,7 @@ def experiment_view(experiment: Experiment, source: str, read_on: date | None = 
         definition_hash=experiment_hash(experiment),
         analysis="crossovers_excluded" if experiment.crossovers == "exclude" else "default",
         read_on=read_on,
+        factors=[(factor.name, [str(level) for level in factor.levels]) for factor in experiment.factors],
     )
 
 
