@@ -5,8 +5,8 @@ same whichever SDK serves an experiment:
 
 - ``ufc`` (Eppo's SDKs): the first 8 hex digits of md5, modulo 10,000.
 - ``flagd`` (OpenFeature): 32-bit MurmurHash3 of the text as a CBOR text string (RFC 8949, section 3.1), its 32
-  bits scaled to 10,000 (https://flagd.dev/reference/custom-operations/fractional-operation/). This is what
-  in-process evaluators of the core's second major version compute; the first hashed the bare bytes.
+  bits scaled to 10,000 (https://flagd.dev/reference/custom-operations/fractional-operation/). This is what Python's
+  evaluator computes since its second major version; evaluators of the older specification hash the bare bytes.
 - ``growthbook``: FNV-1a of the decimal digits of the FNV-1a of the text, over UTF-16 code units, modulo 10,000
   (hash version 2, https://docs.growthbook.io/lib/build-your-own).
 """
