@@ -256,6 +256,6 @@ def _sentence(part: dict[str, Any]) -> str:
     place = "" if part["segment"] == "all" else f"{part['segment']} = {part['segment_level']}"
     where = " ".join(word for word in (place, since) if word)
     if part["segment"] == "step":
-        where = f"units set aside by {part['segment_level'].replace('_', ' ').replace(':', ' ')}"
+        where = f"the units lost at step {part['segment_level']}"
     share, size = percent(part["explained"], signed=False), percent(part["size"], signed=False)
     return f"{share} of the imbalance comes from {where} ({size} of the units)."

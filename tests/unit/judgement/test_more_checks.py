@@ -95,7 +95,7 @@ def test_the_diagnosis_names_the_step_that_took_the_units(valued):
     found = checks(valued.judge(CUT_OFF, losses=losses).validity, "srm_diagnosis")
     assert [(row["segment"], row["segment_level"]) for row in found] == [("step", "filter:bots")]
     assert found[0]["observed"] == "100 / 1,100"
-    assert "comes from units set aside by filter bots" in found[0]["sentence"]
+    assert "comes from the units lost at step filter:bots" in found[0]["sentence"]
 
 
 def test_a_sound_split_has_no_diagnosis(valued):
