@@ -2,6 +2,7 @@
 
 from orchestration.cli import (
     analyze,
+    erase,
     experiment,
     export,
     new,
@@ -16,6 +17,7 @@ from orchestration.cli import (
 
 __all__ = [
     "analyze",
+    "erase",
     "experiment",
     "export",
     "new",

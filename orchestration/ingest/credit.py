@@ -18,6 +18,8 @@ _RETRACTS = """case when contains(properties, '"retracts"')
     then case when json_type(properties, '$.retracts') in ('VARCHAR', 'BIGINT', 'UBIGINT')
         then nullif(properties ->> '$.retracts', '') end end"""
 _NOTHING = "select * from (select null::date as event_day, null::varchar as event_id) where false"
+_NO_REMOVED = f"""select * replace (event_day::date as event_day), false as was_visible
+    from (select {", ".join(f"null::varchar as {name}" for name in _NARROW.split(", "))}) where false"""
 
 
 class Credit:
@@ -36,6 +38,7 @@ class Credit:
 
     def prepare(self) -> None:
         """Find what the batch changes, before its transaction: fills temporary tables only."""
+        self._cursor.execute(f"create or replace temp table removed as {_NO_REMOVED}")
         self._cursor.execute(f"create or replace temp table contested as {self._contested()}")
         self._cursor.execute(
             f"""create or replace temp table new_retractions as
@@ -43,6 +46,16 @@ class Credit:
                 from (select *, {_RETRACTS} as retracts from {self._scan(self._fresh)}) where retracts is not null"""
             if self._fresh
             else "create or replace temp table new_retractions as select *, '' as file_hash, '' as retracts from ("
+            + _NOTHING
+            + ")"
+        )
+
+    def prepare_removal(self) -> None:
+        """Make the keys of ``temp.removed``, whose rows have left the lake, contested; in the caller's transaction."""
+        run = self._cursor.execute
+        run("create or replace temp table contested as select distinct event_day, event_id from removed")
+        run(
+            "create or replace temp table new_retractions as select *, '' as file_hash, '' as retracts from ("
             + _NOTHING
             + ")"
         )
@@ -83,6 +96,11 @@ class Credit:
         before = "create or replace temp table retracted_before as from landing.retracted"
         run(before)
         run("insert into landing.retractions from new_retractions")
+        for table in ("retractions", "excluded"):
+            run(
+                f"""delete from landing.{table} where (event_day, event_id, file_hash) in (
+                        select (event_day, event_id, file_hash) from removed)"""
+            )
         self._load_copies("contested")
         self._exclude_losers()
         moved = run(
@@ -190,6 +208,11 @@ class Credit:
                )
                select event_day, user_id, anonymous_id, session_id, experiment_id, was_visible as shrunk
                from moved where is_visible <> was_visible and not same_row"""
+        )
+        run(
+            """insert into changes
+               select event_day, user_id, anonymous_id, session_id, experiment_id, true
+               from removed where was_visible"""
         )
         if self._fresh:
             run(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from orchestration.ingest import lake_files
+from orchestration.ingest import erasing, lake_files
 from orchestration.ingest import stage as staging
 from orchestration.ingest.content import Content, identify
 from orchestration.ingest.credit import Credit
@@ -292,10 +292,14 @@ class _Run:
         run = self._cursor.execute
         counts: dict[str, lake_files.Counts] = {}
         moved: list[LakeFile] = []
+        erased: dict[str, int] = {}
         rejected = None
         if out is not None:
             lake_files.reduce_repeats(self._cursor, out)
+            erased = erasing.strip_staged(self._cursor, out)
             counts = lake_files.count_rows(self._cursor, out)
+            for file_hash, rows in erased.items():
+                counts[file_hash] = counts.get(file_hash, lake_files.Counts()).with_erased(rows)
             rejected = lake_files.rejected_rows(out)
             moved = lake_files.move_to_lake(self._cursor, self._home, out)
         credit = Credit(self._cursor, self._home, moved)
@@ -310,6 +314,7 @@ class _Run:
                 run("insert into landing.repeats from repeats")
             if rejected:
                 run(f"insert into landing.quarantine from ({rejected}) where reason <> '{NO_EVENT}'")
+            erasing.note_removed(self._cursor, erased)
             if moved:
                 credit.commit(position + 1)
             replace_views(self._cursor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +45,10 @@ class Counts:
     repeated: int = 0
     differing: int = 0
     without_event: int = 0
+
+    def with_erased(self, rows: int) -> Counts:
+        """The same with rows of erased persons, which were read and count as rejected."""
+        return replace(self, read=self.read + rows, quarantined=self.quarantined + rows)
 
 
 def reduce_repeats(cursor: duckdb.DuckDBPyConnection, out: Path) -> None:

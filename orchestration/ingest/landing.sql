@@ -60,6 +60,11 @@ create table if not exists landing.quarantine (
     raw_line varchar
 );
 
+-- Whose rows are left out for ever, as SHA-256: of kind and id for rows, of the bare id for words of refused rows.
+create table if not exists landing.erasures (
+    erasure bigint not null, erased_at timestamp not null, id_hash varchar not null, token_hash varchar not null
+);
+
 create table if not exists landing.touched_units (
     batch bigint not null, event_day date not null, id_kind varchar not null, raw_id varchar not null
 );

@@ -1,0 +1,58 @@
+"""`fairsplit erase`: remove one person from everything that holds rows of single units."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from analysis.errors import Problem
+from orchestration.cli import app
+from orchestration.errors import OrchestrationError
+from orchestration.paths import Home
+
+
+@app.command(epilog="Example: `fairsplit erase user-3bd8dd93`")
+def erase(
+    unit: Annotated[str, typer.Argument(metavar="UNIT", help="A user, anonymous or session id.")],
+) -> None:
+    """Remove a person from lake, quarantine, facts and exports, log it, and publish without them.
+
+    The log keeps hashes of the ids only, so that later files and rebuilds leave the person out too. Older versions of
+    the exports are removed, for they list the unit. Files in `landing/` are the landing party's and stay.
+    """
+    from orchestration.dbt import ensure_manifest
+    from orchestration.ingest.erasing import erase as remove
+    from orchestration.outstanding import frontier
+    from orchestration.runs import execute
+    from orchestration.warehouse import reader, writer
+
+    home = Home.from_environment()
+    with reader(home.warehouse) as connection:
+        built = frontier(connection)
+    if built is None:
+        raise OrchestrationError(Problem("no day has been built yet", hint="run `fairsplit run` first"))
+    with writer(home.warehouse) as connection:
+        rows = remove(home.root, connection, unit, datetime.now(UTC).replace(tzinfo=None))
+    if not rows:
+        raise OrchestrationError(
+            Problem(
+                "nothing of that unit is in the lake or in quarantine",
+                "UNIT",
+                unit,
+                hint="ids are case-sensitive",
+            )
+        )
+    print(f"{rows:,} rows removed; rebuilding what they touched", file=sys.stderr)
+    ensure_manifest(home)
+    execute(home, "daily", (built, built))
+    current = (home.exports / "current").resolve()
+    for version in home.exports.iterdir():
+        if version.is_dir() and not version.is_symlink() and version.resolve() != current:
+            shutil.rmtree(version)
+    with writer(home.warehouse) as connection:
+        connection.execute("checkpoint")
+    print(f"{rows} rows of the unit were erased")
