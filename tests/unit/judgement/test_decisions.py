@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
 from analysis.judgement import judge_cut_offs, violations
+from analysis.judgement.deciding import RULES
 
 HORIZON = date(2026, 1, 25)  # 14 planned days and a window of 7
 
@@ -346,3 +348,85 @@ def test_a_verdict_on_invalid_data_breaks_an_invariant(world):
     assert violations(judged.comparisons, judged.validity, said)["rule"].to_list() == [
         "invalid_has_no_verdict"
     ]
+
+
+def test_one_of_several_arms_that_harms_a_guardrail_is_disabled(world):
+    world.define(
+        type="abn",
+        variants="[{id: control, control: true}, {id: red}, {id: blue}]",
+        metrics="{primary: [revenue], guardrails: [errors]}",
+    )
+    day = date(2026, 1, 14)
+    for variant, errors in (("control", 10), ("red", 10), ("blue", 12)):
+        arm(world, variant, 10, cut_off=day)
+        arm(world, variant, errors, metric="errors", cut_off=day)
+    decision = decide(world, day)
+    assert says(decision) == ("modify", "disable_arm", "blue", ["guardrail_harmed"])
+    assert decision["sentence"].startswith("Disable blue: it harms Errors +20.0 % (+")
+
+
+def test_the_only_arm_below_the_floor_is_rolled_back(world):
+    world.define(metrics="{primary: [revenue], secondary: [errors]}", stopping=POOR)
+    day = date(2026, 1, 14)
+    for variant, errors in (("control", 4), ("red", 8)):
+        arm(world, variant, 10, cut_off=day)
+        arm(world, variant, errors, metric="errors", cut_off=day)
+    decision = decide(world, day)
+    assert says(decision) == ("stop", "roll_back", "control", ["poor_performer"])
+    assert decision["sentence"] == "Roll back: red stays below the floor that the plan sets (errors 5)."
+
+
+def test_a_difference_in_the_middle_of_a_week_says_what_it_waits_for(world):
+    world.define(plan="{method: always_valid}")
+    day = date(2026, 1, 10)
+    arm(world, "control", 10, cut_off=day)
+    arm(world, "red", 10.5, cut_off=day)
+    assert decide(world, day)["sentence"] == (
+        "A difference is showing; whole weeks are awaited before it may decide (6 days so far)."
+    )
+
+
+def test_too_few_units_so_far_say_how_many(world):
+    world.define(plan="{min_sample: 5000}")
+    day = date(2026, 1, 14)
+    arm(world, "control", 10, cut_off=day)
+    arm(world, "red", 11, cut_off=day)
+    decision = decide(world, day)
+    assert says(decision) == ("continue", "wait", None, ["below_min_sample"])
+    assert decision["sentence"] == "Too early: the smallest arm has 1,000 of 5,000 units."
+
+
+def test_an_arm_held_back_by_a_guardrail_says_why(world):
+    world.define(metrics="{primary: [revenue], guardrails: [{metric: errors, non_inferiority_margin: 0.01}]}")
+    for variant, revenue in (("control", 10), ("red", 11)):
+        arm(world, variant, revenue)
+        arm(world, variant, 10, metric="errors", spread=5)
+    assert decide(world)["sentence"] == (
+        "red improves the primary metric, but a guardrail may still be worse than its margin allows."
+    )
+
+
+@pytest.mark.parametrize(
+    ("red", "sentence"),
+    [
+        (
+            10.5,
+            "An A/A experiment differs between its arms: look for a fault in assignment, logging or the metric.",
+        ),
+        (10.0, "The A/A experiment found no difference, as it should."),
+    ],
+)
+def test_an_aa_experiment_says_whether_the_pipeline_is_sound(world, red, sentence):
+    world.define(type="aa")
+    arm(world, "control", 10)
+    arm(world, "red", red)
+    assert decide(world)["sentence"] == sentence
+
+
+def test_every_rule_has_a_scripted_case():
+    folder = Path(__file__).parent
+    scripted = "".join(path.read_text() for path in sorted(folder.glob("test_*.py")))
+    codes = {rule.reason for rule in RULES} - {
+        "no_exposure"
+    }  # its sentence is compared with the validity rows
+    assert {code for code in codes if f'["{code}"' not in scripted} == set()
