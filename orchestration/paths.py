@@ -64,6 +64,11 @@ class Home:
         return self.root / "data-docs"
 
     @property
+    def notices(self) -> Path:
+        """Digests of what changed."""
+        return self.root / "notices"
+
+    @property
     def dbt_target(self) -> Path:
         """Dbt's artefacts for this home; apart from the project so that homes do not disturb each other."""
         return self.root / "dbt"

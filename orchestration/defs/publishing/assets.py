@@ -11,6 +11,7 @@ from orchestration.dbt_docs import ensure_docs
 from orchestration.exporting import export_configs
 from orchestration.ledger import record_publication
 from orchestration.loading import read_definitions
+from orchestration.notices import write_digest
 from orchestration.partitions import DAILY
 from orchestration.paths import catalog_dir
 from orchestration.resources.home import HomeResource
@@ -71,16 +72,19 @@ def scorecards(home: HomeResource) -> dg.MaterializeResult[None]:
         inputs = site_inputs(connection, read_definitions(), catalog_dir(), links)
         published = publish_site(place.site, render_site(inputs), folders)
         exports = current_version(place.exports)
+        now = datetime.now(UTC).replace(tzinfo=None)
         number = record_publication(
             connection,
             catalog_dir(),
-            datetime.now(UTC).replace(tzinfo=None),
+            now,
             exports.version if exports else "",
             published.version,
         )
+        news = write_digest(connection, place.notices, now)
     return dg.MaterializeResult(
         metadata={
             "publication": number,
+            "notices": len(news),
             "site": dg.MetadataValue.path(published.index),
             "pages written": published.written,
             "pages unchanged": published.linked,
