@@ -9,6 +9,7 @@ import polars as pl
 from analysis.judgement import COMPARISONS, DECISIONS, VALIDITY, Judgement, judge_cut_offs, violations
 from orchestration.acting import act_on, in_force
 from orchestration.code_hash import code_hash
+from orchestration.overlapping import keep_overlaps
 from orchestration.retention import ASSIGNMENT_AUDITS, prepare_pruned
 from orchestration.warehouse import insert_frame
 
@@ -88,24 +89,7 @@ _DAY_EVENTS = """
     select event_day, sum(events)::bigint as events from fct_event_quality where filter = 'kept' group by event_day
 """
 
-# Units that two experiments share, on the day on which the second of the two exposures came; each pair once.
-_OVERLAPS = """
-    select
-        a.experiment_id,
-        a.phase,
-        a.variant_id,
-        b.experiment_id as other_id,
-        b.phase as other_phase,
-        b.variant_id as other_variant,
-        greatest(a.exposure_day, b.exposure_day) as day,
-        count(*) as units
-    from fct_exposures as a
-    inner join fct_exposures as b on a.unit_id = b.unit_id and a.experiment_id < b.experiment_id
-    inner join catalog.experiments as left_one on a.experiment_id = left_one.experiment_id
-    inner join catalog.experiments as right_one
-        on b.experiment_id = right_one.experiment_id and left_one.unit_type = right_one.unit_type
-    group by all
-"""
+_OVERLAPS = "from results.overlaps"
 
 
 def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> list[date]:
@@ -122,6 +106,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
         Cut-offs judged anew, oldest first; empty when nothing had changed.
     """
     _prepare(connection)
+    keep_overlaps(connection)
     definitions = in_force(connection, definitions)
     cut_offs = _changed_cut_offs(connection)
     if not cut_offs:
