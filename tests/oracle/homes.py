@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import yaml
@@ -51,13 +51,16 @@ DERIVED = (
     "results.validity",
     "results.decisions",
 )
-_parsed: list = []
+_parsed: dict[Path, Any] = {}
 
 
 class DrivenHome:
     """One home; `root` must be a folder of its own, since dbt reads it from the environment."""
 
-    def __init__(self, root: Path, experiments: Iterable[Experiment]) -> None:
+    def __init__(
+        self, root: Path, experiments: Iterable[Experiment], project: Path = DBT_PROJECT_DIR
+    ) -> None:
+        self.project = project
         self.home = Home(root / "home").prepare()
         self.catalog = root / "catalog"
         (self.catalog / "experiments").mkdir(parents=True, exist_ok=True)
@@ -111,8 +114,8 @@ class DrivenHome:
 
     def build(self, to: date) -> None:
         os.environ["FAIRSPLIT_HOME"] = str(self.home.root)
-        runner = dbtRunner(manifest=_parsed[0] if _parsed else None)
-        folder = str(DBT_PROJECT_DIR)
+        runner = dbtRunner(manifest=_parsed.get(self.project))
+        folder = str(self.project)
         arguments = ["run", "--quiet", "--project-dir", folder, "--profiles-dir", folder]
         arguments += ["--target-path", str(self.home.dbt_target), "--log-level-file", "none"]
         with writer(self.home.warehouse) as connection:
@@ -121,8 +124,7 @@ class DrivenHome:
         # In this process dbt would keep the file open with settings of its own.
         DuckDBConnectionManager.close_all_connections()
         assert done.success, done.exception or done.result
-        if not _parsed:
-            _parsed.append(runner.manifest)
+        _parsed.setdefault(self.project, runner.manifest)
 
     def judge(self) -> None:
         with writer(self.home.warehouse) as connection:

@@ -159,7 +159,7 @@ def make_events(seed: int, size: int = 260) -> list[Event]:
         Event(f"r{number}", "correction", _instant(rng), retracts=f"e{rng.randrange(size)}")
         for number in range(6)
     ]
-    return [_hashed(event) for event in events]
+    return [hashed(event) for event in events]
 
 
 def altered(event: Event, rng: random.Random) -> Event:
@@ -169,7 +169,7 @@ def altered(event: Event, rng: random.Random) -> Event:
         changes["variation_id"] = rng.choice(["a", "b"])
     if event.value is not None:
         changes["value"] = "1.5"
-    return _hashed(Event(**{**event.__dict__, **changes}))
+    return hashed(Event(**{**event.__dict__, **changes}))
 
 
 def split(seed: int, events: list[Event]) -> list[LandedFile]:
@@ -214,7 +214,7 @@ _ORDER = ("event_id", "event_name", "occurred_at", "user_id", "anonymous_id", "s
           "variation_id", "platform", "url", "properties")  # fmt: skip
 
 
-def _hashed(event: Event) -> Event:
+def hashed(event: Event) -> Event:
     """With the md5 of its canonical JSON, written by the published rule."""
     row = row_of(event) | {"properties": {"retracts": event.retracts} if event.retracts else {}}
     parts = []

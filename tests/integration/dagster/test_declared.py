@@ -1,0 +1,63 @@
+"""What Dagster is told there is: a change of these names is a change for everyone who operates it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestration.dbt import ensure_manifest
+from orchestration.paths import DBT_PROJECT_DIR, Home
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("warehouse")]
+
+ASSETS = {"catalogue", "landed_files", "raw_events", "judged_results", "allocation_configs", "scorecards"}
+BLOCKING = {
+    "landed_files:rows_are_conserved",
+    "raw_events:days_meet_expectations",
+    "raw_events:requested_day_is_complete",
+    "judged_results:result_invariants",
+}
+
+
+@pytest.fixture
+def definitions(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("FAIRSPLIT_HOME", str(tmp_path))
+    ensure_manifest(Home(tmp_path).prepare())
+    from orchestration.definitions import defs  # noqa: PLC0415  (needs dbt's manifest)
+
+    return defs()
+
+
+def test_names_of_assets_jobs_schedules_and_sensors(definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    models = {path.stem for path in (DBT_PROJECT_DIR / "models").rglob("*.sql")}
+    assert {key.to_user_string() for key in graph.executable_asset_keys} == ASSETS | models
+    assert {job.name for job in definitions.jobs} == {"land", "daily"}
+    assert {schedule.name for schedule in definitions.schedules} == {"nightly"}
+    assert {sensor.name for sensor in definitions.sensors} == {
+        "new_landed_files",
+        "outstanding_days",
+        "changed_definitions",
+    }
+
+
+def test_system_checks_block_and_experiment_checks_warn(definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    checks = {
+        key.to_user_string() for key in graph.asset_check_keys if key.asset_key.to_user_string() in ASSETS
+    }
+    blocking = {
+        key.to_user_string()
+        for key in graph.asset_check_keys
+        if key.asset_key.to_user_string() in ASSETS and graph.get_check_spec(key).blocking
+    }
+    assert blocking == BLOCKING
+    assert checks - blocking == {
+        "catalogue:definitions_are_sound",
+        "landed_files:files_are_readable",
+        "judged_results:experiments_are_valid",
+    }
