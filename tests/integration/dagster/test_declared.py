@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("warehouse")]
 
-ASSETS = {"catalogue", "landed_files", "raw_events", "judged_results", "allocation_configs", "scorecards"}
+ASSETS = {
+    "aa_certification",
+    "catalogue",
+    "landed_files",
+    "raw_events",
+    "judged_results",
+    "allocation_configs",
+    "scorecards",
+}
 BLOCKING = {
     "landed_files:rows_are_conserved",
     "raw_events:days_meet_expectations",
@@ -36,8 +44,8 @@ def test_names_of_assets_jobs_schedules_and_sensors(definitions) -> None:
     graph = definitions.resolve_asset_graph()
     models = {path.stem for path in (DBT_PROJECT_DIR / "models").rglob("*.sql")}
     assert {key.to_user_string() for key in graph.executable_asset_keys} == ASSETS | models
-    assert {job.name for job in definitions.jobs} == {"land", "daily"}
-    assert {schedule.name for schedule in definitions.schedules} == {"nightly"}
+    assert {job.name for job in definitions.jobs} == {"land", "daily", "certification"}
+    assert {schedule.name for schedule in definitions.schedules} == {"nightly", "weekly_certification"}
     assert {sensor.name for sensor in definitions.sensors} == {
         "new_landed_files",
         "outstanding_days",
@@ -57,6 +65,7 @@ def test_system_checks_block_and_experiment_checks_warn(definitions) -> None:
     }
     assert blocking == BLOCKING
     assert checks - blocking == {
+        "aa_certification:metrics_are_certified",
         "catalogue:definitions_are_sound",
         "landed_files:files_are_readable",
         "judged_results:experiments_are_valid",
