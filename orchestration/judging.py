@@ -112,17 +112,19 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
     if not cut_offs:
         return []
     judged = judge_cut_offs(
-        connection.sql("from fct_sufficient_statistics").pl(),
-        connection.sql("from fct_daily_exposures").pl(),
+        connection.sql("from fct_sufficient_statistics order by all").pl(),
+        connection.sql("from fct_daily_exposures order by all").pl(),
         definitions.catalogue,
         definitions.metrics,
         cut_offs,
-        histograms=connection.sql("from fct_value_histograms where cut_off >= ?", params=[cut_offs[0]]).pl(),
-        crossovers=connection.sql("from fct_crossovers").pl(),
-        losses=connection.sql(_LOSSES).pl(),
-        audits=connection.sql(_AUDITS).pl(),
-        events=connection.sql(_DAY_EVENTS).pl(),
-        overlaps=connection.sql(_OVERLAPS).pl(),
+        histograms=connection.sql(
+            "from fct_value_histograms where cut_off >= ? order by all", params=[cut_offs[0]]
+        ).pl(),
+        crossovers=connection.sql("from fct_crossovers order by all").pl(),
+        losses=connection.sql(f"from ({_LOSSES}) order by all").pl(),
+        audits=connection.sql(f"from ({_AUDITS}) order by all").pl(),
+        events=connection.sql(f"from ({_DAY_EVENTS}) order by all").pl(),
+        overlaps=connection.sql(f"from ({_OVERLAPS}) order by all").pl(),
         code_hash=code_hash(),
     )
     _replace(connection, judged, cut_offs[0])

@@ -12,6 +12,7 @@ DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
 _DAGSTER_YAML = """\
 telemetry: {enabled: false}
 nux: {enabled: false}
+run_monitoring: {enabled: true, free_slots_after_run_end_seconds: 1}
 concurrency:
   pools: {default_limit: 1}  # DuckDB has one writer: a step that opens the file takes the pool
   runs: {max_concurrent_runs: 1}

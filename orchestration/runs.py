@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from analysis.errors import Problem
+from orchestration.dead_runs import alive, release_dead_runs
 from orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
@@ -46,10 +47,12 @@ def execute(home: Home, job_name: str, days: tuple[date, date] | None = None) ->
         (home.root / "dbt.log").open("a") as log,
         contextlib.redirect_stdout(log),
         dg.DagsterInstance.from_config(str(home.dagster)) as instance,
+        alive(home) as tags,
     ):
+        release_dead_runs(home, instance)
         result = job.execute_in_process(
             instance=instance,
-            tags=range_tags(*days) if days else {},
+            tags=tags | (range_tags(*days) if days else {}),
             raise_on_error=False,
             run_config={"loggers": {"progress": {}}},
         )

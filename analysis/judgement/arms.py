@@ -27,7 +27,11 @@ def timing(experiments: pl.DataFrame, uses: pl.DataFrame, cut_off: date) -> pl.D
     Returns:
         Experiments with `days_run`, `verdict_day`, `week_day`, `at_horizon` and `used_cut_off`.
     """
-    window = uses.filter(pl.col("role") == "primary").group_by("experiment_id").agg(pl.col("window").max())
+    window = (
+        uses.filter(pl.col("role") == "primary")
+        .group_by("experiment_id", maintain_order=True)
+        .agg(pl.col("window").max())
+    )
     waits = pl.when(pl.col("end_at").is_not_null()).then(pl.col("window")).fill_null(pl.duration(days=0))
     closed = pl.col("start_at") + planned_duration() + waits
     end_of_day = pl.lit(cut_off).cast(pl.Datetime("us")) + pl.duration(days=1)

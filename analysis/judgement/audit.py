@@ -36,13 +36,15 @@ def audit_rows(
     known = audits.filter(pl.col("assigned_day") <= cut_off).join(experiments, on="experiment_id", how="semi")
     counts = [pl.col("units").sum().cast(pl.Int64), pl.col("mismatched").sum().cast(pl.Int64)]
     whole = (
-        known.group_by("experiment_id")
+        known.group_by("experiment_id", maintain_order=True)
         .agg(counts)
         .with_columns(segment=pl.lit("all"), segment_level=pl.lit("all"))
     )
     parts = [
         known.group_by(
-            "experiment_id", pl.col(name).cast(pl.String).fill_null("unknown").alias("segment_level")
+            "experiment_id",
+            pl.col(name).cast(pl.String).fill_null("unknown").alias("segment_level"),
+            maintain_order=True,
         )
         .agg(counts)
         .with_columns(segment=pl.lit(name))

@@ -282,7 +282,7 @@ def _row(situation: dict[str, Any], cut_off: date) -> dict[str, Any]:
 def _situations(rows: pl.DataFrame, timed: pl.DataFrame, validity: pl.DataFrame) -> pl.DataFrame:
     """One row per experiment: every column that a rule or its sentence names."""
     arms = arm_summary(rows)
-    flags = arms.group_by("experiment_id").agg(
+    flags = arms.group_by("experiment_id", maintain_order=True).agg(
         any_showing=pl.col("showing").any(),
         all_harmed=pl.col("harmed").all(),
         all_lost=pl.col("lost").all(),
@@ -304,7 +304,7 @@ def _situations(rows: pl.DataFrame, timed: pl.DataFrame, validity: pl.DataFrame)
         .select("experiment_id", "metric")
     )
     leading = rows.join(lead, on=["experiment_id", "metric"], how="semi")
-    counts = leading.group_by("experiment_id").agg(
+    counts = leading.group_by("experiment_id", maintain_order=True).agg(
         units=pl.col("n").sum(),
         open_units=pl.col("n_open").sum(),
         smallest_arm=pl.col("n").min(),

@@ -65,7 +65,7 @@ def diagnosis_rows(
         return pl.DataFrame()
     total = (
         due.filter(pl.col("segment") == "all")
-        .group_by("experiment_id", "variant_id")
+        .group_by("experiment_id", "variant_id", maintain_order=True)
         .agg(all_units=pl.col("units").sum(), all_due=pl.col("due").sum(), begin=pl.col("day").min())
     )
     found = [_parts(due, total)]
@@ -97,7 +97,13 @@ def with_location(split: pl.DataFrame, diagnosis: pl.DataFrame) -> pl.DataFrame:
 def _cells(frame: pl.DataFrame, day: str, ids: list[str]) -> pl.DataFrame:
     return (
         frame.filter(pl.col("experiment_id").is_in(ids))
-        .group_by(*_PART, pl.col(day).alias("day"), pl.col("phase").cast(pl.Int64), "variant_id")
+        .group_by(
+            *_PART,
+            pl.col(day).alias("day"),
+            pl.col("phase").cast(pl.Int64),
+            "variant_id",
+            maintain_order=True,
+        )
         .agg(pl.col("units").sum().cast(pl.Float64))
     )
 
@@ -111,12 +117,12 @@ def _as_segment(audits: pl.DataFrame, name: str) -> pl.DataFrame:
 def _against_weights(observed: pl.DataFrame, weights: pl.DataFrame) -> pl.DataFrame:
     """Units beside those due per part, day and variant, with a row for variants that had none."""
     place = [*_PART, "day", "phase"]
-    total = observed.group_by(place).agg(total=pl.col("units").sum())
+    total = observed.group_by(place, maintain_order=True).agg(total=pl.col("units").sum())
     share = pl.col("weight") / pl.col("weight").sum().over("experiment_id", "phase")
     grid = total.join(weights.with_columns(share=share), on=["experiment_id", "phase"])
     return (
         grid.join(observed, on=[*place, "variant_id"], how="left")
-        .group_by(*_PART, "day", "variant_id")
+        .group_by(*_PART, "day", "variant_id", maintain_order=True)
         .agg(
             units=pl.col("units").fill_null(0.0).sum(),
             due=(pl.col("total") * pl.col("share")).sum(),
@@ -137,7 +143,7 @@ def _parts(due: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
         units=pl.col("units").cum_sum().over(place), due=pl.col("due").cum_sum().over(place)
     )
     gain = (
-        since.group_by(*_PART, "day")
+        since.group_by(*_PART, "day", maintain_order=True)
         .agg(gain=_likelihood_ratio("units", "due"))
         .with_columns(whole=pl.col("gain").sort_by("day").first().over(_PART))
         .with_columns(
@@ -170,7 +176,7 @@ def _parts(due: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
 
 def _steps(losses: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
     """Every step that set units aside: how far putting them back restores the split."""
-    lost = losses.group_by("experiment_id", "step", "variant_id").agg(
+    lost = losses.group_by("experiment_id", "step", "variant_id", maintain_order=True).agg(
         lost=pl.col("units").sum().cast(pl.Float64)
     )
     steps = lost.select("experiment_id", "step").unique().join(total, on="experiment_id")
@@ -204,7 +210,9 @@ def _steps(losses: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
 
 
 def _ranked(parts: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
-    imbalance = total.group_by("experiment_id").agg(imbalance=_likelihood_ratio("all_units", "all_due"))
+    imbalance = total.group_by("experiment_id", maintain_order=True).agg(
+        imbalance=_likelihood_ratio("all_units", "all_due")
+    )
     explained = (1 - pl.col("left") / pl.col("imbalance")).clip(0, 1)
     return (
         parts.join(imbalance, on="experiment_id")

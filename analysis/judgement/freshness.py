@@ -66,7 +66,7 @@ def freshness_rows(daily: pl.DataFrame, experiments: pl.DataFrame, cut_off: date
     Returns:
         Rows of the schema `VALIDITY` but for the cut-off; none in an experiment's first days.
     """
-    last = daily.group_by("experiment_id").agg(last=pl.col("exposure_day").max())
+    last = daily.group_by("experiment_id", maintain_order=True).agg(last=pl.col("exposure_day").max())
     began = pl.col("start_at").dt.date()
     running = (
         in_progress(experiments, cut_off)

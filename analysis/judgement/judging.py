@@ -143,7 +143,7 @@ def _is_needed(first: date) -> pl.Expr:
 def _crossed_by(daily: pl.DataFrame, crossovers: pl.DataFrame) -> pl.DataFrame:
     """The totals' crossover counts as they were known; segments keep none, since no check reads them."""
     key = ["experiment_id", "variant_id", "exposure_day", "phase"]
-    counts = crossovers.group_by(key).agg(pl.col("units").sum().alias("crossovers"))
+    counts = crossovers.group_by(key, maintain_order=True).agg(pl.col("units").sum().alias("crossovers"))
     counts = counts.with_columns(segment=pl.lit("all"))
     return (
         daily.drop("crossovers")

@@ -26,7 +26,7 @@ def crossover_rows(
     """
     arms = (
         daily.filter((pl.col("exposure_day") <= cut_off) & (pl.col("segment") == "all"))
-        .group_by("experiment_id", "variant_id")
+        .group_by("experiment_id", "variant_id", maintain_order=True)
         .agg(kept=pl.col("units").sum().cast(pl.Float64), lost=pl.col("crossovers").sum().cast(pl.Float64))
         .with_columns(kept=pl.col("kept") - pl.col("lost"))
     )
@@ -71,7 +71,7 @@ def loss_rows(
     declared = variants.select("experiment_id", "variant_id")
     kept = (
         daily.filter((pl.col("exposure_day") <= cut_off) & (pl.col("segment") == "all"))
-        .group_by("experiment_id", "variant_id")
+        .group_by("experiment_id", "variant_id", maintain_order=True)
         .agg(kept=pl.col("units").sum().cast(pl.Float64))
     )
     steps = losses.select("experiment_id", "step").unique()
@@ -79,7 +79,7 @@ def loss_rows(
         steps.join(declared, on="experiment_id")
         .join(kept, on=["experiment_id", "variant_id"], how="left")
         .join(
-            losses.group_by("experiment_id", "variant_id", "step").agg(
+            losses.group_by("experiment_id", "variant_id", "step", maintain_order=True).agg(
                 lost=pl.col("units").sum().cast(pl.Float64)
             ),
             on=["experiment_id", "variant_id", "step"],

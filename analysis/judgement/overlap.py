@@ -77,7 +77,7 @@ def overlap_rows(
 
 def _pairs(known: pl.DataFrame) -> pl.DataFrame:
     """Shared units, chi-square and degrees of freedom per pair, added up over the phases of both."""
-    cells = known.group_by(*_STRATUM, "variant_id", "other_variant").agg(
+    cells = known.group_by(*_STRATUM, "variant_id", "other_variant", maintain_order=True).agg(
         units=pl.col("units").sum().cast(pl.Float64)
     )
     row = pl.col("units").sum().over(*_STRATUM, "variant_id")
@@ -85,7 +85,7 @@ def _pairs(known: pl.DataFrame) -> pl.DataFrame:
     # Pearson's sum over all cells, the empty ones included, is n (sum of O² / (row · column) - 1).
     strata = (
         cells.with_columns(part=pl.col("units") ** 2 / (row * column))
-        .group_by(_STRATUM)
+        .group_by(_STRATUM, maintain_order=True)
         .agg(
             units=pl.col("units").sum(),
             part=pl.col("part").sum(),
@@ -93,7 +93,7 @@ def _pairs(known: pl.DataFrame) -> pl.DataFrame:
             columns=pl.col("other_variant").n_unique().cast(pl.Int64),
         )
     )
-    return strata.group_by(_PAIR).agg(
+    return strata.group_by(_PAIR, maintain_order=True).agg(
         units=pl.col("units").sum().cast(pl.Int64),
         statistic=(pl.col("units") * (pl.col("part") - 1)).clip(0).sum(),
         df=((pl.col("rows") - 1) * (pl.col("columns") - 1)).sum(),

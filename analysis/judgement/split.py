@@ -45,7 +45,7 @@ def split_rows(
     cells = (
         daily.filter(pl.col("exposure_day") <= cut_off)
         .with_columns(pl.col("phase").cast(pl.Int64), pl.col("units").cast(pl.Float64))
-        .group_by(*_PLACE, "exposure_day", "phase", "variant_id")
+        .group_by(*_PLACE, "exposure_day", "phase", "variant_id", maintain_order=True)
         .agg(pl.col("units").sum())
     )
     # An exposure outside every phase has no expectation; it is counted where it was lost.
@@ -65,7 +65,7 @@ def split_rows(
     impossible = ((counts > 0) & (expected == 0)).any(axis=(1, 2))
     p_value = np.where(impossible, 0.0, p_value)
     first = _first_alarm(sequential_p, days, thresholds.srm_fail)
-    arms_of = weights.group_by("experiment_id").agg(arms=pl.col("variant_id").n_unique())
+    arms_of = weights.group_by("experiment_id", maintain_order=True).agg(arms=pl.col("variant_id").n_unique())
     declared = places.join(arms_of, on="experiment_id", how="left", maintain_order="left")["arms"].to_list()
     frame = places.with_columns(
         statistic=pl.Series(np.where(np.isfinite(statistic), statistic, np.nan)),

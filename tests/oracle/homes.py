@@ -54,6 +54,17 @@ DERIVED = (
 _parsed: dict[Path, Any] = {}
 
 
+def table_hashes(warehouse: Path) -> dict[str, str]:
+    """SHA-256 of every derived table's ordered export."""
+    result = {}
+    with duckdb.connect(str(warehouse)) as connection:
+        for table in DERIVED:
+            rows = connection.execute(f"from {table}").fetchall()
+            text = "\n".join(sorted(repr(row) for row in rows))
+            result[table] = hashlib.sha256(text.encode()).hexdigest()
+    return result
+
+
 class DrivenHome:
     """One home; `root` must be a folder of its own, since dbt reads it from the environment."""
 
@@ -142,10 +153,4 @@ class DrivenHome:
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 of every derived table's ordered export."""
-        result = {}
-        with duckdb.connect(str(self.home.warehouse)) as connection:
-            for table in DERIVED:
-                rows = connection.execute(f"from {table}").fetchall()
-                text = "\n".join(sorted(repr(row) for row in rows))
-                result[table] = hashlib.sha256(text.encode()).hexdigest()
-        return result
+        return table_hashes(self.home.warehouse)

@@ -89,6 +89,8 @@ def facts(catalogue, effect: float, seed: int) -> tuple[pl.DataFrame, pl.DataFra
         scale_y=pl.lit(1_000),
         scale_d=pl.lit(None, pl.Int64),
         covariate_status=pl.lit("not_declared"),
+        cap_low=pl.lit(None, pl.Int64),
+        cap_high=pl.lit(None, pl.Int64),
     )
     daily = statistics.select(
         "experiment_id",
