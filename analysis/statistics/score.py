@@ -49,16 +49,18 @@ def restricted_rate(
     l0 = x_c * shift * (1.0 - shift)
     low, high = np.maximum(0.0, -shift), np.minimum(1.0, 1.0 - shift)
     p = np.clip((x_c + x_t - n_t * shift) / total, low, high)
+    # A settled element keeps its value: its last digit must not depend on what else is in the array.
+    settled = np.zeros(np.shape(p), dtype=np.bool_)
     for _ in range(_STEPS):
         value = ((l3 * p + l2) * p + l1) * p + l0
         low, high = np.where(value > 0, p, low), np.where(value > 0, high, p)
         slope = (3.0 * l3 * p + 2.0 * l2) * p + l1
         step = p - value / slope
         inside = (step > low) & (step < high)
-        following = np.where(inside, step, 0.5 * (low + high))
-        done = np.all(np.abs(following - p) <= 1e-15 * np.abs(p))
+        following = np.where(settled, p, np.where(inside, step, 0.5 * (low + high)))
+        settled = settled | (np.abs(following - p) <= 1e-15 * np.abs(p))
         p = following
-        if done:
+        if np.all(settled):
             break
     return p
 

@@ -18,6 +18,7 @@ from analysis.statistics.quantiles import quantile_difference
 from analysis.statistics.ranks import hodges_lehmann, kolmogorov_smirnov, mann_whitney
 from analysis.statistics.ratios import linearised, ratio_delta
 from analysis.statistics.robust import yuen
+from analysis.statistics.score import difference_interval
 
 # Shared machines pause: a slow example is no failure.
 unhurried = settings(deadline=None, max_examples=60)
@@ -256,3 +257,17 @@ def test_each_comparison_is_what_it_is_alone(rows: list[tuple[list[int], list[in
         alone = welch(moments(a), moments(b))
         close(together.p_value[i], alone.p_value)
         close(together.rel.low[i], alone.rel.low)
+
+
+def test_a_score_interval_is_the_same_to_the_bit_alone_and_among_others() -> None:
+    rng = np.random.default_rng(3)
+    n_c, n_t = (rng.integers(10, 400, 600).astype(float) for _ in range(2))
+    x_c, x_t = (np.minimum(rng.integers(0, 30, 600), n).astype(float) for n in (n_c, n_t))
+    quantile, wanted = np.full(600, 1.96), np.ones(600, dtype=np.bool_)
+    together = difference_interval(x_c, n_c, x_t, n_t, quantile=quantile, wanted=wanted)
+    for begin in range(0, 600, 7):
+        part = slice(begin, begin + 1 + begin % 3)
+        alone = difference_interval(
+            x_c[part], n_c[part], x_t[part], n_t[part], quantile=quantile[part], wanted=wanted[part]
+        )
+        assert [end.tobytes() for end in alone] == [end[part].tobytes() for end in together]
