@@ -45,6 +45,8 @@ PAGES = [
     ),
 ]
 DRAWN = "[...document.querySelectorAll('.plot')].every(plot => plot.dataset.drawn)"
+NEXT = """() => [...document.querySelectorAll('.plot')].find(plot => !plot.dataset.drawn)
+  ?.scrollIntoView({behavior: 'instant', block: 'center'})"""
 SCROLL = """async () => {
   for (let y = 0; y < document.body.scrollHeight; y += 700) {
     scrollTo({top: y, behavior: 'instant'});
@@ -104,9 +106,11 @@ def open_page(browser, site):
 
 def _draw(page) -> None:
     page.evaluate(SCROLL)
-    for _ in range(100):
+    for _ in range(300):
         if page.evaluate(DRAWN):
             return
+        # Charts are drawn when they come near the window; a page that grows meanwhile pushes some out of the way.
+        page.evaluate(NEXT)
         page.wait_for_timeout(100)
     pytest.fail("a chart was not drawn")
 
