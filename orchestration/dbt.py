@@ -59,6 +59,32 @@ def ask_for(connection: duckdb.DuckDBPyConnection, last: date) -> None:
     )
 
 
+def run_dbt(home: Home, fault: str, *arguments: str) -> None:
+    """Run one dbt command on the project, in a process of its own.
+
+    Args:
+        home: Where dbt finds the warehouse.
+        fault: What has gone wrong when dbt refuses.
+        arguments: The command and its options.
+
+    Raises:
+        OrchestrationError: dbt refused; its own words are in the message.
+    """
+    command = [sys.executable, "-m", "dbt.cli.main", *arguments]
+    done = subprocess.run(
+        [*command, "--quiet", "--project-dir", ".", "--profiles-dir", "."],
+        cwd=DBT_PROJECT_DIR,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise OrchestrationError(
+            Problem(fault, where=str(DBT_PROJECT_DIR), value=done.stdout[-2000:].strip())
+        )
+
+
 def ensure_manifest(home: Home) -> Path:
     """Parse the project when its sources have changed since the last parse.
 
@@ -73,29 +99,6 @@ def ensure_manifest(home: Home) -> Path:
     current = source_hash()
     if MANIFEST.exists() and _STAMP.exists() and _STAMP.read_text() == current:
         return MANIFEST
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "dbt.cli.main",
-            "parse",
-            "--quiet",
-            "--project-dir",
-            ".",
-            "--profiles-dir",
-            ".",
-        ],
-        cwd=DBT_PROJECT_DIR,
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise OrchestrationError(
-            Problem(
-                "dbt cannot parse the project", where=str(DBT_PROJECT_DIR), value=done.stdout[-2000:].strip()
-            )
-        )
+    run_dbt(home, "dbt cannot parse the project", "parse")
     _STAMP.write_text(current)
     return MANIFEST

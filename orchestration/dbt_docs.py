@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
-from analysis.errors import Problem
-from orchestration.dbt import environment, source_hash
-from orchestration.errors import OrchestrationError
-from orchestration.paths import DBT_PROJECT_DIR
+from orchestration.dbt import run_dbt, source_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,21 +24,8 @@ def ensure_docs(home: Home) -> Path:
     current = source_hash()
     if stamp.exists() and stamp.read_text() == current and (folder / "index.html").exists():
         return folder
-    arguments = ["docs", "generate", "--static", "--quiet", "--project-dir", ".", "--profiles-dir", "."]
-    done = subprocess.run(
-        [sys.executable, "-m", "dbt.cli.main", *arguments, "--target-path", str(home.dbt_target)],
-        cwd=DBT_PROJECT_DIR,
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise OrchestrationError(
-            Problem(
-                "dbt cannot write its docs", where=str(DBT_PROJECT_DIR), value=done.stdout[-2000:].strip()
-            )
-        )
+    target = str(home.dbt_target)
+    run_dbt(home, "dbt cannot write its docs", "docs", "generate", "--static", "--target-path", target)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(home.dbt_target / "static_index.html", folder / "index.html")
     stamp.write_text(current)
