@@ -31,6 +31,14 @@ def daily_partitions() -> dg.DailyPartitionsDefinition:
 
 DAILY = daily_partitions()
 
+# The nightly run starts at 01:30 UTC. Dagster looks at the newest materialisation of any partition, so this tells
+# that publishing has stopped; that the newest day is there is the check `requested_day_is_complete`.
+NIGHTLY_FRESHNESS = (
+    dg.FreshnessPolicy.cron(deadline_cron="0 6 * * *", lower_bound_delta=timedelta(hours=24))
+    if DAILY.end is None
+    else None
+)
+
 
 def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> tuple[date, date]:
     """First and last day of a run's partition range, both included."""

@@ -12,7 +12,7 @@ from orchestration.exporting import export_configs
 from orchestration.ledger import record_publication
 from orchestration.loading import read_definitions
 from orchestration.notices import write_digest
-from orchestration.partitions import DAILY
+from orchestration.partitions import DAILY, NIGHTLY_FRESHNESS
 from orchestration.paths import catalog_dir
 from orchestration.resources.home import HomeResource
 from orchestration.site import publish_site
@@ -30,6 +30,7 @@ OWNERS = ["team:experimentation"]
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
     deps=["judged_results", "fct_assignments"],
+    freshness_policy=NIGHTLY_FRESHNESS,
     pool="warehouse",
 )
 def allocation_configs(home: HomeResource) -> dg.MaterializeResult[None]:
@@ -59,6 +60,7 @@ def allocation_configs(home: HomeResource) -> dg.MaterializeResult[None]:
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
     deps=["judged_results", "allocation_configs", "fct_value_histograms"],
+    freshness_policy=NIGHTLY_FRESHNESS,
     pool="warehouse",
 )
 def scorecards(home: HomeResource) -> dg.MaterializeResult[None]:

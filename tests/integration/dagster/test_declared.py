@@ -53,6 +53,16 @@ def test_names_of_assets_jobs_schedules_and_sensors(definitions) -> None:
     }
 
 
+def test_what_people_and_sdks_read_goes_stale_when_no_night_publishes(definitions) -> None:
+    policies = {
+        spec.key.to_user_string(): spec.freshness_policy
+        for spec in definitions.resolve_all_asset_specs()
+        if spec.freshness_policy is not None
+    }
+    assert set(policies) == {"allocation_configs", "scorecards"}
+    assert {policy.deadline_cron for policy in policies.values()} == {"0 6 * * *"}
+
+
 def test_system_checks_block_and_experiment_checks_warn(definitions) -> None:
     graph = definitions.resolve_asset_graph()
     checks = {
