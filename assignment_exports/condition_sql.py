@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _COMPARE: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "equals": "="}
 _NUMERIC: Final = frozenset({"gt", "gte", "lt", "lte", "between"})
 _NUMBERS: Final = "('BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')"
+_SCIENTIFIC: Final = r"^(-?\d)(?:\.(\d+))?e([+-]\d+)$"
 _VERSION: Final = r"^v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$"
 
 
@@ -68,15 +69,20 @@ def _text_test(operator: str, operand: Any, text: str) -> str:
 
 
 def _text(value: str) -> str:
-    """A JSON scalar as the SDKs write it: 3.0 is ``3``."""
+    """A JSON scalar as the SDKs write it: a number's shortest digits, without exponent and without ``.0``."""
     plain = f"json_extract_string({value}, '$')"
-    whole = (
-        f"cast({plain} as double) = trunc(cast({plain} as double)) and abs(cast({plain} as double)) < 1e15"
+    digits = f"cast(cast({plain} as double) as varchar)"
+    lead, fraction, power = (f"regexp_extract({digits}, {_literal(_SCIENTIFIC)}, {n})" for n in (1, 2, 3))
+    large = f"{lead} || rpad({fraction}, cast({power} as int), '0')"
+    small = (
+        f"replace({lead}, right({lead}, 1), '0.') || repeat('0', -1 - cast({power} as int)) "
+        f"|| right({lead}, 1) || {fraction}"
     )
     return (
-        f"case json_type({value}) when 'NULL' then null "
-        f"when 'DOUBLE' then case when {whole} then cast(cast({plain} as double) as bigint)::varchar else {plain} end "
-        f"else {plain} end"
+        f"case when json_type({value}) = 'NULL' then null "
+        f"when json_type({value}) not in {_NUMBERS} then {plain} "
+        f"when {power} = '' then regexp_replace({digits}, '\\.0$', '') "
+        f"when starts_with({power}, '-') then {small} else {large} end"
     )
 
 

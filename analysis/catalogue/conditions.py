@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import operator
 import re
+from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -257,11 +258,12 @@ def _version_test(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], b
 
 
 def as_text(value: Any) -> str:
-    """A scalar as the SDKs write it: ``true``, ``3`` for 3.0, text unchanged."""
+    """A scalar as the SDKs write it: ``true``; a number's shortest digits, ``3`` for 3.0, 1e-7 as ``0.0000001``."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, int | float):
+        # Through the double that it is on the wire: 12345678901234567890 is 12345678901234567000 to an SDK.
+        return format(Decimal(repr(float(value))), "f").removesuffix(".0")
     return str(value)
 
 

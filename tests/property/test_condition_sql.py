@@ -26,7 +26,7 @@ VERSIONS = [
     "v2.1",
     "10.0.1+x",
 ]
-NUMBERS = [-1, 0, 5, 18, 18.5, 65, 1e300, 2**53]
+NUMBERS = [-1, 0, 5, 18, 18.5, 65, 1e300, 2**53, 1e-7, -2.5e-9, -1.25e20, 12345678901234567890]
 _NAME = st.sampled_from(NAMES)
 _TESTS = st.one_of(
     st.builds(
@@ -56,7 +56,7 @@ _TESTS = st.one_of(
         lambda name, op, value: {"attribute": name, op: value},
         _NAME,
         st.sampled_from(["matches", "not_matches"]),
-        st.sampled_from(["^U", "S$", "^[0-9]+$", "ï", "", "(?i)us|de", "'"]),
+        st.sampled_from(["^U", "S$", "^[0-9]+$", "^-?0\\.00", "5{2,}|67000$", "ï", "", "(?i)us|de", "'"]),
     ),
     st.builds(
         lambda name, op, value: {"attribute": name, op: value},

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.catalogue.conditions import Condition, evaluate
+from analysis.catalogue.conditions import Condition, as_text, evaluate
 
 
 def condition(data) -> Condition:
@@ -97,3 +97,18 @@ def test_a_hostile_value_is_only_text(text, pattern):
 
 def test_a_pattern_that_backtracks_elsewhere_answers_at_once():
     assert evaluate(condition({"attribute": "x", "matches": "(a+)+$"}), {"x": "a" * 50_000 + "!"}) is False
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [  # What eppo-server-sdk 4.4.1 matches its patterns against.
+        (5.0, "5"),
+        (1e-7, "0.0000001"),
+        (1e16, "10000000000000000"),
+        (1e300, "1" + "0" * 300),
+        (12345678901234567890, "12345678901234567000"),
+        (True, "true"),
+    ],
+)
+def test_numbers_read_as_text_the_way_the_sdk_writes_them(value, text) -> None:
+    assert as_text(value) == text
