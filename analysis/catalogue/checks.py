@@ -10,8 +10,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from analysis.catalogue.conditions import condition_faults, evaluate
+from analysis.catalogue.events import ATTRIBUTE_COLUMNS
 from analysis.catalogue.findings import Finding, did_you_mean, shown
-from analysis.catalogue.project import CONTEXT_COLUMNS
 from analysis.catalogue.serving import eligible_variant
 from analysis.catalogue.shards import exact
 
@@ -280,9 +280,9 @@ def _segment_findings(experiment: Experiment) -> Iterator[Finding]:
         if segment in experiment.segments[:position]:
             yield Finding(where, "a segment stands twice", segment)
         elif not is_dimension(segment):
-            rule = f"properties.<key> or one of: {', '.join(CONTEXT_COLUMNS)}"
+            rule = f"properties.<key> or one of: {', '.join(ATTRIBUTE_COLUMNS)}"
             yield Finding(
-                where, "unknown segment", shown(segment), rule, did_you_mean(segment, CONTEXT_COLUMNS)
+                where, "unknown segment", shown(segment), rule, did_you_mean(segment, ATTRIBUTE_COLUMNS)
             )
 
 
@@ -290,7 +290,7 @@ def is_dimension(name: str) -> bool:
     """Whether a name is a context column or ``properties.<key>`` with a plain key."""
     key = name.removeprefix("properties.")
     plain = key.isascii() and key.replace("_", "a").isalnum()
-    return name in CONTEXT_COLUMNS or (key != name and plain)
+    return name in ATTRIBUTE_COLUMNS or (key != name and plain)
 
 
 def _metric_findings(experiment: Experiment, metrics: Mapping[str, MetricDefinition]) -> Iterator[Finding]:

@@ -17,11 +17,12 @@ from analysis.catalogue.checks import (
     targeting_test_findings,
 )
 from analysis.catalogue.conditions import Condition, condition_faults
+from analysis.catalogue.events import FILTER_COLUMNS
 from analysis.catalogue.experiment import Experiment
 from analysis.catalogue.findings import Finding, did_you_mean, parse_model, shown
 from analysis.catalogue.flags import Flag, Segment
 from analysis.catalogue.metrics import MetricDefinition, read_metrics
-from analysis.catalogue.project import EVENT_COLUMNS, Project
+from analysis.catalogue.project import Project
 from analysis.catalogue.sources import Source
 from analysis.catalogue.yaml_source import Document, YamlFaultError, read_yaml
 from analysis.errors import AnalysisError, Problem
@@ -116,9 +117,9 @@ def _project_findings(project: Project) -> Iterator[Finding]:
             yield Finding(
                 ("filters", position), "a filter has one test", rule="exactly one of equals, in, matches"
             )
-        if rule.column not in EVENT_COLUMNS and not rule.column.startswith("properties."):
-            hint = did_you_mean(rule.column, EVENT_COLUMNS)
-            allowed = f"properties.<key> or one of: {', '.join(EVENT_COLUMNS)}"
+        if rule.column not in FILTER_COLUMNS and not rule.column.startswith("properties."):
+            hint = did_you_mean(rule.column, FILTER_COLUMNS)
+            allowed = f"properties.<key> or one of: {', '.join(FILTER_COLUMNS)}"
             yield Finding(
                 ("filters", position, "column"), "unknown event column", shown(rule.column), allowed, hint
             )

@@ -14,29 +14,6 @@ Correction = Literal["none", "bonferroni", "holm", "bh"]
 Alternative = Literal["two_sided", "greater", "less"]
 UnitType = Literal["user", "anonymous", "session"]
 
-CONTEXT_COLUMNS = (
-    "country",
-    "region",
-    "city",
-    "platform",
-    "device",
-    "browser",
-    "os",
-    "language",
-    "app_version",
-    "sdk_name",
-    "sdk_version",
-)
-EVENT_COLUMNS = (
-    "event_name",
-    "user_id",
-    "anonymous_id",
-    "session_id",
-    *CONTEXT_COLUMNS,
-    "url",
-    "user_agent",
-)
-
 
 def _parse_day(value: Any) -> date:
     try:

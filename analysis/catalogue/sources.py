@@ -9,36 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-ID_COLUMNS = ("event_id", "user_id", "anonymous_id", "session_id", "experiment_id", "variation_id")
-CONTEXT_COLUMNS = (
-    "country",
-    "region",
-    "city",
-    "platform",
-    "device",
-    "browser",
-    "os",
-    "language",
-    "app_version",
-    "sdk_name",
-    "sdk_version",
-    "url",
-    "user_agent",
-)
-CONTRACT_COLUMNS = (
-    "event_id",
-    "event_name",
-    "occurred_at",
-    "user_id",
-    "anonymous_id",
-    "session_id",
-    "value",
-    "experiment_id",
-    "variation_id",
-    *CONTEXT_COLUMNS,
-    "properties",
-)
-"""The columns that a source may fill, in the lake's order."""
+from analysis.catalogue.events import CONTRACT_COLUMNS
 
 EPOCHS = ("epoch_s", "epoch_ms", "epoch_us")
 

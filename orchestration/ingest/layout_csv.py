@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.catalogue.sources import CONTRACT_COLUMNS
+from analysis.catalogue.events import CONTRACT_COLUMNS
 from orchestration.ingest.cells import EMPTY, STRING, Cell, json_pairs
 from orchestration.ingest.own_properties import with_strays
 from orchestration.ingest.sql import literal

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from analysis.catalogue.sources import CONTEXT_COLUMNS, CONTRACT_COLUMNS
+from analysis.catalogue.events import CONTEXT_COLUMNS, CONTRACT_COLUMNS
 from orchestration.ingest.cells import (
     EMPTY,
     ENTRIES,

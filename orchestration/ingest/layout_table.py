@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.catalogue.sources import CONTRACT_COLUMNS
+from analysis.catalogue.events import CONTRACT_COLUMNS
 from orchestration.ingest.cells import (
     ARRAY,
     BOOLEAN,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analysis.catalogue.sources import CONTRACT_COLUMNS
+from analysis.catalogue.events import CONTRACT_COLUMNS
 from orchestration.ingest.cells import EMPTY, STRING, Cell, Layout, constant
 from orchestration.ingest.sql import array, literal
 

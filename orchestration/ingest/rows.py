@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.catalogue.sources import CONTRACT_COLUMNS, EPOCHS, ID_COLUMNS
+from analysis.catalogue.events import CONTRACT_COLUMNS, ID_COLUMNS
+from analysis.catalogue.sources import EPOCHS
 from orchestration.ingest import cells as cell_kinds
 from orchestration.ingest.layout_table import Table
 from orchestration.ingest.sql import EVENT_COLUMNS, literal

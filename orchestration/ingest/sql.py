@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.catalogue.sources import CONTRACT_COLUMNS
+from analysis.catalogue.events import CONTRACT_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
