@@ -11,6 +11,7 @@ from jsonschema.exceptions import SchemaError
 
 from analysis.catalogue.conditions import condition_faults, evaluate
 from analysis.catalogue.events import ATTRIBUTE_COLUMNS
+from analysis.catalogue.fields import duration_text
 from analysis.catalogue.findings import Finding, did_you_mean, shown
 from analysis.catalogue.serving import eligible_variant
 from analysis.catalogue.shards import exact
@@ -48,6 +49,7 @@ def experiment_findings(
         *_factor_findings(experiment),
         *_segment_findings(experiment),
         *_metric_findings(experiment, metrics),
+        *_plan_findings(experiment, project, metrics),
         *targeting_findings(experiment.targeting, segments),
     ]
     if not findings:
@@ -316,6 +318,25 @@ def _metric_findings(experiment: Experiment, metrics: Mapping[str, MetricDefinit
         yield Finding(
             path, "not a metric of this experiment", poor.metric, rule, did_you_mean(poor.metric, seen)
         )
+
+
+def _plan_findings(
+    experiment: Experiment, project: Project, metrics: Mapping[str, MetricDefinition]
+) -> Iterator[Finding]:
+    """Without an end the plan concludes when its longest duration is over; by then some window must have closed."""
+    longest = experiment.plan.max_duration or project.defaults.max_duration
+    if experiment.end is not None:
+        return
+    for use in experiment.metrics.primary:
+        window = metrics[use.metric].window_end if use.metric in metrics else None
+        if window is not None and longest <= window:
+            yield Finding(
+                ("plan", "max_duration"),
+                f"no window of {use.metric} closes before the plan concludes",
+                f"{duration_text(longest)} for a window of {duration_text(window)}",
+                "longer than the window of every primary metric",
+                "give an end: windows are then awaited beyond it",
+            )
 
 
 def _test_findings(

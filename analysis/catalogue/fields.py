@@ -97,6 +97,15 @@ def parse_duration(value: Any) -> timedelta:
     return duration
 
 
+def duration_text(duration: timedelta) -> str:
+    """``7d`` where whole days, ``36h`` where whole hours, else seconds."""
+    seconds = int(duration.total_seconds())
+    for size, letter in ((86_400, "d"), (3_600, "h")):
+        if seconds % size == 0:
+            return f"{seconds // size}{letter}"
+    return f"{seconds}s"
+
+
 def _on_shard_grid(value: float) -> float:
     if abs(value * 10_000 - round(value * 10_000)) > 1e-6:
         raise fault("is finer than one shard", "a multiple of 0.0001")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from analysis.catalogue.fields import duration_text
 from analysis.catalogue.hashing import result_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import timedelta
 
     from analysis.catalogue.loading import Catalogue
     from analysis.catalogue.metrics import MetricDefinition
@@ -157,12 +157,3 @@ def weight_frame(catalogue: Catalogue) -> pl.DataFrame:
     ]
     schema = {"experiment_id": pl.String, "phase": pl.Int64, "variant_id": pl.String, "weight": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def duration_text(duration: timedelta) -> str:
-    """``7d`` where whole days, ``36h`` where whole hours, else seconds."""
-    seconds = int(duration.total_seconds())
-    for size, letter in ((86_400, "d"), (3_600, "h")):
-        if seconds % size == 0:
-            return f"{seconds // size}{letter}"
-    return f"{seconds}s"

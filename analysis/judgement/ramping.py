@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.judgement.definitions import duration_text
+from analysis.catalogue.fields import duration_text
 from analysis.judgement.wording import percent
 
 if TYPE_CHECKING:

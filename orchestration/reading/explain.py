@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from analysis.catalogue.fields import duration_text
 from analysis.catalogue.hashing import result_hash
-from analysis.judgement.definitions import duration_text
 from orchestration.reading.formula import arm_steps, comparison_steps, method_in_words
 from orchestration.reading.results import judged_experiments, require_known, rows_of
 from orchestration.reading.unit_values import SUMS, Asked, sums_query, unit_values_query

@@ -271,6 +271,13 @@ EXPECTED: dict[str, list[str]] = {
             "(2026-01-05T00:00:00Z: after 2026-01-05T00:00:00Z)"
         ),
     ],
+    "plan_too_short": [
+        (
+            "experiments/plan_too_short.yaml:12 plan.max_duration: no window of checkout_conversion closes "
+            "before the plan concludes (7d for a window of 7d: longer than the window of every primary metric). "
+            "Hint: give an end: windows are then awaited beyond it"
+        ),
+    ],
     "poor_metric": [
         (
             "experiments/poor_metric.yaml:13 stopping.poor_performer.metric: not a metric of this "
