@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from analysis.scorecards import api, monitoring, openapi, planner, portfolio, quality, scorecard, spread
+from analysis.scorecards import (
+    api,
+    monitoring,
+    new_experiment,
+    openapi,
+    planner,
+    portfolio,
+    quality,
+    scorecard,
+    spread,
+)
 from analysis.scorecards.naming import safe_name
 from analysis.scorecards.scorecard import Facts
 
@@ -22,7 +32,7 @@ if TYPE_CHECKING:
     from analysis.scorecards.inputs import SiteInputs
 
 Row = dict[str, Any]
-_ASSETS = ("site.css", "site.js", "charts.js")
+_ASSETS = ("site.css", "site.js", "charts.js", "draft.js")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +166,11 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
     yield Page(
         "plan.html",
         environment.get_template("plan.html.j2").render(view=plans, root="", here="plan", **shared),
+    )
+    form = new_experiment.build(inputs)
+    yield Page(
+        "new.html",
+        environment.get_template("new.html.j2").render(view=form, root="", here="new", **shared),
     )
     for path, content in api.index_files(inputs.experiments, summaries):
         yield Page(f"api/{path}", content)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
+from analysis.catalogue.drafting import draft_yaml
 from analysis.scorecards import ExperimentMetric, render_site
+from orchestration.loading import read_definitions
+from orchestration.paths import PROJECT_ROOT
 from orchestration.site import publish_site
 from tests.unit.scorecards import site_world
 
@@ -25,11 +29,13 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+HOSTILE_ANSWER = 'He said "x": {a} # \\ [b] naïve'
 WIDTHS = (380, 1280, 1920)
 PAGES = [
     "index",
     "quality",
     "plan",
+    "new",
     *(
         f"experiments/{name}"
         for name in (
@@ -140,7 +146,9 @@ def test_hostile_text_shows_and_does_not_run(open_page):
     assert page.evaluate("document.querySelectorAll('main img, main script:not([type])').length") == 0
 
 
-@pytest.mark.parametrize("name", ["index", "quality", "experiments/checkout_cta", "experiments/srm_world"])
+@pytest.mark.parametrize(
+    "name", ["index", "quality", "new", "experiments/checkout_cta", "experiments/srm_world"]
+)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_serious_barrier_is_found(open_page, name, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -203,3 +211,81 @@ def test_prints_with_its_charts(open_page, tmp_path):
     assert page.evaluate("document.querySelectorAll('.plot svg').length") == 2
     page.pdf(path=tmp_path / "card.pdf")
     assert (tmp_path / "card.pdf").stat().st_size > 20_000
+
+
+@pytest.fixture
+def catalog(tmp_path, monkeypatch) -> Path:
+    shutil.copy(PROJECT_ROOT / "catalog" / "project.yaml", tmp_path)
+    (tmp_path / "experiments").mkdir()
+    monkeypatch.setenv("FAIRSPLIT_CATALOG", str(tmp_path))
+    return tmp_path / "experiments"
+
+
+def test_the_form_saves_what_the_catalogue_accepts(open_page, browser, catalog):
+    page = open_page("new")
+    assert page.get_attribute("#save", "href") is None
+    page.fill("[name=name]", HOSTILE_ANSWER)
+    assert page.input_value("[name=id]") == "he_said_x_a_b_na_ve"
+    page.fill("[name=id]", "checkout_cta")
+    page.fill("[name=owner]", "growth@example.com")
+    page.fill("[name=hypothesis]", "Two\nlines: # one")
+    page.fill("[name=arms]", "control, blue, Green.2")
+    page.fill("[name=start]", "2026-03-02")
+    page.fill("[name=effect]", "2.5")
+    page.select_option("[name=primary]", "checkout_conversion")
+    page.check("[name=guardrail][value=error_rate]")
+    assert page.is_disabled("[name=guardrail][value=checkout_conversion]")
+    assert page.inner_text("#wrong") == "Id: taken by another experiment."
+    page.fill("[name=id]", "hint")
+    with page.expect_download() as saved:
+        page.click("#save")
+    assert saved.value.suggested_filename == "hint.yaml"
+    saved.value.save_as(catalog / "hint.yaml")
+    made = read_definitions().catalogue.experiments["hint"]
+    assert (made.name, made.owner, made.status, made.type) == (
+        HOSTILE_ANSWER,
+        "growth@example.com",
+        "draft",
+        "abn",
+    )
+    assert made.hypothesis == "Two lines: # one"
+    assert [(arm.id, arm.control) for arm in made.variants] == [
+        ("control", True),
+        ("blue", False),
+        ("Green.2", False),
+    ]
+    assert made.metrics.primary[0].minimum_effect == pytest.approx(0.025)
+    assert [use.metric for use in made.metrics.guardrails] == ["error_rate"]
+    by_command = draft_yaml(
+        "hint",
+        HOSTILE_ANSWER,
+        owner="growth@example.com",
+        hypothesis="Two lines: # one",
+        start=date(2026, 3, 2),
+        arms=["control", "blue", "Green.2"],
+        primary="checkout_conversion",
+        guardrails=["error_rate"],
+        minimum_effect=0.025,
+    )
+    assert (catalog / "hint.yaml").read_text() == by_command
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("id", "Not a slug", "Id: lower-case letters, digits, _ and -."),
+        ("arms", "only", "Arms: at least two, separated by commas."),
+        ("arms", "a, a", "Arms: each name once."),
+        ("arms", "a, b c", "Arms: letters, digits, _ . and -, at most 64."),
+        ("effect", "0", "Effect: more than 0%."),
+        ("start", "", "First day: a date."),
+    ],
+)
+def test_the_form_says_what_is_wrong_and_saves_nothing(open_page, field, value, words):
+    page = open_page("new")
+    for name in ("name", "owner", "hypothesis"):
+        page.fill(f"[name={name}]", "hint")
+    assert page.get_attribute("#save", "download") == "hint.yaml"
+    page.fill(f"[name={field}]", value)
+    assert page.inner_text("#wrong") == words
+    assert page.get_attribute("#save", "href") is None
