@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -75,12 +76,8 @@ def write_digest(connection: duckdb.DuckDBPyConnection, folder: Path, at: dateti
     if not news:
         return []
     number = connection.execute("select coalesce(max(digest), 0) + 1 from journal.notices").fetchall()[0][0]
-    folder.mkdir(parents=True, exist_ok=True)
-    for suffix, text in (("md", _markdown(news)), ("html", _html(news))):
-        path = folder / f"digest-{number:06d}.{suffix}"
-        partial = path.with_name(f".{path.name}.part")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+    title = f"What changed by the end of {max(notice.cut_off for notice in news)} (UTC)"
+    _leave(folder, f"digest-{number:06d}", title, [(n.subject, f"{n.what}. {n.sentence}") for n in news])
     connection.executemany(
         "insert into journal.notices values (?, ?, ?, ?, ?, ?, ?, ?)",
         [[number, at, n.kind, n.subject, n.cut_off, n.state, n.what, n.sentence] for n in news],
@@ -88,8 +85,35 @@ def write_digest(connection: duckdb.DuckDBPyConnection, folder: Path, at: dateti
     return news
 
 
-def _title(news: list[Notice]) -> str:
-    return f"What changed by the end of {max(notice.cut_off for notice in news)} (UTC)"
+def write_alert(folder: Path, run_id: str, job: str, steps: Sequence[str]) -> None:
+    """Leave `alert-<run>.md` and `.html` about a failed run, once for each run.
+
+    Args:
+        folder: Where notices go; created when absent.
+        run_id: Dagster's id of the run.
+        job: The job that ran.
+        steps: Steps that failed; none when a blocking check or the process itself did.
+    """
+    name = f"alert-{run_id}"
+    if (folder / f"{name}.md").exists():
+        return
+    what = ", ".join(steps) or "a blocking check, or the process"
+    _leave(
+        folder,
+        name,
+        f"The run of {job} failed",
+        [(what, f"failed in run {run_id}. Nothing was published; what was landed is kept.")],
+    )
+
+
+def _leave(folder: Path, name: str, title: str, items: Sequence[tuple[str, str]]) -> None:
+    """Write one message as `.html` and `.md`; the second is what a delivery looks for, so it comes last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix, text in (("html", _html(title, items)), ("md", _markdown(title, items))):
+        path = folder / f"{name}.{suffix}"
+        partial = path.with_name(f".{path.name}.part")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
 
 
 def _plain(text: str) -> str:
@@ -97,17 +121,17 @@ def _plain(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|!&" else c for c in " ".join(text.split()))
 
 
-def _markdown(news: list[Notice]) -> str:
-    lines = [f"- **{_plain(n.subject)}**: {_plain(n.what)}. {_plain(n.sentence)}".rstrip() for n in news]
-    return "\n".join([f"# {_title(news)}", "", *lines, ""])
+def _markdown(title: str, items: Sequence[tuple[str, str]]) -> str:
+    lines = [f"- **{_plain(subject)}**: {_plain(text)}" for subject, text in items]
+    return "\n".join([f"# {title}", "", *lines, ""])
 
 
-def _html(news: list[Notice]) -> str:
-    items = "\n".join(
-        f"<li><strong>{escape(n.subject)}</strong>: {escape(n.what)}. {escape(n.sentence)}</li>" for n in news
+def _html(title: str, items: Sequence[tuple[str, str]]) -> str:
+    lines = "\n".join(
+        f"<li><strong>{escape(subject)}</strong>: {escape(text)}</li>" for subject, text in items
     )
-    title = _title(news)
+    heading = escape(title)
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>\n'
-        f"<body><h1>{title}</h1>\n<ul>\n{items}\n</ul></body></html>\n"
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{heading}</title></head>\n'
+        f"<body><h1>{heading}</h1>\n<ul>\n{lines}\n</ul></body></html>\n"
     )

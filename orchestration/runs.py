@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from analysis.errors import Problem
+from orchestration.alerting import alert
 from orchestration.dead_runs import alive, release_dead_runs
 from orchestration.errors import OrchestrationError
 
@@ -58,13 +59,14 @@ def execute(home: Home, job_name: str, days: tuple[date, date] | None = None) ->
         )
     if not result.success:
         failed = sorted({e.step_key for e in result.all_events if e.is_step_failure and e.step_key})
+        unsent = alert(home, result.run_id, job_name, failed)
         raise OrchestrationError(
             Problem(
                 "the run failed",
                 where=f"job {job_name}",
                 value=", ".join(failed) or "a blocking check",
                 rule="nothing was published; what was landed is kept",
-                hint=f"open `make ui` and look at run {result.run_id}",
+                hint="; ".join([f"open `make ui` and look at run {result.run_id}", *unsent]),
             )
         )
     return result

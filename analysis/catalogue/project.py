@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from analysis.catalogue.fields import Duration, Items, Name, Probability, Slug, Strict, Text, fault
 
@@ -97,6 +97,44 @@ class Retention(Strict):
     """After the experiment's end."""
 
 
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=128)]
+Mailbox = Annotated[str, Field(pattern=r"^[^\s@,;<>]+@[^\s@,;<>]+$", max_length=254)]
+
+
+class WebhookHook(Strict):
+    """An address that takes each notice as JSON: `project`, `notice` (its name) and `text` (Markdown)."""
+
+    address_from: EnvironmentName
+    """The environment variable that holds the address: whoever knows it can post."""
+
+
+class EmailHook(Strict):
+    """A mail server that takes each notice as one message."""
+
+    server: Text
+    port: Annotated[int, Field(ge=1, le=65_535)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    sender: Mailbox
+    to: Annotated[Items[Mailbox], Field(min_length=1)]
+    user: Text | None = None
+    """The sender if left out."""
+    password_from: EnvironmentName | None = None
+    """The environment variable that holds the password; no login if left out."""
+
+    @model_validator(mode="after")
+    def _no_password_in_the_clear(self) -> EmailHook:
+        if self.password_from is not None and self.security == "none":
+            raise fault("would send a password in the clear", "security starttls or tls with password_from")
+        return self
+
+
+class NoticeHooks(Strict):
+    """Where digests and alerts go besides their folder."""
+
+    webhook: WebhookHook | None = None
+    email: EmailHook | None = None
+
+
 class Project(Strict):
     """Everything that `catalog/project.yaml` may say."""
 
@@ -115,5 +153,6 @@ class Project(Strict):
     layer_salts: dict[Name, Text] = Field(default_factory=dict)
     """Salts of layers that do not use `<layer>-layer`."""
     retention: Retention = Retention()
+    notices: NoticeHooks = NoticeHooks()
     export_prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]*$", max_length=32)] = ""
     """Put before every exported flag key, so that several projects share one SDK environment."""

@@ -1,4 +1,4 @@
-"""The sensors: new landed files, days that became complete, changed definitions."""
+"""The sensors: new landed files, days that became complete, changed definitions, failed runs."""
 
 import hashlib
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from orchestration.alerting import alert
 from orchestration.dbt import source_hash
 from orchestration.defs.automation.jobs import daily, land
 from orchestration.paths import Home, catalog_dir
@@ -76,3 +77,17 @@ def changed_definitions(context: dg.SensorEvaluationContext) -> dg.RunRequest | 
         return dg.SkipReason("no day has been built yet")
     newest = date.fromisoformat(max(days))
     return dg.RunRequest(run_key=f"definitions-{current}", tags=range_tags(newest, newest))
+
+
+@dg.run_failure_sensor(
+    name="failed_runs",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Leaves an alert beside the digests, and sends it by the same hooks.",
+)
+def failed_runs(context: dg.RunFailureSensorContext) -> None:
+    """Tell of a failed run; a run that told of itself is not told of twice."""
+    run = context.dagster_run
+    steps = sorted({event.step_key for event in context.get_step_failure_events() if event.step_key})
+    for failure in alert(Home.from_environment().prepare(), run.run_id, run.job_name, steps):
+        context.log.warning(failure)

@@ -7,6 +7,7 @@ import dagster as dg
 
 from analysis.scorecards import render_site
 from assignment_exports.publishing import current_version
+from orchestration.alerting import send_notices
 from orchestration.dbt_docs import ensure_docs
 from orchestration.exporting import export_configs
 from orchestration.ledger import record_publication
@@ -63,7 +64,7 @@ def allocation_configs(home: HomeResource) -> dg.MaterializeResult[None]:
     freshness_policy=NIGHTLY_FRESHNESS,
     pool="warehouse",
 )
-def scorecards(home: HomeResource) -> dg.MaterializeResult[None]:
+def scorecards(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
     """The published site: one scorecard an experiment, the portfolio, data quality, dbt's docs."""
     place = home.open()
     folders = {"dbt": ensure_docs(place)}
@@ -83,10 +84,14 @@ def scorecards(home: HomeResource) -> dg.MaterializeResult[None]:
             published.version,
         )
         news = write_digest(connection, place.notices, now)
+    unsent = send_notices(place)
+    for failure in unsent:
+        context.log.warning(failure)
     return dg.MaterializeResult(
         metadata={
             "publication": number,
             "notices": len(news),
+            "notices not sent": unsent,
             "site": dg.MetadataValue.path(published.index),
             "pages written": published.written,
             "pages unchanged": published.linked,

@@ -50,6 +50,7 @@ def test_names_of_assets_jobs_schedules_and_sensors(definitions) -> None:
         "new_landed_files",
         "outstanding_days",
         "changed_definitions",
+        "failed_runs",
     }
 
 

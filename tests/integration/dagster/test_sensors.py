@@ -80,3 +80,28 @@ def test_a_changed_definition_waits_until_a_day_is_built(sensors) -> None:
         unchanged = sensors.changed_definitions(context)
     assert str(skipped.skip_message) == "no day has been built yet"
     assert str(unchanged.skip_message) == "no definition has changed"
+
+
+def test_a_failed_run_leaves_one_alert(sensors, tmp_path: Path) -> None:
+    @dg.op
+    def breaks() -> None:
+        raise RuntimeError("user-4711 is not told")
+
+    @dg.job
+    def doomed() -> None:
+        breaks()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = doomed.execute_in_process(instance=instance, raise_on_error=False)
+        context = dg.build_run_status_sensor_context(
+            sensor_name="failed_runs",
+            dagster_instance=instance,
+            dagster_run=result.dagster_run,
+            dagster_event=result.get_run_failure_event(),
+        ).for_run_failure()
+        sensors.failed_runs(context)
+        sensors.failed_runs(context)
+    (alert,) = (tmp_path / "notices").glob("*.md")
+    assert alert.name == f"alert-{result.run_id}.md"
+    assert "**breaks**" in alert.read_text()
+    assert "4711" not in alert.read_text()
