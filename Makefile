@@ -78,6 +78,10 @@ bench-stats: $(INSTALLED) ## Speed and memory of 200,000 comparisons, beside gbs
 bench-assign: $(INSTALLED) ## Speed and size of assignment in SQL, in Python and in the SDKs
 	@$(BIN)/python -m benchmarks.bench_assign
 
+.PHONY: bench-site
+bench-site: $(INSTALLED) ## Speed and size of 1,000 published scorecards
+	@$(BIN)/python -m benchmarks.bench_site
+
 .PHONY: clean
 clean: ## Remove what a run made in this folder (not .venv/)
 	@rm -rf .fairsplit dbt_project/target dbt_project/logs

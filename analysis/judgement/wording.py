@@ -18,9 +18,9 @@ def p_text(p_value: float | None) -> str:
 
 
 def percent(share: float, *, signed: bool = True) -> str:
-    """``+3.2 %``; a finer step where the size asks for it."""
+    """``+3.2%`` with a true minus, as the pages write it; a finer step where the size asks for it."""
     digits = 1 if abs(share) >= 0.001 or share == 0 else 3
-    return f"{100 * share:{'+' if signed else ''}.{digits}f} %"
+    return f"{100 * share:{'+' if signed else ''}.{digits}f}%".replace("-", "−")
 
 
 def count_text(values: Iterable[float]) -> str:

@@ -46,7 +46,9 @@ def kept(
     experiment: ExperimentView, losses: Sequence[Row], primary: Sequence[Row], exposed: Row
 ) -> Funnel | None:
     """Units per arm from step to step, as far as each step is known."""
-    known: dict[str, dict[str, int]] = {"exposed": dict(exposed)} if exposed else {}
+    known: dict[str, dict[str, int]] = (
+        {"activated" if experiment.activation else "exposed": dict(exposed)} if exposed else {}
+    )
     for row in losses:
         if row["step"] in wording.FUNNEL_STEPS:
             known.setdefault(row["step"], {})[str(row["variant_id"])] = row["units"] or 0

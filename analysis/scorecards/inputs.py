@@ -86,7 +86,8 @@ class ExperimentView:
     ``start`` and ``end`` are UTC, ``end`` None while open. ``analysis`` is the declared one, which the verdict
     rests on; others are shown beside it. ``read_on`` is the day on which a plan that is read once was read:
     later results are not its verdict's; None before, and for plans that look repeatedly. ``factors`` are the names
-    and levels of a multivariate experiment, the reference level first.
+    and levels of a multivariate experiment, the reference level first. ``shipped`` is the variant that was shipped,
+    empty while none is. ``activation`` says that exposures count only after an activating event.
     """
 
     id: str
@@ -112,6 +113,8 @@ class ExperimentView:
     analysis: str = "default"
     read_on: date | None = None
     factors: Sequence[tuple[str, Sequence[str]]] = ()
+    shipped: str = ""
+    activation: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,9 +91,9 @@ class Axis:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 3, 5 times a power of ten, so that half and whole of the reach are round labels."""
+    """The next of 1, 2, 3, 4, 6 times a power of ten, so that half and whole of the reach are round labels."""
     power = 10.0 ** math.floor(math.log10(value))
-    for step in (1.0, 2.0, 3.0, 5.0):
+    for step in (1.0, 2.0, 3.0, 4.0, 6.0):
         if value <= step * power * (1 + 1e-9):
             return step * power
     return 10.0 * power

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.scorecards import format as fmt
+from analysis.scorecards.comparisons import tick_labels
+from analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
 from analysis.statistics.portfolio import shrink_effects
 from analysis.statistics.status import Reason
 
@@ -37,13 +39,19 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One experiment's effect as measured and as the portfolio makes it likely."""
+    """One experiment's effect as measured and as the portfolio makes it likely.
+
+    ``kept`` is the likely effect over the measured one, 1 where nothing was measured; ``bar`` is the likely effect.
+    """
 
     effect: Effect
     measured: str
     shrunken: str
     interval: str
     chance: str
+    kept: float
+    bar: Bar
+    spoken: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,8 @@ class Lessons:
     mean: str
     spread: str
     lines: Sequence[Lesson]
+    axis: Axis
+    ticks: Sequence[tuple[Tick, str]]
 
 
 def standard_error(row: Row) -> float | None:
@@ -76,6 +86,7 @@ def build(effects: Sequence[Effect]) -> Lessons | None:
     found = shrink_effects(values, np.array([effect.error for effect in effects]) ** 2)
     if int(found.status) != Reason.OK:
         return None
+    axis = axis_for(zip(found.ci_low.tolist(), found.ci_high.tolist(), strict=True))
     lines = []
     for place, effect in enumerate(effects):
         low, high = float(found.ci_low[place]), float(found.ci_high[place])
@@ -87,6 +98,9 @@ def build(effects: Sequence[Effect]) -> Lessons | None:
                 fmt.percent(float(found.effect[place]), signed=True, half_width=half),
                 fmt.bounds(low, high, half_width=half),
                 fmt.probability(float(found.chance_positive[place])),
+                float(found.effect[place]) / effect.value if effect.value else 1.0,
+                axis.bar(float(found.effect[place]), low, high),
+                f"{effect.name}: {fmt.bounds(low, high, half_width=half)}",
             )
         )
     spread = math.sqrt(float(found.tau2))
@@ -94,4 +108,6 @@ def build(effects: Sequence[Effect]) -> Lessons | None:
         fmt.percent(float(found.mean), signed=True, half_width=spread or None),
         fmt.percent(spread, half_width=spread or None),
         sorted(lines, key=lambda line: (line.effect.start, line.effect.name)),
+        axis,
+        tick_labels(axis),
     )

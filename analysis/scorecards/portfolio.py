@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analysis.scorecards import format as fmt
-from analysis.scorecards import headline, lessons, wording
+from analysis.scorecards import headline, lessons, shipped, wording
 from analysis.scorecards.comparisons import tick_labels
 from analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
 from analysis.scorecards.lessons import Effect, Lessons
+from analysis.scorecards.shipped import Shipment, ShipmentLine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from analysis.scorecards.comparisons import Cells
     from analysis.scorecards.inputs import FailedDefinition
     from analysis.scorecards.scorecard import Scorecard
 
+Row = dict[str, Any]
 VERDICTS = {
     "win": "Win",
     "loss": "Loss",
@@ -38,7 +42,11 @@ _TYPICAL = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One experiment on the index. ``low``, ``lift`` and ``high`` are relative lifts of the leading arm."""
+    """One experiment on the index. ``low``, ``lift`` and ``high`` are relative lifts of the leading arm.
+
+    ``to_power`` is how many days of the intake so far are missing to the planned power, None where the plan states no
+    smallest effect or the experiment does not run; ``dependence`` tells which other experiment its split depends on.
+    """
 
     id: str
     name: str
@@ -60,7 +68,10 @@ class Summary:
     days: int
     days_left: int | None
     start: str
+    to_power: int | None = None
     effect: Effect | None = None
+    shipment: Shipment | None = None
+    dependence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,8 @@ class Portfolio:
     statuses: Sequence[str]
     verdicts: Sequence[tuple[str, str]]
     lessons: Lessons | None
+    shipments: Sequence[ShipmentLine]
+    dependent: Sequence[Summary]
 
 
 def summarise(card: Scorecard, *, href: str) -> Summary:
@@ -93,6 +106,7 @@ def summarise(card: Scorecard, *, href: str) -> Summary:
     lift = row.get("lift_rel") if row else None
     planned = card.experiment.plan.max_duration_days
     running = card.experiment.status == "running"
+    effect = _effect(card, href) if worst != "fail" else None
     return Summary(
         id=card.experiment.id,
         name=card.experiment.name,
@@ -114,14 +128,73 @@ def summarise(card: Scorecard, *, href: str) -> Summary:
         days=card.days,
         days_left=max(round(planned - card.days), 0) if running and planned is not None else None,
         start=card.experiment.start.date().isoformat(),
-        effect=_effect(card, href) if worst != "fail" else None,
+        to_power=_days_to_power(card) if running else None,
+        effect=effect,
+        shipment=_shipment(card, href, valid=worst != "fail"),
+        dependence=next(
+            (c.sentence for c in card.checks if c.row["check"] == "overlap" and c.status == "warn"), ""
+        ),
+    )
+
+
+def _days_to_power(card: Scorecard) -> int | None:
+    """Days until the arm that knows least has the planned information, if units go on arriving as so far."""
+    known = [
+        cell.row["information_fraction"]
+        for cell in _primary_cells(card)
+        if cell.row.get("information_fraction")
+    ]
+    if not known:
+        return None
+    # Units count once their window has closed: what is known comes from the days before that.
+    closed = max(card.days - card.primary_window_days, 1.0)
+    return math.ceil(max(closed * (1 / float(min(known)) - 1), 0.0))
+
+
+def _primary_cells(card: Scorecard) -> list[Cells]:
+    """The arms' cells of the first primary metric."""
+    return [
+        cell
+        for group in card.table.groups
+        for block in group.blocks
+        for cell in block.cells
+        if cell.row.get("role") == "primary" and block.metric.label == card.primary_name
+    ]
+
+
+def _headed(card: Scorecard) -> Row | None:
+    """The comparison that an experiment is remembered by: the shipped arm's, else the leading arm's."""
+    rows = [cell.row for cell in _primary_cells(card) if cell.row["variant_id"] == card.experiment.shipped]
+    return rows[0] if rows else card.primary.row if card.primary else None
+
+
+def _shipment(card: Scorecard, href: str, *, valid: bool) -> Shipment | None:
+    """The shipped variant, None when none is or when it is the control."""
+    arm = next(
+        (arm for arm in card.experiment.arms if arm.id == card.experiment.shipped and not arm.is_control),
+        None,
+    )
+    if arm is None:
+        return None
+    cell = next((cell for cell in _primary_cells(card) if cell.row["variant_id"] == arm.id), None)
+    row = cell.row if cell and cell.ok else {}
+    return Shipment(
+        name=card.experiment.name,
+        href=href,
+        arm=arm.label,
+        metric=card.primary_name,
+        unit=str(row.get("unit") or ""),
+        kind=card.primary_kind,
+        gain=row.get("lift_abs"),
+        measured=cell.lift if cell and cell.ok else fmt.MISSING,
+        valid=valid,
     )
 
 
 def _effect(card: Scorecard, href: str) -> Effect | None:
     """The leading arm's effect in the good direction; an A/A experiment has none to learn from."""
-    row = card.primary.row if card.primary else None
-    if row is None or card.experiment.type == "aa":
+    row = _headed(card)
+    if row is None or row.get("lift_rel") is None or card.experiment.type == "aa":
         return None
     error = lessons.standard_error(row)
     if error is None:
@@ -176,6 +249,7 @@ def build(summaries: Sequence[Summary]) -> Portfolio:
     decided = sum(codes.count(code) for code in ("win", "loss", "harm", "flat"))
     wins = codes.count("win")
     attention = sum(s.worst == "fail" for s in summaries)
+    learned = lessons.build([s.effect for s in summaries if s.effect])
     tiles = [
         (
             "Experiments",
@@ -203,6 +277,8 @@ def build(summaries: Sequence[Summary]) -> Portfolio:
         ticks=tick_labels(axis),
         tiles=tiles,
         statuses=sorted({s.status for s in summaries}),
-        lessons=lessons.build([s.effect for s in summaries if s.effect]),
+        lessons=learned,
+        shipments=shipped.lines([s.shipment for s in summaries if s.shipment], learned),
+        dependent=[s for s in ordered if s.dependence],
         verdicts=[(code, words) for code, words in VERDICTS.items() if code in codes],
     )

@@ -61,6 +61,8 @@ class Scorecard:
     primary: Cells | None
     primary_name: str
     primary_level: str
+    primary_kind: str
+    primary_window_days: float
     axis: Axis | None
     ticks: Sequence[tuple[Tick, str]]
     minimum_effect: tuple[float, str] | None
@@ -173,6 +175,8 @@ def build(
         headline=head,
         primary=primary,
         primary_name=metric.label,
+        primary_kind=metric.kind,
+        primary_window_days=metric.window_days,
         primary_level=wording.level(leading.get("ci_level") if leading else None),
         axis=axis,
         ticks=tick_labels(axis) if axis else (),

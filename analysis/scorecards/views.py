@@ -71,6 +71,8 @@ def experiment_view(experiment: Experiment, source: str, read_on: date | None = 
         definition_hash=experiment_hash(experiment),
         analysis="crossovers_excluded" if experiment.crossovers == "exclude" else "default",
         read_on=read_on,
+        shipped=experiment.shipped or "",
+        activation=experiment.exposure.activation is not None,
         factors=[(factor.name, [str(level) for level in factor.levels]) for factor in experiment.factors],
     )
 

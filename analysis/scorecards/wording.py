@@ -149,16 +149,15 @@ LOSS_STEPS = {
     "invalid_variation": "Unknown variant",
     "outside_period": "Outside the experiment's period",
     "not_activated": "Not activated",
-    "landed": "Landed",
-    "deduplicated": "Without duplicates",
-    "assigned": "Assigned",
+    "landed": "Landed, without duplicates",
+    "assigned": "Assigned to this arm",
     "exposed": "Exposed",
-    "activated": "Activated",
+    "activated": "Exposed after activation",
     "analysed": "Analysed",
 }
 
 #: Steps of `fct_losses` that count units kept, in order; every other step counts units set aside.
-FUNNEL_STEPS = ("landed", "deduplicated", "assigned", "exposed", "activated", "analysed")
+FUNNEL_STEPS = ("landed", "assigned", "exposed", "activated", "analysed")
 
 
 def words(code: str, table: dict[str, str]) -> str:

@@ -47,6 +47,7 @@ PAGES = [
             "long_name",
             "no_data",
             "too_early",
+            "factorial",
         )
     ),
 ]

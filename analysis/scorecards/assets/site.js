@@ -7,6 +7,7 @@
   const search = document.getElementById("q");
   const shown = document.getElementById("shown");
   const nothing = document.getElementById("nothing");
+  const status = document.getElementById("f-status");
   const selects = ["status", "code", "worst"].map((field) => [field, document.getElementById("f-" + field)]);
 
   function filter() {
@@ -15,6 +16,7 @@
     for (const row of rows) {
       const data = row.dataset;
       const fits = selects.every(([field, select]) => !select.value || data[field] === select.value)
+        && (status.value || data.status !== "archived")
         && words.every((word) => data.text.includes(word));
       if (row.hidden === fits) row.hidden = !fits;
       if (fits) count += 1;
@@ -41,5 +43,6 @@
 
   search.addEventListener("input", filter);
   for (const [, select] of selects) select.addEventListener("change", filter);
+  if (table.querySelector(".archived")) filter();
   for (const button of table.querySelectorAll("button[data-sort]")) button.addEventListener("click", () => sort(button));
 })();

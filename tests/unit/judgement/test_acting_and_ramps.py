@@ -55,7 +55,7 @@ def test_a_ramp_advances_when_its_time_and_its_units_are_there(world):
         ["ramp_advances"],
     )
     assert said["sentence"] == (
-        "Widen the traffic from 5.0 % to 25.0 %: step 1 of 2 has its time and its units, and no guardrail is harmed."
+        "Widen the traffic from 5.0% to 25.0%: step 1 of 2 has its time and its units, and no guardrail is harmed."
     )
 
 
@@ -70,14 +70,14 @@ def test_a_ramp_holds_before_its_time_or_its_units(world, cut_off, units, senten
     world.define(**RAMPED)
     said = both(world, cut_off, n=units)
     assert (said["decision"], said["action"], said["reasons"]) == ("continue", "wait", ["ramp_holds"])
-    assert said["sentence"] == f"Hold at 5.0 % of the traffic: {sentence}"
+    assert said["sentence"] == f"Hold at 5.0% of the traffic: {sentence}"
 
 
 def test_a_ramp_rolls_back_when_a_guardrail_is_harmed(world):
     world.define(**RAMPED)
     said = both(world, EARLY, errors=14)
     assert (said["decision"], said["action"], said["variant_id"]) == ("stop", "roll_back", "control")
-    assert said["sentence"].startswith("Roll back: red harms Errors +40.0 % (+")
+    assert said["sentence"].startswith("Roll back: red harms Errors +40.0% (+")
 
 
 def test_a_ramp_with_a_faulty_split_waits_for_sound_data(world):

@@ -38,7 +38,7 @@ def test_a_winner_at_the_horizon_is_shipped(world):
     arm(world, "red", 10.5)
     decision = decide(world)
     assert says(decision) == ("stop", "ship", "red", ["primary_improved"])
-    assert decision["sentence"] == "Ship red: Revenue +5.0 % (+4.1 % to +5.9 %)."
+    assert decision["sentence"] == "Ship red: Revenue +5.0% (+4.1% to +5.9%)."
 
 
 def test_the_same_numbers_before_the_horizon_conclude_nothing(world):
@@ -67,7 +67,7 @@ def test_a_loser_is_rolled_back(world):
     arm(world, "red", 9.5)
     decision = decide(world)
     assert says(decision) == ("stop", "roll_back", "control", ["primary_harmed"])
-    assert decision["sentence"] == "Roll back: red does worse, Revenue -5.0 % (-5.9 % to -4.1 %)."
+    assert decision["sentence"] == "Roll back: red does worse, Revenue −5.0% (−5.9% to −4.1%)."
 
 
 def test_a_metric_that_should_fall_wins_by_falling(world):
@@ -101,7 +101,7 @@ def test_harm_to_a_guardrail_stops_a_winner_and_at_any_time(world):
         arm(world, variant, errors, metric="errors", cut_off=day)
     decision = decide(world, day)
     assert says(decision) == ("stop", "roll_back", "control", ["guardrail_harmed"])
-    assert decision["sentence"].startswith("Roll back: red harms Errors +20.0 % (+")
+    assert decision["sentence"].startswith("Roll back: red harms Errors +20.0% (+")
 
 
 def test_harm_inside_the_margin_is_tolerated(world):
@@ -137,7 +137,7 @@ def test_no_difference_is_inconclusive(world):
     arm(world, "red", 10)
     decision = decide(world)
     assert says(decision) == ("inconclusive", "keep_control", "control", ["no_difference_found"])
-    assert decision["sentence"] == "No clear difference: Revenue +0.0 % (-0.9 % to +0.9 %)."
+    assert decision["sentence"] == "No clear difference: Revenue +0.0% (−0.9% to +0.9%)."
 
 
 def test_an_effect_that_must_be_too_small_stops(world):
@@ -146,17 +146,17 @@ def test_an_effect_that_must_be_too_small_stops(world):
     arm(world, "red", 10)
     decision = decide(world)
     assert says(decision) == ("stop", "keep_control", "control", ["effect_below_minimum"])
-    assert decision["sentence"] == "Keep control: any effect is smaller than the +5.0 % worth finding."
+    assert decision["sentence"] == "Keep control: any effect is smaller than the +5.0% worth finding."
 
 
 def test_a_little_more_time_is_asked_for_where_it_would_decide(world):
-    # Relative standard error 0.00447; detectable at power 80 %: 0.01253. For 0.011: 21 · (1.297 - 1) = 7 days.
+    # Relative standard error 0.00447; detectable at power 80%: 0.01253. For 0.011: 21 · (1.297 - 1) = 7 days.
     world.define(metrics="{primary: [{metric: revenue, minimum_effect: 0.011}]}")
     arm(world, "control", 10)
     arm(world, "red", 10.06)
     decision = decide(world)
     assert says(decision) == ("extend", "extend", None, ["underpowered"])
-    assert decision["sentence"] == "No clear result yet; about 7 more days would find an effect of +1.1 %."
+    assert decision["sentence"] == "No clear result yet; about 7 more days would find an effect of +1.1%."
 
 
 @pytest.mark.parametrize(
@@ -262,9 +262,9 @@ def test_a_plan_that_can_hardly_succeed_is_given_up_where_that_is_declared(world
         assert says(decision) == ("stop", "keep_control", "control", ["futile"])
         # z = -0.5192 at t = 0.5962: Φ((-0.4009 + 2.8016 · 0.4038 - 1.9600) / 0.6354) = Φ(-1.935) = 0.0265.
         assert decision["sentence"].startswith(
-            "Stop: were the effect +1.2 %, the chance of a clear result by the end"
+            "Stop: were the effect +1.2%, the chance of a clear result by the end"
         )
-        assert decision["sentence"].endswith("would be 2.6 %.")
+        assert decision["sentence"].endswith("would be 2.6%.")
 
 
 def test_nothing_invalid_is_called_a_winner(world):
@@ -362,7 +362,7 @@ def test_one_of_several_arms_that_harms_a_guardrail_is_disabled(world):
         arm(world, variant, errors, metric="errors", cut_off=day)
     decision = decide(world, day)
     assert says(decision) == ("modify", "disable_arm", "blue", ["guardrail_harmed"])
-    assert decision["sentence"].startswith("Disable blue: it harms Errors +20.0 % (+")
+    assert decision["sentence"].startswith("Disable blue: it harms Errors +20.0% (+")
 
 
 def test_the_only_arm_below_the_floor_is_rolled_back(world):

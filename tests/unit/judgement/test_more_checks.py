@@ -47,7 +47,7 @@ def test_the_diagnosis_names_the_platform_and_its_first_day(valued):
     assert first["expected"] == "5,100 / 5,100"
     assert first["statistic"] == pytest.approx(1.0)
     # 6 days of 1,700 units out of 12 · 6,000 - 6 · 300 = 70,200.
-    where = "100.0 % of the imbalance comes from platform = android from 2026-01-11 on (14.5 % of the units)."
+    where = "100.0% of the imbalance comes from platform = android from 2026-01-11 on (14.5% of the units)."
     assert first["sentence"] == where
     assert judged.decisions["sentence"][0].endswith(where)
 

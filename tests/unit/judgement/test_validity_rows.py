@@ -125,7 +125,7 @@ def test_crossovers_are_counted_and_unequal_ones_warn(valued):
     assert (found["status"], found["reason"]) == ("warn", "differential_crossovers")
     assert found["p_value"] == pytest.approx(expected, rel=1e-6)
     assert found["sentence"].startswith(
-        "160 of 20,000 units (0.8 %) seen in two arms, unequally in the arms (p ="
+        "160 of 20,000 units (0.8%) seen in two arms, unequally in the arms (p ="
     )
 
 
@@ -155,7 +155,7 @@ def test_a_step_that_loses_one_arm_is_named(valued):
     assert (bots["status"], bots["reason"]) == ("fail", "differential_loss")
     assert bots["p_value"] == pytest.approx(expected, rel=1e-6)
     assert bots["sentence"].startswith(
-        "bot filter: 180 of 20,160 units (0.9 %) lost, unequally in the arms (p ="
+        "bot filter: 180 of 20,160 units (0.9%) lost, unequally in the arms (p ="
     )
     assert row(validity, "loss:not_activated")["status"] == "pass"
     assert row(validity, "loss:invalid_variation")["p_value"] is None
@@ -240,7 +240,7 @@ def test_logged_variants_that_are_not_the_expected_ones_name_the_sdk(valued):
         ("sdk_version", "2.0.0"): "fail",
     }
     assert row(found, "audit", "2.0.0")["sentence"] == (
-        "sdk_version = 2.0.0: 90 of 1,500 logged variants (6.0 %) are not the expected ones."
+        "sdk_version = 2.0.0: 90 of 1,500 logged variants (6.0%) are not the expected ones."
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -202,6 +203,19 @@ def experiment(identity: str, arms: tuple[str, ...] = ("control", "red"), **extr
     return ExperimentView(**(defaults | extra))
 
 
+def factorial() -> ExperimentView:
+    """Two factors of two levels each."""
+    cells = {"list_photo": ("list", "photo"), "list_drawing": ("list", "drawing"), "grid_photo": ("grid", "photo"),
+             "grid_drawing": ("grid", "drawing")}  # fmt: skip
+    arms = [
+        ArmView(arm, arm, place == 0, 0.25, {}, {"layout": layout, "image": image})
+        for place, (arm, (layout, image)) in enumerate(cells.items())
+    ]
+    factors = (("layout", ("list", "grid")), ("image", ("photo", "drawing")))
+    view = experiment("factorial", tuple(cells), type="multivariate", factors=factors, plan=PlanView("fixed"))
+    return replace(view, arms=arms)
+
+
 class World:
     """Collects rows of several experiments and turns them into `SiteInputs`."""
 
@@ -364,7 +378,12 @@ class World:
                     }
                 )
         for place, arm in enumerate(arms):
-            for step, share in (("assigned", 1.2), ("filter:bots", 0.02), ("outside_period", 0.001)):
+            for step, share in (
+                ("landed", 1.3),
+                ("assigned", 1.2),
+                ("filter:bots", 0.02),
+                ("outside_period", 0.001),
+            ):
                 self.losses.append(
                     {
                         "experiment_id": view.id,
@@ -452,7 +471,9 @@ def demo() -> World:
         "session_seconds": 0.01,
     }
     world.add(
-        experiment("checkout_cta", name="Checkout button colour", status="completed"), win, decision="win"
+        experiment("checkout_cta", name="Checkout button colour", status="completed", shipped="red"),
+        win,
+        decision="win",
     )
     world.add(experiment("price_page"), {"checkout_conversion": -0.06}, decision="loss")
     world.add(experiment("search_rank"), {"checkout_conversion": 0.01})
@@ -467,6 +488,8 @@ def demo() -> World:
         experiment("sixty_metrics", metrics=entries), {"metric_00": 0.05}, history=False, segments=False
     )
     world.add(experiment("long_name", name=LONG), win)
+    world.add(factorial(), {"checkout_conversion": 0.09})
+    world.add(experiment("put_away", name="Kept for the record", status="archived"), win)
     hostile = experiment("hostile", name=HOSTILE, owner=HOSTILE, hypothesis=HOSTILE, source=HOSTILE)
     hostile.arms[1].config["title"] = HOSTILE  # type: ignore[index]
     world.add(hostile, win)

@@ -86,7 +86,7 @@ def test_monitoring_text_parses_and_has_the_promised_names():
             values[line.rsplit(" ", 1)[0]] = float(match[3])
     assert values["ab_test_experiments_created_total"] == len(IDS)
     assert values["ab_test_experiments_started_total"] == len(IDS) - 1
-    assert values["ab_test_experiments_completed_total"] == 1
+    assert values["ab_test_experiments_completed_total"] == 2  # one of them archived since
     assert values['fairsplit_experiment_valid{experiment="srm_world"}'] == 0
     assert values['fairsplit_experiment_valid{experiment="checkout_cta"}'] == 1
     assert values["fairsplit_cut_off_timestamp_seconds"] == 1769990400
