@@ -171,6 +171,10 @@ def test_filters_and_sorting_work_together(open_page):
     shown = (
         "[...document.querySelectorAll('#portfolio tbody tr')].filter(r => !r.hidden).map(r => r.dataset.id)"
     )
+    assert "put_away" not in page.evaluate(shown)
+    page.select_option("#f-status", "archived")
+    assert page.evaluate(shown) == ["put_away"]
+    page.select_option("#f-status", "")
     page.select_option("#f-worst", "fail")
     assert set(page.evaluate(shown)) == {"srm_world", "broken_weights.yaml"}
     page.fill("#q", "onboarding")
