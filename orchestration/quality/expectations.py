@@ -6,6 +6,7 @@ import re
 import shutil
 import warnings
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from orchestration.ingest.rows import REASONS
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}"
+    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;overflow-wrap:anywhere}"
     "table{border-collapse:collapse}td,th{border:1px solid #bbb;padding:.3rem .6rem;text-align:left}"
     ".modal,.walkthrough-card,nav form{display:none}"
 )
@@ -127,12 +128,40 @@ def _validate(profile: pl.DataFrame, samples: pl.DataFrame, folder: Path) -> lis
     context.build_data_docs()
     for page in folder.rglob("*.html"):
         page.write_text(_offline(page.read_text()))
+    (folder / "index.html").write_text(_index(folder, findings), encoding="utf-8")
     return findings
+
+
+def _index(folder: Path, findings: list[Finding]) -> str:
+    """The first page: every expectation with its outcome, and the pages that tell more.
+
+    Great Expectations fills its own first page by a script of another server, so offline it would be empty.
+    """
+    rows = "\n".join(
+        f"<tr><td>{escape(found.subject)}</td><td>{escape(found.sentence)}</td>"
+        f"<td>{'met' if found.success else 'not met: ' + escape(', '.join(found.failed))}</td></tr>"
+        for found in findings
+    )
+    links = "\n".join(
+        f'<li><a href="{page.relative_to(folder).as_posix()}">{part} of {page.stem}</a></li>'
+        for part in ("validations", "expectations")
+        for page in sorted((folder / part).rglob("*.html"))
+    )
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Quality checks</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<style>{_STYLE}</style></head>\n<body><p><a href="../quality.html">Data</a></p>\n'
+        "<h1>Quality checks of the landed days</h1>\n<table><thead><tr><th>Of</th><th>Expected</th>"
+        f"<th>Outcome</th></tr></thead><tbody>\n{rows}\n</tbody></table>\n"
+        f"<h2>In detail</h2>\n<ul>\n{links}\n</ul></body></html>\n"
+    )
 
 
 def _offline(html: str) -> str:
     """A page of Data Docs without what it would load from other servers; the site works offline."""
-    html = re.sub(r"<script[^>]*\bsrc=[\"']https?://[^>]*>\s*</script>", "", html)
+    # Its own scripts call libraries of those servers, and would only fail.
+    html = re.sub(r"<script\b.*?</script>", "", html, flags=re.DOTALL)
+    html = re.sub(r"url\([\"']?https?://[^)]*\)", "none", html)
     html = re.sub(r"<(?:link|img)\b[^>]*[\"']https?://[^>]*>", "", html)
     return html.replace("</head>", f"<style>{_STYLE}</style></head>", 1)
 

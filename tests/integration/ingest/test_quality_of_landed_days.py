@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -87,6 +88,12 @@ def test_expectations_tell_days_and_docs_work_offline_without_users_text(home: P
     assert len(pages) >= 3
     assert not any("alert(1)" in page for page in pages)
     assert not any('src="http' in page or '<link rel="stylesheet" href="http' in page for page in pages)
+    assert not any("<script" in page or re.search(r"url\(['\"]?http", page) for page in pages)
+    index = report.docs.read_text()
+    assert "<td>not met: 2026-01-02</td>" in index
+    links = re.findall(r'<li><a href="([^"]+)"', index)
+    assert len(links) == len(pages) - 1
+    assert all((report.docs.parent / link).is_file() for link in links)
 
 
 def test_conservation_holds_and_notices_what_was_changed_by_hand(home: Path) -> None:
