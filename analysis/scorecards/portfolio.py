@@ -142,7 +142,7 @@ def _days_to_power(card: Scorecard) -> int | None:
     known = [
         cell.row["information_fraction"]
         for cell in _primary_cells(card)
-        if cell.row.get("information_fraction")
+        if math.isfinite(cell.row.get("information_fraction") or math.nan)
     ]
     if not known:
         return None

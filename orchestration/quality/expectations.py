@@ -143,8 +143,8 @@ def _index(folder: Path, findings: list[Finding]) -> str:
         for found in findings
     )
     links = "\n".join(
-        f'<li><a href="{page.relative_to(folder).as_posix()}">{part} of {page.stem}</a></li>'
-        for part in ("validations", "expectations")
+        f'<li><a href="{page.relative_to(folder).as_posix()}">{words} {page.stem.partition("-")[0]}</a></li>'
+        for part, words in (("validations", "What was found in"), ("expectations", "What is expected of"))
         for page in sorted((folder / part).rglob("*.html"))
     )
     return (
