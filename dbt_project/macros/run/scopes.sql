@@ -5,6 +5,21 @@
 {%- endmacro -%}
 
 
+{#- For tests: the rows that a `dbt build` has just written; the others were looked at when they were written, and looking
+    at all history again would cost more every day. `dbt test` looks at everything. -#}
+{%- macro written_by_this_run(scope) -%}
+  {{- return(in_scope(context[scope]()) if scope and can_query() and flags.WHICH == 'build' else 'true') -}}
+{%- endmacro -%}
+
+
+{#- Whether a run has any definition to apply anew; mostly it has not, and then no row needs to be asked. -#}
+{%- macro any_definition_changed() -%}
+  {%- if not can_query() -%}{{- return(true) -}}{%- endif -%}
+  {%- set rows = run_query('select exists (from work.changed_experiments) or exists (from work.changed_metrics)') -%}
+  {{- return(rows.columns[0].values()[0]) -}}
+{%- endmacro -%}
+
+
 {%- macro touched_anonymous_ids() -%}
   anonymous_id in (
     select days.anonymous_id from {{ ref('int_link_days') }} as days where days.event_day > {{ frontier_before() }}
@@ -64,7 +79,19 @@
 {%- endmacro -%}
 
 
+{#- Rows about days before the first one that is touched are left unread: the table lies in the order of its days. -#}
 {%- macro value_scope() -%}
+  {%- if any_definition_changed() -%}
+  {{ touched_values() }}
+  or {{ definition_changed() }}
+  or (experiment_id, metric) not in (select w.experiment_id, w.metric from {{ ref('int_metric_windows') }} as w)
+  {%- else -%}
+  day >= {{ first_touched_day() }} and ({{ touched_values() }})
+  {%- endif -%}
+{%- endmacro -%}
+
+
+{%- macro touched_values() -%}
   day > {{ frontier_before() }}
   or (experiment_id, unit_id, window_start, window_end) in (
     select s.experiment_id, s.unit_id, s.window_start, s.window_end from {{ ref('int_value_scope') }} as s
@@ -73,8 +100,17 @@
   or (experiment_id, unit_id) in (
     select c.experiment_id, c.unit_id from work.changed_exposures as c where c.exposed_at < {{ frontier_before() }} + 1
   )
-  or {{ definition_changed() }}
-  or (experiment_id, metric) not in (select w.experiment_id, w.metric from {{ ref('int_metric_windows') }} as w)
+{%- endmacro -%}
+
+
+{#- SQL literal of a day before which no value changes: a window closes on the day of its exposure at the earliest. -#}
+{%- macro first_touched_day() -%}
+  {%- set rows = run_query("
+    select min(day) from (
+      select min(entry_day) as day from " ~ ref('int_value_scope') ~ "
+      union all select cast(min(exposed_at) as date) from work.changed_exposures
+      union all select " ~ frontier_before() ~ " + 1)") -%}
+  {{- return("date '" ~ rows.columns[0].values()[0] ~ "'") -}}
 {%- endmacro -%}
 
 

@@ -54,17 +54,13 @@ late as (
         )
 )
 
-{% if reset -%}
-select closed.* exclude (is_redefined) from closed
-{%- else -%}
-select closed.* exclude (is_redefined) from closed where entry_day > {{ frontier_before() }} or is_redefined
-union
-select closed.* exclude (is_redefined) from closed
-where (experiment_id, unit_id) in (select c.experiment_id, c.unit_id from work.changed_exposures as c)
-union
-select closed.* exclude (is_redefined) from closed
-where unit_type = 'user' and unit_id in (select moved.unit_id from work.moved_units as moved)
-union
-select closed.* exclude (is_redefined) from closed
-inner join late using (experiment_id, unit_id, window_start, window_end)
-{%- endif %}
+select * exclude (is_redefined)
+from closed
+where {{ reset }}
+    or entry_day > {{ frontier_before() }}
+    or is_redefined
+    or (experiment_id, unit_id) in (select c.experiment_id, c.unit_id from work.changed_exposures as c)
+    or (unit_type = 'user' and unit_id in (select moved.unit_id from work.moved_units as moved))
+    or (experiment_id, unit_id, window_start, window_end) in (
+        select late.experiment_id, late.unit_id, late.window_start, late.window_end from late
+    )
