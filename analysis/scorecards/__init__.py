@@ -11,7 +11,7 @@ from analysis.scorecards.inputs import (
     Provenance,
     SiteInputs,
 )
-from analysis.scorecards.site import Page, render_site
+from analysis.scorecards.site import Page, chart_runtime, render_site
 
 __all__ = [
     "ArmView",
@@ -24,5 +24,6 @@ __all__ = [
     "PlanView",
     "Provenance",
     "SiteInputs",
+    "chart_runtime",
     "render_site",
 ]

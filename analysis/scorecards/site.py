@@ -82,26 +82,27 @@ def _newest(rows: list[Row], until: date | None = None) -> list[Row]:
     return [row for row in rows if row["cut_off"] == newest]
 
 
-def _assets() -> Iterator[Page]:
+def _assets(runtime: str) -> Iterator[Page]:
     folder = resources.files("analysis.scorecards") / "assets"
     for name in _ASSETS:
         yield Page(f"assets/{name}", (folder / name).read_text(encoding="utf-8"))
-    yield Page("assets/vega.js", _vega_runtime())
+    yield Page("assets/vega.js", runtime)
 
 
 @cache
-def _vega_runtime() -> str:
+def chart_runtime() -> str:
     """The chart runtime that vl-convert carries, in a scope of its own: it declares top-level names."""
     import vl_convert  # noqa: PLC0415 - loads a JavaScript engine; only a publication needs it
 
     return "(()=>{" + vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;") + "})();\n"
 
 
-def render_site(inputs: SiteInputs) -> Iterator[Page]:
+def render_site(inputs: SiteInputs, runtime: str | None = None) -> Iterator[Page]:
     """All pages, assets and API files of the site.
 
     Args:
         inputs: Frames and views; see `SiteInputs`.
+        runtime: What `chart_runtime` gave, where the caller has kept it.
 
     Yields:
         Pages in a fixed order; the same inputs give the same text.
@@ -120,7 +121,7 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
     template = environment.get_template("scorecard.html.j2")
     summaries: list[portfolio.Summary] = []
     units: dict[tuple[str, str], int] = {}
-    yield from _assets()
+    yield from _assets(runtime or chart_runtime())
     for experiment in inputs.experiments:
         history = comparisons.get(experiment.id, [])
         facts = Facts(
