@@ -37,18 +37,19 @@ _QUERIES = {
                           sum(quarantined) as quarantined from landing.file_accounts""",
     "quarantine": "select reason, count(*) as rows from landing.quarantine group by all order by all",
     "late": "select sum(round(share_late * rows))::bigint as events from quality.day_profiles",
-    "days": "select event_day::varchar, rows from landing.days order by all",
+    "days": "select event_day::varchar as event_day, rows from landing.days order by all",
     "filtered": "select filter, sum(events)::bigint as events from fct_event_quality group by all order by all",
     "crossovers": "select experiment_id, sum(units)::bigint as units from fct_crossovers group by all order by all",
     "units": """select experiment_id, variant_id, sum(units)::bigint as units from fct_daily_exposures
                 where segment = 'all' group by all order by all""",
-    "decisions": """select experiment_id, cut_off::varchar, decision, action, variant_id, reasons, sentence
+    "decisions": """select experiment_id, cut_off::varchar as cut_off, decision, action, variant_id, reasons, sentence
                     from results.decisions order by all""",
     "validity": """select experiment_id, "check", segment, segment_level, status, min(cut_off)::varchar as first_day,
                           max(cut_off)::varchar as last_day, arg_max(sentence, cut_off) as sentence
                    from results.validity where status in ('warn', 'fail') group by all order by all""",
-    "primary": """select experiment_id, cut_off::varchar, metric, analysis, variant_id, lift_rel, lift_rel_low,
-                         lift_rel_high, lift_abs, lift_std_error, p_adjusted, seq_bound, seq_crossed, status
+    "primary": """select experiment_id, cut_off::varchar as cut_off, metric, analysis, variant_id, lift_rel,
+                         lift_rel_low, lift_rel_high, lift_abs, lift_std_error, p_adjusted, seq_bound,
+                         seq_crossed, status
                   from results.comparisons
                   where role = 'primary' and segment = 'all' and comparison is not null and analysis = 'default'
                   order by all""",

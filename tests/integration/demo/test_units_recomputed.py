@@ -154,7 +154,8 @@ def test_random_units_have_the_values_of_their_events(
     assert {unit: stored.get(unit, (0, 0, 0, 0)) for unit in units} == expected
 
 
-@pytest.mark.parametrize("name", METRICS)
+# The winsorised metric's sums are of capped values: the last test's business.
+@pytest.mark.parametrize("name", [name for name in METRICS if name != "revenue_per_user_winsorized"])
 def test_totals_are_the_sums_over_all_units(name: str, warehouse: Any, recomputed: Recomputed) -> None:
     sums: dict[str, list[int]] = {variant: [0, 0, 0, 0, 0, 0] for variant in EXPERIMENT.variants}
     for unit, exposure in recomputed.exposed.items():
