@@ -8,17 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.command import fairsplit
 from tests.oracle.homes import table_hashes
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.xdist_group("warehouse")]
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST, LAST = "2026-01-05", "2026-01-10"
-DAYS = [f"2026-01-{day:02}" for day in range(5, 11)]
+WHOLE_WORLD = [str(date(2026, 1, 5) + timedelta(days=number)) for number in range(28)]
 
 
 def start(home: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -34,14 +36,8 @@ def start(home: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def finish(home: Path, *arguments: str) -> None:
-    process = start(home, *arguments)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output[-4000:]
-
-
-def simulated(folder: Path) -> Path:
-    finish(folder, "simulate", "--users", "300", "--days", "6", "--output", str(folder))
+def simulated(folder: Path, days: int = 6) -> Path:
+    fairsplit(folder, "simulate", "--users", "300", "--days", str(days), "--output", str(folder))
     return folder
 
 
@@ -50,15 +46,16 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], floa
     """Hashes of an undisturbed home, and the seconds that its run took."""
     home = simulated(tmp_path_factory.mktemp("calm"))
     begun = time.monotonic()
-    finish(home, "backfill", FIRST, LAST)
+    fairsplit(home, "backfill", FIRST, LAST)
     return table_hashes(home / "warehouse.duckdb"), time.monotonic() - begun
 
 
-def test_one_backfill_equals_a_run_for_each_day(calm, tmp_path: Path) -> None:
-    home = simulated(tmp_path)
-    for day in DAYS:
-        finish(home, "backfill", day, day)
-    assert table_hashes(home / "warehouse.duckdb") == calm[0]
+def test_one_backfill_of_28_days_equals_28_runs_of_a_day(tmp_path: Path) -> None:
+    at_once, by_day = (simulated(tmp_path / name, len(WHOLE_WORLD)) for name in ("at once", "by day"))
+    fairsplit(at_once, "backfill", WHOLE_WORLD[0], WHOLE_WORLD[-1])
+    for day in WHOLE_WORLD:
+        fairsplit(by_day, "backfill", day, day)
+    assert table_hashes(by_day / "warehouse.duckdb") == table_hashes(at_once / "warehouse.duckdb")
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -70,5 +67,5 @@ def test_a_killed_run_goes_on_to_the_same_tables(seed: int, calm, tmp_path: Path
     time.sleep(seconds * (seed + random.Random(seed).random()) / 25)  # noqa: S311
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    finish(home, "backfill", FIRST, LAST)
+    fairsplit(home, "backfill", FIRST, LAST)
     assert table_hashes(home / "warehouse.duckdb") == expected
