@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from analysis.judgement.looks import planned_duration
-from analysis.judgement.prospects import with_prospects
+from analysis.judgement.prospects import first_given_up, with_prospects
 
 if TYPE_CHECKING:
     from datetime import date
@@ -58,7 +58,7 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
 
     `showing` is a difference that the plan recognises now; `won` and `lost` are conclusions about primary
     metrics, `harmed` and `uncleared` about guardrails. A guardrail with a margin is harmed only beyond it, and
-    cleared only when the interval lies inside it.
+    cleared only when the interval lies inside it. `given_up_on` is the day on which a plan bound itself to stop.
     """
     wanted = (
         pl.when(pl.col("crossovers") == "exclude")
@@ -102,6 +102,7 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
     beyond = pl.when(pl.col("margin").is_null()).then(pl.lit(value=True)).otherwise(best_case < -margin)
     crossed = pl.col("seq_crossed").fill_null(value=False)
     unclear = pl.when(pl.col("margin").is_null()).then(pl.lit(value=False)).otherwise(worst_case <= -margin)
+    rows = rows.join(first_given_up(every), on="experiment_id", how="left")
     return with_prospects(rows).with_columns(
         showing=(primary & showing).fill_null(value=False),
         won=(primary & decisive & good).fill_null(value=False),

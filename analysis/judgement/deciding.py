@@ -138,6 +138,14 @@ RULES = (
         "control_id",
     ),
     Rule(
+        "futile",
+        pl.col("stop_for_futility") & pl.col("given_up_on").is_not_null(),
+        "stop",
+        "keep_control",
+        "Stop: since {given_up_on} there was hardly a chance of a clear result, and the plan binds itself to end then.",
+        "control_id",
+    ),
+    Rule(
         "primary_improved",
         pl.col("winner").is_not_null() & _may_stop,
         "stop",
@@ -315,6 +323,7 @@ def _situations(rows: pl.DataFrame, timed: pl.DataFrame, validity: pl.DataFrame)
             pl.when(pl.col("sign") > 0).then("lift_rel_high").otherwise(-pl.col("lift_rel_low"))
         ).max(),
         control_id=pl.col("comparison").drop_nulls().first(),
+        given_up_on=pl.col("given_up_on").first(),
     )
     failed = (
         validity.filter(pl.col("status") == "fail")

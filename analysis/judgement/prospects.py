@@ -33,6 +33,31 @@ def with_prospects(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(_poor(rows), _success_chance(rows))
 
 
+def first_given_up(rows: pl.DataFrame) -> pl.DataFrame:
+    """The first day on which every arm had hardly any chance left, where the plan binds itself to stop then.
+
+    Args:
+        rows: As `with_prospects` takes them, of every cut-off so far.
+
+    Returns:
+        Per experiment that was given up: `given_up_on`.
+    """
+    bound = rows.filter(pl.col("futility_binds") & pl.col("comparison").is_not_null())
+    return (
+        bound.with_columns(_success_chance(bound))
+        .group_by("experiment_id", "cut_off", "variant_id")
+        .agg(pl.col("success_chance").max())
+        .group_by("experiment_id", "cut_off")
+        .agg(
+            hopeless=pl.col("success_chance").is_not_null().all()
+            & (pl.col("success_chance").max() < FUTILE_BELOW)
+        )
+        .filter("hopeless")
+        .group_by("experiment_id")
+        .agg(given_up_on=pl.col("cut_off").min())
+    )
+
+
 def _poor(rows: pl.DataFrame) -> pl.Series:
     asked = (
         (pl.col("metric") == pl.col("poor_metric"))

@@ -267,6 +267,25 @@ def test_a_plan_that_can_hardly_succeed_is_given_up_where_that_is_declared(world
         assert decision["sentence"].endswith("would be 2.6%.")
 
 
+@pytest.mark.parametrize(("binding", "reason"), [("true", "futile"), ("false", "primary_improved")])
+def test_a_plan_that_binds_itself_to_give_up_cannot_win_later(world, binding, reason):
+    world.define(
+        metrics="{primary: [{metric: revenue, minimum_effect: 0.0125}]}",
+        plan="{method: group_sequential}",
+        stopping=f"{{binding_futility: {binding}}}",
+    )
+    # The first day is the last test's futile one; by the second the effect is beyond every bound.
+    for day, red, units in ((date(2026, 1, 14), 9.97, 600), (date(2026, 1, 25), 10.5, 1_200)):
+        arm(world, "control", 10, cut_off=day, n=units)
+        arm(world, "red", red, cut_off=day, n=units)
+    decision = decide(world, date(2026, 1, 25))
+    assert decision["reasons"] == [reason]
+    if reason == "futile":
+        assert decision["sentence"] == (
+            "Stop: since 2026-01-14 there was hardly a chance of a clear result, and the plan binds itself to end then."
+        )
+
+
 def test_nothing_invalid_is_called_a_winner(world):
     world.define()
     arm(world, "control", 10)
