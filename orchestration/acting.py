@@ -22,12 +22,17 @@ if TYPE_CHECKING:
 _SQL_TYPES = {pl.String(): "varchar", pl.Date(): "date", pl.Float64(): "double"}
 
 
+def acts_done(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """The journal so far: rows of `ACTS`, oldest first."""
+    if not has_table(connection, "results", "acts"):
+        return pl.DataFrame(schema=dict(ACTS))
+    journal: pl.DataFrame = connection.sql("from results.acts order by cut_off, experiment_id, act").pl()
+    return journal.cast(pl.Schema(ACTS))
+
+
 def in_force(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> Definitions:
     """The definitions with everything that decisions did by themselves."""
-    if not has_table(connection, "results", "acts"):
-        return definitions
-    acts = connection.sql("from results.acts").pl().cast(dict(ACTS))
-    return replace(definitions, catalogue=with_acts(definitions.catalogue, acts))
+    return replace(definitions, catalogue=with_acts(definitions.catalogue, acts_done(connection)))
 
 
 def act_on(connection: duckdb.DuckDBPyConnection, definitions: Definitions, cut_off: date) -> pl.DataFrame:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from analysis.catalogue.experiment import Pause, Phase
 from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges
+from analysis.judgement.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +72,20 @@ def new_acts(decisions: pl.DataFrame, catalogue: Catalogue, ramps: pl.DataFrame)
             }
         )
     return pl.DataFrame(rows, schema=dict(ACTS))
+
+
+def act_text(act: Mapping[str, Any]) -> str:
+    """What was done, and why, for people.
+
+    Args:
+        act: A row of `ACTS`.
+    """
+    done = {
+        "stop": f"Ended by itself; everybody gets {act['variant_id']}",
+        "disable_arm": f"Disabled {act['variant_id']} by itself",
+        "widen_traffic": f"Widened the traffic to {percent(act['traffic'] or 0.0, signed=False)} by itself",
+    }
+    return f"{done[act['act']]}. {act['sentence']}"
 
 
 def in_force(catalogue: Catalogue, acts: pl.DataFrame) -> Catalogue:

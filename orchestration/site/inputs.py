@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, time, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from analysis.judgement.acting import act_text
 from analysis.judgement.arms import SEQUENTIAL, timing
 from analysis.judgement.definitions import experiment_frame, use_frame
 from analysis.scorecards import FailedDefinition, Provenance, SiteInputs
 from analysis.scorecards.inputs import DefinitionChange
 from analysis.scorecards.views import experiment_view, metric_view
+from orchestration.acting import acts_done, in_force
 from orchestration.code_hash import code_hash, commit
 from orchestration.lifecycle import histories
 from orchestration.outstanding import frontier
@@ -71,19 +75,27 @@ def site_inputs(
         for name, query in _FRAMES.items()
     }
     position = connection.execute("select max(position) from landing.manifest").fetchall()[0][0]
+    definitions = in_force(connection, definitions)
     catalogue = definitions.catalogue
     read_days = _read_days(definitions, cut_off)
     past = histories(catalog, connection)
+    acts = _acts(acts_done(connection))
     texts = {path.stem: path.read_text() for path in sorted((catalog / "experiments").rglob("*.yaml"))}
     return SiteInputs(
         cut_off=cut_off,
         experiments=[
             replace(
                 experiment_view(item, texts.get(item.id, ""), read_days.get(item.id)),
-                history=[
-                    DefinitionChange(line.at, line.what, line.definition_hash)
-                    for line in past.get(item.id, ())
-                ],
+                history=sorted(
+                    [
+                        *(
+                            DefinitionChange(line.at, line.what, line.definition_hash)
+                            for line in past.get(item.id, ())
+                        ),
+                        *acts.get(item.id, ()),
+                    ],
+                    key=attrgetter("at"),
+                ),
             )
             for item in catalogue.experiments.values()
         ],
@@ -94,6 +106,15 @@ def site_inputs(
         links=links,
         **frames,
     )
+
+
+def _acts(journal: pl.DataFrame) -> dict[str, list[DefinitionChange]]:
+    """What decisions did by themselves, from the midnight that ended their day, as changes of the definition."""
+    changes: dict[str, list[DefinitionChange]] = {}
+    for act in journal.iter_rows(named=True):
+        at = datetime.combine(act["cut_off"] + timedelta(days=1), time())
+        changes.setdefault(act["experiment_id"], []).append(DefinitionChange(at, act_text(act)))
+    return changes
 
 
 def _read_days(definitions: Definitions, cut_off: date) -> dict[str, date]:
