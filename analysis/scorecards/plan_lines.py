@@ -37,8 +37,20 @@ def fact_lines(
     return lines
 
 
-def plan_lines(experiment: ExperimentView, current: Sequence[Row]) -> list[tuple[str, str]]:
-    """The plan and its stopping rules with their state: name and value."""
+#: Reason by which a decision says that a rule has spoken.
+_REASONS = {"futility": "futile", "poor_performer": "poor_performer", "whole_weeks": "whole_weeks"}
+
+
+def plan_lines(
+    experiment: ExperimentView, current: Sequence[Row], reasons: Sequence[str]
+) -> list[tuple[str, str]]:
+    """The plan and its stopping rules with their state: name and value.
+
+    Args:
+        experiment: The definition.
+        current: Comparison rows at the newest cut-off.
+        reasons: Reasons of the newest decision.
+    """
     plan = experiment.plan
     lines = [
         ("Method", wording.words(plan.method, wording.METHODS)),
@@ -64,13 +76,15 @@ def plan_lines(experiment: ExperimentView, current: Sequence[Row]) -> list[tuple
         lines.append(("Information so far", fmt.setting(max(information)) + " of the plan"))
     for rule, setting in experiment.stopping.items():
         shown = {True: "on", False: "off"}.get(setting) if isinstance(setting, bool) else as_text(setting)
-        state = _rule_state(rule, current) if setting is True else ""
+        state = _rule_state(rule, current, reasons) if setting is not False else ""
         lines.append((f"Rule: {rule.replace('_', ' ')}", f"{shown}: {state}" if state else str(shown)))
     return lines
 
 
-def _rule_state(rule: str, current: Sequence[Row]) -> str:
-    """Whether the bound of a stopping rule that looks repeatedly has been crossed; empty where there is none."""
+def _rule_state(rule: str, current: Sequence[Row], reasons: Sequence[str]) -> str:
+    """Whether a rule has spoken at the newest cut-off, or its bound has been crossed; empty where it has no state."""
+    if rule in _REASONS:
+        return "met" if _REASONS[rule] in reasons else "not met"
     role = {"efficacy": "primary", "harm": "guardrail"}.get(rule)
     looked = [row for row in current if row.get("role") == role and row.get("seq_crossed") is not None]
     if not looked:

@@ -196,7 +196,7 @@ def build(
         segments=segment_panels(experiment, metric, facts.current, valid=valid),
         bayes=bayes,
         factorial=factorial_panels(experiment, metrics, rows) if valid else [],
-        plan=plan_lines(experiment, rows),
+        plan=plan_lines(experiment, rows, decision["reasons"] if decision else ()),
         log=decision_log(facts.decisions),
         changes=[LogEntry(fmt.instant(c.at), c.what, c.definition_hash[:12]) for c in experiment.history],
         provenance=[

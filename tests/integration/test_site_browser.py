@@ -134,11 +134,14 @@ def test_a_page_is_quiet_and_fits_every_width(open_page, name, scheme, tmp_path)
         page.screenshot(path=tmp_path / f"{name.replace('/', '-')}-{width}-{scheme}.png")
 
 
-def test_a_broken_definition_fits_a_phone(open_page, site):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_broken_definition_fits_every_width(open_page, site, scheme, tmp_path):
     (path,) = (site / "experiments").glob("failed-*.html")
-    page = open_page(f"experiments/{path.stem}")
-    page.set_viewport_size({"width": 380, "height": 900})
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    page = open_page(f"experiments/{path.stem}", scheme)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
+        page.screenshot(path=tmp_path / f"failed-{width}-{scheme}.png")
 
 
 def test_hostile_text_shows_and_does_not_run(open_page):

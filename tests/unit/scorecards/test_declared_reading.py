@@ -79,3 +79,12 @@ def test_stopping_rules_say_their_state(crossed, state):
     assert f"<dt>Rule: efficacy</dt><dd>{state}</dd>" in pages["experiments/one.html"]
     assert "<dd>30,000 per arm: not reached, smallest arm has 24,000</dd>" in pages["experiments/one.html"]
     assert "<dt>Rule: harm</dt><dd>off</dd>" in pages["experiments/one.html"]
+
+
+@pytest.mark.parametrize(("reasons", "state"), [(["futile"], "on: met"), (["collecting"], "on: not met")])
+def test_the_futility_rule_says_whether_it_has_spoken(reasons, state):
+    world = site_world.World()
+    world.add(site_world.experiment("one", stopping={"futility": True}), {"checkout_conversion": 0.5})
+    world.decisions = [row | {"reasons": reasons} for row in world.decisions]
+    pages = {page.path: page.content for page in render_site(world.inputs())}
+    assert f"<dt>Rule: futility</dt><dd>{state}</dd>" in pages["experiments/one.html"]
