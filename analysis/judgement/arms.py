@@ -72,6 +72,8 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
         .join(timed, on="experiment_id")
         .filter(pl.col("analysis") == wanted)
     )
+    given_up = first_given_up(every)
+    every = every.with_columns(seq_crossed=_crossed_this_way())
     sure = pl.max_horizontal("prob_beat", 1 - pl.col("prob_beat")) >= pl.col("winner_probability")
     key = ["experiment_id", "metric", "variant_id"]
     week = every.filter(pl.col("cut_off") == pl.col("week_day")).select(
@@ -102,7 +104,7 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
     beyond = pl.when(pl.col("margin").is_null()).then(pl.lit(value=True)).otherwise(best_case < -margin)
     crossed = pl.col("seq_crossed").fill_null(value=False)
     unclear = pl.when(pl.col("margin").is_null()).then(pl.lit(value=False)).otherwise(worst_case <= -margin)
-    rows = rows.join(first_given_up(every), on="experiment_id", how="left")
+    rows = rows.join(given_up, on="experiment_id", how="left")
     return with_prospects(rows).with_columns(
         showing=(primary & showing).fill_null(value=False),
         won=(primary & decisive & good).fill_null(value=False),
@@ -111,6 +113,14 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
         uncleared=guardrail & unclear.fill_null(value=True),
         gain=pl.col("sign") * pl.coalesce("lift_rel", "lift_abs"),
     )
+
+
+def _crossed_this_way() -> pl.Expr:
+    """A bound was crossed and the effect still points that way: one that turned round since shows nothing."""
+    line = ("experiment_id", "metric", "variant_id")
+    way = pl.col("lift_abs").sign()
+    crossed = pl.col("seq_crossed").fill_null(value=False)
+    return crossed & (way == way.filter(crossed).first().over(line, order_by="cut_off"))
 
 
 def arm_summary(rows: pl.DataFrame) -> pl.DataFrame:

@@ -46,11 +46,13 @@ def first_given_up(rows: pl.DataFrame) -> pl.DataFrame:
     return (
         bound.with_columns(_success_chance(bound))
         .group_by("experiment_id", "cut_off", "variant_id")
-        .agg(pl.col("success_chance").max())
+        .agg(pl.col("success_chance").max(), pl.col("seq_crossed").any())
         .group_by("experiment_id", "cut_off")
         .agg(
             hopeless=pl.col("success_chance").is_not_null().all()
             & (pl.col("success_chance").max() < FUTILE_BELOW)
+            # What has crossed a bound before was told apart in time.
+            & ~pl.col("seq_crossed").any()
         )
         .filter("hopeless")
         .group_by("experiment_id")

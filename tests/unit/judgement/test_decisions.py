@@ -286,6 +286,23 @@ def test_a_plan_that_binds_itself_to_give_up_cannot_win_later(world, binding, re
         )
 
 
+@pytest.mark.parametrize("binding", ["true", "false"])
+def test_an_effect_that_turns_round_after_its_bound_concludes_nothing(world, binding):
+    world.define(
+        metrics="{primary: [{metric: revenue, minimum_effect: 0.0125}]}",
+        plan="{method: group_sequential}",
+        stopping=f"{{binding_futility: {binding}}}",
+    )
+    for day, red, units in ((date(2026, 1, 11), 11, 200), (date(2026, 1, 18), 9.97, 1_000)):
+        arm(world, "control", 10, cut_off=day, n=units)
+        arm(world, "red", red, cut_off=day, n=units)
+    assert says(decide(world, date(2026, 1, 11)))[:3] == ("stop", "ship", "red")
+    # What crossed upwards does not roll back because the mean has fallen below the control's, well inside its interval.
+    later = decide(world, date(2026, 1, 18))
+    assert later["action"] not in {"ship", "roll_back"}
+    assert "since 2026" not in later["sentence"]
+
+
 def test_nothing_invalid_is_called_a_winner(world):
     world.define()
     arm(world, "control", 10)
