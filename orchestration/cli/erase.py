@@ -14,6 +14,9 @@ from orchestration.cli import app
 from orchestration.errors import OrchestrationError
 from orchestration.paths import Home
 
+#: Tables that tell a run which units to compute anew: after it they still name the one that was erased.
+_ONE_RUN = ("int_touched_exposures", "int_value_scope", "int_open_scope")
+
 
 @app.command(epilog="Example: `fairsplit erase user-3bd8dd93`")
 def erase(
@@ -54,5 +57,7 @@ def erase(
         if version.is_dir() and not version.is_symlink() and version.resolve() != current:
             shutil.rmtree(version)
     with writer(home.warehouse) as connection:
+        for scratch in _ONE_RUN:
+            connection.execute(f"delete from {scratch}")
         connection.execute("checkpoint")
     print(f"{rows} rows of the unit were erased")

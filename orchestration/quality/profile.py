@@ -82,11 +82,13 @@ def profile_days(connection: duckdb.DuckDBPyConnection, through: date) -> pl.Dat
 def quarantine_samples(connection: duckdb.DuckDBPyConnection, per_reason: int = 20) -> pl.DataFrame:
     """Some quarantined rows of each reason, the newest files first: path, line_number, reason, detail, raw_line.
 
+    What was erased is only counted in quarantine: it has no line to show.
     The text is the users' own and may be hostile: escape it wherever it is shown.
     """
     rows = connection.sql(
         """select m.path, q.line_number, q.reason, q.detail, left(q.raw_line, 1000) as raw_line
            from landing.quarantine q join landing.manifest m on m.file_hash = q.file_hash and m.status = 'taken'
+           where q.reason <> 'erased'
            qualify row_number() over (partition by q.reason order by m.position desc, q.line_number) <= ?
            order by q.reason, m.position desc, q.line_number""",
         params=[per_reason],

@@ -37,7 +37,8 @@
 {%- endmacro -%}
 
 
-{#- A link moves something only if its anonymous id has events of its own, without a user id. -#}
+{#- A link moves something only if its anonymous id has events of its own, without a user id, or had some that this run took
+    away with it. -#}
 {%- macro note_moved_units(gone, added) -%}
   insert into work.moved_units
   select distinct unnest([links.user_id, links.anonymous_id])
@@ -47,8 +48,10 @@
   where links.anonymous_id in (
     {%- for model in ['int_unit_days', 'int_measure_events', 'int_exposure_events'] %}
     select own.raw_id from {{ ref(model) }} as own where own.unit_type = 'user' and own.id_kind = 'anonymous'
-    {{ 'union all' if not loop.last }}
+    union all
     {%- endfor %}
+    select touched.raw_id from landing.touched_units as touched
+    where touched.id_kind = 'anonymous' and touched.event_day <= {{ frontier_before() }}
   );
 {%- endmacro -%}
 
