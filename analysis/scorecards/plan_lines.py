@@ -37,8 +37,12 @@ def fact_lines(
     return lines
 
 
-#: Reason by which a decision says that a rule has spoken.
-_REASONS = {"futility": "futile", "poor_performer": "poor_performer", "whole_weeks": "whole_weeks"}
+#: Reason by which a decision says that a rule has spoken, and the words for it and for its silence.
+_REASONS = {
+    "futility": ("futile", "met", "not met"),
+    "poor_performer": ("poor_performer", "met", "not met"),
+    "whole_weeks": ("whole_weeks", "a week is awaited", "nothing is awaited"),
+}
 
 
 def plan_lines(
@@ -84,7 +88,8 @@ def plan_lines(
 def _rule_state(rule: str, current: Sequence[Row], reasons: Sequence[str]) -> str:
     """Whether a rule has spoken at the newest cut-off, or its bound has been crossed; empty where it has no state."""
     if rule in _REASONS:
-        return "met" if _REASONS[rule] in reasons else "not met"
+        reason, spoken, silent = _REASONS[rule]
+        return spoken if reason in reasons else silent
     role = {"efficacy": "primary", "harm": "guardrail"}.get(rule)
     looked = [row for row in current if row.get("role") == role and row.get("seq_crossed") is not None]
     if not looked:
