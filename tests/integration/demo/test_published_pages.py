@@ -1,0 +1,54 @@
+"""Every page that a run publishes, dbt's and Great Expectations' own too, opened from disk as a stakeholder does."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.command import fairsplit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("demo")]
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+def test_every_page_is_quiet_and_stays_in_its_folder(tmp_path: Path) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
+    fairsplit(tmp_path, "simulate", "--users", "200", "--days", "4", "--output", str(tmp_path))
+    fairsplit(tmp_path, "run")
+    site = (tmp_path / "site" / "current").resolve()
+    pages = [*site.glob("*.html"), *site.glob("experiments/*.html"), *site.glob("*/index.html")]
+    assert {"index.html", "new.html", "plan.html", "quality.html"} <= {page.name for page in pages}
+    complaints: list[tuple[str, str]] = []
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for path in pages:
+            name = str(path.relative_to(site))
+            page = browser.new_page()
+            page.on(
+                "console",
+                lambda said, name=name: (
+                    complaints.append((name, said.text)) if said.type == "error" else None
+                ),
+            )
+            page.on("pageerror", lambda error, name=name: complaints.append((name, str(error))))
+            page.on(
+                "request",
+                lambda asked, name=name: (
+                    None
+                    if asked.url.startswith((site.as_uri(), "data:", "blob:"))
+                    else complaints.append((name, asked.url))
+                ),
+            )
+            page.goto(path.as_uri())
+            page.wait_for_timeout(300)
+            page.close()
+        browser.close()
+    assert complaints == []
