@@ -126,7 +126,9 @@ def shared_level(pairs: pl.DataFrame) -> FloatArray:
 
 @quiet
 def information_fraction(pairs: pl.DataFrame, tested: Tested) -> FloatArray:
-    """Information so far over what the plan needs, never falling along the cut-offs.
+    """Information so far over what the plan needs, never falling along the cut-offs of a plan with several looks.
+
+    A plan that is read once has no look before: its earlier days are not there when a later one is judged by itself.
 
     Where the metric declares a minimum effect m: (m / (z_alpha + z_power))² over the squared relative standard
     error, the information that gives the planned power. Otherwise the share of the planned time.
@@ -142,7 +144,9 @@ def information_fraction(pairs: pl.DataFrame, tested: Tested) -> FloatArray:
     ) / planned_duration()
     by_time = pairs.select(passed.cast(pl.Float64)).to_series().to_numpy()
     fraction = np.where(np.isfinite(wanted), np.where(np.isfinite(by_effect), by_effect, 0.0), by_time)
-    rising: FloatArray = _along(np.fmax, np.maximum(fraction, 0.0), _series(pairs))
+    here = np.maximum(fraction, 0.0)
+    several = np.isin(pairs["plan_method"].to_numpy(), ["group_sequential", "always_valid", "sprt"])
+    rising: FloatArray = np.where(several, _along(np.fmax, here, _series(pairs)), here)
     return rising
 
 
