@@ -82,7 +82,8 @@ def _own_numbers(rows: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Data
     arm, std_error = own_values(rows, histograms)
     none = arm.n == 0
     return rows.with_columns(
-        total=pl.col("sum_y").cast(pl.Float64) / pl.col("scale_y"),
+        # Not in Polars: it multiplies by the reciprocal where a column happens to be constant, one digit off.
+        total=pl.Series(rows["sum_y"].cast(pl.Float64).to_numpy() / rows["scale_y"].to_numpy()),
         mean=_finite(np.where(none, np.nan, arm.mean)),
         variance=_finite(arm.variance),
         std_error=_finite(std_error),

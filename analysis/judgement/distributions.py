@@ -40,20 +40,21 @@ def has_histogram(rows: pl.DataFrame, histograms: pl.DataFrame | None) -> BoolAr
 
 
 def _counts(rows: pl.DataFrame, histograms: pl.DataFrame, variant: str) -> pl.DataFrame:
-    """Value and units of one arm of each row, the value in the metric's unit."""
+    """Value and units of one arm of each row, the value as a whole number of the metric's scale."""
     numbered = rows.with_row_index("row").select(
         "row", *GROUP[:-1], pl.col(variant).alias("variant_id"), "scale_y"
     )
     return numbered.join(histograms, on=_KEY, how="inner").select(
-        "row", value=pl.col("value") / pl.col("scale_y"), units="units"
+        "row", pl.col("value", "scale_y").cast(pl.Float64), "units"
     )
 
 
 def _from_cells(cells: pl.DataFrame, size: int) -> Histograms:
-    row, value, units, is_treatment = (
-        cells[name].to_numpy() for name in ("row", "value", "units", "is_treatment")
+    row, value, scale, units, is_treatment = (
+        cells[name].to_numpy() for name in ("row", "value", "scale_y", "units", "is_treatment")
     )
-    return Histograms.from_long(row, value, units, is_treatment, size)
+    # Not in Polars: it multiplies by the reciprocal where a column happens to be constant, one digit off.
+    return Histograms.from_long(row, value / scale, units, is_treatment, size)
 
 
 def _both_arms(pairs: pl.DataFrame, histograms: pl.DataFrame) -> Histograms:

@@ -113,15 +113,9 @@ def follow(pairs: pl.DataFrame, tested: Tested, histograms: pl.DataFrame | None 
 
 def shared_level(pairs: pl.DataFrame) -> FloatArray:
     """The level of one primary comparison under repeated looks; the plan's own for other roles."""
-    return (
-        pairs.select(
-            pl.when((pl.col("role") == "primary") & (pl.col("correction") != "none"))
-            .then(pl.col("alpha") / pl.col("primary_arms"))
-            .otherwise(pl.col("alpha"))
-        )
-        .to_series()
-        .to_numpy()
-    )
+    alpha, arms = pairs["alpha"].to_numpy(), pairs["primary_arms"].to_numpy()
+    shared = (pairs["role"] == "primary") & (pairs["correction"] != "none")
+    return np.where(shared.to_numpy(), alpha / arms, alpha)
 
 
 @quiet

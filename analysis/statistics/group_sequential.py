@@ -10,7 +10,14 @@ from scipy import special
 
 from analysis.statistics.checks import as_choice, as_counts, as_floats, as_level, refuse, together
 from analysis.statistics.padded import as_padded
-from analysis.statistics.recursive_integration import REACH, Walk, batches, looks_taken
+from analysis.statistics.recursive_integration import (
+    REACH,
+    Walk,
+    batches,
+    batches_by_look,
+    looks_taken,
+    nodes_by_look,
+)
 from analysis.statistics.roots import rowwise_root
 from analysis.statistics.spending import SpendingFunction, spending_function
 from analysis.statistics.status import Reason, quiet
@@ -157,15 +164,16 @@ def _efficacy(information: FloatArray, taken: BoolArray, increment: FloatArray, 
     widest = -special.ndtri(np.clip(increment, np.finfo(np.float64).tiny, 0.5))
     if sides == 1:
         widest = 0.5 * (REACH + widest)
-    for rows, nodes in batches(information, taken, widest):
+    wanted = nodes_by_look(information, taken, widest)
+    for rows, nodes in batches_by_look(wanted):
         walk = Walk.start(np.zeros(rows.size), nodes)
         for k in range(information.shape[1]):
-            here = taken[rows, k]
+            here = taken[rows, k] & (wanted[rows, k] <= nodes)
             if not here.any():
                 continue
             at = np.where(here, filled[rows, k], walk.information)
             bound = walk.solve_above(np.where(here, increment[rows, k], 0.0), at)
-            out[rows, k] = bound
+            out[rows, k] = np.where(here & (wanted[rows, k] == nodes), bound, out[rows, k])
             walk.advance(-bound if sides == 2 else np.full(rows.size, -np.inf), bound, at, here)
     return out
 

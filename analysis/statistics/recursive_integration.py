@@ -75,19 +75,46 @@ def batches(
     Yields:
         Row numbers and the number of nodes.
     """
-    need = _nodes_needed(information, taken, np.broadcast_to(reach, information.shape))
-    classes = np.asarray(NODE_CLASSES)
-    wanted = classes[np.minimum(np.searchsorted(classes, need), classes.size - 1)]
+    wanted = nodes_by_look(information, taken, reach)[:, -1]
     for nodes in np.unique(wanted):
-        rows = np.flatnonzero(wanted == nodes)
-        size = max(1, _CELLS // int(nodes) ** 2)
-        for start in range(0, rows.size, size):
-            yield rows[start : start + size], int(nodes)
+        yield from _chunks(np.flatnonzero(wanted == nodes), int(nodes))
 
 
-def _nodes_needed(information: FloatArray, taken: BoolArray, reach: FloatArray) -> FloatArray:
-    """Enough nodes per standard deviation of the narrower of the two increments that meet at a look."""
-    need = np.zeros(information.shape[0])
+def batches_by_look(wanted: IntArray) -> Iterator[tuple[IntArray, int]]:
+    """Designs once for every number of nodes that some look of theirs is answered with.
+
+    A bound that has been published must not move when later, closer looks ask for more nodes: a look is answered
+    with the nodes that the looks up to it need.
+
+    Args:
+        wanted: From `nodes_by_look`.
+
+    Yields:
+        Row numbers and the number of nodes.
+    """
+    for nodes in np.unique(wanted):
+        yield from _chunks(np.flatnonzero((wanted == nodes).any(axis=1)), int(nodes))
+
+
+def _chunks(rows: IntArray, nodes: int) -> Iterator[tuple[IntArray, int]]:
+    size = max(1, _CELLS // nodes**2)
+    for start in range(0, rows.size, size):
+        yield rows[start : start + size], nodes
+
+
+def nodes_by_look(information: FloatArray, taken: BoolArray, reach: FloatArray | float) -> IntArray:
+    """Enough nodes per standard deviation of the narrower of the two increments that meet at a look.
+
+    Args:
+        information: Shape (designs, looks).
+        taken: Looks that count, same shape.
+        reach: As in `batches`.
+
+    Returns:
+        The class that resolves all looks up to and including each, shape (designs, looks), never falling.
+    """
+    need = np.zeros(information.shape)
+    wide = np.broadcast_to(reach, information.shape)
     last = np.zeros(information.shape[0])
     growth_before = np.ones(information.shape[0])
     for k in range(information.shape[1]):
@@ -95,14 +122,14 @@ def _nodes_needed(information: FloatArray, taken: BoolArray, reach: FloatArray) 
         step = now - last
         safe_last = np.where(last > 0, last, 1.0)
         after = np.where(last > 0, np.sqrt(step / safe_last), 1.0)
-        width = 2.0 * np.minimum(REACH, np.maximum(reach[:, k], 1.0))
+        width = 2.0 * np.minimum(REACH, np.maximum(wide[:, k], 1.0))
         narrow = np.minimum(growth_before, after)
-        need = np.where(
-            taken[:, k], np.maximum(need, NODES_PER_DEVIATION * width / np.maximum(narrow, 1e-9)), need
-        )
+        need[:, k] = np.where(taken[:, k], NODES_PER_DEVIATION * width / np.maximum(narrow, 1e-9), 0.0)
         growth_before = np.where(taken[:, k], np.sqrt(step / np.where(now > 0, now, 1.0)), growth_before)
         last = now
-    return need + _SPARE_NODES
+    classes = np.asarray(NODE_CLASSES)
+    place = np.searchsorted(classes, np.maximum.accumulate(need, axis=1) + _SPARE_NODES)
+    return classes[np.minimum(place, classes.size - 1)]
 
 
 @dataclass(slots=True)

@@ -201,5 +201,16 @@ def test_a_design_has_the_same_bits_alone_and_among_others():
         np.testing.assert_array_equal(together[2 * row + 1], alone)
 
 
+@pytest.mark.parametrize("sides", [1, 2])
+def test_a_bound_keeps_its_bits_when_closer_looks_follow(sides: int):
+    rng = np.random.default_rng(14)
+    steps = rng.exponential(1, (40, 12)) * np.array([1.0] * 6 + [0.05] * 6)
+    t = np.cumsum(steps + 0.003, axis=1)
+    t /= t[:, -1:]
+    whole = lan_demets_bounds(t, sides=sides).upper
+    for looks in (1, 3, 6, 9):
+        np.testing.assert_array_equal(lan_demets_bounds(t[:, :looks], sides=sides).upper, whole[:, :looks])
+
+
 def test_no_designs():
     assert lan_demets_bounds(np.zeros((0, 5))).upper.shape == (0, 5)
