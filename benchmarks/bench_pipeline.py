@@ -46,7 +46,8 @@ def steady(events: int, folder: Path) -> Findings:
     """One more day two days after all windows are full, and again 14 days later: equal loads, equal costs."""
     world = World(events, 100, events // 500, events // 5)
     driven = Driven(folder, world)
-    early = world.days_until_full + 2
+    # Late rows meet as many closed windows as ever only from so many days later on.
+    early = world.days_until_full + LATE_DAYS + 2
     driven.day(0, early - 1)
     first = _one_day(driven, early)
     driven.day(early + 1, early + LATER - 1)

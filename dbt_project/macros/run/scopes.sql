@@ -117,6 +117,24 @@
 {%- endmacro -%}
 
 
+{#- Predicate on fct_exposures: no exposure before this day has a window that closes, or an event that counts, among what this
+    run takes in. Anything may, where a definition or an identity link changed. -#}
+{%- macro recent_exposures(day) -%}
+  {%- if not can_query() or is_reset() or any_definition_changed() -%}{{- return('true') -}}{%- endif -%}
+  {%- set rows = run_query("
+    with longest as (
+      select coalesce(max(window_end) // 86400000000, 0)::int + 1 as days from " ~ ref('int_metric_windows') ~ "
+      where not is_open
+    )
+    select case when exists (from work.moved_units) then date '0001-01-01' else min(day) end
+    from (
+      select " ~ frontier_before() ~ " + 1 - days as day from longest
+      union all select min(event_day) - any_value(days) from landing.touched_units, longest
+      union all select cast(min(exposed_at) as date) from work.changed_exposures)") -%}
+  {{- return(day ~ " >= date '" ~ rows.columns[0].values()[0] ~ "'") -}}
+{%- endmacro -%}
+
+
 {%- macro open_value_scope() -%}
   (experiment_id, unit_id) in (select s.experiment_id, s.unit_id from {{ ref('int_open_scope') }} as s)
   or (experiment_id, unit_id) in (select c.experiment_id, c.unit_id from work.changed_exposures as c)
@@ -171,8 +189,29 @@
 
 
 {%- macro changed_exposure_rows() -%}
+  {{- changed_keys('exposure_day') -}}
+{%- endmacro -%}
+
+
+{%- macro changed_assignment_rows() -%}
+  {{- changed_keys('cast(assigned_at as date)') -}}
+{%- endmacro -%}
+
+
+{#- Rows of changed exposures; with no definition changed, those before the first changed day are left unread. -#}
+{%- macro changed_keys(day) -%}
+  {%- if any_definition_changed() -%}
   (experiment_id, unit_id) in (select c.experiment_id, c.unit_id from work.changed_exposures as c)
   or experiment_id in (select c.experiment_id from work.changed_experiments as c)
+  {%- else -%}
+  {%- set first = run_query('select min(cast(exposed_at as date)) from work.changed_exposures').columns[0].values()[0] -%}
+  {%- if first is none -%}
+  false
+  {%- else -%}
+  {{ day }} >= date '{{ first }}'
+  and (experiment_id, unit_id) in (select c.experiment_id, c.unit_id from work.changed_exposures as c)
+  {%- endif -%}
+  {%- endif -%}
 {%- endmacro -%}
 
 

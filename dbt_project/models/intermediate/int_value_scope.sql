@@ -25,6 +25,7 @@ closed as (
     from {{ ref('fct_exposures') }} as exposures
     inner join windows using (experiment_id)
     where cast(exposures.exposed_at + to_microseconds(windows.window_end - 1) as date) <= {{ frontier_after() }}
+        and {{ recent_exposures('exposures.exposure_day') }}
 ),
 
 touched as (

@@ -1,7 +1,7 @@
 {{ config(
     materialized='replace',
     key=['experiment_id', 'unit_id'],
-    scope='changed_exposure_rows',
+    scope='changed_assignment_rows',
     partition_by='cast(assigned_at as date)'
 ) }}
 with
