@@ -35,8 +35,8 @@ INTERMEDIATE = "models/intermediate"
 FAULTS = {
     "an exposure that moved keeps its old values": Fault(
         f"{INTERMEDIATE}/int_value_scope.sql",
-        "where (experiment_id, unit_id) in (select c.experiment_id",
-        "where false and (experiment_id, unit_id) in (select c.experiment_id",
+        "or (experiment_id, unit_id) in (select c.experiment_id",
+        "or false and (experiment_id, unit_id) in (select c.experiment_id",
     ),
     "the day an exposure moved away from is not aggregated anew": Fault(
         "macros/run/scopes.sql",
@@ -90,8 +90,8 @@ FAULTS = {
     ),
     "a link that arrives last moves no values": Fault(
         f"{INTERMEDIATE}/int_value_scope.sql",
-        "where unit_type = 'user' and unit_id in (select moved.unit_id",
-        "where false and unit_id in (select moved.unit_id",
+        "or (unit_type = 'user' and unit_id in (select moved.unit_id",
+        "or (false and unit_id in (select moved.unit_id",
     ),
     "a link that arrives last moves no exposure": Fault(
         f"{INTERMEDIATE}/int_touched_exposures.sql",
@@ -112,6 +112,11 @@ FAULTS = {
         f"{INTERMEDIATE}/int_value_scope.sql",
         "and touched.event_day between cast(closed.exposed_at - to_days(closed.cuped_days) as date)",
         "and touched.event_day between cast(closed.exposed_at as date)",
+    ),
+    "an exposure whose window is about to close is left unread": Fault(
+        "macros/run/scopes.sql",
+        "select coalesce(max(window_end) // 86400000000, 0)::int + 1 as days from",
+        "select 0 as days from",
     ),
     "an activation at the instant of exposure does not count": Fault(
         "models/marts/fct_exposures.sql",

@@ -61,6 +61,9 @@ EARLY = (
     viewed("taken-1", at(4, 12), "a", "taken"),
     viewed("taken-2", at(7, 12), "b", "taken"),
     bought("taken-3", at(7, 18), "taken"),
+    # The oldest exposure, whose window closes in the second part, where nothing else of it is touched.
+    viewed("alone-1", at(4, 3), "a", "alone"),
+    bought("alone-2", at(9, 3), "alone"),
     # Its window closes on the thirteenth, a day without any event.
     viewed("quiet-1", at(6, 18), "b", "quiet"),
     viewed("crossed-1", at(5, 15), "a", "crossed"),
