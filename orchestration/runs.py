@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -26,13 +27,23 @@ def range_tags(first: date, last: date) -> dict[str, str]:
     return {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
 
 
-def execute(home: Home, job_name: str, days: tuple[date, date] | None = None) -> dg.ExecuteInProcessResult:
+@functools.cache
+def _definitions() -> dg.Definitions:
+    from orchestration.definitions import defs  # noqa: PLC0415  (needs dbt's manifest, made by the caller)
+
+    return defs()
+
+
+def execute(
+    home: Home, job_name: str, days: tuple[date, date] | None = None, *, after: str | None = None
+) -> dg.ExecuteInProcessResult:
     """Run one job in this process against the home's Dagster instance.
 
     Args:
         home: Prepared home.
         job_name: A job of `orchestration.definitions`.
         days: First and last partition, both included; none for an unpartitioned job.
+        after: A job that has just ended well; what it made is not made again.
 
     Returns:
         Dagster's result; successful.
@@ -40,9 +51,11 @@ def execute(home: Home, job_name: str, days: tuple[date, date] | None = None) ->
     Raises:
         OrchestrationError: A step or a blocking check failed; the message names it.
     """
-    from orchestration.definitions import defs  # noqa: PLC0415  (needs dbt's manifest, made by the caller)
-
-    job = defs().resolve_job_def(job_name)
+    definitions = _definitions()
+    job = definitions.resolve_job_def(job_name)
+    assets = set(job.asset_layer.executable_asset_keys)
+    if after:
+        assets -= set(definitions.resolve_job_def(after).asset_layer.executable_asset_keys)
     # dbt speaks on standard output, a line a model; here it goes to a file and the steps are the progress.
     with (
         (home.root / "dbt.log").open("a") as log,
@@ -53,6 +66,7 @@ def execute(home: Home, job_name: str, days: tuple[date, date] | None = None) ->
         release_dead_runs(home, instance)
         result = job.execute_in_process(
             instance=instance,
+            asset_selection=sorted(assets),
             tags=tags | (range_tags(*days) if days else {}),
             raise_on_error=False,
             run_config={"loggers": {"progress": {}}},

@@ -84,7 +84,7 @@ def run(
         )
     else:
         print(f"building {days[0]} to {days[1]}", file=sys.stderr)
-        execute(home, "daily", days)
+        execute(home, "daily", days, after="land")
     _report(home, started)
 
 

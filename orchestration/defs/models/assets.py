@@ -54,5 +54,6 @@ def warehouse_models(
     with writer(place.warehouse) as connection:
         ask_for(connection, days_of(context)[1])
     # dbt's unit tests have inputs of their own: they test the SQL, not the day, and belong to `make test`.
-    arguments = ["build", "--exclude-resource-type", "unit_test"]
+    # What it would write about the run as JSON, Dagster keeps already.
+    arguments = ["build", "--exclude-resource-type", "unit_test", "--no-write-json"]
     yield from dbt.cli(arguments, context=context, target_path=place.dbt_target).stream()
