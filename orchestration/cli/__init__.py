@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import typer
@@ -22,6 +23,8 @@ USAGE_ERROR = 2
 
 def main() -> None:
     """Run the command line; bad input prints one clear message and exits with 1, never a traceback."""
+    # A run imports some ten thousand classes that it keeps; looking through them for garbage costs a second and a half.
+    gc.set_threshold(100_000, 50, 100)
     from orchestration.cli import commands  # noqa: F401  (registers; late so that imports can point here)
 
     try:
