@@ -18,12 +18,14 @@ from orchestration.reading.results import require_known, rows_of
 from orchestration.warehouse import has_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
     import duckdb
 
     from analysis.catalogue import Catalogue
+    from analysis.catalogue.experiment import Phase
     from orchestration.loading import Definitions
 
 
@@ -37,6 +39,7 @@ def transition(
     at: datetime,
     now: datetime,
     ship: str | None = None,
+    phases: Sequence[Phase] = (),
 ) -> Entry:
     """Carry out one transition: the new text is checked first, then written, then logged.
 
@@ -51,6 +54,7 @@ def transition(
         at: When it takes effect, naive UTC, whole seconds.
         now: The clock, naive UTC.
         ship: With ``complete``: the variant that everybody gets.
+        phases: With ``accept``: all phases, the new one last.
 
     Returns:
         The entry that was appended.
@@ -80,7 +84,7 @@ def transition(
     path = next((catalog / "experiments").rglob(f"{experiment_id}.yaml"))
     text = edited(
         path.read_text(encoding="utf-8"),
-        Edit(action, status, at, experiment.start, experiment.end, ship),
+        Edit(action, status, at, experiment.start, experiment.end, ship, phases),
     )
     after = _checked(text, path.relative_to(catalog).as_posix(), experiment_id, definitions)
     entries = [entry for entry in read_log(catalog) if entry.experiment == experiment_id]

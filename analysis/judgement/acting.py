@@ -30,7 +30,7 @@ ACTS: Mapping[str, pl.DataType] = {
 }
 
 #: Decision and action to act. Anything else is said and not done.
-_ACTS = {
+ACT_OF = {
     ("stop", "ship"): "stop",
     ("stop", "roll_back"): "stop",
     ("stop", "keep_control"): "stop",
@@ -58,7 +58,7 @@ def new_acts(decisions: pl.DataFrame, catalogue: Catalogue, ramps: pl.DataFrame)
     rows = []
     for said in decisions.iter_rows(named=True):
         experiment = catalogue.experiments.get(said["experiment_id"])
-        act = _ACTS.get((said["decision"], said["action"]))
+        act = ACT_OF.get((said["decision"], said["action"]))
         if experiment is None or act is None or not _may_act(experiment, act, said["variant_id"]):
             continue
         rows.append(
@@ -125,15 +125,28 @@ def _done(experiment: Experiment, act: str, row: dict[str, object]) -> Experimen
         pauses = (*experiment.pauses, Pause(start=_midnight(day, 1)))
         changes = {"status": "completed", "shipped": row["variant_id"], "pauses": pauses}
         return experiment.model_copy(update=changes)
-    last, start = experiment.history[-1], _midnight(day, 2)
-    if last.start >= start:
+    start = _midnight(day, 2)
+    if experiment.history[-1].start >= start:
         return experiment
+    phase = phase_after(experiment, act, row, start)
+    return experiment.model_copy(update={"phases": (*experiment.history, phase)})
+
+
+def phase_after(experiment: Experiment, act: str, row: Mapping[str, object], start: datetime) -> Phase:
+    """The phase that an act opens: the last one with an arm less, or with wider traffic.
+
+    Args:
+        experiment: The experiment in force.
+        act: ``disable_arm`` or ``widen_traffic``.
+        row: Holds ``variant_id`` for the one, ``traffic`` for the other.
+        start: When it begins, naive UTC.
+    """
+    last = experiment.history[-1]
     weights = dict(last.weights)
     if act == "disable_arm":
         weights = without_arm(weights, str(row["variant_id"]))
     traffic = row["traffic"] if act == "widen_traffic" else last.traffic
-    phase = Phase.model_construct(start=start, traffic=traffic, weights=weights, salts=last.salts)
-    return experiment.model_copy(update={"phases": (*experiment.history, phase)})
+    return Phase.model_construct(start=start, traffic=traffic, weights=weights, salts=last.salts)
 
 
 def without_arm(weights: Mapping[str, float], arm: str) -> dict[str, float]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from analysis.catalogue.experiment import Phase
+
 #: Written as Z, the catalogue's way.
 _UTC = timezone(timedelta(), "Z")
 
@@ -33,6 +35,7 @@ class Edit:
         start: The start that the file declares.
         end: The end that it declares; none for an open one.
         ship: Completed: the variant that everybody gets; none for control.
+        phases: Accepted: the phases so far and the one that the act opens.
     """
 
     action: str
@@ -41,6 +44,7 @@ class Edit:
     start: datetime
     end: datetime | None = None
     ship: str | None = None
+    phases: Sequence[Phase] = ()
 
 
 def edited(text: str, edit: Edit) -> str:
@@ -48,7 +52,8 @@ def edited(text: str, edit: Edit) -> str:
 
     Starting moves a start that has passed to the instant of the command, for a draft was exposed to nobody; a start
     that is still to come stays. Pausing appends to `pauses`, resuming ends the last pause, and completing or
-    cancelling ends the experiment at the instant unless it has ended before.
+    cancelling ends the experiment at the instant unless it has ended before. An accepted act appends a phase; the short
+    form without phases becomes the long one.
 
     Args:
         text: The file.
@@ -69,6 +74,8 @@ def _apply(data: CommentedMap, edit: Edit) -> None:
         _start(data, edit)
     elif edit.action == "pause":
         _append_pause(data, edit.at)
+    elif edit.action == "accept":
+        _append_phase(data, edit.phases)
     elif edit.action != "archive":
         _end_pause(data, edit.at)
     if edit.action in ("complete", "cancel"):
@@ -84,6 +91,27 @@ def _start(data: CommentedMap, edit: Edit) -> None:
     phases = data.get("phases")
     if phases:
         phases[0]["start"] = _stamp(edit.at)
+
+
+def _append_phase(data: CommentedMap, phases: Sequence[Phase]) -> None:
+    if data.get("phases"):
+        data["phases"].append(_flow_phase(phases[-1]))
+        return
+    _put(data, "phases", CommentedSeq(map(_flow_phase, phases)), after=("traffic", "end", "start"))
+    data.pop("traffic", None)
+    for variant in data["variants"]:
+        variant.pop("weight", None)
+
+
+def _flow_phase(phase: Phase) -> CommentedMap:
+    written = CommentedMap(
+        {"start": _stamp(phase.start), "traffic": phase.traffic, "weights": CommentedMap(phase.weights)}
+    )
+    salts = phase.salts.model_dump(exclude_none=True)
+    if salts:
+        written["salts"] = salts
+    written.fa.set_flow_style()
+    return written
 
 
 def _append_pause(data: CommentedMap, at: datetime) -> None:

@@ -10,7 +10,7 @@ from analysis.errors import AnalysisError, Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Action = Literal["start", "pause", "resume", "complete", "cancel", "archive"]
+Action = Literal["start", "pause", "resume", "accept", "complete", "cancel", "archive"]
 
 STATUSES: tuple[str, ...] = get_args(Status)
 
@@ -19,6 +19,8 @@ TRANSITIONS: Mapping[str, Mapping[str, str]] = {
     "start": {"draft": "running"},
     "pause": {"running": "paused"},
     "resume": {"paused": "running"},
+    # A proposed arm less or wider traffic; an accepted stop is a completion.
+    "accept": {"running": "running"},
     "complete": {"running": "completed", "paused": "completed"},
     "cancel": {"draft": "cancelled", "running": "cancelled", "paused": "cancelled"},
     "archive": {"completed": "archived", "cancelled": "archived", "failed": "archived"},

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestration.cli import app
 from orchestration.cli.formats import FormatOption, ReportFormat, print_json
 from orchestration.paths import Home, catalog_dir
+
+if TYPE_CHECKING:
+    from analysis.lifecycle.log import Entry
 
 commands = typer.Typer(help="Move an experiment through its life.", no_args_is_help=True)
 app.add_typer(commands, name="experiment")
@@ -47,6 +50,25 @@ def resume(
 ) -> None:
     """Paused to running: ends the pause."""
     _move(experiment, "resume", reason, at, output)
+
+
+@commands.command(epilog="Example: `fairsplit experiment accept checkout_cta --reason 'agreed in review'`")
+def accept(experiment: _Id, reason: _Reason = "", output: FormatOption = ReportFormat.text) -> None:
+    """Do what the newest decision proposes: a stop completes, an arm less or wider traffic is a new phase."""
+    from orchestration import accepting
+    from orchestration.loading import read_definitions
+    from orchestration.warehouse import reader
+
+    with reader(Home.from_environment().warehouse) as connection:
+        entry = accepting.accept(
+            connection,
+            catalog_dir(),
+            read_definitions(),
+            experiment,
+            reason=reason,
+            now=datetime.now(UTC).replace(tzinfo=None),
+        )
+    _tell(entry, output)
 
 
 @commands.command(epilog="Example: `fairsplit experiment complete checkout_cta --ship red --reason 'it won'`")
@@ -137,6 +159,10 @@ def _move(
         now=now,
         ship=ship,
     )
+    _tell(entry, output)
+
+
+def _tell(entry: Entry, output: ReportFormat) -> None:
     if output is ReportFormat.json:
         print_json(
             {

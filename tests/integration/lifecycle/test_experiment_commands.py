@@ -79,7 +79,7 @@ def test_a_life_from_running_to_the_archive(catalog: Path) -> None:
             ("resume", "checkout_cta", "--reason", "why not"),
             (
                 "experiment resume: 'checkout_cta' is running and cannot resume (resume is legal from paused)."
-                " Hint: legal now: cancel, complete, pause"
+                " Hint: legal now: accept, cancel, complete, pause"
             ),
         ),
         (

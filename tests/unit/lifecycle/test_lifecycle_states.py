@@ -19,6 +19,7 @@ from analysis.lifecycle.states import (
 LEGAL = {
     ("draft", "start"): "running",
     ("draft", "cancel"): "cancelled",
+    ("running", "accept"): "running",
     ("running", "pause"): "paused",
     ("running", "complete"): "completed",
     ("running", "cancel"): "cancelled",
@@ -50,7 +51,7 @@ def test_every_status_allows_exactly_its_actions(status: str, action: str) -> No
             "start",
             (
                 "experiment start: 'x' is running and cannot start (start is legal from draft)."
-                " Hint: legal now: cancel, complete, pause"
+                " Hint: legal now: accept, cancel, complete, pause"
             ),
         ),
         (
