@@ -9,6 +9,7 @@ import polars as pl
 from analysis.judgement import COMPARISONS, DECISIONS, VALIDITY, Judgement, judge_cut_offs, violations
 from orchestration.acting import act_on, in_force
 from orchestration.code_hash import code_hash
+from orchestration.early_outcomes import keep_early_outcomes
 from orchestration.overlapping import keep_overlaps
 from orchestration.retention import ASSIGNMENT_AUDITS, prepare_pruned
 from orchestration.warehouse import insert_frame
@@ -53,6 +54,8 @@ _DAY_HASHES = """
         select day, hash(o)::hugeint from (from shared_units) as o
         union all
         select event_day, hash(e)::hugeint from (from day_events) as e
+        union all
+        select exposure_day, hash(b)::hugeint from results.early_outcomes as b
     ) group by day
 """
 
@@ -107,6 +110,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
     """
     _prepare(connection)
     keep_overlaps(connection)
+    keep_early_outcomes(connection, definitions)
     definitions = in_force(connection, definitions)
     cut_offs = _changed_cut_offs(connection)
     if not cut_offs:
@@ -125,6 +129,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
         audits=connection.sql(f"from ({_AUDITS}) order by all").pl(),
         events=connection.sql(f"from ({_DAY_EVENTS}) order by all").pl(),
         overlaps=connection.sql(f"from ({_OVERLAPS}) order by all").pl(),
+        early_outcomes=connection.sql("from results.early_outcomes order by all").pl(),
         code_hash=code_hash(),
     )
     _replace(connection, judged, cut_offs[0])

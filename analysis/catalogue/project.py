@@ -56,6 +56,8 @@ class Thresholds(Strict):
     audit_warn: Probability = 0.001
     crossover_warn: Probability = 0.01
     """Share of units seen in two arms."""
+    early_outcome_warn: Probability = 0.05
+    """Share of the units with an outcome in the session of their exposure that had it before."""
     loss_fail: Probability = 0.001
     """p-value of equal loss per arm."""
     loss_warn: Probability = 0.01

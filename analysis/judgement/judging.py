@@ -15,7 +15,7 @@ from analysis.judgement.deciding import decision_rows
 from analysis.judgement.definitions import experiment_frame, use_frame, variant_frame, weight_frame
 from analysis.judgement.diagnosis import diagnosis_rows, with_location
 from analysis.judgement.freshness import completeness_rows, freshness_rows
-from analysis.judgement.losses import crossover_rows, loss_rows
+from analysis.judgement.losses import crossover_rows, exposure_order_rows, loss_rows
 from analysis.judgement.novelty import effect_trends, novelty_rows
 from analysis.judgement.overlap import overlap_rows
 from analysis.judgement.pairing import defined_rows
@@ -58,6 +58,7 @@ def judge_cut_offs(
     *,
     histograms: pl.DataFrame | None = None,
     crossovers: pl.DataFrame | None = None,
+    early_outcomes: pl.DataFrame | None = None,
     losses: pl.DataFrame | None = None,
     audits: pl.DataFrame | None = None,
     events: pl.DataFrame | None = None,
@@ -75,6 +76,8 @@ def judge_cut_offs(
         cut_offs: Days to judge, ascending; not empty.
         histograms: `fct_value_histograms` of the cut-offs that percentile and rank tests are wanted for; elsewhere
             those have the reason ``histogram_missing``.
+        early_outcomes: Per arm and exposure day the `units` with a primary conversion in the session of their
+            exposure, and how many had it `early`, before the exposure.
         crossovers: `fct_crossovers`: units by the day on which they were first seen in a second arm.
         losses: `fct_losses`: units by the day on which they were first lost at a step.
         audits: Units and mismatched units of `fct_assignments` per experiment_id, assigned_day, phase, logged
@@ -117,6 +120,8 @@ def judge_cut_offs(
             checks.append(loss_rows(lost, daily, variants, thresholds, cut_off))
         if events is not None:
             checks.append(completeness_rows(events, experiments, cut_off))
+        if early_outcomes is not None:
+            checks.append(exposure_order_rows(early_outcomes, thresholds, cut_off))
         if overlaps is not None:
             checks.append(overlap_rows(overlaps, experiments, thresholds, cut_off))
         found = pl.concat(

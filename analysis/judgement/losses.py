@@ -52,6 +52,48 @@ def crossover_rows(
     return _finished(rows, "crossovers", "seen in two arms")
 
 
+def exposure_order_rows(early_outcomes: pl.DataFrame, thresholds: Thresholds, cut_off: date) -> pl.DataFrame:
+    """Validity row ``exposure_order``: outcomes that came before the exposure in the same session.
+
+    An exposure that is logged after what it should have caused takes the outcome out of the window. A share above
+    the threshold warns; unequal shares fail, since then the arms lose their outcomes differently.
+
+    Args:
+        early_outcomes: Per experiment, variant and exposure day `units` with an outcome in the session, and `early`
+            ones among them.
+        thresholds: The share at which it warns, the p-values of equal shares at which it warns and fails.
+        cut_off: Last day that counts.
+
+    Returns:
+        Rows of the schema `VALIDITY` but for the cut-off.
+    """
+    arms = (
+        early_outcomes.filter(pl.col("exposure_day") <= cut_off)
+        .group_by("experiment_id", "variant_id", maintain_order=True)
+        .agg(
+            lost=pl.col("early").sum().cast(pl.Float64),
+            kept=(pl.col("units") - pl.col("early")).sum().cast(pl.Float64),
+        )
+    )
+    if arms.is_empty():
+        return pl.DataFrame()
+    share = pl.col("lost") / pl.col("all")
+    unequal, many = pl.col("p_value") < thresholds.loss_warn, share > thresholds.early_outcome_warn
+    rows = _by_place(arms, ["experiment_id"]).with_columns(
+        status=pl.when(pl.col("p_value") < thresholds.loss_fail)
+        .then(pl.lit("fail"))
+        .when(unequal | many)
+        .then(pl.lit("warn"))
+        .otherwise(pl.lit("pass")),
+        reason=pl.when(unequal)
+        .then(pl.lit("differential_early_outcomes"))
+        .when(many)
+        .then(pl.lit("exposure_after_outcome")),
+        share=share,
+    )
+    return _finished(rows, "exposure_order", "with an outcome in the session of their exposure had it before")
+
+
 def loss_rows(
     losses: pl.DataFrame, daily: pl.DataFrame, variants: pl.DataFrame, thresholds: Thresholds, cut_off: date
 ) -> pl.DataFrame:

@@ -268,3 +268,37 @@ def test_arms_that_differed_before_exposure_are_no_random_split(world, rng, shif
 
 def test_without_a_covariate_there_is_nothing_to_balance(valued):
     assert valued.judge().validity.is_empty()
+
+
+def early_outcomes(day: date, **arms: tuple[int, int]) -> pl.DataFrame:
+    """Units with an outcome in the session, and those of them that had it before the exposure."""
+    rows = [
+        {"experiment_id": "cta", "variant_id": name, "exposure_day": day, "units": units, "early": early}
+        for name, (units, early) in arms.items()
+    ]
+    return pl.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("control", "red", "status", "reason"),
+    [
+        ((400, 0), (400, 0), "pass", None),
+        ((400, 20), (400, 20), "pass", None),
+        ((400, 20), (400, 21), "warn", "exposure_after_outcome"),
+        ((4_000, 20), (4_000, 400), "fail", "differential_early_outcomes"),
+    ],
+)
+def test_outcomes_before_the_exposure_warn_when_many_and_fail_when_unequal(
+    valued, control, red, status, reason
+):
+    before, after = CUT_OFF, CUT_OFF + timedelta(days=1)
+    counted = pl.concat(
+        [early_outcomes(before, control=control, red=red), early_outcomes(after, control=(500, 500))]
+    )
+    found = row(valued.judge(early_outcomes=counted).validity, "exposure_order")
+    assert (found["status"], found["reason"]) == (status, reason)
+    if reason == "differential_early_outcomes":
+        assert found["p_value"] == pytest.approx(1 / bayes_factor(20, 420, 0.5), rel=1e-6)
+        assert found["sentence"].startswith(
+            "420 of 8,000 units (5.2%) with an outcome in the session of their exposure had it before, unequally"
+        )

@@ -1,0 +1,101 @@
+"""Units whose outcome came before their exposure in the same session, kept from run to run by exposure day."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from analysis.catalogue.metrics import load_measures
+from orchestration.paths import DBT_PROJECT_DIR
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from orchestration.loading import Definitions
+
+# The exposure's own day only: a session that crosses midnight would make each day depend on two.
+_UNITS = """
+    select e.experiment_id, e.variant_id, e.exposure_day, count(*) as units,
+        count(*) filter (where o.first_at < e.exposed_at) as early
+    from fct_exposures as e
+    inner join (
+        select session_id, measure, event_day, min(occurred_at) as first_at from ({outcomes}) group by all
+    ) as o on e.session_id = o.session_id and e.exposure_day = o.event_day
+    inner join early_outcome_measures as m on e.experiment_id = m.experiment_id and o.measure = m.measure
+    where e.exposure_day in (select day from early_outcome_changes)
+    group by all
+"""
+_OUTCOMES = """
+    select session_id, '{name}' as measure, event_day, occurred_at from stg_events
+    where session_id is not null and event_day in (select day from early_outcome_changes)
+        and coalesce(try_cast(({expr}) as double), 0) > 0
+"""
+# The exposures of a day, the content of its part of the lake, and what is asked of them.
+_HASHES = """
+    with lake as (
+        select event_day as day, sum(hash(l)::hugeint) as h from landing.lake_files as l group by all
+    ),
+    excluded as (
+        select event_day as day, sum(hash(x)::hugeint) as h from landing.excluded as x group by all
+    ),
+    exposures as (
+        select exposure_day as day, sum(hash((experiment_id, variant_id, session_id, exposed_at))::hugeint) as h
+        from fct_exposures group by all
+    )
+    select day, concat_ws('|', exposures.h, lake.h, excluded.h, $asked) as input_hash
+    from exposures left join lake using (day) left join excluded using (day)
+"""
+
+
+def keep_early_outcomes(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
+    """Bring `results.early_outcomes` up to date with exposures and events, in one transaction.
+
+    Rows: experiment_id, variant_id, exposure_day, `units` with an outcome in the session of their exposure, and how
+    many of these had it `early`, before the exposure. Only conversions are asked: a count of clicks or pages rightly
+    begins before an exposure in the middle of a session.
+
+    Args:
+        connection: A writer without an open transaction; dbt's marts are built, schema `results` exists.
+        definitions: The catalogue and its metrics.
+    """
+    measures = load_measures(DBT_PROJECT_DIR)
+    asked = [
+        (experiment.id, measures[metric.numerator])
+        for experiment in definitions.catalogue.experiments.values()
+        for use in experiment.metrics.primary
+        if (metric := definitions.metrics[use.metric]).kind == "proportion" and metric.numerator in measures
+    ]
+    used = {measure.name: measure for _, measure in asked}
+    connection.execute("begin")
+    connection.execute(
+        "create or replace temp table early_outcome_measures (experiment_id varchar, measure varchar)"
+    )
+    if asked:
+        connection.executemany(
+            "insert into early_outcome_measures values (?, ?)",
+            [(one, measure.name) for one, measure in asked],
+        )
+    connection.execute(
+        """create table if not exists results.early_outcomes
+           (experiment_id varchar, variant_id varchar, exposure_day date, units bigint, early bigint)"""
+    )
+    connection.execute("create table if not exists results.early_outcome_days (day date, input_hash varchar)")
+    connection.execute(
+        f"create or replace temp table early_outcome_now as {_HASHES}",
+        {"asked": repr(sorted((one, measure.name, measure.expr) for one, measure in asked))},
+    )
+    connection.execute(
+        """create or replace temp table early_outcome_changes as
+           select coalesce(now.day, before.day) as day
+           from early_outcome_now as now full join results.early_outcome_days as before on now.day = before.day
+           where now.input_hash is distinct from before.input_hash"""
+    )
+    changed = "(select day from early_outcome_changes)"
+    connection.execute(f"delete from results.early_outcomes where exposure_day in {changed}")
+    if used:
+        outcomes = " union all ".join(_OUTCOMES.format(name=one.name, expr=one.expr) for one in used.values())
+        connection.execute(f"insert into results.early_outcomes {_UNITS.format(outcomes=outcomes)}")
+    connection.execute(f"delete from results.early_outcome_days where day in {changed}")
+    connection.execute(
+        f"insert into results.early_outcome_days from early_outcome_now where day in {changed}"
+    )
+    connection.execute("commit")
