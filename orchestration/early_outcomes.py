@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from analysis.catalogue.metrics import load_measures
+from orchestration.code_hash import code_hash
 from orchestration.paths import DBT_PROJECT_DIR
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _OUTCOMES = """
     where session_id is not null and event_day in (select day from early_outcome_changes)
         and coalesce(try_cast(({expr}) as double), 0) > 0
 """
-# The exposures of a day, the content of its part of the lake, and what is asked of them.
+# The exposures of a day, the content of its part of the lake, the filters that its events pass, and what is asked.
 _HASHES = """
     with lake as (
         select event_day as day, sum(hash(l)::hugeint) as h from landing.lake_files as l group by all
@@ -40,9 +41,12 @@ _HASHES = """
     exposures as (
         select exposure_day as day, sum(hash((experiment_id, variant_id, session_id, exposed_at))::hugeint) as h
         from fct_exposures group by all
+    ),
+    filters as (
+        select sum(hash(f)::hugeint) as h from catalog.filters as f
     )
-    select day, concat_ws('|', exposures.h, lake.h, excluded.h, $asked) as input_hash
-    from exposures left join lake using (day) left join excluded using (day)
+    select day, concat_ws('|', exposures.h, lake.h, excluded.h, filters.h, $asked) as input_hash
+    from exposures cross join filters left join lake using (day) left join excluded using (day)
 """
 
 
@@ -79,9 +83,10 @@ def keep_early_outcomes(connection: duckdb.DuckDBPyConnection, definitions: Defi
            (experiment_id varchar, variant_id varchar, exposure_day date, units bigint, early bigint)"""
     )
     connection.execute("create table if not exists results.early_outcome_days (day date, input_hash varchar)")
+    # The hash of the code stands for the SQL between the lake and `stg_events`.
+    wanted = [code_hash(), *sorted((one, measure.name, measure.expr) for one, measure in asked)]
     connection.execute(
-        f"create or replace temp table early_outcome_now as {_HASHES}",
-        {"asked": repr(sorted((one, measure.name, measure.expr) for one, measure in asked))},
+        f"create or replace temp table early_outcome_now as {_HASHES}", {"asked": repr(wanted)}
     )
     connection.execute(
         """create or replace temp table early_outcome_changes as

@@ -24,6 +24,8 @@ def connection():
         for statement in (
             "create schema results",
             "create schema landing",
+            "create schema catalog",
+            "create table catalog.filters (name varchar)",
             "create table landing.lake_files (event_day date, file_hash varchar, rows bigint)",
             "create table landing.excluded (event_day date, event_id varchar)",
             (
@@ -87,3 +89,12 @@ def test_a_late_outcome_changes_its_own_day_and_a_moved_exposure_too(connection)
     assert counted(connection) == {("red", 6, 1, 0), ("red", 7, 1, 0)}
     connection.execute("delete from fct_exposures where session_id = 's7'")
     assert counted(connection) == {("red", 6, 1, 0)}
+
+
+def test_a_changed_filter_asks_the_events_of_every_day_again(connection) -> None:
+    expose(connection, "red", "s6", at(10))
+    buy(connection, "s6", at(8), "file")
+    assert counted(connection) == {("red", 6, 1, 1)}
+    connection.execute("insert into catalog.filters values ('bots')")
+    connection.execute("delete from stg_events")
+    assert counted(connection) == set()
