@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.catalogue.metrics import load_measures
 from orchestration.code_hash import code_hash
-from orchestration.paths import DBT_PROJECT_DIR
+from orchestration.kept_days import changed_days
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,12 +21,12 @@ _UNITS = """
         select session_id, measure, event_day, min(occurred_at) as first_at from ({outcomes}) group by all
     ) as o on e.session_id = o.session_id and e.exposure_day = o.event_day
     inner join early_outcome_measures as m on e.experiment_id = m.experiment_id and o.measure = m.measure
-    where e.exposure_day in (select day from early_outcome_changes)
+    where e.exposure_day in (select day from early_outcomes_changes)
     group by all
 """
 _OUTCOMES = """
     select session_id, '{name}' as measure, event_day, occurred_at from stg_events
-    where session_id is not null and event_day in (select day from early_outcome_changes)
+    where session_id is not null and event_day in (select day from early_outcomes_changes)
         and coalesce(try_cast(({expr}) as double), 0) > 0
 """
 # The exposures of a day, the content of its part of the lake, the filters that its events pass, and what is asked.
@@ -61,12 +60,12 @@ def keep_early_outcomes(connection: duckdb.DuckDBPyConnection, definitions: Defi
         connection: A writer without an open transaction; dbt's marts are built, schema `results` exists.
         definitions: The catalogue and its metrics.
     """
-    measures = load_measures(DBT_PROJECT_DIR)
     asked = [
-        (experiment.id, measures[metric.numerator])
+        (experiment.id, definitions.measures[metric.numerator])
         for experiment in definitions.catalogue.experiments.values()
         for use in experiment.metrics.primary
-        if (metric := definitions.metrics[use.metric]).kind == "proportion" and metric.numerator in measures
+        if (metric := definitions.metrics[use.metric]).kind == "proportion"
+        and metric.numerator in definitions.measures
     ]
     used = {measure.name: measure for _, measure in asked}
     connection.execute("begin")
@@ -82,25 +81,10 @@ def keep_early_outcomes(connection: duckdb.DuckDBPyConnection, definitions: Defi
         """create table if not exists results.early_outcomes
            (experiment_id varchar, variant_id varchar, exposure_day date, units bigint, early bigint)"""
     )
-    connection.execute("create table if not exists results.early_outcome_days (day date, input_hash varchar)")
     # The hash of the code stands for the SQL between the lake and `stg_events`.
     wanted = [code_hash(), *sorted((one, measure.name, measure.expr) for one, measure in asked)]
-    connection.execute(
-        f"create or replace temp table early_outcome_now as {_HASHES}", {"asked": repr(wanted)}
-    )
-    connection.execute(
-        """create or replace temp table early_outcome_changes as
-           select coalesce(now.day, before.day) as day
-           from early_outcome_now as now full join results.early_outcome_days as before on now.day = before.day
-           where now.input_hash is distinct from before.input_hash"""
-    )
-    changed = "(select day from early_outcome_changes)"
-    connection.execute(f"delete from results.early_outcomes where exposure_day in {changed}")
+    changed_days(connection, "early_outcomes", _HASHES, {"asked": repr(wanted)})
     if used:
         outcomes = " union all ".join(_OUTCOMES.format(name=one.name, expr=one.expr) for one in used.values())
         connection.execute(f"insert into results.early_outcomes {_UNITS.format(outcomes=outcomes)}")
-    connection.execute(f"delete from results.early_outcome_days where day in {changed}")
-    connection.execute(
-        f"insert into results.early_outcome_days from early_outcome_now where day in {changed}"
-    )
     connection.execute("commit")

@@ -10,6 +10,7 @@ from analysis.judgement import COMPARISONS, DECISIONS, VALIDITY, Judgement, judg
 from orchestration.acting import act_on, in_force
 from orchestration.code_hash import code_hash
 from orchestration.early_outcomes import keep_early_outcomes
+from orchestration.effect_ages import keep_effect_ages
 from orchestration.overlapping import keep_overlaps
 from orchestration.retention import ASSIGNMENT_AUDITS, prepare_pruned
 from orchestration.warehouse import insert_frame
@@ -56,6 +57,8 @@ _DAY_HASHES = """
         select event_day, hash(e)::hugeint from (from day_events) as e
         union all
         select exposure_day, hash(b)::hugeint from results.early_outcomes as b
+        union all
+        select known_day, hash(f)::hugeint from results.effect_ages as f
     ) group by day
 """
 
@@ -111,6 +114,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
     _prepare(connection)
     keep_overlaps(connection)
     keep_early_outcomes(connection, definitions)
+    keep_effect_ages(connection, definitions)
     definitions = in_force(connection, definitions)
     cut_offs = _changed_cut_offs(connection)
     if not cut_offs:
@@ -130,6 +134,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
         events=connection.sql(f"from ({_DAY_EVENTS}) order by all").pl(),
         overlaps=connection.sql(f"from ({_OVERLAPS}) order by all").pl(),
         early_outcomes=connection.sql("from results.early_outcomes order by all").pl(),
+        effect_ages=connection.sql("from results.effect_ages order by all").pl(),
         code_hash=code_hash(),
     )
     _replace(connection, judged, cut_offs[0])

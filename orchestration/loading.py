@@ -23,12 +23,14 @@ class Definitions:
     """What the user defined.
 
     Attributes:
+        measures: Every sound measure of the semantic layer, by name.
         metrics: Metrics of the semantic layer whose SQL the warehouse understands, by name.
         catalogue: Project settings, experiments, flags, segments, and the problems of the broken ones.
         metric_problems: Measures whose SQL the warehouse does not understand; their metrics are left out, and the
             experiments that name them are broken, so that no other experiment is stopped by them.
     """
 
+    measures: Mapping[str, Measure]
     metrics: Mapping[str, MetricDefinition]
     catalogue: Catalogue
     metric_problems: tuple[Problem, ...]
@@ -43,13 +45,15 @@ def read_definitions(catalog: Path | None = None) -> Definitions:
     Raises:
         CatalogueError: `project.yaml` is missing or wrong; a broken experiment is reported, not raised.
     """
-    faults = measure_faults(load_measures(DBT_PROJECT_DIR))
+    measures = load_measures(DBT_PROJECT_DIR)
+    faults = measure_faults(measures)
     metrics = {
         name: metric
         for name, metric in load_metrics(DBT_PROJECT_DIR).items()
         if not faults.keys() & {metric.numerator, metric.denominator, *metric.funnel}
     }
-    return Definitions(metrics, load_catalogue(catalog or catalog_dir(), metrics), tuple(faults.values()))
+    catalogue = load_catalogue(catalog or catalog_dir(), metrics)
+    return Definitions(measures, metrics, catalogue, tuple(faults.values()))
 
 
 def measure_faults(measures: Mapping[str, Measure]) -> dict[str, Problem]:

@@ -14,6 +14,7 @@ from analysis.judgement.comparisons import comparison_rows
 from analysis.judgement.deciding import decision_rows
 from analysis.judgement.definitions import experiment_frame, use_frame, variant_frame, weight_frame
 from analysis.judgement.diagnosis import diagnosis_rows, with_location
+from analysis.judgement.fading import fading_rows
 from analysis.judgement.freshness import completeness_rows, freshness_rows
 from analysis.judgement.losses import crossover_rows, exposure_order_rows, loss_rows
 from analysis.judgement.novelty import effect_trends, novelty_rows
@@ -59,6 +60,7 @@ def judge_cut_offs(
     histograms: pl.DataFrame | None = None,
     crossovers: pl.DataFrame | None = None,
     early_outcomes: pl.DataFrame | None = None,
+    effect_ages: pl.DataFrame | None = None,
     losses: pl.DataFrame | None = None,
     audits: pl.DataFrame | None = None,
     events: pl.DataFrame | None = None,
@@ -78,6 +80,8 @@ def judge_cut_offs(
             those have the reason ``histogram_missing``.
         early_outcomes: Per arm and exposure day the `units` with a primary conversion in the session of their
             exposure, and how many had it `early`, before the exposure.
+        effect_ages: Per primary metric, arm and exposure day what units did soon and late after their exposure, as
+            `fading_rows` takes it.
         crossovers: `fct_crossovers`: units by the day on which they were first seen in a second arm.
         losses: `fct_losses`: units by the day on which they were first lost at a step.
         audits: Units and mismatched units of `fct_assignments` per experiment_id, assigned_day, phase, logged
@@ -122,6 +126,8 @@ def judge_cut_offs(
             checks.append(completeness_rows(events, experiments, cut_off))
         if early_outcomes is not None:
             checks.append(exposure_order_rows(early_outcomes, thresholds, cut_off))
+        if effect_ages is not None:
+            checks.append(fading_rows(effect_ages, variants, uses, thresholds, cut_off))
         if overlaps is not None:
             checks.append(overlap_rows(overlaps, experiments, thresholds, cut_off))
         found = pl.concat(

@@ -9,7 +9,7 @@ import typer
 
 from orchestration.cli import app
 from orchestration.cli.formats import FormatOption, ReportFormat, percent, print_json, table
-from orchestration.paths import DBT_PROJECT_DIR, Home
+from orchestration.paths import Home
 
 _Experiment = Annotated[str, typer.Argument(help="Id of the experiment.")]
 
@@ -66,14 +66,13 @@ def explain(
     output: FormatOption = ReportFormat.text,
 ) -> None:
     """Walk a number back: definitions, window, losses, exact sums, formula, and the query that reproduces it."""
-    from analysis.catalogue.metrics import load_measures
     from orchestration.loading import read_definitions
     from orchestration.reading.explain import explain as walk_back
     from orchestration.warehouse import reader
 
     definitions = read_definitions()
     with reader(Home.from_environment().warehouse) as connection:
-        found = walk_back(connection, definitions, load_measures(DBT_PROJECT_DIR), experiment, metric)
+        found = walk_back(connection, definitions, definitions.measures, experiment, metric)
     if output is ReportFormat.json:
         print_json(found)
     else:

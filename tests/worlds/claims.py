@@ -34,6 +34,7 @@ PLANTED: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
     ),
     "loyalty_points": (("pre_period:page_views_per_user", "all", "all"),),
     "guest_checkout": (("crossovers", "all", "all"),),
+    "badge_notifications": (("fading:clicks_per_user", "all", "all"),),
     "promo_text": (("exposure_order", "all", "all"),),
 }
 #: Of these, the ones whose results mean nothing: no winner on any day.

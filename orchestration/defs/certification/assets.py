@@ -2,10 +2,8 @@
 
 import dagster as dg
 
-from analysis.catalogue.metrics import load_measures
 from orchestration.certifying import certify_metrics
 from orchestration.loading import read_definitions
-from orchestration.paths import DBT_PROJECT_DIR
 from orchestration.resources.home import HomeResource
 from orchestration.warehouse import has_table, writer
 
@@ -21,9 +19,7 @@ def aa_certification(context: dg.AssetExecutionContext, home: HomeResource) -> d
     """`results.aa_certification`: false positives, coverage and SRM alarms over random splits of real units."""
     definitions = read_definitions()
     with writer(home.open().warehouse) as connection:
-        rows = certify_metrics(
-            connection, definitions, load_measures(DBT_PROJECT_DIR), progress=context.log.info
-        )
+        rows = certify_metrics(connection, definitions, definitions.measures, progress=context.log.info)
     listed = "\n".join(
         f"| {row['metric']} | {row['method']} | {row['quantity']} | {row['promised']:g} | {row['observed']:.4f} |"
         f" {row['low']:.4f} to {row['high']:.4f} | {'yes' if row['flagged'] else ''} |"

@@ -201,5 +201,14 @@ def world(tmp_path) -> World:
 
 
 @pytest.fixture
+def valued(world: World) -> World:
+    """A defined world with a few values in both arms."""
+    world.define()
+    world.values("control", [1, 2, 3])
+    world.values("red", [1, 2, 4])
+    return world
+
+
+@pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20260105)

@@ -17,14 +17,6 @@ def checks(validity: pl.DataFrame, family: str) -> list[dict]:
     return validity.filter(pl.col("check").str.starts_with(family)).to_dicts()
 
 
-@pytest.fixture
-def valued(world):
-    world.define()
-    world.values("control", [1, 2, 3])
-    world.values("red", [1, 2, 4])
-    return world
-
-
 def days_of(world, *, faulty_from: int, platform: str = "android", share: float = 0.7) -> None:
     """A thousand units a day, arm and platform; one platform loses units of red from a day on."""
     for offset in range(12):

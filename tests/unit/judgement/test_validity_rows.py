@@ -9,14 +9,6 @@ from scipy import stats
 CUT_OFF = date(2026, 1, 25)
 
 
-@pytest.fixture
-def valued(world):
-    world.define()
-    world.values("control", [1, 2, 3])
-    world.values("red", [1, 2, 4])
-    return world
-
-
 def bayes_factor(lost: int, total: int, share: float) -> float:
     """Beta-binomial against binomial, averaged over three concentrations, by SciPy."""
     null = stats.binom.pmf(lost, total, share)

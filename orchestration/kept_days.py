@@ -1,0 +1,38 @@
+"""Tables kept from run to run by day: a day is asked anew only when what its rows are made of has changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import duckdb
+
+
+def changed_days(
+    connection: duckdb.DuckDBPyConnection, kept: str, hashes: str, parameters: Mapping[str, Any]
+) -> None:
+    """Find the days of a kept table whose inputs have changed, and drop their rows; inside a transaction.
+
+    Leaves the temporary table ``<kept>_changes`` (day) for the caller to fill `results.<kept>` from, and
+    remembers the new hashes, so that the caller must fill in the same transaction.
+
+    Args:
+        connection: A writer; `results.<kept>` has the column `exposure_day`.
+        kept: Name of the table.
+        hashes: SQL with a row (day, input_hash) per exposure day.
+        parameters: Of that SQL.
+    """
+    connection.execute(f"create table if not exists results.{kept}_days (day date, input_hash varchar)")
+    connection.execute(f"create or replace temp table {kept}_now as {hashes}", dict(parameters))
+    connection.execute(
+        f"""create or replace temp table {kept}_changes as
+            select day from {kept}_now as now
+            full join results.{kept}_days as before using (day)
+            where now.input_hash is distinct from before.input_hash"""
+    )
+    changed = f"in (from {kept}_changes)"
+    connection.execute(f"delete from results.{kept} where exposure_day {changed}")
+    connection.execute(f"delete from results.{kept}_days where day {changed}")
+    connection.execute(f"insert into results.{kept}_days from {kept}_now where day {changed}")
