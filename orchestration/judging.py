@@ -11,6 +11,8 @@ from orchestration.acting import act_on, in_force
 from orchestration.code_hash import code_hash
 from orchestration.early_outcomes import keep_early_outcomes
 from orchestration.effect_ages import keep_effect_ages
+from orchestration.landing_losses import keep_landing_losses
+from orchestration.losing import LOSSES
 from orchestration.overlapping import keep_overlaps
 from orchestration.retention import ASSIGNMENT_AUDITS, prepare_pruned
 from orchestration.warehouse import insert_frame
@@ -48,7 +50,7 @@ _DAY_HASHES = """
         union all
         select crossed_day, hash(c)::hugeint from fct_crossovers as c
         union all
-        select event_day, hash(l)::hugeint from (from lost_units) as l
+        select event_day, hash(l)::hugeint from lost_units as l
         union all
         select assigned_day, hash(a)::hugeint from (from audits) as a
         union all
@@ -64,32 +66,6 @@ _DAY_HASHES = """
 
 # Units whose logged variant is not the one that the configuration in force gives them.
 _AUDITS = f"{ASSIGNMENT_AUDITS} union all by name from journal.pruned_audits"
-
-# Units with an exposure that waits for their activation: they count from their first such exposure on, and no more
-# from the day on which they qualify, so that the rows up to a cut-off add up to what was not activated by then.
-_LOSSES = """
-    with waiting as (
-        select
-            e.experiment_id,
-            coalesce(links.user_id, e.raw_id) as unit_id,
-            arg_min(e.variant_id, (e.event_day, e.variant_id)) as variant_id,
-            min(e.event_day) as event_day
-        from int_exposure_events as e
-        inner join catalog.experiments as x on e.experiment_id = x.experiment_id and x.activation_event is not null
-        left join int_identity_links as links
-            on e.unit_type = 'user' and e.id_kind = 'anonymous' and e.raw_id = links.anonymous_id
-        where e.rejected is null
-        group by all
-    )
-    select experiment_id, variant_id, step, event_day, units from fct_losses where event_day is not null
-    union all
-    select experiment_id, variant_id, 'not_activated', event_day, count(*) from waiting group by all
-    union all
-    select w.experiment_id, w.variant_id, 'not_activated', e.exposure_day, -count(*)
-    from waiting as w
-    inner join fct_exposures as e on w.experiment_id = e.experiment_id and w.unit_id = e.unit_id
-    group by all
-"""
 
 _DAY_EVENTS = """
     select event_day, sum(events)::bigint as events from fct_event_quality where filter = 'kept' group by event_day
@@ -115,6 +91,8 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
     keep_overlaps(connection)
     keep_early_outcomes(connection, definitions)
     keep_effect_ages(connection, definitions)
+    keep_landing_losses(connection)
+    connection.execute(f"create or replace temp table lost_units as {LOSSES}")
     definitions = in_force(connection, definitions)
     cut_offs = _changed_cut_offs(connection)
     if not cut_offs:
@@ -129,7 +107,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
             "from fct_value_histograms where cut_off >= ? order by all", params=[cut_offs[0]]
         ).pl(),
         crossovers=connection.sql("from fct_crossovers order by all").pl(),
-        losses=connection.sql(f"from ({_LOSSES}) order by all").pl(),
+        losses=connection.sql("from lost_units order by all").pl(),
         audits=connection.sql(f"from ({_AUDITS}) order by all").pl(),
         events=connection.sql(f"from ({_DAY_EVENTS}) order by all").pl(),
         overlaps=connection.sql(f"from ({_OVERLAPS}) order by all").pl(),
@@ -169,7 +147,6 @@ def _changed_cut_offs(connection: duckdb.DuckDBPyConnection) -> list[date]:
         f"""
         create temp table judging as
         with audits as ({_AUDITS}),
-        lost_units as ({_LOSSES}),
         shared_units as ({_OVERLAPS}),
         day_events as ({_DAY_EVENTS}),
         hashes as ({_DAY_HASHES}),

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 def changed_days(
-    connection: duckdb.DuckDBPyConnection, kept: str, hashes: str, parameters: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection,
+    kept: str,
+    hashes: str,
+    parameters: Mapping[str, Any],
+    day: str = "exposure_day",
 ) -> None:
     """Find the days of a kept table whose inputs have changed, and drop their rows; inside a transaction.
 
@@ -19,10 +23,11 @@ def changed_days(
     remembers the new hashes, so that the caller must fill in the same transaction.
 
     Args:
-        connection: A writer; `results.<kept>` has the column `exposure_day`.
+        connection: A writer; `results.<kept>` exists.
         kept: Name of the table.
-        hashes: SQL with a row (day, input_hash) per exposure day.
+        hashes: SQL with a row (day, input_hash) per day.
         parameters: Of that SQL.
+        day: The column of `results.<kept>` that holds the day.
     """
     connection.execute(f"create table if not exists results.{kept}_days (day date, input_hash varchar)")
     connection.execute(f"create or replace temp table {kept}_now as {hashes}", dict(parameters))
@@ -33,6 +38,6 @@ def changed_days(
             where now.input_hash is distinct from before.input_hash"""
     )
     changed = f"in (from {kept}_changes)"
-    connection.execute(f"delete from results.{kept} where exposure_day {changed}")
+    connection.execute(f"delete from results.{kept} where {day} {changed}")
     connection.execute(f"delete from results.{kept}_days where day {changed}")
     connection.execute(f"insert into results.{kept}_days from {kept}_now where day {changed}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.catalogue.fields import duration_text
 from analysis.catalogue.hashing import result_hash
+from orchestration.losing import LOSSES
 from orchestration.reading.formula import arm_steps, comparison_steps, method_in_words
 from orchestration.reading.results import judged_experiments, require_known, rows_of
 from orchestration.reading.unit_values import SUMS, Asked, sums_query, unit_values_query
@@ -141,8 +142,9 @@ def _losses(
     cut_off = next(iter(statistics.values()))["cut_off"]
     rows = rows_of(
         connection,
-        """select step, variant_id, sum(units)::bigint as units, sum(events)::bigint as events
-           from fct_losses where experiment_id = $e and event_day <= $d group by all order by all""",
+        f"""select step, variant_id, sum(units)::bigint as units, sum(events)::bigint as events
+            from ({LOSSES}) where experiment_id = $e and event_day <= $d group by all having sum(units) > 0
+            order by all""",
         {"e": experiment, "d": cut_off},
     )
     return rows + [

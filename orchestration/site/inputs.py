@@ -18,6 +18,7 @@ from analysis.scorecards.views import experiment_view, metric_view
 from orchestration.acting import acts_done, in_force
 from orchestration.code_hash import code_hash, commit
 from orchestration.lifecycle import histories
+from orchestration.losing import LOSSES
 from orchestration.outstanding import frontier
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ _FRAMES = {
     "decisions": "from results.decisions order by cut_off, experiment_id",
     "daily_exposures": "from fct_daily_exposures order by all",
     # Beside what was lost, the units that came so far: a duplicate event is no second unit, and so leaves no trace.
-    "losses": """
+    "losses": f"""
         select experiment_id, variant_id, step, sum(units)::bigint as units, sum(events)::bigint as events
-        from fct_losses group by all
+        from ({LOSSES}) where event_day <= $cut_off group by all having sum(units) > 0
         union all
         select experiment_id, variant_id, 'landed', count(distinct (id_kind, raw_id)), count(*)
         from int_exposure_events where raw_id is not null and event_day <= $cut_off group by all
