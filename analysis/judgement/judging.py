@@ -11,6 +11,7 @@ from analysis.judgement.arms import SEQUENTIAL, timing
 from analysis.judgement.audit import audit_rows
 from analysis.judgement.balance import balance_rows
 from analysis.judgement.comparisons import comparison_rows
+from analysis.judgement.day_split import day_split_rows, day_tests
 from analysis.judgement.deciding import decision_rows
 from analysis.judgement.definitions import experiment_frame, use_frame, variant_frame, weight_frame
 from analysis.judgement.diagnosis import diagnosis_rows, with_location
@@ -102,6 +103,7 @@ def judge_cut_offs(
     rows = rows.join(timed, on="experiment_id").filter(_is_needed(cut_offs[0]))
     comparisons = comparison_rows(rows, code_hash, histograms)
     trends = effect_trends(statistics, experiments, variants, uses)
+    days = day_tests(daily_exposures, weights)
     validity, decisions = [], []
     for cut_off in cut_offs:
         daily = daily_exposures.filter(pl.col("exposure_day") <= cut_off)
@@ -113,6 +115,7 @@ def judge_cut_offs(
         checks = [
             with_location(split, located),
             located,
+            day_split_rows(days, thresholds, cut_off),
             crossover_rows(daily, experiments, thresholds, cut_off),
             balance_rows(rows, thresholds, cut_off),
             novelty_rows(trends, thresholds, cut_off),

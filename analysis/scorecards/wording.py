@@ -27,6 +27,7 @@ REASONS = {
 CHECKS = {
     "srm": "Sample ratio",
     "srm_chi_square": "Sample ratio, single look",
+    "srm_day": "Sample ratio of every day",
     "audit": "Logged arm equals assigned arm",
     "loss": "Equal losses",
     "crossovers": "Units seen in two arms",
@@ -74,6 +75,7 @@ ACTIONS = {
 
 CHECK_ADVICE = {
     "srm": "Look for a redirect, a crash or a filter that loses units of one arm. Do not read the effect.",
+    "srm_day": "Find out what happened on that day: a release, an outage, a file that is missing.",
     "audit": "Find the SDK version that serves another arm than the config says.",
     "loss": "Compare the arms' losses step by step below; mend the step that loses more of one arm.",
     "exposure_order": "Log the exposure when the variant is evaluated, not at the end of the session.",

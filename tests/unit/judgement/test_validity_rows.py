@@ -50,7 +50,7 @@ def test_a_faulty_split_fails_and_says_since_when(valued):
     assert "first seen on 2026-01-1" in srm["sentence"]
     decision = judged.decisions.to_dicts()[0]
     assert (decision["decision"], decision["action"]) == ("modify", "fix_data")
-    assert decision["reasons"] == ["invalid", "srm"]
+    assert decision["reasons"] == ["invalid", "srm", "srm_day"]
     assert decision["variant_id"] is None
 
 
@@ -294,3 +294,32 @@ def test_outcomes_before_the_exposure_warn_when_many_and_fail_when_unequal(
         assert found["sentence"].startswith(
             "420 of 8,000 units (5.2%) with an outcome in the session of their exposure had it before, unequally"
         )
+
+
+def day_split(valued, daily: list[tuple[int, int]]) -> dict:
+    for offset, (control, red) in enumerate(daily):
+        valued.exposures({"control": control, "red": red}, day=date(2026, 1, 5) + timedelta(days=offset))
+    return row(valued.judge(date(2026, 1, 5) + timedelta(days=len(daily) - 1)).validity, "srm_day")
+
+
+@pytest.mark.parametrize(
+    ("third", "status"), [((500, 500), "pass"), ((430, 570), "fail"), ((440, 560), "warn")]
+)
+def test_a_faulty_day_is_found_in_a_sound_whole_and_all_days_share_the_level(valued, third, status):
+    """The third day has 1 / (3 · 4) of the level; the other days are exactly even."""
+    found = day_split(valued, [(5_000, 5_000), (5_000, 5_000), third, (5_000, 5_000)])
+    single = stats.chisquare(third).pvalue
+    assert found["status"] == status
+    assert found["p_value"] == pytest.approx(min(12 * single, 1.0), rel=1e-9)
+    if status != "pass":
+        assert "units of 2026-01-07 split" in found["sentence"]
+        assert found["observed"] == f"{third[0]} / {third[1]}"
+
+
+def test_a_day_of_few_units_is_tested_exactly(valued):
+    found = day_split(valued, [(5_000, 5_000), (0, 9)])
+    assert found["p_value"] == pytest.approx(6 * 2 * 0.5**9, rel=1e-9)
+
+
+def test_the_shares_of_the_level_sum_to_one_however_many_days():
+    assert sum(1 / (day * (day + 1)) for day in range(1, 100_000)) == pytest.approx(1, abs=2e-5)
