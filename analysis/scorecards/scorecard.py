@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from analysis.judgement.acting import ACT_OF
 from analysis.scorecards import format as fmt
 from analysis.scorecards import headline, spread, wording
 from analysis.scorecards.arms import ArmCard, ConfigLine, arm_cards, config_lines
@@ -67,6 +68,7 @@ class Scorecard:
     ticks: Sequence[tuple[Tick, str]]
     minimum_effect: tuple[float, str] | None
     next_step: str
+    accept: str
     facts: Sequence[tuple[str, str]]
     checks: Sequence[Check]
     table: MetricTable
@@ -182,6 +184,7 @@ def build(
         ticks=tick_labels(axis) if axis else (),
         minimum_effect=_minimum_effect(first.minimum_effect if first else None, metric, axis),
         next_step=(decision or {}).get("sentence") or "",
+        accept=_accept_command(experiment, decision),
         facts=fact_lines(experiment, units, days, table),
         checks=check_cards(facts.validity),
         table=table,
@@ -219,6 +222,13 @@ def build(
         units_by_arm=by_arm,
         days=days,
     )
+
+
+def _accept_command(experiment: ExperimentView, decision: Row | None) -> str:
+    """What carries out a proposal; empty where nothing is proposed or the experiment acts by itself."""
+    proposed = decision is not None and (decision["decision"], decision["action"]) in ACT_OF
+    waits = experiment.status == "running" and not experiment.stopping.get("automatic")
+    return f"fairsplit experiment accept {experiment.id} --reason '…'" if proposed and waits else ""
 
 
 def _minimum_effect(value: float | None, metric: MetricView, axis: Axis | None) -> tuple[float, str] | None:

@@ -207,3 +207,16 @@ def test_every_count_of_the_data_page_is_the_sum_of_its_files():
     assert f'data-total="{read_rows}">{read_rows:,}<' in text
     assert "Every row is accounted for" in text
     assert "28 days, 1 without events" in text
+
+
+def test_a_proposal_names_the_command_that_accepts_it_and_anything_else_names_none():
+    world = site_world.World()
+    lifts = {"checkout_conversion": 0.05}
+    world.add(site_world.experiment("proposed"), lifts, decision="win")
+    world.add(site_world.experiment("silent"), lifts, decision="continue")
+    world.add(site_world.experiment("over", status="completed"), lifts, decision="win")
+    world.add(site_world.experiment("automatic", stopping={"automatic": True}), lifts, decision="win")
+    found = {page.path: page.content for page in render_site(world.inputs())}
+    command = "fairsplit experiment accept"
+    assert f"<code>{command} proposed --reason" in found["experiments/proposed.html"]
+    assert not any(command in found[f"experiments/{name}.html"] for name in ("silent", "over", "automatic"))
