@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from analysis.catalogue.conditions import evaluate
-from analysis.catalogue.serving import layer_salt, split_salt, traffic_salt
+from analysis.catalogue.serving import holdout_shards, layer_salt, split_salt, traffic_salt
 from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges, share_to_shards
 from analysis.errors import Problem
 from assignment_exports.bucketing import positions, shards
+from assignment_exports.eligibility import eligible, inline_segments
 from assignment_exports.errors import ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-
-    from numpy.typing import NDArray
 
     from analysis.catalogue.conditions import Condition
     from analysis.catalogue.experiment import Experiment
@@ -37,7 +35,17 @@ REASONS: Final = (
     "paused",
     "not_live",
     "shipped",
+    "holdout",
 )
+_SERVED: Final = ("assigned", "shipped")
+
+
+class Gate(NamedTuple):
+    """A unit passes when its shard under the salt lies in ``[begin, end)``."""
+
+    salt: str
+    begin: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,15 @@ class AllocationLayer:
 
 
 @dataclass(frozen=True, slots=True)
+class AllocationHoldout:
+    """A holdout over an experiment: units whose shard is below `shards` get nothing of it, not even what it ships."""
+
+    holdout: str
+    salt: str
+    shards: int
+
+
+@dataclass(frozen=True, slots=True)
 class Allocation:
     """Everything about an experiment that decides who gets which variant.
 
@@ -91,6 +108,7 @@ class Allocation:
         end: Where the experiment ends by itself; none when open.
         pauses: Half-open intervals in which nobody gets a variant; an open pause has no end.
         sdk: The SDK family that serves it, whose hash decides.
+        holdouts: The holdouts that cover it.
     """
 
     experiment_id: str
@@ -103,6 +121,17 @@ class Allocation:
     end: datetime | None
     pauses: tuple[tuple[datetime, datetime | None], ...] = ()
     sdk: Sdk = "ufc"
+    holdouts: tuple[AllocationHoldout, ...] = ()
+
+    @property
+    def holdout_gates(self) -> list[Gate]:
+        """What a unit must pass whatever the experiment serves."""
+        return [Gate(holdout.salt, holdout.shards, TOTAL_SHARDS) for holdout in self.holdouts]
+
+    def gates(self, phase: AllocationPhase) -> list[Gate]:
+        """What a unit must pass to take part in a phase."""
+        layer = [] if self.layer is None else [Gate(self.layer.salt, self.layer.begin, self.layer.end)]
+        return [Gate(phase.traffic_salt, 0, phase.traffic_shards), *layer, *self.holdout_gates]
 
     def frozen_at(self, instant: datetime) -> Allocation:
         """The same without what is still to come: the phase in force stays until the end."""
@@ -149,7 +178,7 @@ def allocation_of(
 
     Args:
         experiment: A definition that the catalogue accepts.
-        project: For the layer's salt.
+        project: For the layer's salt and the holdouts.
         segments: Conditions of the named segments.
 
     Raises:
@@ -184,34 +213,11 @@ def allocation_of(
         end=experiment.end,
         pauses=tuple((pause.start, pause.end) for pause in experiment.pauses),
         sdk=experiment.sdk,
+        holdouts=tuple(
+            AllocationHoldout(name, salt, end)
+            for name, (salt, end) in holdout_shards(experiment, project).items()
+        ),
     )
-
-
-def inline_segments(condition: Condition, segments: Mapping[str, Condition]) -> Condition:
-    """Put the conditions of named segments where they are named, since no SDK knows our names.
-
-    Raises:
-        ExportError: A segment is unknown.
-    """
-    match condition.kind:
-        case "segment":
-            name = str(condition.segment)
-            if name not in segments:
-                raise ExportError(
-                    Problem(
-                        "unknown segment",
-                        value=name,
-                        rule=f"one of: {', '.join(sorted(segments)) or 'none is declared'}",
-                    )
-                )
-            return inline_segments(segments[name], segments)
-        case "all" | "any" as kind:
-            parts = tuple(inline_segments(part, segments) for part in condition.parts)
-            return condition.model_copy(update={kind: parts})
-        case "not":
-            return condition.model_copy(update={"not_": inline_segments(condition.parts[0], segments)})
-        case _:
-            return condition
 
 
 def assign(
@@ -245,10 +251,25 @@ def assign(
             )
         )
     state = allocation.state_at(at)
-    if state == "shipped":
-        return _frame(units, state, allocation.fallback, 1.0)
-    if state != "open":
+    if state in {"paused", "not_live"}:
         return _frame(units, state, None, None)
+    held = np.zeros(len(units), dtype=np.bool_)
+    for holdout in allocation.holdouts:
+        held |= shards(holdout.salt, units, allocation.sdk) < holdout.shards
+    drawn = (
+        _frame(units, state, allocation.fallback, 1.0)
+        if state == "shipped"
+        else _drawn(allocation, units, at, attributes)
+    )
+    return drawn.with_columns(
+        reason=pl.when(pl.Series(held)).then(pl.lit("holdout")).otherwise("reason")
+    ).with_columns(pl.when(pl.col("reason").is_in(_SERVED)).then(name) for name in ("variant", "probability"))
+
+
+def _drawn(
+    allocation: Allocation, units: pl.Series, at: datetime, attributes: pl.DataFrame | None
+) -> pl.DataFrame:
+    """The split of a phase; a unit that does not take part still has the variant that it would get."""
     phase = allocation.phase_at(at)
     reason = np.full(len(units), REASONS.index("assigned"), dtype=np.int8)
     reason[shards(phase.traffic_salt, units, allocation.sdk) >= phase.traffic_shards] = REASONS.index(
@@ -262,7 +283,7 @@ def assign(
         reason[~eligible(allocation.targeting, len(units), attributes)] = REASONS.index("not_targeted")
     split = shards(phase.split_salt, units, allocation.sdk)
     position = positions(list(phase.ranges.values()), split)
-    drawn = pl.DataFrame(
+    return pl.DataFrame(
         {
             "unit_id": units,
             "variant": pl.Series(list(phase.ranges), dtype=pl.String)[position],
@@ -270,42 +291,6 @@ def assign(
             "probability": pl.Series([phase.probability(name) for name in phase.ranges])[position],
         }
     )
-    taking_part = pl.col("reason") == "assigned"
-    return drawn.with_columns(
-        variant=pl.when(taking_part).then("variant"), probability=pl.when(taking_part).then("probability")
-    )
-
-
-def eligible(condition: Condition, count: int, attributes: pl.DataFrame | None) -> NDArray[np.bool_]:
-    """Whether each unit's attributes satisfy a condition; each distinct combination is judged once.
-
-    Args:
-        condition: Without named segments.
-        count: The number of units n.
-        attributes: n rows, or none when nothing is known of them.
-
-    Returns:
-        Shape (n,); unknown is not satisfied.
-    """
-    wanted = sorted(attribute_names(condition) & set(attributes.columns if attributes is not None else ()))
-    if attributes is None or not wanted:
-        return np.full(count, evaluate(condition, {}) is True)
-    combinations = attributes.select(wanted).unique()
-    verdicts = combinations.with_columns(
-        eligible=pl.Series([evaluate(condition, row) is True for row in combinations.iter_rows(named=True)])
-    )
-    return (
-        attributes.select(wanted)
-        .join(verdicts, on=wanted, how="left", nulls_equal=True, maintain_order="left")["eligible"]
-        .to_numpy()
-    )
-
-
-def attribute_names(condition: Condition) -> set[str]:
-    """The attributes that a condition looks at."""
-    if condition.attribute is not None:
-        return {condition.attribute}
-    return set().union(*(attribute_names(part) for part in condition.parts))
 
 
 def _frame(units: pl.Series, reason: str, variant: str | None, probability: float | None) -> pl.DataFrame:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from analysis.catalogue.conditions import Condition, Scalar
-    from assignment_exports.allocation import Allocation, AllocationPhase
+    from assignment_exports.allocation import Allocation, AllocationPhase, Gate
 
 Logic = Any
 FLAGD: Final = "flagd.json"
@@ -83,8 +83,8 @@ def _targeting(allocation: Allocation, as_of: datetime) -> Logic:
     """One long ``if``: a condition and what it serves, stretch by stretch, then nothing."""
     after = allocation.fallback
     if allocation.status == "completed" or (allocation.end is not None and allocation.end <= as_of):
-        # A bare variant name is no object; a condition that always holds wraps it.
-        return {"if": [True, after, None]}
+        # A bare variant name is no object; a condition wraps it, even where it always holds.
+        return {"if": [_passed(allocation.holdout_gates), after, None]}
     steps: list[Logic] = []
     for phase in allocation.phases:
         for start, end in allocation.open_stretches(phase):
@@ -92,7 +92,8 @@ def _targeting(allocation: Allocation, as_of: datetime) -> Logic:
                 continue
             steps += [_gates(allocation, phase, start, end), _split(phase)]
     if allocation.end is not None:
-        steps += [{">=": [_CLOCK, seconds(allocation.end)]}, after]
+        over = {">=": [_CLOCK, seconds(allocation.end)]}
+        steps += [{"and": [over, _passed(allocation.holdout_gates)]}, after]
     return {"if": [*steps, None]}
 
 
@@ -102,10 +103,11 @@ def _gates(allocation: Allocation, phase: AllocationPhase, start: datetime, end:
         gates.append({"<": [_CLOCK, seconds(end)]})
     if allocation.targeting is not None:
         gates.append(flagd_condition(allocation.targeting))
-    gates.append(_within(phase.traffic_salt, 0, phase.traffic_shards))
-    if allocation.layer is not None:
-        gates.append(_within(allocation.layer.salt, allocation.layer.begin, allocation.layer.end))
-    return {"and": gates}
+    return {"and": [*gates, *map(_within, allocation.gates(phase))]}
+
+
+def _passed(gates: list[Gate]) -> Logic:
+    return {"and": [_within(gate) for gate in gates]} if gates else True
 
 
 def _split(phase: AllocationPhase) -> Logic:
@@ -113,7 +115,8 @@ def _split(phase: AllocationPhase) -> Logic:
     return {"fractional": [_bucket(phase.split_salt), *arms]}
 
 
-def _within(salt: str, begin: int, end: int) -> Logic:
+def _within(gate: Gate) -> Logic:
+    salt, begin, end = gate
     parts = [[_OUTSIDE, begin], [_INSIDE, end - begin], [_OUTSIDE, TOTAL_SHARDS - end]]
     return {"===": [{"fractional": [_bucket(salt), *(part for part in parts if part[1])]}, _INSIDE]}
 

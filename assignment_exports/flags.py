@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from analysis.catalogue.conditions import evaluate
 from analysis.catalogue.shards import TOTAL_SHARDS, shard, share_to_shards
 from analysis.errors import Problem
-from assignment_exports.allocation import inline_segments
+from assignment_exports.eligibility import inline_segments
 from assignment_exports.errors import ExportError
 from assignment_exports.rules import MAX_RULES, rules_of
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from analysis.catalogue.conditions import Condition
-    from assignment_exports.allocation import Allocation, AllocationPhase
+    from assignment_exports.allocation import Allocation, Gate
 
 Json = dict[str, Any]
 GROWTHBOOK: Final = "growthbook.json"
@@ -101,7 +101,8 @@ def _refuse_dates(allocation: Allocation, as_of: datetime) -> None:
 def _rules(allocation: Allocation, as_of: datetime, values: Mapping[str, Any]) -> list[Json]:
     state = allocation.state_at(as_of)
     if state == "shipped":
-        return [{"id": f"{allocation.experiment_id}-after", "force": values[allocation.fallback]}]
+        after: Json = {"id": f"{allocation.experiment_id}-after", "force": values[allocation.fallback]}
+        return [after | ({"filters": filters} if (filters := _filters(allocation.holdout_gates)) else {})]
     if state != "open":
         return []
     phase = allocation.phase_at(as_of)
@@ -112,7 +113,7 @@ def _rules(allocation: Allocation, as_of: datetime, values: Mapping[str, Any]) -
         "hashVersion": HASH_VERSION,
         "seed": f"{phase.split_salt}-",
         "coverage": 1,
-        "filters": _filters(allocation, phase),
+        "filters": _filters(allocation.gates(phase)),
         "variations": [values[name] for name in phase.ranges],
         "meta": [{"key": name} for name in phase.ranges],
         "weights": [phase.probability(name) for name in phase.ranges],
@@ -123,13 +124,10 @@ def _rules(allocation: Allocation, as_of: datetime, values: Mapping[str, Any]) -
     return [rule]
 
 
-def _filters(allocation: Allocation, phase: AllocationPhase) -> list[Json]:
-    kept = [(phase.traffic_salt, 0, phase.traffic_shards)]
-    if allocation.layer is not None:
-        kept.append((allocation.layer.salt, allocation.layer.begin, allocation.layer.end))
+def _filters(gates: list[Gate]) -> list[Json]:
     return [
         {"attribute": UNIT, "seed": f"{salt}-", "hashVersion": HASH_VERSION, "ranges": [_range(begin, end)]}
-        for salt, begin, end in kept
+        for salt, begin, end in gates
     ]
 
 

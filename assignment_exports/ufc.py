@@ -118,7 +118,13 @@ def _allocations(allocation: Allocation, as_of: datetime) -> list[dict[str, Any]
             "startAt": None if over or allocation.end is None else timestamp(allocation.end),
             "endAt": None,
             "rules": [],
-            "splits": [{"variationKey": allocation.fallback, "shards": [], "extraLogging": {}}],
+            "splits": [
+                {
+                    "variationKey": allocation.fallback,
+                    "shards": [_shard(*gate) for gate in allocation.holdout_gates],
+                    "extraLogging": {},
+                }
+            ],
             "doLog": False,
         }
         compiled.append(after)
@@ -126,9 +132,7 @@ def _allocations(allocation: Allocation, as_of: datetime) -> list[dict[str, Any]
 
 
 def _splits(allocation: Allocation, phase: AllocationPhase) -> list[dict[str, Any]]:
-    gates = [_shard(phase.traffic_salt, 0, phase.traffic_shards)]
-    if allocation.layer is not None:
-        gates.append(_shard(allocation.layer.salt, allocation.layer.begin, allocation.layer.end))
+    gates = [_shard(*gate) for gate in allocation.gates(phase)]
     return [
         {
             "variationKey": variant,

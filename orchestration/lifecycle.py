@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 from analysis.catalogue import Experiment, experiment_hash
-from analysis.catalogue.checks import experiment_findings, layer_findings
+from analysis.catalogue.checks import experiment_findings
 from analysis.catalogue.findings import parse_model
 from analysis.catalogue.hashing import experiment_facts
+from analysis.catalogue.together import joint_findings
 from analysis.catalogue.yaml_source import parse_yaml
 from analysis.errors import Problem
 from analysis.lifecycle.editing import Edit, edited
@@ -118,7 +119,8 @@ def _checked(text: str, name: str, experiment_id: str, definitions: Definitions)
         parsed, experiment_id, catalogue.project, definitions.metrics, catalogue.conditions
     )
     sound = parsed.with_defaults(catalogue.project.defaults)
-    findings += layer_findings({**catalogue.experiments, experiment_id: sound}.values()).values()
+    beside = {**catalogue.experiments, experiment_id: sound}.values()
+    findings += joint_findings(beside, catalogue.project).values()
     if findings:
         raise LifecycleError(findings[0].problem(document))
     return sound

@@ -17,7 +17,7 @@ from analysis.catalogue.serving import eligible_variant
 from analysis.catalogue.shards import exact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from analysis.catalogue.conditions import Condition
@@ -370,35 +370,3 @@ def targeting_test_findings(
     got = "any" if evaluate(targeting, test.attributes, segments) is True else "none"
     if test.expect != got:
         yield Finding(where, "the test fails", f"got {got}", f"expected {test.expect}")
-
-
-def layer_findings(experiments: Iterable[Experiment]) -> dict[str, Finding]:
-    """Experiments whose share of a layer is already taken at the same time, or whose SDK family differs from it.
-
-    The one that starts first (then the one whose id sorts first) keeps its place; the other is refused.
-
-    Returns:
-        Experiment id to what is wrong.
-    """
-    kept: list[Experiment] = []
-    refused: dict[str, Finding] = {}
-    for experiment in sorted(experiments, key=lambda item: (item.start, item.id)):
-        rival = next((other for other in kept if _overlap(other, experiment)), None)
-        if rival is None:
-            kept.append(experiment)
-        elif rival.sdk != experiment.sdk:
-            rule = f"{rival.sdk}, as '{rival.id}' of the same layer: shards of two hashes are not disjoint"
-            refused[experiment.id] = Finding(("sdk",), "a layer has one SDK family", experiment.sdk, rule)
-        elif rival.layer is not None and experiment.layer is not None:
-            value = f"{experiment.layer.id} {experiment.layer.from_:g} to {experiment.layer.to:g}"
-            rule = f"outside {rival.layer.from_:g} to {rival.layer.to:g} while '{rival.id}' runs"
-            refused[experiment.id] = Finding(("layer",), "the layer's share is taken", value, rule)
-    return refused
-
-
-def _overlap(one: Experiment, other: Experiment) -> bool:
-    if one.layer is None or other.layer is None or one.layer.id != other.layer.id:
-        return False
-    in_time = (one.end is None or other.start < one.end) and (other.end is None or one.start < other.end)
-    in_share = one.layer.from_ < other.layer.to and other.layer.from_ < one.layer.to
-    return in_time and (in_share or one.sdk != other.sdk)

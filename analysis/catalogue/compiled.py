@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from analysis.catalogue.hashing import experiment_hash
-from analysis.catalogue.serving import layer_salt, split_salt, traffic_salt
+from analysis.catalogue.metrics import canonical_hash
+from analysis.catalogue.serving import holdout_shards, layer_salt, split_salt, traffic_salt
 from analysis.catalogue.shards import shard_ranges, share_to_shards
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "layer_shard_to": pl.Int32,
         "crossovers": pl.String,
         "definition_hash": pl.String,
+        "allocation_hash": pl.String,
     },
     "variants": {
         "experiment_id": pl.String,
@@ -66,6 +68,12 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "shard_to": pl.Int32,
     },
     "periods": {"experiment_id": pl.String, "start_at": _INSTANT, "end_at": _INSTANT},
+    "holdouts": {
+        "experiment_id": pl.String,
+        "holdout_id": pl.String,
+        "salt": pl.String,
+        "shards": pl.Int32,
+    },
     "experiment_metrics": {
         "experiment_id": pl.String,
         "metric": pl.String,
@@ -127,6 +135,11 @@ def _settings(project: Project) -> dict[str, str]:
 def _add_experiment(rows: dict[str, list[dict[str, Any]]], experiment: Experiment, project: Project) -> None:
     key = {"experiment_id": experiment.id}
     first, layer = experiment.history[0], experiment.layer
+    held = holdout_shards(experiment, project)
+    rows["holdouts"] += [
+        {**key, "holdout_id": name, "salt": salt, "shards": shards}
+        for name, (salt, shards) in sorted(held.items())
+    ]
     rows["experiments"].append(
         {
             **key,
@@ -149,6 +162,8 @@ def _add_experiment(rows: dict[str, list[dict[str, Any]]], experiment: Experimen
             "layer_shard_to": share_to_shards(layer.to) if layer else None,
             "crossovers": experiment.crossovers,
             "definition_hash": experiment_hash(experiment),
+            # What decides about assignment and stands outside the definition.
+            "allocation_hash": canonical_hash({"holdouts": held}),
         }
     )
     rows["variants"] += [

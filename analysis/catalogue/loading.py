@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from analysis.catalogue.checks import (
     experiment_findings,
     identity_findings,
-    layer_findings,
     targeting_findings,
     targeting_test_findings,
 )
@@ -24,11 +23,12 @@ from analysis.catalogue.flags import Flag, Segment
 from analysis.catalogue.metrics import MetricDefinition, read_metrics
 from analysis.catalogue.project import Project
 from analysis.catalogue.sources import Source
+from analysis.catalogue.together import joint_findings
 from analysis.catalogue.yaml_source import Document, YamlFaultError, read_yaml
 from analysis.errors import AnalysisError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from analysis.catalogue.yaml_source import KeyPath
@@ -123,10 +123,24 @@ def _project_findings(project: Project) -> Iterator[Finding]:
             yield Finding(
                 ("filters", position, "column"), "unknown event column", shown(rule.column), allowed, hint
             )
+    yield from _holdout_findings(project)
     for low, high in (("srm_fail", "srm_warn"), ("loss_fail", "loss_warn")):
         if getattr(project.thresholds, low) > getattr(project.thresholds, high):
             value = f"{getattr(project.thresholds, low):g}"
             yield Finding(("thresholds", low), f"fails more easily than {high} warns", value, f"≤ {high}")
+
+
+def _holdout_findings(project: Project) -> Iterator[Finding]:
+    taken: set[str] = set()
+    for position, holdout in enumerate(project.holdouts):
+        if holdout.id in taken:
+            yield Finding(("holdouts", position, "id"), "two holdouts have one id", holdout.id)
+        if holdout.unit not in project.units:
+            rule = ", ".join(project.units)
+            yield Finding(
+                ("holdouts", position, "unit"), "the project declares no such unit", holdout.unit, rule
+            )
+        taken.add(holdout.id)
 
 
 def _load(catalog_dir: Path, project: Project, metrics: Mapping[str, MetricDefinition]) -> Catalogue:
@@ -201,10 +215,27 @@ def _experiments(
             found.refuse(stem, [finding.problem(document) for finding in findings])
         else:
             sound[stem] = experiment.with_defaults(project.defaults)
-    for stem, finding in layer_findings(sound.values()).items():
+    found.problems += _unknown_in_holdouts(catalog_dir, project, read)
+    for stem, finding in joint_findings(sound.values(), project).items():
         found.refuse(stem, [finding.problem(read[stem][1])])
         del sound[stem]
     return dict(sorted(sound.items()))
+
+
+def _unknown_in_holdouts(catalog_dir: Path, project: Project, known: Collection[str]) -> list[Problem]:
+    findings = [
+        Finding(
+            ("holdouts", number, "experiments", position),
+            "unknown experiment",
+            name,
+            hint=did_you_mean(name, known),
+        )
+        for number, holdout in enumerate(project.holdouts)
+        for position, name in enumerate(holdout.named)
+        if name not in known
+    ]
+    document = _document(catalog_dir / "project.yaml", "project.yaml") if findings else None
+    return [finding.problem(document) for finding in findings if isinstance(document, Document)]
 
 
 def _sources(read: dict[str, tuple[Source, Document]], found: _Found) -> dict[str, Source]:

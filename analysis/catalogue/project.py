@@ -7,7 +7,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from analysis.catalogue.fields import Duration, Items, Name, Probability, Slug, Strict, Text, fault
+from analysis.catalogue.fields import (
+    Duration,
+    Instant,
+    Items,
+    Name,
+    Probability,
+    ShardShare,
+    Slug,
+    Strict,
+    Text,
+    fault,
+)
 
 Method = Literal["fixed", "group_sequential", "always_valid", "sprt", "bayesian"]
 Correction = Literal["none", "bonferroni", "holm", "bh"]
@@ -92,6 +103,31 @@ class Filter(Strict):
         return tuple(value for value in (self.equals, self.matches) if value is not None)
 
 
+class Holdout(Strict):
+    """A share of the units that gets no experiment among those it covers, so that their joint worth can be told."""
+
+    id: Name
+    share: Annotated[ShardShare, Field(gt=0, lt=1)]
+    salt: Text | None = None
+    """In place of `<id>-holdout`."""
+    unit: UnitType = "user"
+    """The kind of unit held out; experiments of another kind are not covered."""
+    experiments: Literal["all"] | Items[Slug] = "all"
+    start: Instant | None = None
+    """With `all`: only experiments that start then or later, so that no unit leaves an experiment it is in."""
+
+    @model_validator(mode="after")
+    def _start_goes_with_all(self) -> Holdout:
+        if self.start is not None and self.experiments != "all":
+            raise fault("has a start beside named experiments", "start goes with experiments: all")
+        return self
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The experiments that it names; none when it covers all."""
+        return () if isinstance(self.experiments, str) else self.experiments
+
+
 class Retention(Strict):
     """How long rows about single units are kept."""
 
@@ -154,6 +190,8 @@ class Project(Strict):
     filters: Items[Filter] = ()
     layer_salts: dict[Name, Text] = Field(default_factory=dict)
     """Salts of layers that do not use `<layer>-layer`."""
+    holdouts: Items[Holdout] = ()
+    """Units that are in none of several experiments."""
     retention: Retention = Retention()
     notices: NoticeHooks = NoticeHooks()
     export_prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]*$", max_length=32)] = ""

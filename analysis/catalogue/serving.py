@@ -1,4 +1,4 @@
-"""Which variant a unit gets by the definition: targeting, then layer, then traffic, then split."""
+"""Which variant a unit gets by the definition: holdouts, then targeting, layer, traffic, and the split."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from analysis.catalogue.conditions import Condition
     from analysis.catalogue.experiment import Experiment, Phase
-    from analysis.catalogue.project import Project
+    from analysis.catalogue.project import Holdout, Project
 
 
 def traffic_salt(experiment: Experiment, phase: Phase) -> str:
@@ -31,6 +31,24 @@ def layer_salt(experiment: Experiment, project: Project) -> str | None:
     if experiment.layer is None:
         return None
     return project.layer_salts.get(experiment.layer.id, f"{experiment.layer.id}-layer")
+
+
+def covers(holdout: Holdout, experiment: Experiment) -> bool:
+    """Whether a holdout keeps its units out of an experiment."""
+    if holdout.unit != experiment.unit:
+        return False
+    if holdout.experiments != "all":
+        return experiment.id in holdout.named
+    return holdout.start is None or experiment.start >= holdout.start
+
+
+def holdout_shards(experiment: Experiment, project: Project) -> dict[str, tuple[str, int]]:
+    """For each holdout over an experiment, its salt and the number of shards, from 0 on, that it holds out."""
+    return {
+        holdout.id: (holdout.salt or f"{holdout.id}-holdout", share_to_shards(holdout.share))
+        for holdout in project.holdouts
+        if covers(holdout, experiment)
+    }
 
 
 def phase_at(experiment: Experiment, instant: datetime | None) -> Phase | None:
@@ -53,7 +71,7 @@ def eligible_variant(
 
     Args:
         experiment: A checked experiment.
-        project: For the layer's salt.
+        project: For the layer's salt and the holdouts.
         unit_id: The unit's id.
         attributes: Its attributes.
         segments: Conditions of the named segments.
@@ -64,6 +82,9 @@ def eligible_variant(
     """
     phase = phase_at(experiment, instant)
     if phase is None or evaluate(experiment.targeting, attributes, segments) is not True:
+        return None
+    held = holdout_shards(experiment, project).values()
+    if any(shard(salt, unit_id, experiment.sdk) < end for salt, end in held):
         return None
     salt = layer_salt(experiment, project)
     if salt is not None and experiment.layer is not None:

@@ -58,7 +58,7 @@
       delete from work.rewrites;
       delete from work.definitions where kind like 'now:%';
       insert into work.definitions
-        select 'now:experiment', experiment_id, definition_hash from catalog.experiments
+        select 'now:experiment', experiment_id, concat_ws('|', definition_hash, allocation_hash) from catalog.experiments
         " ~ ("union all select 'now:' || kind, name, hash from (values " ~ definitions | join(', ') ~ ") as d(kind, name, hash)" if definitions else "") ~ ";
       insert or replace into work.state
         select 'target', max(day) from (

@@ -5,10 +5,20 @@
     partition_by='cast(assigned_at as date)'
 ) }}
 with
+held_out as (
+    select distinct exposures.experiment_id, exposures.unit_id, true as is_held_out
+    from {{ ref('fct_exposures') }} as exposures
+    inner join {{ source('catalog', 'experiments') }} as experiments using (experiment_id)
+    inner join {{ source('catalog', 'holdouts') }} as holdouts using (experiment_id)
+    where {{ in_scope(changed_exposure_rows()) }}
+        and family_shard(experiments.sdk, holdouts.salt, exposures.logged_id) < holdouts.shards
+),
+
 hashed as (
     select
         exposures.*,
         experiments.unit_type,
+        held_out.is_held_out is not null as is_held_out,
         experiments.layer_salt is null
         or family_shard(experiments.sdk, experiments.layer_salt, exposures.logged_id) >= experiments.layer_shard_from
         and family_shard(experiments.sdk, experiments.layer_salt, exposures.logged_id) < experiments.layer_shard_to
@@ -18,6 +28,7 @@ hashed as (
     from {{ ref('fct_exposures') }} as exposures
     inner join {{ source('catalog', 'experiments') }} as experiments using (experiment_id)
     left join {{ source('catalog', 'phases') }} as phases using (experiment_id, phase)
+    left join held_out using (experiment_id, unit_id)
     where {{ in_scope(changed_exposure_rows()) }}
 )
 
@@ -27,12 +38,13 @@ select
     hashed.unit_type,
     weights.variant_id,
     hashed.phase,
-    coalesce(hashed.in_layer and hashed.in_traffic, false) as in_traffic,
+    coalesce(not hashed.is_held_out and hashed.in_layer and hashed.in_traffic, false) as in_traffic,
     hashed.exposed_at as assigned_at,
     hashed.variant_id as logged_variant_id,
     hashed.logged_id,
     case
         when hashed.phase is null then 'no_phase'
+        when hashed.is_held_out then 'holdout'
         when not hashed.in_layer then 'outside_layer'
         when not hashed.in_traffic then 'outside_traffic'
         else 'split'

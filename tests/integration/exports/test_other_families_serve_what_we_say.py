@@ -36,7 +36,11 @@ UNITS = 20_000
 # flagd reads the real clock, so the phases lie around it.
 NOW = datetime.now().replace(microsecond=0)  # noqa: DTZ005 - compared only across months
 PAST, FUTURE = NOW - timedelta(days=180), NOW + timedelta(days=180)
-PROJECT = Project.model_validate({"first_day": "2026-01-05"})
+HOLDOUTS = [
+    {"id": f"{sdk}_year", "share": 0.1703, "experiments": [f"{sdk}_held", f"{sdk}_held_completed"]}
+    for sdk in ("flagd", "growthbook")
+]
+PROJECT = Project.model_validate({"first_day": "2026-01-05", "holdouts": HOLDOUTS})
 HALVES = {"control": 0.5, "red": 0.5}
 TARGETING = {
     "all": [
@@ -91,6 +95,8 @@ def _experiments(sdk: Sdk) -> list[Experiment]:
         _experiment(sdk, "paused", HALVES, status="paused"),
         _experiment(sdk, "completed", HALVES, status="completed", shipped="red"),
         _experiment(sdk, "ended", HALVES, end=NOW - timedelta(days=1)),
+        _experiment(sdk, "held", HALVES, layer={"id": "offers", "from": 0.1, "to": 0.9}),
+        _experiment(sdk, "held_completed", HALVES, status="completed", shipped="red"),
         _experiment(sdk, "draft", HALVES, status="draft"),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,17 @@ UNITS = 100_000
 # The SDK reads the real clock, so the phases lie around it: half a year before and after.
 NOW = datetime.now().replace(microsecond=0)  # noqa: DTZ005 - compared only across months
 PAST, FUTURE = NOW - timedelta(days=180), NOW + timedelta(days=180)
-PROJECT = Project.model_validate({"first_day": "2026-01-05", "layer_salts": {"checkout": "checkout-2026"}})
+HELD = ("held", "held_layer", "held_completed", "held_ended")
+PROJECT = Project.model_validate(
+    {
+        "first_day": "2026-01-05",
+        "layer_salts": {"checkout": "checkout-2026"},
+        "holdouts": [
+            {"id": "year", "share": 0.0703, "experiments": list(HELD)},
+            {"id": "ads", "share": 0.5, "salt": "ads ü", "experiments": ["held_layer"]},
+        ],
+    }
+)
 
 
 def _experiment(name: str, weights: dict[str, float], **more: Any) -> Allocation:
@@ -90,6 +101,10 @@ ALLOCATIONS = [
     _experiment("pause_over", HALVES, pauses=[{"start": PAST, "end": NOW - timedelta(days=1)}]),
     _experiment("completed", HALVES, status="completed", shipped="red"),
     _experiment("ended", HALVES, end=NOW - timedelta(days=1)),
+    _experiment("held", HALVES),
+    _experiment("held_layer", HALVES, layer={"id": "offers", "from": 0.1, "to": 0.9}),
+    _experiment("held_completed", HALVES, status="completed", shipped="red"),
+    _experiment("held_ended", HALVES, end=NOW - timedelta(days=1)),
     _experiment("to_come", HALVES, start=FUTURE, phases=[{"start": FUTURE, "weights": HALVES}]),
     _experiment("draft", HALVES, status="draft"),
 ]
@@ -142,6 +157,21 @@ def test_every_unit_gets_from_the_sdk_what_python_says(
         for unit, values in zip(units["unit_id"], attributes, strict=True)
     ]
     assert served == expected
+
+
+@pytest.mark.integration
+def test_held_out_units_get_nothing_of_any_experiment_under_the_holdout(
+    units: pl.DataFrame, client: eppo_client.EppoClient
+) -> None:
+    outside = 0
+    for unit in units["unit_id"][:20_000]:
+        served = {client.get_string_assignment(name, unit, {}, "-") for name in HELD}
+        if int(hashlib.md5(f"year-holdout-{unit}".encode()).hexdigest()[:8], 16) % 10_000 < 703:  # noqa: S324
+            outside += 1
+            assert served == {"-"}
+        else:
+            assert client.get_string_assignment("held_completed", unit, {}, "-") == "red"
+    assert 1_200 < outside < 1_600
 
 
 @pytest.mark.integration

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from analysis.catalogue.checks import layer_findings
 from analysis.catalogue.experiment import Experiment
+from analysis.catalogue.together import layer_findings
 
 
 def _experiment(name: str, sdk: str, begin: float, end: float) -> Experiment:

@@ -10,7 +10,8 @@ import pytest
 
 from analysis.catalogue.conditions import Condition
 from analysis.catalogue.shards import shard_ranges
-from assignment_exports.allocation import Allocation, AllocationPhase, assign, inline_segments
+from assignment_exports.allocation import Allocation, AllocationPhase, assign
+from assignment_exports.eligibility import inline_segments
 from assignment_exports.errors import ExportError
 from assignment_exports.publishing import PublishedVersion, current_version, publish
 from assignment_exports.release import build_release, differences, parquet_bytes

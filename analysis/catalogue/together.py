@@ -1,0 +1,85 @@
+"""Rules between experiments: what two of them share must fit both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from analysis.catalogue.findings import Finding
+from analysis.catalogue.serving import covers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from analysis.catalogue.experiment import Experiment
+    from analysis.catalogue.project import Project
+
+
+def joint_findings(experiments: Collection[Experiment], project: Project) -> dict[str, Finding]:
+    """What is wrong with sound experiments as they stand beside one another.
+
+    Returns:
+        Experiment id to what is wrong; the experiments without an entry fit together.
+    """
+    refused = layer_findings(experiments)
+    kept = [experiment for experiment in experiments if experiment.id not in refused]
+    return refused | holdout_findings(kept, project)
+
+
+def layer_findings(experiments: Iterable[Experiment]) -> dict[str, Finding]:
+    """Experiments whose share of a layer is already taken at the same time, or whose SDK family differs from it.
+
+    The one that starts first (then the one whose id sorts first) keeps its place; the other is refused.
+
+    Returns:
+        Experiment id to what is wrong.
+    """
+    kept: list[Experiment] = []
+    refused: dict[str, Finding] = {}
+    for experiment in sorted(experiments, key=lambda item: (item.start, item.id)):
+        rival = next((other for other in kept if _overlap(other, experiment)), None)
+        if rival is None:
+            kept.append(experiment)
+        elif rival.sdk != experiment.sdk:
+            rule = f"{rival.sdk}, as '{rival.id}' of the same layer: shards of two hashes are not disjoint"
+            refused[experiment.id] = Finding(("sdk",), "a layer has one SDK family", experiment.sdk, rule)
+        elif rival.layer is not None and experiment.layer is not None:
+            value = f"{experiment.layer.id} {experiment.layer.from_:g} to {experiment.layer.to:g}"
+            rule = f"outside {rival.layer.from_:g} to {rival.layer.to:g} while '{rival.id}' runs"
+            refused[experiment.id] = Finding(("layer",), "the layer's share is taken", value, rule)
+    return refused
+
+
+def _overlap(one: Experiment, other: Experiment) -> bool:
+    if one.layer is None or other.layer is None or one.layer.id != other.layer.id:
+        return False
+    in_time = (one.end is None or other.start < one.end) and (other.end is None or one.start < other.end)
+    in_share = one.layer.from_ < other.layer.to and other.layer.from_ < one.layer.to
+    return in_time and (in_share or one.sdk != other.sdk)
+
+
+def holdout_findings(experiments: Iterable[Experiment], project: Project) -> dict[str, Finding]:
+    """Experiments that a holdout names but whose units it cannot hold out.
+
+    A holdout is of one kind of unit and of one SDK family, that of the experiment which starts first (then of the id
+    that sorts first): another hash would hold out other units.
+
+    Returns:
+        Experiment id to what is wrong.
+    """
+    ordered = sorted(experiments, key=lambda item: (item.start, item.id))
+    refused: dict[str, Finding] = {}
+    for holdout in project.holdouts:
+        for experiment in ordered:
+            if experiment.id in holdout.named and experiment.unit != holdout.unit:
+                rule = f"{holdout.unit}, as holdout '{holdout.id}' that names it"
+                refused[experiment.id] = Finding(
+                    ("unit",), "a holdout has one kind of unit", experiment.unit, rule
+                )
+        covered = [experiment for experiment in ordered if covers(holdout, experiment)]
+        for experiment in covered[1:]:
+            if experiment.sdk != covered[0].sdk:
+                rule = f"{covered[0].sdk}, as '{covered[0].id}' of holdout '{holdout.id}': two hashes hold out others"
+                refused[experiment.id] = Finding(
+                    ("sdk",), "a holdout has one SDK family", experiment.sdk, rule
+                )
+    return refused

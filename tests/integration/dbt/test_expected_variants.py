@@ -1,0 +1,126 @@
+"""What the warehouse expects of logged assignments, against plain Python on the same ids."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.oracle.homes import DrivenHome
+from tests.oracle.worlds import FIRST_DAY, MIDNIGHT, LandedFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.xdist_group("warehouse"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
+]
+
+EXPERIMENT = """\
+id: {name}
+name: A test
+owner: growth@example.com
+type: ab
+status: running
+start: {start}
+variants: [{{id: control, control: true}}, {{id: red}}]
+metrics: {{primary: [checkout_conversion]}}
+"""
+UNITS = [f"user-{number}" for number in range(800)]
+LAST_DAY = FIRST_DAY + timedelta(days=3)
+
+
+def md5_shard(salt: str, unit: str) -> int:
+    return int(hashlib.md5(f"{salt}-{unit}".encode()).hexdigest()[:8], 16) % 10_000  # noqa: S324
+
+
+class Place:
+    """A home whose definitions are written as text."""
+
+    def __init__(self, folder: Path) -> None:
+        self.driven = DrivenHome(folder, ())
+
+    def project(self, more: str) -> None:
+        (self.driven.catalog / "project.yaml").write_text(f"first_day: {FIRST_DAY}\n{more}\n")
+
+    def define(self, name: str, more: str = "") -> None:
+        text = EXPERIMENT.format(name=name, start=FIRST_DAY) + more
+        (self.driven.catalog / "experiments" / f"{name}.yaml").write_text(text)
+
+    def land(self, name: str, *views: tuple[str, str, str, datetime], **more: str) -> None:
+        """One file of exposures: experiment, unit, variant, instant."""
+        lines = [
+            json.dumps(
+                {
+                    "event_id": f"{name}-{number}",
+                    "event_name": "experiment_viewed",
+                    "occurred_at": f"{at.isoformat()}Z",
+                    "user_id": unit,
+                    "experiment_id": experiment,
+                    "variation_id": variant,
+                    **more,
+                }
+            )
+            for number, (experiment, unit, variant, at) in enumerate(views)
+        ]
+        arrived = MIDNIGHT + timedelta(days=10)
+        self.driven.land(LandedFile(f"{name}.ndjson", "\n".join(lines) + "\n", arrived, []))
+
+    def build(self) -> None:
+        self.driven.ingest()
+        self.driven.build(LAST_DAY)
+
+    def assignments(self, experiment: str) -> dict[str, tuple]:
+        rows = self.driven.query(
+            "select unit_id, variant_id, in_traffic, reason from fct_assignments "
+            f"where experiment_id = '{experiment}'"
+        )
+        return {row[0]: row[1:] for row in rows}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("FAIRSPLIT_HOME", str(tmp_path))
+    return Place(tmp_path / "one")
+
+
+def test_the_audit_knows_who_is_held_out_and_follows_a_change(place: Place, tmp_path: Path) -> None:
+    def expected(share: int) -> dict[str, tuple]:
+        return {
+            unit: (
+                "control" if md5_shard("cta-split", unit) < 5_000 else "red",
+                md5_shard("q1", unit) >= share,
+                "split" if md5_shard("q1", unit) >= share else "holdout",
+            )
+            for unit in UNITS
+        }
+
+    def declare(where: Place, share: float) -> None:
+        where.project(f"holdouts: [{{id: year, share: {share}, salt: q1, experiments: [cta]}}]")
+        where.define("cta")
+        where.define("free")
+        where.land(
+            "a",
+            *(
+                (name, unit, "red", MIDNIGHT + timedelta(hours=3))
+                for unit in UNITS
+                for name in ("cta", "free")
+            ),
+        )
+
+    declare(place, 0.1)
+    place.build()
+    assert place.assignments("cta") == expected(1_000)
+    assert {row[1:] for row in place.assignments("free").values()} == {(True, "split")}
+    place.project("holdouts: [{id: year, share: 0.3, salt: q1, experiments: [cta]}]")
+    place.build()
+    assert place.assignments("cta") == expected(3_000)
+    afresh = Place(tmp_path / "two")
+    declare(afresh, 0.3)
+    afresh.build()
+    assert afresh.assignments("cta") == expected(3_000)
