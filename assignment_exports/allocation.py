@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -36,8 +36,9 @@ REASONS: Final = (
     "not_live",
     "shipped",
     "holdout",
+    "override",
 )
-_SERVED: Final = ("assigned", "shipped")
+_SERVED: Final = ("assigned", "shipped", "override")
 
 
 class Gate(NamedTuple):
@@ -109,6 +110,8 @@ class Allocation:
         pauses: Half-open intervals in which nobody gets a variant; an open pause has no end.
         sdk: The SDK family that serves it, whose hash decides.
         holdouts: The holdouts that cover it.
+        overrides: Variant by unit id, served to those units while the experiment is live: paused, not begun or
+            ended, whatever gate they would pass.
     """
 
     experiment_id: str
@@ -122,6 +125,15 @@ class Allocation:
     pauses: tuple[tuple[datetime, datetime | None], ...] = ()
     sdk: Sdk = "ufc"
     holdouts: tuple[AllocationHoldout, ...] = ()
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def overridden(self) -> dict[str, list[str]]:
+        """The overridden units by variant, both sorted."""
+        return {
+            variant: sorted(unit for unit, arm in self.overrides.items() if arm == variant)
+            for variant in sorted(set(self.overrides.values()))
+        }
 
     @property
     def holdout_gates(self) -> list[Gate]:
@@ -142,12 +154,14 @@ class Allocation:
         """Whether the experiment assigns at an instant, and if not, why not."""
         if self.status not in LIVE:
             return "not_live"
+        if self.status == "paused":
+            return "paused"
         if self.status == "completed" or (self.end is not None and instant >= self.end):
             return "shipped"
         if instant < self.phases[0].start:
             return "not_live"
         paused = any(begin <= instant and (end is None or instant < end) for begin, end in self.pauses)
-        return "paused" if paused or self.status == "paused" else "open"
+        return "paused" if paused else "open"
 
     def open_stretches(self, phase: AllocationPhase) -> list[tuple[datetime, datetime | None]]:
         """The parts of a phase outside the pauses, half-open, in order."""
@@ -217,6 +231,7 @@ def allocation_of(
             AllocationHoldout(name, salt, end)
             for name, (salt, end) in holdout_shards(experiment, project).items()
         ),
+        overrides=experiment.overrides,
     )
 
 
@@ -237,7 +252,8 @@ def assign(
 
     Returns:
         A frame of n rows: ``unit_id``, ``variant`` (null when the unit gets none), ``reason`` (one of
-        `REASONS`) and ``probability`` (of that variant for a unit that takes part; null without a variant).
+        `REASONS`) and ``probability`` (of that variant for a unit that takes part; null without a variant, and for
+        an overridden unit, which no chance has put there).
 
     Raises:
         ExportError: An id is null, or ``attributes`` has another number of rows.
@@ -251,19 +267,31 @@ def assign(
             )
         )
     state = allocation.state_at(at)
-    if state in {"paused", "not_live"}:
-        return _frame(units, state, None, None)
-    held = np.zeros(len(units), dtype=np.bool_)
-    for holdout in allocation.holdouts:
-        held |= shards(holdout.salt, units, allocation.sdk) < holdout.shards
-    drawn = (
-        _frame(units, state, allocation.fallback, 1.0)
-        if state == "shipped"
-        else _drawn(allocation, units, at, attributes)
-    )
+    if state == "open":
+        drawn = _drawn(allocation, units, at, attributes)
+    else:
+        shipped = allocation.fallback if state == "shipped" else None
+        drawn = _frame(units, state, shipped, 1.0 if shipped else None)
+    if state in {"open", "shipped"}:
+        held = np.zeros(len(units), dtype=np.bool_)
+        for holdout in allocation.holdouts:
+            held |= shards(holdout.salt, units, allocation.sdk) < holdout.shards
+        drawn = drawn.with_columns(
+            reason=pl.when(pl.Series(held)).then(pl.lit("holdout")).otherwise("reason")
+        )
+    if allocation.overrides and allocation.status in LIVE:
+        drawn = _overridden(drawn, allocation.overrides)
+    served = pl.col("reason").is_in(_SERVED)
+    return drawn.with_columns(pl.when(served).then(name) for name in ("variant", "probability"))
+
+
+def _overridden(drawn: pl.DataFrame, overrides: Mapping[str, str]) -> pl.DataFrame:
+    named = pl.col("unit_id").is_in(list(overrides))
     return drawn.with_columns(
-        reason=pl.when(pl.Series(held)).then(pl.lit("holdout")).otherwise("reason")
-    ).with_columns(pl.when(pl.col("reason").is_in(_SERVED)).then(name) for name in ("variant", "probability"))
+        variant=pl.col("unit_id").replace_strict(overrides, default=pl.col("variant")),
+        reason=pl.when(named).then(pl.lit("override")).otherwise("reason"),
+        probability=pl.when(~named).then("probability"),
+    )
 
 
 def _drawn(

@@ -47,7 +47,7 @@ def flagd_flags(allocation: Allocation, as_of: datetime, prefix: str = "") -> di
         return {}
     variant_key, config_key = flag_keys(allocation.experiment_id, prefix)
     common = {
-        "state": "DISABLED" if allocation.status == "paused" else "ENABLED",
+        "state": "DISABLED" if allocation.status == "paused" and not allocation.overrides else "ENABLED",
         "defaultVariant": None,
         "targeting": _targeting(allocation, as_of),
         "metadata": {"experiment": allocation.experiment_id},
@@ -80,12 +80,17 @@ def flagd_condition(condition: Condition) -> Logic:
 
 
 def _targeting(allocation: Allocation, as_of: datetime) -> Logic:
-    """One long ``if``: a condition and what it serves, stretch by stretch, then nothing."""
+    """One long ``if``: a condition and what it serves, overrides first, then stretch by stretch, then nothing."""
+    overrides: list[Logic] = []
+    for variant, units in allocation.overridden.items():
+        overrides += [{"in": [{"var": "targetingKey"}, units]}, variant]
+    if overrides and allocation.status == "paused":
+        return {"if": [*overrides, None]}
     after = allocation.fallback
     if allocation.status == "completed" or (allocation.end is not None and allocation.end <= as_of):
         # A bare variant name is no object; a condition wraps it, even where it always holds.
-        return {"if": [_passed(allocation.holdout_gates), after, None]}
-    steps: list[Logic] = []
+        return {"if": [*overrides, _passed(allocation.holdout_gates), after, None]}
+    steps = overrides
     for phase in allocation.phases:
         for start, end in allocation.open_stretches(phase):
             if end is not None and end <= as_of:

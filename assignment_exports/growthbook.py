@@ -58,7 +58,10 @@ def growthbook_features(allocation: Allocation, as_of: datetime, prefix: str = "
     names = {name: name for name in allocation.configs}
     configs = {name: dict(config) for name, config in allocation.configs.items()}
     return {
-        key: {"defaultValue": None, "rules": _rules(allocation, as_of, values)}
+        key: {
+            "defaultValue": None,
+            "rules": [*_overrides(allocation, values), *_rules(allocation, as_of, values)],
+        }
         for key, values in ((variant_key, names), (config_key, configs))
     }
 
@@ -96,6 +99,17 @@ def _refuse_dates(allocation: Allocation, as_of: datetime) -> None:
                 hint="leave the date out until its day and set the status then, or serve it with sdk: ufc or flagd",
             )
         )
+
+
+def _overrides(allocation: Allocation, values: Mapping[str, Any]) -> list[Json]:
+    return [
+        {
+            "id": f"{allocation.experiment_id}-override-{variant}",
+            "condition": {UNIT: {"$in": units}},
+            "force": values[variant],
+        }
+        for variant, units in allocation.overridden.items()
+    ]
 
 
 def _rules(allocation: Allocation, as_of: datetime, values: Mapping[str, Any]) -> list[Json]:

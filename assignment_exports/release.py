@@ -154,6 +154,7 @@ def describe(allocation: Allocation, as_of: datetime) -> Json:
         if allocation.targeting is None
         else allocation.targeting.model_dump(mode="json", by_alias=True, exclude_none=True),
         "holdouts": {item.holdout: item.shards / TOTAL_SHARDS for item in allocation.holdouts},
+        "overrides": dict(allocation.overrides),
         "configs": {variant: dict(config) for variant, config in allocation.configs.items()},
         "after": allocation.fallback,
         "end": None if allocation.end is None else timestamp(allocation.end),

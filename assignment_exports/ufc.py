@@ -34,7 +34,8 @@ def compile_flags(allocation: Allocation, as_of: datetime, prefix: str = "") -> 
 
     Phases that ended by ``as_of`` are left out, those to come are included with their dates, so that a config
     that nobody renews still ramps and ends on time. A paused experiment's flag is disabled; after the end, or
-    when completed, everybody gets the shipped variant, else control.
+    when completed, everybody gets the shipped variant, else control. Overrides come first and are not logged; with
+    them a paused experiment's flag stays enabled and serves nobody else.
 
     Args:
         allocation: The experiment's allocation.
@@ -51,7 +52,7 @@ def compile_flags(allocation: Allocation, as_of: datetime, prefix: str = "") -> 
         return {}
     variant_key, config_key = flag_keys(allocation.experiment_id, prefix)
     common = {
-        "enabled": allocation.status != "paused",
+        "enabled": allocation.status != "paused" or bool(allocation.overrides),
         "totalShards": TOTAL_SHARDS,
         "allocations": _allocations(allocation, as_of),
     }
@@ -98,6 +99,9 @@ def _variations(served: Mapping[str, str]) -> dict[str, dict[str, str]]:
 
 def _allocations(allocation: Allocation, as_of: datetime) -> list[dict[str, Any]]:
     over = allocation.status == "completed"
+    overrides = [_override(allocation, variant, units) for variant, units in allocation.overridden.items()]
+    if overrides and allocation.status == "paused":
+        return overrides
     rules = [] if allocation.targeting is None else rules_of(allocation.targeting)
     compiled: list[dict[str, Any]] = [
         {
@@ -128,7 +132,19 @@ def _allocations(allocation: Allocation, as_of: datetime) -> list[dict[str, Any]
             "doLog": False,
         }
         compiled.append(after)
-    return compiled
+    return overrides + compiled
+
+
+def _override(allocation: Allocation, variant: str, units: list[str]) -> dict[str, Any]:
+    """The subject key of an SDK call is the attribute ``id`` of its rules, which is how an override names units."""
+    return {
+        "key": f"{allocation.experiment_id}-override-{variant}",
+        "startAt": None,
+        "endAt": None,
+        "rules": [{"conditions": [{"attribute": "id", "operator": "ONE_OF", "value": units}]}],
+        "splits": [{"variationKey": variant, "shards": [], "extraLogging": {}}],
+        "doLog": False,
+    }
 
 
 def _splits(allocation: Allocation, phase: AllocationPhase) -> list[dict[str, Any]]:

@@ -107,7 +107,8 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
             "from fct_value_histograms where cut_off >= ? order by all", params=[cut_offs[0]]
         ).pl(),
         crossovers=connection.sql("from fct_crossovers order by all").pl(),
-        losses=connection.sql("from lost_units order by all").pl(),
+        # A unit that is shown a variant on purpose is no loss of the split.
+        losses=connection.sql("from lost_units where step <> 'override' order by all").pl(),
         audits=connection.sql(f"from ({_AUDITS}) order by all").pl(),
         events=connection.sql(f"from ({_DAY_EVENTS}) order by all").pl(),
         overlaps=connection.sql(f"from ({_OVERLAPS}) order by all").pl(),

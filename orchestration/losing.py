@@ -17,6 +17,9 @@ LOSSES: Final = """
         left join int_identity_links as links
             on e.unit_type = 'user' and e.id_kind = 'anonymous' and e.raw_id = links.anonymous_id
         where e.rejected is null
+            and (e.experiment_id, coalesce(links.user_id, e.raw_id)) not in (
+                select o.experiment_id, o.unit_id from catalog.overrides as o
+            )
         group by all
     ),
     joined as (

@@ -204,6 +204,11 @@ def _variant_findings(experiment: Experiment) -> Iterator[Finding]:
     if len(controls) != 1:
         what = "no variant is the control" if not controls else "more than one variant is the control"
         yield Finding(("variants",), what, ", ".join(controls), "exactly one with control: true")
+    for unit, arm in experiment.overrides.items():
+        if arm not in counts:
+            rule = f"one of: {', '.join(counts)}"
+            hint = did_you_mean(arm, counts)
+            yield Finding(("overrides", unit), "override to an unknown variant", arm, rule, hint)
     if experiment.shipped is not None and experiment.shipped not in counts:
         hint = did_you_mean(experiment.shipped, counts)
         yield Finding(

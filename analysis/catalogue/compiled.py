@@ -68,6 +68,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "shard_to": pl.Int32,
     },
     "periods": {"experiment_id": pl.String, "start_at": _INSTANT, "end_at": _INSTANT},
+    "overrides": {"experiment_id": pl.String, "unit_id": pl.String, "variant_id": pl.String},
     "holdouts": {
         "experiment_id": pl.String,
         "holdout_id": pl.String,
@@ -135,6 +136,9 @@ def _settings(project: Project) -> dict[str, str]:
 def _add_experiment(rows: dict[str, list[dict[str, Any]]], experiment: Experiment, project: Project) -> None:
     key = {"experiment_id": experiment.id}
     first, layer = experiment.history[0], experiment.layer
+    rows["overrides"] += [
+        {**key, "unit_id": unit, "variant_id": arm} for unit, arm in sorted(experiment.overrides.items())
+    ]
     held = holdout_shards(experiment, project)
     rows["holdouts"] += [
         {**key, "holdout_id": name, "salt": salt, "shards": shards}

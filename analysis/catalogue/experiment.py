@@ -19,6 +19,7 @@ from analysis.catalogue.fields import (
     Slug,
     Strict,
     Text,
+    UnitId,
     VariantId,
     fault,
 )
@@ -237,6 +238,8 @@ class Experiment(Strict):
     config_schema: dict[str, Any] | None = None
     """A JSON Schema that every variant's config satisfies."""
     targeting: Condition | None = None
+    overrides: Annotated[dict[UnitId, VariantId], Field(default_factory=dict, max_length=1_000)]
+    """Unit id to the variant that this unit always gets, for trying it out; such units do not count."""
     segments: Items[Text] = ()
     """Context columns or `properties.<key>` to split results by."""
     exposure: Exposure = Exposure()

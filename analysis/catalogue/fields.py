@@ -116,6 +116,7 @@ Items = Annotated[tuple[T, ...], BeforeValidator(_as_tuple)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True)]
 Slug = Annotated[str, StringConstraints(pattern=SLUG, max_length=64)]
 VariantId = Annotated[str, StringConstraints(pattern=VARIANT, max_length=64)]
+UnitId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=128)]
 Instant = Annotated[
     datetime,

@@ -1,4 +1,4 @@
-"""Which variant a unit gets by the definition: holdouts, then targeting, layer, traffic, and the split."""
+"""Which variant a unit gets by the definition: overrides, holdouts, targeting, layer, traffic, split."""
 
 from __future__ import annotations
 
@@ -80,6 +80,8 @@ def eligible_variant(
     Returns:
         A variant id, or none.
     """
+    if unit_id in experiment.overrides:
+        return experiment.overrides[unit_id]
     phase = phase_at(experiment, instant)
     if phase is None or evaluate(experiment.targeting, attributes, segments) is not True:
         return None

@@ -21,6 +21,7 @@ _EFFECTS = {
     "end": "exposures qualify until another instant",
     "pauses": "exposures inside the pause do not qualify",
     "exposure": f"other events expose a unit: {_RESULT}",
+    "overrides": "other units are shown a variant on purpose: those no longer count, or count again",
     "targeting": "other units are eligible from now on; the population changes",
     "segments": "results are split by other segments",
     "crossovers": f"units of two arms are treated differently: {_RESULT}",

@@ -157,6 +157,7 @@ LOSS_STEPS = {
     "no_unit_id": "No unit id",
     "invalid_variation": "Unknown variant",
     "outside_period": "Outside the experiment's period",
+    "override": "Shown a variant on purpose",
     "not_activated": "Not activated",
     "deduplication": "Lost to another row of the same event",
     "quarantine": "In quarantine",

@@ -48,6 +48,7 @@ select
         when events.raw_id is null then 'no_unit_id'
         when variants.variant_id is null then 'invalid_variation'
         when periods.experiment_id is null then 'outside_period'
+        when overrides.unit_id is not null then 'override'
     end as rejected,
     events.occurred_at,
     events.event_id,
@@ -65,6 +66,8 @@ left join {{ source('catalog', 'periods') }} as periods
     on events.experiment_id = periods.experiment_id
         and events.occurred_at >= periods.start_at
         and events.occurred_at < coalesce(periods.end_at, timestamp 'infinity')
+left join {{ source('catalog', 'overrides') }} as overrides
+    on events.experiment_id = overrides.experiment_id and events.raw_id = overrides.unit_id
 where {{ is_touched('events.id_kind', 'events.raw_id') }}
     or events.raw_id is null
     or events.experiment_id in (select changed.experiment_id from work.changed_experiments as changed)

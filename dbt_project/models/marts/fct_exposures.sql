@@ -58,7 +58,11 @@ in_scope as (
         on qualified.experiment_id = experiments.experiment_id
     left join activations
         on qualified.experiment_id = activations.experiment_id and qualified.unit_id = activations.unit_id
-    where experiments.activation_event is null or qualified.occurred_at >= activations.activated_at
+    -- What an overridden unit saw under an anonymous id was hashed, and still it knows more than one variant.
+    left join {{ source('catalog', 'overrides') }} as overrides
+        on qualified.experiment_id = overrides.experiment_id and qualified.unit_id = overrides.unit_id
+    where (experiments.activation_event is null or qualified.occurred_at >= activations.activated_at)
+        and overrides.unit_id is null
 ),
 
 firsts as (

@@ -61,6 +61,7 @@ create table catalog.experiments (experiment_id varchar, name varchar, type varc
   cuped_days int, traffic_salt varchar, split_salt varchar, layer_salt varchar, layer_from double,
   layer_to double, layer_shard_from int, layer_shard_to int, crossovers varchar, definition_hash varchar,
   allocation_hash varchar);
+create table catalog.overrides (experiment_id varchar, unit_id varchar, variant_id varchar);
 create table catalog.holdouts (experiment_id varchar, holdout_id varchar, salt varchar, shards int);
 create table catalog.variants (experiment_id varchar, variant_id varchar, is_control boolean, position int);
 create table catalog.phases (experiment_id varchar, phase int, start_at timestamp, end_at timestamp,

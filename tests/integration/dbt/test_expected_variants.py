@@ -124,3 +124,46 @@ def test_the_audit_knows_who_is_held_out_and_follows_a_change(place: Place, tmp_
     declare(afresh, 0.3)
     afresh.build()
     assert afresh.assignments("cta") == expected(3_000)
+
+
+def test_an_overridden_unit_does_not_count_and_is_no_loss(place: Place, tmp_path: Path) -> None:
+    overrides = "overrides: {" + ", ".join(f"user-{number}: red" for number in range(40)) + "}\n"
+    views = [
+        (
+            "cta",
+            unit,
+            "control" if md5_shard("cta-split", unit) < 5_000 else "red",
+            MIDNIGHT + timedelta(hours=1),
+        )
+        for unit in UNITS
+    ]
+    tried = [("cta", f"user-{number}", "red", MIDNIGHT + timedelta(days=1)) for number in range(40)]
+    place.define("cta")
+    place.land("a", *views)
+    place.build()
+    assert len(place.assignments("cta")) == len(UNITS)
+    place.define("cta", overrides)
+    place.land("b", *tried)
+    place.build()
+    place.driven.judge()
+    assert place.assignments("cta").keys() == set(UNITS[40:])
+    lost = place.driven.query(
+        "select step, variant_id, sum(units), sum(events) from fct_losses group by all order by all"
+    )
+    arms = [variant for _, unit, variant, _ in views if unit in UNITS[:40]]
+    before = {arm: arms.count(arm) for arm in ("control", "red")}
+    # Whoever was hashed into red before is the same unit in the same arm: its second day is no second loss.
+    assert lost == [
+        ("override", "control", before["control"], before["control"]),
+        ("override", "red", 40, before["red"] + 40),
+    ]
+    checks = dict(place.driven.query("select \"check\", status from results.validity where segment = 'all'"))
+    assert checks["srm"] == checks["audit"] == "pass"
+    assert "loss:override" not in checks
+    afresh = Place(tmp_path / "two")
+    afresh.define("cta", overrides)
+    afresh.land("a", *views)
+    afresh.land("b", *tried)
+    afresh.build()
+    afresh.driven.judge()
+    assert afresh.driven.hashes() == place.driven.hashes()

@@ -97,6 +97,18 @@ def _experiments(sdk: Sdk) -> list[Experiment]:
         _experiment(sdk, "ended", HALVES, end=NOW - timedelta(days=1)),
         _experiment(sdk, "held", HALVES, layer={"id": "offers", "from": 0.1, "to": 0.9}),
         _experiment(sdk, "held_completed", HALVES, status="completed", shipped="red"),
+        *(
+            _experiment(
+                sdk, f"tried_{name}", HALVES, overrides={"user_1": "red", "user_2": "control"}, **more
+            )
+            for name, more in {
+                "targeted": {"targeting": TARGETING},
+                "nobody": {"phases": [{"start": PAST, "traffic": 0.0, "weights": HALVES}]},
+                "paused": {"status": "paused"},
+                "completed": {"status": "completed"},
+                "ended": {"end": NOW - timedelta(days=1)},
+            }.items()
+        ),
         _experiment(sdk, "draft", HALVES, status="draft"),
     ]
 
@@ -179,6 +191,13 @@ def test_every_unit_gets_from_the_sdk_what_python_says(
             for unit, values in zip(units["unit_id"][:500], attributes, strict=False)
         ]
         assert singly == expected[:500]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("state", ["targeted", "nobody", "paused", "completed", "ended"])
+def test_an_override_is_served_whatever_else_is_said(state: str, published: Path) -> None:
+    for sdk, serve in (("flagd", _flagd(published)), ("growthbook", _growthbook(published))):
+        assert [serve(f"{sdk}_tried_{state}", f"user_{n}", {}) for n in (1, 2)] == ["red", "control"]
 
 
 @pytest.mark.integration

@@ -105,6 +105,21 @@ ALLOCATIONS = [
     _experiment("held_layer", HALVES, layer={"id": "offers", "from": 0.1, "to": 0.9}),
     _experiment("held_completed", HALVES, status="completed", shipped="red"),
     _experiment("held_ended", HALVES, end=NOW - timedelta(days=1)),
+    *(
+        _experiment(
+            f"tried_{name}", HALVES, overrides={"user_1": "red", "user_2": "control", "user_4": "red"}, **more
+        )
+        for name, more in {
+            "targeted": {"targeting": {"attribute": "country", "in": ["US"]}},
+            "nobody": {"phases": [{"start": PAST, "traffic": 0.0, "weights": HALVES}]},
+            "paused": {"status": "paused"},
+            "pause": {"pauses": [{"start": PAST}]},
+            "completed": {"status": "completed"},
+            "ended": {"end": NOW - timedelta(days=1)},
+            "to_come": {"start": FUTURE, "phases": [{"start": FUTURE, "weights": HALVES}]},
+            "draft": {"status": "draft"},
+        }.items()
+    ),
     _experiment("to_come", HALVES, start=FUTURE, phases=[{"start": FUTURE, "weights": HALVES}]),
     _experiment("draft", HALVES, status="draft"),
 ]
@@ -157,6 +172,15 @@ def test_every_unit_gets_from_the_sdk_what_python_says(
         for unit, values in zip(units["unit_id"], attributes, strict=True)
     ]
     assert served == expected
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("state", ["targeted", "nobody", "paused", "pause", "completed", "ended", "to_come"])
+def test_an_override_is_served_whatever_else_is_said(state: str, client: eppo_client.EppoClient) -> None:
+    served = [client.get_string_assignment(f"tried_{state}", f"user_{n}", {}, "-") for n in (1, 2, 4)]
+    assert served == ["red", "control", "red"]
+    config = client.get_json_assignment(f"tried_{state}__config", "user_4", {}, None)
+    assert config == {"colour": "red", "rank": 1}
 
 
 @pytest.mark.integration
@@ -234,7 +258,8 @@ def test_the_sdk_logs_the_label_of_experiment_and_variant(tmp_path: Path) -> Non
         def log_assignment(self, event: dict[str, Any]) -> None:
             events.append(event)
 
-    release = build_release(ALLOCATIONS[:1], NOW)
+    overridden = _experiment("tried", HALVES, overrides={"user_1": "red"})
+    release = build_release([ALLOCATIONS[0], overridden], NOW)
     client = eppo_client.init(
         eppo_client.ClientConfig(
             api_key="offline",
@@ -247,3 +272,5 @@ def test_the_sdk_logs_the_label_of_experiment_and_variant(tmp_path: Path) -> Non
     logged = json.loads(json.dumps(events[0]))
     assert (logged["featureFlag"], logged["variation"], logged["subject"]) == ("plain", variant, "user_1")
     assert f"plain:{variant}" in json.dumps(logged)
+    assert client.get_string_assignment("tried", "user_1", {}, "-") == "red"
+    assert len(events) == 1

@@ -253,6 +253,12 @@ EXPECTED: dict[str, list[str]] = {
             "(pauses: [{start: an instant}], the last without end)"
         ),
     ],
+    "override_unknown": [
+        (
+            "experiments/override_unknown.yaml:10 overrides.user-1: override to an unknown variant "
+            "(rde: one of: control, red). Hint: did you mean 'red'?"
+        ),
+    ],
     "pauses_overlap": [
         (
             "experiments/pauses_overlap.yaml:15 pauses[1].start: pauses overlap or begin before the "

@@ -54,6 +54,17 @@ def test_a_changed_experiment_says_in_words_what_changed(tmp_path: Path) -> None
     assert (entries["still"]["change"], entries["still"]["diff"]) == ("unchanged", [])
 
 
+def test_an_overridden_unit_has_no_probability_and_others_are_drawn_as_before() -> None:
+    units = pl.Series([f"user-{number}" for number in range(1_000)])
+    drawn = assign(_allocation("cta", traffic=4_000), units, CUT_OFF)
+    tried = assign(_allocation("cta", traffic=4_000, overrides={"user-7": "red"}), units, CUT_OFF)
+    assert tried.row(7) == ("user-7", "red", "override", None)
+    others = pl.col("unit_id") != "user-7"
+    assert tried.filter(others).equals(drawn.filter(others))
+    draft = assign(_allocation("cta", status="draft", overrides={"user-7": "red"}), units, CUT_OFF)
+    assert set(draft["reason"]) == {"not_live"}
+
+
 def test_a_closed_gate_keeps_the_last_good_config_and_touches_nobody_else(tmp_path: Path) -> None:
     first = _publish(tmp_path, _allocation("cta", traffic=1_000), _allocation("other", traffic=1_000))
     held = {"cta": "sample ratio mismatch, p < 0.001"}
