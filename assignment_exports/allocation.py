@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import numpy as np
 import polars as pl
 
+from analysis.catalogue.bands import phase_bands
 from analysis.catalogue.serving import holdout_shards, layer_salt, split_salt, traffic_salt
 from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges, share_to_shards
 from analysis.errors import Problem
@@ -50,6 +51,20 @@ class Gate(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class AllocationBand:
+    """Traffic shards in ``[begin, end)`` and the half-open range of split shards by variant that splits them."""
+
+    begin: int
+    end: int
+    ranges: Mapping[str, tuple[int, int]]
+
+    def probability(self, variant: str) -> float:
+        """The probability of a variant for a unit of the band."""
+        begin, end = self.ranges[variant]
+        return (end - begin) / TOTAL_SHARDS
+
+
+@dataclass(frozen=True, slots=True)
 class AllocationPhase:
     """Traffic and weights in force in ``[start, end)``, as shards.
 
@@ -60,6 +75,7 @@ class AllocationPhase:
         traffic_salt: Salt of the traffic decision.
         split_salt: Salt of the split.
         ranges: Half-open range of split shards by variant, in declared order.
+        sticky: Where units keep their arm, the bands of traffic in order, each with the ranges it was let in under.
     """
 
     start: datetime
@@ -68,11 +84,12 @@ class AllocationPhase:
     traffic_salt: str
     split_salt: str
     ranges: Mapping[str, tuple[int, int]]
+    sticky: tuple[AllocationBand, ...] = ()
 
-    def probability(self, variant: str) -> float:
-        """The probability of a variant for a unit that takes part."""
-        begin, end = self.ranges[variant]
-        return (end - begin) / TOTAL_SHARDS
+    @property
+    def bands(self) -> tuple[AllocationBand, ...]:
+        """The bands of traffic; one, unless units are sticky and weights have changed."""
+        return self.sticky or (AllocationBand(0, self.traffic_shards, self.ranges),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +157,10 @@ class Allocation:
         """What a unit must pass whatever the experiment serves."""
         return [Gate(holdout.salt, holdout.shards, TOTAL_SHARDS) for holdout in self.holdouts]
 
-    def gates(self, phase: AllocationPhase) -> list[Gate]:
-        """What a unit must pass to take part in a phase."""
+    def gates(self, phase: AllocationPhase, band: AllocationBand) -> list[Gate]:
+        """What a unit must pass to take part in a phase under the split of a band."""
         layer = [] if self.layer is None else [Gate(self.layer.salt, self.layer.begin, self.layer.end)]
-        return [Gate(phase.traffic_salt, 0, phase.traffic_shards), *layer, *self.holdout_gates]
+        return [Gate(phase.traffic_salt, band.begin, band.end), *layer, *self.holdout_gates]
 
     def frozen_at(self, instant: datetime) -> Allocation:
         """The same without what is still to come: the phase in force stays until the end."""
@@ -208,8 +225,11 @@ def allocation_of(
             traffic_salt=traffic_salt(experiment, phase),
             split_salt=split_salt(experiment, phase),
             ranges=shard_ranges({variant.id: phase.weights[variant.id] for variant in experiment.variants}),
+            sticky=tuple(AllocationBand(band.begin, band.end, band.ranges) for band in bands)
+            if experiment.sticky
+            else (),
         )
-        for phase, end in zip(history, ends, strict=True)
+        for phase, end, bands in zip(history, ends, phase_bands(experiment), strict=True)
     )
     layer, salt = None, layer_salt(experiment, project)
     if experiment.layer is not None and salt is not None:
@@ -300,9 +320,8 @@ def _drawn(
     """The split of a phase; a unit that does not take part still has the variant that it would get."""
     phase = allocation.phase_at(at)
     reason = np.full(len(units), REASONS.index("assigned"), dtype=np.int8)
-    reason[shards(phase.traffic_salt, units, allocation.sdk) >= phase.traffic_shards] = REASONS.index(
-        "outside_traffic"
-    )
+    traffic = shards(phase.traffic_salt, units, allocation.sdk)
+    reason[traffic >= phase.traffic_shards] = REASONS.index("outside_traffic")
     if allocation.layer is not None:
         inside = shards(allocation.layer.salt, units, allocation.sdk)
         outside = (inside < allocation.layer.begin) | (inside >= allocation.layer.end)
@@ -310,13 +329,21 @@ def _drawn(
     if allocation.targeting is not None:
         reason[~eligible(allocation.targeting, len(units), attributes)] = REASONS.index("not_targeted")
     split = shards(phase.split_salt, units, allocation.sdk)
-    position = positions(list(phase.ranges.values()), split)
+    variants = list(phase.ranges)
+    position = np.empty(len(units), dtype=np.int32)
+    probability = np.empty(len(units))
+    ends = np.array([band.end for band in phase.bands[:-1]])
+    of_band = np.searchsorted(ends, traffic, side="right")
+    for number, band in enumerate(phase.bands):
+        among = of_band == number
+        position[among] = positions(list(band.ranges.values()), split[among])
+        probability[among] = np.array([band.probability(name) for name in variants])[position[among]]
     return pl.DataFrame(
         {
             "unit_id": units,
-            "variant": pl.Series(list(phase.ranges), dtype=pl.String)[position],
+            "variant": pl.Series(variants, dtype=pl.String)[position],
             "reason": pl.Series(REASONS)[reason],
-            "probability": pl.Series([phase.probability(name) for name in phase.ranges])[position],
+            "probability": probability,
         }
     )
 

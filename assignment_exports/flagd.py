@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from analysis.catalogue.conditions import Condition, Scalar
-    from assignment_exports.allocation import Allocation, AllocationPhase, Gate
+    from assignment_exports.allocation import Allocation, AllocationBand, AllocationPhase, Gate
 
 Logic = Any
 FLAGD: Final = "flagd.json"
@@ -95,28 +95,30 @@ def _targeting(allocation: Allocation, as_of: datetime) -> Logic:
         for start, end in allocation.open_stretches(phase):
             if end is not None and end <= as_of:
                 continue
-            steps += [_gates(allocation, phase, start, end), _split(phase)]
+            for band in phase.bands:
+                gates = [*_when(allocation, start, end), *map(_within, allocation.gates(phase, band))]
+                steps += [{"and": gates}, _split(phase, band)]
     if allocation.end is not None:
         over = {">=": [_CLOCK, seconds(allocation.end)]}
         steps += [{"and": [over, _passed(allocation.holdout_gates)]}, after]
     return {"if": [*steps, None]}
 
 
-def _gates(allocation: Allocation, phase: AllocationPhase, start: datetime, end: datetime | None) -> Logic:
+def _when(allocation: Allocation, start: datetime, end: datetime | None) -> list[Logic]:
     gates: list[Logic] = [{">=": [_CLOCK, seconds(start)]}]
     if end is not None:
         gates.append({"<": [_CLOCK, seconds(end)]})
     if allocation.targeting is not None:
         gates.append(flagd_condition(allocation.targeting))
-    return {"and": [*gates, *map(_within, allocation.gates(phase))]}
+    return gates
 
 
 def _passed(gates: list[Gate]) -> Logic:
     return {"and": [_within(gate) for gate in gates]} if gates else True
 
 
-def _split(phase: AllocationPhase) -> Logic:
-    arms = [[variant, end - begin] for variant, (begin, end) in phase.ranges.items() if begin < end]
+def _split(phase: AllocationPhase, band: AllocationBand) -> Logic:
+    arms = [[variant, end - begin] for variant, (begin, end) in band.ranges.items() if begin < end]
     return {"fractional": [_bucket(phase.split_salt), *arms]}
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from analysis.catalogue.conditions import Condition
-    from assignment_exports.allocation import Allocation, Gate
+    from assignment_exports.allocation import Allocation, AllocationBand, AllocationPhase, Gate
 
 Json = dict[str, Any]
 GROWTHBOOK: Final = "growthbook.json"
@@ -120,22 +120,29 @@ def _rules(allocation: Allocation, as_of: datetime, values: Mapping[str, Any]) -
     if state != "open":
         return []
     phase = allocation.phase_at(as_of)
+    return [_rule(allocation, phase, band, values) for band in phase.bands]
+
+
+def _rule(
+    allocation: Allocation, phase: AllocationPhase, band: AllocationBand, values: Mapping[str, Any]
+) -> Json:
+    number = f"{allocation.phases.index(phase)}" + (f"-{band.begin}" if band.begin else "")
     rule: Json = {
-        "id": f"{allocation.experiment_id}-phase-{allocation.phases.index(phase)}",
+        "id": f"{allocation.experiment_id}-phase-{number}",
         "key": allocation.experiment_id,
         "hashAttribute": UNIT,
         "hashVersion": HASH_VERSION,
         "seed": f"{phase.split_salt}-",
         "coverage": 1,
-        "filters": _filters(allocation.gates(phase)),
-        "variations": [values[name] for name in phase.ranges],
-        "meta": [{"key": name} for name in phase.ranges],
-        "weights": [phase.probability(name) for name in phase.ranges],
-        "ranges": [_range(begin, end) for begin, end in phase.ranges.values()],
+        "filters": _filters(allocation.gates(phase, band)),
+        "variations": [values[name] for name in band.ranges],
+        "meta": [{"key": name} for name in band.ranges],
+        "weights": [band.probability(name) for name in band.ranges],
+        "ranges": [_range(begin, end) for begin, end in band.ranges.values()],
     }
     if allocation.targeting is not None:
         rule["condition"] = growthbook_condition(allocation.targeting)
-    return [rule]
+    return rule
 
 
 def _filters(gates: list[Gate]) -> list[Json]:

@@ -145,7 +145,8 @@ def describe(allocation: Allocation, as_of: datetime) -> Json:
         "sdk": allocation.sdk,
         "state": allocation.state_at(as_of),
         "traffic": phase.traffic_shards / TOTAL_SHARDS,
-        "weights": {variant: phase.probability(variant) for variant in phase.ranges},
+        "weights": {name: (end - begin) / TOTAL_SHARDS for name, (begin, end) in phase.ranges.items()},
+        "sticky bands": [[band.begin, band.end, dict(band.ranges)] for band in phase.sticky],
         "salts": [phase.traffic_salt, phase.split_salt],
         "layer": None
         if layer is None

@@ -148,14 +148,17 @@ def _override(allocation: Allocation, variant: str, units: list[str]) -> dict[st
 
 
 def _splits(allocation: Allocation, phase: AllocationPhase) -> list[dict[str, Any]]:
-    gates = [_shard(*gate) for gate in allocation.gates(phase)]
     return [
         {
             "variationKey": variant,
-            "shards": [*gates, _shard(phase.split_salt, begin, end)],
+            "shards": [
+                *(_shard(*gate) for gate in allocation.gates(phase, band)),
+                _shard(phase.split_salt, begin, end),
+            ],
             "extraLogging": {"label": f"{allocation.experiment_id}:{variant}"},
         }
-        for variant, (begin, end) in phase.ranges.items()
+        for band in phase.bands
+        for variant, (begin, end) in band.ranges.items()
         if begin < end
     ]
 

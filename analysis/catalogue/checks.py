@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
@@ -167,9 +168,33 @@ def _weight_findings(experiment: Experiment) -> Iterator[Finding]:
     declared = [variant.id for variant in experiment.variants]
     if len(set(declared)) < len(declared):
         return
+    yield from _sticky_findings(experiment)
     for position, phase in enumerate(experiment.history):
         here: KeyPath = ("phases", position, "weights") if experiment.phases else ("variants",)
         yield from _phase_findings(phase, here, declared)
+
+
+def _sticky_findings(experiment: Experiment) -> Iterator[Finding]:
+    """What would move units that are to stay, or reach nobody because they stay."""
+    if not experiment.sticky:
+        return
+    if experiment.type == "bandit":
+        yield Finding(("sticky",), "a bandit's units move with its weights", rule="sticky: false")
+    first = experiment.history[0]
+    for position, (early, late) in enumerate(pairwise(experiment.history), start=1):
+        where: KeyPath = ("phases", position)
+        if (late.salts.traffic, late.salts.split) != (first.salts.traffic, first.salts.split):
+            yield Finding(
+                (*where, "salts"), "other salts move units that are to stay", rule="the first phase's"
+            )
+        widest = max(phase.traffic for phase in experiment.history[:position])
+        stopped = {arm for arm in late.weights if late.weights[arm] == 0 < early.weights.get(arm, 0)}
+        if late.weights != early.weights and late.traffic <= widest and not stopped:
+            rule = f"traffic above {widest:g}, the widest so far"
+            hint = "widen the traffic with the weights, or leave out sticky and let units move"
+            yield Finding(
+                (*where, "weights"), "sticky units stay, so the new weights reach nobody", "", rule, hint
+            )
 
 
 def _phase_findings(phase: Phase, where: KeyPath, declared: list[str]) -> Iterator[Finding]:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from analysis.catalogue.bands import pieces
 from analysis.catalogue.hashing import experiment_hash
 from analysis.catalogue.metrics import canonical_hash
 from analysis.catalogue.serving import holdout_shards, layer_salt, split_salt, traffic_salt
-from analysis.catalogue.shards import shard_ranges, share_to_shards
+from analysis.catalogue.shards import TOTAL_SHARDS, share_to_shards
 
 if TYPE_CHECKING:
     from analysis.catalogue.experiment import Experiment
@@ -40,6 +41,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "layer_shard_from": pl.Int32,
         "layer_shard_to": pl.Int32,
         "crossovers": pl.String,
+        "sticky": pl.Boolean,
         "definition_hash": pl.String,
         "allocation_hash": pl.String,
     },
@@ -58,6 +60,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "traffic_shards": pl.Int32,
         "traffic_salt": pl.String,
         "split_salt": pl.String,
+        "band_from": pl.Int32,
+        "band_to": pl.Int32,
     },
     "phase_weights": {
         "experiment_id": pl.String,
@@ -165,6 +169,7 @@ def _add_experiment(rows: dict[str, list[dict[str, Any]]], experiment: Experimen
             "layer_shard_from": share_to_shards(layer.from_) if layer else None,
             "layer_shard_to": share_to_shards(layer.to) if layer else None,
             "crossovers": experiment.crossovers,
+            "sticky": experiment.sticky,
             "definition_hash": experiment_hash(experiment),
             # What decides about assignment and stands outside the definition.
             "allocation_hash": canonical_hash({"holdouts": held}),
@@ -174,8 +179,9 @@ def _add_experiment(rows: dict[str, list[dict[str, Any]]], experiment: Experimen
         {**key, "variant_id": variant.id, "is_control": variant.control, "position": position}
         for position, variant in enumerate(experiment.variants)
     ]
-    ends = [phase.start for phase in experiment.history[1:]] + [experiment.end]
-    for number, (phase, end) in enumerate(zip(experiment.history, ends, strict=True)):
+    every = pieces(experiment)
+    for number, phase, end, band in every:
+        is_last = number + 1 == len(every) or every[number + 1].phase != phase
         rows["phases"].append(
             {
                 **key,
@@ -186,19 +192,21 @@ def _add_experiment(rows: dict[str, list[dict[str, Any]]], experiment: Experimen
                 "traffic_shards": share_to_shards(phase.traffic),
                 "traffic_salt": traffic_salt(experiment, phase),
                 "split_salt": split_salt(experiment, phase),
+                "band_from": band.begin if experiment.sticky else None,
+                # Units outside the traffic are told of under the phase's last band.
+                "band_to": (TOTAL_SHARDS if is_last else band.end) if experiment.sticky else None,
             }
         )
-        weights = {variant.id: phase.weights[variant.id] for variant in experiment.variants}
         rows["phase_weights"] += [
             {
                 **key,
                 "phase": number,
                 "variant_id": arm,
-                "weight": weights[arm],
+                "weight": band.weights[arm],
                 "shard_from": low,
                 "shard_to": high,
             }
-            for arm, (low, high) in shard_ranges(weights).items()
+            for arm, (low, high) in band.ranges.items()
         ]
     rows["periods"] += [{**key, "start_at": start, "end_at": end} for start, end in experiment.periods()]
     rows["experiment_metrics"] += [

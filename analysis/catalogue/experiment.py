@@ -229,6 +229,8 @@ class Experiment(Strict):
     phases: Items[Phase] = ()
     """History of traffic and weights, oldest first."""
     pauses: Items[Pause] = ()
+    sticky: bool = False
+    """True: units keep their arm when weights change; the new weights hold for the traffic that they let in."""
     ramp: Ramp | None = None
     """How traffic widens; proposed, or done where `stopping.automatic` is set."""
     layer: Layer | None = None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from analysis.catalogue.bands import phase_bands
 from analysis.catalogue.conditions import evaluate
-from analysis.catalogue.shards import shard, shard_ranges, share_to_shards
+from analysis.catalogue.shards import shard, share_to_shards
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,8 +94,10 @@ def eligible_variant(
         low, high = share_to_shards(experiment.layer.from_), share_to_shards(experiment.layer.to)
         if not low <= shard(salt, unit_id, experiment.sdk) < high:
             return None
-    if shard(traffic_salt(experiment, phase), unit_id, experiment.sdk) >= share_to_shards(phase.traffic):
+    bands = phase_bands(experiment)[experiment.history.index(phase)]
+    admitted = shard(traffic_salt(experiment, phase), unit_id, experiment.sdk)
+    band = next((band for band in bands if band.begin <= admitted < band.end), None)
+    if band is None:
         return None
     place = shard(split_salt(experiment, phase), unit_id, experiment.sdk)
-    weights = {variant.id: phase.weights[variant.id] for variant in experiment.variants}
-    return next(arm for arm, (low, high) in shard_ranges(weights).items() if low <= place < high)
+    return next(arm for arm, (low, high) in band.ranges.items() if low <= place < high)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from analysis.catalogue.hashes import Sdk
 
-__all__ = ["TOTAL_SHARDS", "exact", "shard", "shard_ranges", "share_to_shards"]
+__all__ = ["TOTAL_SHARDS", "exact", "shard", "shard_ranges", "share_to_shards", "without_arm"]
 
 
 def shard(salt: str, unit_id: str, sdk: Sdk = "ufc") -> int:
@@ -55,3 +55,14 @@ def shard_ranges(weights: Mapping[str, float]) -> dict[str, tuple[int, int]]:
 def share_to_shards(share: float) -> int:
     """A share of the units as a number of shards."""
     return int((exact(share) * TOTAL_SHARDS).to_integral_value())
+
+
+def without_arm(weights: Mapping[str, float], arm: str) -> dict[str, float]:
+    """Weights whose neighbour takes over an arm's shards, so that no unit of any other arm moves."""
+    shards = {name: end - begin for name, (begin, end) in shard_ranges(weights).items()}
+    order = list(shards)
+    at = order.index(arm)
+    near = [*reversed(order[:at]), *order[at + 1 :]]
+    heir = next(name for name in near if shards[name] > 0)
+    shards[heir] += shards.pop(arm)
+    return {name: shards.get(name, 0) / TOTAL_SHARDS for name in order}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from analysis.catalogue.experiment import Pause, Phase
-from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges
+from analysis.catalogue.shards import without_arm
 from analysis.judgement.wording import percent
 
 if TYPE_CHECKING:
@@ -147,17 +147,6 @@ def phase_after(experiment: Experiment, act: str, row: Mapping[str, object], sta
         weights = without_arm(weights, str(row["variant_id"]))
     traffic = row["traffic"] if act == "widen_traffic" else last.traffic
     return Phase.model_construct(start=start, traffic=traffic, weights=weights, salts=last.salts)
-
-
-def without_arm(weights: Mapping[str, float], arm: str) -> dict[str, float]:
-    """Weights whose neighbour takes over an arm's shards, so that no unit of any other arm moves."""
-    shards = {name: end - begin for name, (begin, end) in shard_ranges(weights).items()}
-    order = list(shards)
-    at = order.index(arm)
-    near = [*reversed(order[:at]), *order[at + 1 :]]
-    heir = next(name for name in near if shards[name] > 0)
-    shards[heir] += shards.pop(arm)
-    return {name: shards.get(name, 0) / TOTAL_SHARDS for name in order}
 
 
 def _midnight(day: date, after: int) -> datetime:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from analysis.catalogue.bands import pieces
 from analysis.catalogue.fields import duration_text
 from analysis.catalogue.hashing import result_hash
 
@@ -150,12 +151,12 @@ def use_frame(catalogue: Catalogue, metrics: Mapping[str, MetricDefinition]) -> 
 
 
 def weight_frame(catalogue: Catalogue) -> pl.DataFrame:
-    """One row per experiment, phase and variant: the weight in force."""
+    """One row per experiment, phase (with sticky units: band of a phase) and variant: the weight in force."""
     rows = [
-        (item.id, number, variant.id, phase.weights[variant.id])
+        (item.id, piece.number, variant, weight)
         for item in catalogue.experiments.values()
-        for number, phase in enumerate(item.history)
-        for variant in item.variants
+        for piece in pieces(item)
+        for variant, weight in piece.band.weights.items()
     ]
     schema = {"experiment_id": pl.String, "phase": pl.Int64, "variant_id": pl.String, "weight": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")

@@ -105,7 +105,10 @@ def test_changing_the_weights_of_one_experiment_moves_nobody_in_another(weight: 
     assert set(assign(changed, UNITS, START)["probability"].round(4)) <= {
         phase_probability
         for phase in changed.phases
-        for phase_probability in (round(phase.probability("a"), 4), round(phase.probability("b"), 4))
+        for phase_probability in (
+            round(phase.bands[0].probability("a"), 4),
+            round(phase.bands[0].probability("b"), 4),
+        )
     }
 
 

@@ -85,30 +85,46 @@ crossed as (
     inner join firsts using (experiment_id, unit_id)
     where in_scope.variant_id <> firsts.variant_id
     group by in_scope.experiment_id, in_scope.unit_id
+),
+
+-- Where units keep their arm, the phase that counts is the one whose weights hold for the unit's traffic shard.
+placed as (
+    select
+        firsts.*,
+        case
+            when experiments.sticky
+                then family_shard(experiments.sdk, experiments.traffic_salt, firsts.logged_id)
+        end as traffic_shard
+    from firsts
+    inner join {{ source('catalog', 'experiments') }} as experiments on firsts.experiment_id = experiments.experiment_id
 )
 
 select
-    firsts.experiment_id,
-    firsts.unit_id,
-    firsts.variant_id,
-    firsts.occurred_at as exposed_at,
-    firsts.event_id as exposure_event_id,
-    cast(firsts.occurred_at as date) as exposure_day,
+    placed.experiment_id,
+    placed.unit_id,
+    placed.variant_id,
+    placed.occurred_at as exposed_at,
+    placed.event_id as exposure_event_id,
+    cast(placed.occurred_at as date) as exposure_day,
     phases.phase,
     crossed.second_arm_at,
-    firsts.id_kind,
-    firsts.logged_id,
-    firsts.country,
-    firsts.platform,
-    firsts.device,
-    firsts.session_id,
-    firsts.sdk_name,
-    firsts.sdk_version,
-    firsts.segments
-from firsts
+    placed.id_kind,
+    placed.logged_id,
+    placed.country,
+    placed.platform,
+    placed.device,
+    placed.session_id,
+    placed.sdk_name,
+    placed.sdk_version,
+    placed.segments
+from placed
 left join crossed
-    on firsts.experiment_id = crossed.experiment_id and firsts.unit_id = crossed.unit_id
+    on placed.experiment_id = crossed.experiment_id and placed.unit_id = crossed.unit_id
 left join {{ source('catalog', 'phases') }} as phases
-    on firsts.experiment_id = phases.experiment_id
-        and firsts.occurred_at >= phases.start_at
-        and firsts.occurred_at < coalesce(phases.end_at, timestamp 'infinity')
+    on placed.experiment_id = phases.experiment_id
+        and placed.occurred_at >= phases.start_at
+        and placed.occurred_at < coalesce(phases.end_at, timestamp 'infinity')
+        and (
+            phases.band_from is null
+            or placed.traffic_shard >= phases.band_from and placed.traffic_shard < phases.band_to
+        )

@@ -59,13 +59,14 @@ create table catalog.settings (key varchar, value varchar);
 create table catalog.experiments (experiment_id varchar, name varchar, type varchar, unit_type varchar, sdk varchar,
   status varchar, start_at timestamp, end_at timestamp, exposure_event varchar, activation_event varchar,
   cuped_days int, traffic_salt varchar, split_salt varchar, layer_salt varchar, layer_from double,
-  layer_to double, layer_shard_from int, layer_shard_to int, crossovers varchar, definition_hash varchar,
-  allocation_hash varchar);
+  layer_to double, layer_shard_from int, layer_shard_to int, crossovers varchar, sticky boolean,
+  definition_hash varchar,  allocation_hash varchar);
 create table catalog.overrides (experiment_id varchar, unit_id varchar, variant_id varchar);
 create table catalog.holdouts (experiment_id varchar, holdout_id varchar, salt varchar, shards int);
 create table catalog.variants (experiment_id varchar, variant_id varchar, is_control boolean, position int);
 create table catalog.phases (experiment_id varchar, phase int, start_at timestamp, end_at timestamp,
-  traffic double, traffic_shards int, traffic_salt varchar, split_salt varchar);
+  traffic double, traffic_shards int, traffic_salt varchar, split_salt varchar,
+  band_from int, band_to int);
 create table catalog.phase_weights (
   experiment_id varchar, phase int, variant_id varchar, weight double, shard_from int, shard_to int);
 create table catalog.periods (experiment_id varchar, start_at timestamp, end_at timestamp);
@@ -146,14 +147,14 @@ class World:
                 connection.execute(f"delete from catalog.{table} where experiment_id = ?", [name])
             connection.execute(
                 "insert into catalog.experiments values (?,?,'ab',?,'ufc','running',?,?,?,?,?,?,?,"
-                "null,null,null,null,null,?,?,'')",
+                "null,null,null,null,null,?,false,?,'')",
                 [
                     name, name, it["unit"], it["start"], it["end"], it["event"], it["activation"],
                     it["cuped_days"], f"{name}-traffic", f"{name}-split", it["crossovers"], digest,
                 ],
             )  # fmt: skip
             connection.execute(
-                "insert into catalog.phases values (?,0,?,?,1.0,10000,?,?)",
+                "insert into catalog.phases values (?,0,?,?,1.0,10000,?,?,null,null)",
                 [name, it["start"], it["end"], f"{name}-traffic", f"{name}-split"],
             )
             connection.execute("insert into catalog.periods values (?,?,?)", [name, it["start"], it["end"]])

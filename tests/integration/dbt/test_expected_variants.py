@@ -167,3 +167,32 @@ def test_an_overridden_unit_does_not_count_and_is_no_loss(place: Place, tmp_path
     afresh.build()
     afresh.driven.judge()
     assert afresh.driven.hashes() == place.driven.hashes()
+
+
+def test_sticky_units_are_expected_in_the_split_that_let_them_in(place: Place) -> None:
+    second = FIRST_DAY + timedelta(days=1)
+    phases = f"""\
+sticky: true
+phases:
+  - {{start: {FIRST_DAY}, traffic: 0.6, weights: {{control: 0.9, red: 0.1}}}}
+  - {{start: {second}, traffic: 0.9, weights: {{control: 0.1, red: 0.9}}}}
+"""
+
+    def expected(unit: str) -> tuple[str, int]:
+        early = md5_shard("cta-traffic", unit) < 6_000
+        control = 9_000 if early else 1_000
+        return "control" if md5_shard("cta-split", unit) < control else "red", 1 if early else 2
+
+    # All are exposed under the second phase: those of the first band in the split that they were let in under.
+    inside = {unit: expected(unit) for unit in UNITS if md5_shard("cta-traffic", unit) < 9_000}
+    place.define("cta", phases)
+    place.land("a", *(("cta", unit, arm, MIDNIGHT + timedelta(days=2)) for unit, (arm, _) in inside.items()))
+    place.build()
+    place.driven.judge()
+    found = place.driven.query("select unit_id, variant_id, phase, in_traffic from fct_assignments")
+    assert {row[0]: row[1:] for row in found} == {unit: (*told, True) for unit, told in inside.items()}
+    checks = dict(place.driven.query("select \"check\", status from results.validity where segment = 'all'"))
+    assert checks["srm"] == checks["audit"] == "pass"
+    # Under the second phase's weights alone the same units would be a mismatch beyond doubt.
+    red = sum(arm == "red" for arm, _ in inside.values())
+    assert red < 0.6 * len(inside)

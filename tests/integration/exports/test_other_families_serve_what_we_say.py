@@ -90,6 +90,17 @@ def _experiments(sdk: Sdk) -> list[Experiment]:
                 {"start": NOW - timedelta(days=30), "traffic": 0.5, "weights": {"control": 0.2, "red": 0.8}},
             ],
         ),
+        _experiment(
+            sdk,
+            "sticky",
+            {"control": 0.2, "red": 0.8},
+            sticky=True,
+            phases=[
+                {"start": PAST, "traffic": 0.3, "weights": {"control": 0.9, "red": 0.1}},
+                {"start": PAST + timedelta(days=30), "traffic": 0.6, "weights": {"control": 0.5, "red": 0.5}},
+                {"start": NOW - timedelta(days=30), "traffic": 0.8, "weights": {"control": 0.2, "red": 0.8}},
+            ],
+        ),
         _experiment(sdk, "salted", HALVES, salts={"traffic": "old salt ü", "split": "'; drop table 😀"}),
         _experiment(sdk, "targeted", HALVES, targeting=TARGETING),
         _experiment(sdk, "paused", HALVES, status="paused"),

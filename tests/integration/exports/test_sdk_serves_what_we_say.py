@@ -120,6 +120,16 @@ ALLOCATIONS = [
             "draft": {"status": "draft"},
         }.items()
     ),
+    _experiment(
+        "sticky",
+        {"control": 0.2, "red": 0.8},
+        sticky=True,
+        phases=[
+            {"start": PAST, "traffic": 0.3, "weights": {"control": 0.9, "red": 0.1}},
+            {"start": PAST + timedelta(days=30), "traffic": 0.6, "weights": {"control": 0.5, "red": 0.5}},
+            {"start": NOW - timedelta(days=30), "traffic": 0.8, "weights": {"control": 0.2, "red": 0.8}},
+        ],
+    ),
     _experiment("to_come", HALVES, start=FUTURE, phases=[{"start": FUTURE, "weights": HALVES}]),
     _experiment("draft", HALVES, status="draft"),
 ]

@@ -66,8 +66,8 @@ def test_exposures_qualify_from_start_to_end_but_for_the_pauses(tables):
 
 def test_phases_end_where_the_next_begins_and_keep_their_salts(tables):
     assert tables["phases"].rows() == [
-        ("cta", 0, at("2026-01-05"), at("2026-01-08"), 0.2, 2_000, "cta-traffic", "cta-split"),
-        ("cta", 1, at("2026-01-08"), at("2026-02-01T23:00"), 1.0, 10_000, "cta-traffic", "again"),
+        ("cta", 0, at("2026-01-05"), at("2026-01-08"), 0.2, 2_000, "cta-traffic", "cta-split", None, None),
+        ("cta", 1, at("2026-01-08"), at("2026-02-01T23:00"), 1.0, 10_000, "cta-traffic", "again", None, None),
     ]
 
 

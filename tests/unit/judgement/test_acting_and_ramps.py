@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.catalogue.shards import shard_ranges, share_to_shards
+from analysis.catalogue.shards import shard_ranges, share_to_shards, without_arm
 from analysis.judgement import violations
-from analysis.judgement.acting import ACTS, in_force, new_acts, without_arm
+from analysis.judgement.acting import ACTS, in_force, new_acts
 from analysis.judgement.ramping import ramp_frame
 
 HORIZON = date(2026, 1, 25)
