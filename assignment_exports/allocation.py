@@ -213,8 +213,18 @@ def allocation_of(
         segments: Conditions of the named segments.
 
     Raises:
-        ExportError: The targeting names a segment that is not declared.
+        ExportError: The targeting names a segment that is not declared, or a list and no hash says who is in.
     """
+    if experiment.assignment != "hash" and experiment.status in {"running", "paused"}:
+        raise ExportError(
+            Problem(
+                "no SDK can serve it, for a list says who is in which arm",
+                experiment.id,
+                f"assignment: {experiment.assignment}",
+                "assignment: hash",
+                f"read assignments/{experiment.id}.parquet of this export",
+            )
+        )
     history = experiment.history
     ends = [*(phase.start for phase in history[1:]), experiment.end]
     phases = tuple(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from assignment_exports.allocation import LIVE
 from assignment_exports.catalogue import export_catalogue
 from orchestration.acting import in_force
+from orchestration.assigning import read_lists
 from orchestration.outstanding import frontier
 
 if TYPE_CHECKING:
@@ -72,8 +73,9 @@ def export_configs(
     frames |= {
         f"assignments/{name}": connection.sql(_UNIT_LIST, params=[name]).pl()
         for name, experiment in catalogue.experiments.items()
-        if experiment.status in LIVE
+        if experiment.status in LIVE and experiment.assignment == "hash"
     }
+    frames |= {f"assignments/{name}": listed for name, listed in read_lists(home, catalogue).items()}
     snapshot = home.root / "snapshot.duckdb"
     _write_snapshot(connection, snapshot)
     return export_catalogue(

@@ -50,6 +50,11 @@ class Home:
         return self.root / "exports"
 
     @property
+    def assignments(self) -> Path:
+        """Lists of who is in which arm, by experiment, where no hash says so."""
+        return self.root / "assignments"
+
+    @property
     def site(self) -> Path:
         """The published pages."""
         return self.root / "site"

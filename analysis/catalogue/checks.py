@@ -45,6 +45,7 @@ def experiment_findings(
         *_type_findings(experiment, project),
         *_time_findings(experiment),
         *_weight_findings(experiment),
+        *_list_findings(experiment),
         *_variant_findings(experiment),
         *_config_findings(experiment),
         *_factor_findings(experiment),
@@ -195,6 +196,22 @@ def _sticky_findings(experiment: Experiment) -> Iterator[Finding]:
             yield Finding(
                 (*where, "weights"), "sticky units stay, so the new weights reach nobody", "", rule, hint
             )
+
+
+def _list_findings(experiment: Experiment) -> Iterator[Finding]:
+    """What needs a hash, where a list says who is in which arm."""
+    if experiment.assignment == "hash":
+        return
+    rule = f"assignment: hash, for with {experiment.assignment} a list says who is in which arm"
+    if experiment.type == "bandit":
+        yield Finding(("type",), "a list cannot follow a bandit's weights", experiment.type, rule)
+    if experiment.sticky:
+        yield Finding(("sticky",), "a list keeps every unit in its arm", rule=rule)
+    if experiment.ramp is not None:
+        yield Finding(("ramp",), "a list has no traffic to widen", rule=rule)
+    if len(experiment.history) > 1 or experiment.history[0].traffic < 1:
+        where = ("phases",) if experiment.phases else ("traffic",)
+        yield Finding(where, "a list has neither phases nor a share of traffic", rule=rule)
 
 
 def _phase_findings(phase: Phase, where: KeyPath, declared: list[str]) -> Iterator[Finding]:
@@ -379,6 +396,12 @@ def _test_findings(
             rule = f"none, any, or one of: {', '.join(declared)}"
             yield Finding(
                 (*where, "expect"), "unknown variant", test.expect, rule, did_you_mean(test.expect, declared)
+            )
+            continue
+        if experiment.assignment != "hash" and test.expect in declared:
+            hint = "expect any or none"
+            yield Finding(
+                (*where, "expect"), "a list says which variant, not the definition", test.expect, hint=hint
             )
             continue
         if test.unit is None:

@@ -13,6 +13,8 @@ from analysis.catalogue.serving import holdout_shards, layer_salt, split_salt, t
 from analysis.catalogue.shards import TOTAL_SHARDS, share_to_shards
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from analysis.catalogue.experiment import Experiment
     from analysis.catalogue.loading import Catalogue
     from analysis.catalogue.project import Project
@@ -42,6 +44,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "layer_shard_to": pl.Int32,
         "crossovers": pl.String,
         "sticky": pl.Boolean,
+        "assignment": pl.String,
         "definition_hash": pl.String,
         "allocation_hash": pl.String,
     },
@@ -72,6 +75,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "shard_to": pl.Int32,
     },
     "periods": {"experiment_id": pl.String, "start_at": _INSTANT, "end_at": _INSTANT},
+    "assigned_units": {"experiment_id": pl.String, "unit_id": pl.String, "variant_id": pl.String},
     "overrides": {"experiment_id": pl.String, "unit_id": pl.String, "variant_id": pl.String},
     "holdouts": {
         "experiment_id": pl.String,
@@ -97,11 +101,14 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 }
 
 
-def compile_tables(catalogue: Catalogue) -> dict[str, pl.DataFrame]:
+def compile_tables(
+    catalogue: Catalogue, lists: Mapping[str, pl.DataFrame] | None = None
+) -> dict[str, pl.DataFrame]:
     """The contract's `catalog.*` tables, sorted by their keys.
 
     Args:
         catalogue: The checked catalogue.
+        lists: `unit_id` and `variant` of every assigned unit, by experiment, where a list and not the hash decides.
 
     Returns:
         Table name to frame; every table is present even when empty. Intervals are half-open, instants naive
@@ -121,9 +128,19 @@ def compile_tables(catalogue: Catalogue) -> dict[str, pl.DataFrame]:
         }
         for rule in catalogue.project.filters
     ]
+    lists = {
+        name: listed.select("unit_id", "variant").sort("unit_id")
+        for name, listed in (lists or {}).items()
+        if name in catalogue.experiments and catalogue.experiments[name].assignment != "hash"
+    }
     for experiment in catalogue.experiments.values():
-        _add_experiment(rows, experiment, catalogue.project)
-    return {name: pl.DataFrame(rows[name], schema=schema) for name, schema in SCHEMAS.items()}
+        _add_experiment(rows, experiment, catalogue.project, lists.get(experiment.id))
+    tables = {name: pl.DataFrame(rows[name], schema=schema) for name, schema in SCHEMAS.items()}
+    listed_units = [
+        listed.select(pl.lit(name).alias("experiment_id"), "unit_id", pl.col("variant").alias("variant_id"))
+        for name, listed in sorted(lists.items())
+    ]
+    return tables | {"assigned_units": pl.concat([tables["assigned_units"], *listed_units])}
 
 
 def _settings(project: Project) -> dict[str, str]:
@@ -137,7 +154,12 @@ def _settings(project: Project) -> dict[str, str]:
     }
 
 
-def _add_experiment(rows: dict[str, list[dict[str, Any]]], experiment: Experiment, project: Project) -> None:
+def _add_experiment(
+    rows: dict[str, list[dict[str, Any]]],
+    experiment: Experiment,
+    project: Project,
+    listed: pl.DataFrame | None,
+) -> None:
     key = {"experiment_id": experiment.id}
     first, layer = experiment.history[0], experiment.layer
     rows["overrides"] += [
@@ -170,9 +192,12 @@ def _add_experiment(rows: dict[str, list[dict[str, Any]]], experiment: Experimen
             "layer_shard_to": share_to_shards(layer.to) if layer else None,
             "crossovers": experiment.crossovers,
             "sticky": experiment.sticky,
+            "assignment": experiment.assignment,
             "definition_hash": experiment_hash(experiment),
             # What decides about assignment and stands outside the definition.
-            "allocation_hash": canonical_hash({"holdouts": held}),
+            "allocation_hash": canonical_hash(
+                {"holdouts": held, "list": None if listed is None else listed.write_csv()}
+            ),
         }
     )
     rows["variants"] += [

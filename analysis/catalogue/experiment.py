@@ -219,6 +219,8 @@ class Experiment(Strict):
     unit: UnitType = "user"
     sdk: Sdk = "ufc"
     """The SDK family that serves it and whose hash decides: Eppo (UFC), OpenFeature flagd, or GrowthBook."""
+    assignment: Literal["hash", "batch", "external"] = "hash"
+    """Who decides: the hash, a design over a known population (`fairsplit assign`), or a list from elsewhere."""
     status: Status
     stage: Stage | None = None
     start: Instant

@@ -28,6 +28,7 @@ _EFFECTS = {
     "variants": "arms or their configs differ: units before and after saw different things",
     "unit": f"another unit is counted: {_RESULT}",
     "layer": "another share of the layer's units takes part",
+    "assignment": "something else says who is in which arm: units change their arm",
     "sticky": "units keep their arm through changed weights, or no longer do: some change their arm",
     "salts": "everybody is hashed anew: units change their arm",
 }
@@ -40,6 +41,7 @@ _MARKS_RESULT = {
     "crossovers",
     "unit",
     "variants",
+    "assignment",
     "sticky",
     "salts",
 }

@@ -2,6 +2,7 @@
 
 from orchestration.cli import (
     analyze,
+    assign,
     erase,
     experiment,
     export,
@@ -17,6 +18,7 @@ from orchestration.cli import (
 
 __all__ = [
     "analyze",
+    "assign",
     "erase",
     "experiment",
     "export",

@@ -22,11 +22,12 @@ _ONE_RUN = ("int_touched_exposures", "int_value_scope", "int_open_scope")
 def erase(
     unit: Annotated[str, typer.Argument(metavar="UNIT", help="A user, anonymous or session id.")],
 ) -> None:
-    """Remove a person from lake, quarantine, facts and exports, log it, and publish without them.
+    """Remove a person from lake, quarantine, lists, facts and exports, log it, and publish without them.
 
     The log keeps hashes of the ids only, so that later files and rebuilds leave the person out too. Older versions of
     the exports are removed, for they list the unit. Files in `landing/` are the landing party's and stay.
     """
+    from orchestration.assigning import forget
     from orchestration.dbt import ensure_manifest
     from orchestration.ingest.erasing import erase as remove
     from orchestration.outstanding import frontier
@@ -40,10 +41,14 @@ def erase(
         raise OrchestrationError(Problem("no day has been built yet", hint="run `fairsplit run` first"))
     with writer(home.warehouse) as connection:
         rows = remove(home.root, connection, unit, datetime.now(UTC).replace(tzinfo=None))
+        linked = connection.execute(
+            "select anonymous_id from int_identity_links where user_id = ?", [unit]
+        ).fetchall()
+    rows += forget(home, [unit, *(one for (one,) in linked)])
     if not rows:
         raise OrchestrationError(
             Problem(
-                "nothing of that unit is in the lake or in quarantine",
+                "nothing of that unit is in the lake, in quarantine or on a list",
                 "UNIT",
                 unit,
                 hint="ids are case-sensitive",

@@ -21,20 +21,23 @@ def prune(
 ) -> None:
     """Drop assignments of experiments that ended longer ago than the project's retention; a dry run by default.
 
-    Results, statistics and every other aggregate stay as they are. What was dropped is logged in `journal.pruned`,
-    and stays dropped whatever is rebuilt.
+    The list of a design or from elsewhere goes with them. Results, statistics and every other aggregate stay as they
+    are. What was dropped is logged in `journal.pruned`, and stays dropped whatever is rebuilt.
     """
     from orchestration import retention
     from orchestration.loading import read_definitions
     from orchestration.warehouse import reader, writer
 
     definitions = read_definitions()
-    warehouse = Home.from_environment().warehouse
+    home = Home.from_environment()
+    warehouse = home.warehouse
     with reader(warehouse) as connection:
         found = retention.prunable(connection, definitions)
     if yes and found:
         with writer(warehouse) as connection:
             found = retention.prune(connection, definitions, datetime.now(UTC).replace(tzinfo=None))
+        for row in found:
+            (home.assignments / f"{row['experiment_id']}.parquet").unlink(missing_ok=True)
     if output is ReportFormat.json:
         print_json({"pruned": yes, "experiments": found})
         return

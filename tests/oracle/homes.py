@@ -13,6 +13,7 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
 from analysis.catalogue import compile_tables
+from orchestration.assigning import read_lists
 from orchestration.dbt import ask_for
 from orchestration.ingest import IngestSettings, ingest_landing
 from orchestration.judging import judge_outstanding
@@ -119,7 +120,8 @@ class DrivenHome:
 
     def ingest(self) -> None:
         with writer(self.home.warehouse) as connection:
-            replace_tables(connection, "catalog", compile_tables(self.definitions().catalogue))
+            catalogue = self.definitions().catalogue
+            replace_tables(connection, "catalog", compile_tables(catalogue, read_lists(self.home, catalogue)))
             settings = IngestSettings(FIRST_DAY, settle=timedelta())
             ingest_landing(self.home.root, connection, settings, [], datetime.now(UTC))
 

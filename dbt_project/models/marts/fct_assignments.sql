@@ -18,6 +18,8 @@ hashed as (
     select
         exposures.*,
         experiments.unit_type,
+        coalesce(experiments.assignment, 'hash') <> 'hash' as is_listed,
+        listed.listed_variant_id,
         held_out.is_held_out is not null as is_held_out,
         experiments.layer_salt is null
         or family_shard(experiments.sdk, experiments.layer_salt, exposures.logged_id) >= experiments.layer_shard_from
@@ -29,6 +31,10 @@ hashed as (
     inner join {{ source('catalog', 'experiments') }} as experiments using (experiment_id)
     left join {{ source('catalog', 'phases') }} as phases using (experiment_id, phase)
     left join held_out using (experiment_id, unit_id)
+    left join (
+        select experiment_id, unit_id as logged_id, variant_id as listed_variant_id
+        from {{ source('catalog', 'assigned_units') }}
+    ) as listed using (experiment_id, logged_id)
     where {{ in_scope(changed_exposure_rows()) }}
 )
 
@@ -36,9 +42,10 @@ select
     hashed.experiment_id,
     hashed.unit_id,
     hashed.unit_type,
-    weights.variant_id,
+    case when hashed.is_listed then hashed.listed_variant_id else weights.variant_id end as variant_id,
     hashed.phase,
-    coalesce(not hashed.is_held_out and hashed.in_layer and hashed.in_traffic, false) as in_traffic,
+    coalesce(not hashed.is_held_out and hashed.in_layer and hashed.in_traffic, false)
+    and (not hashed.is_listed or hashed.listed_variant_id is not null) as in_traffic,
     hashed.exposed_at as assigned_at,
     hashed.variant_id as logged_variant_id,
     hashed.logged_id,
@@ -47,6 +54,7 @@ select
         when hashed.is_held_out then 'holdout'
         when not hashed.in_layer then 'outside_layer'
         when not hashed.in_traffic then 'outside_traffic'
+        when hashed.is_listed then if(hashed.listed_variant_id is null, 'not_listed', 'list')
         else 'split'
     end as reason,
     hashed.sdk_name,

@@ -6,6 +6,7 @@ import dagster as dg
 
 from analysis.catalogue import compile_tables
 from orchestration.acting import in_force
+from orchestration.assigning import read_lists
 from orchestration.lifecycle import note_definitions
 from orchestration.loading import read_definitions
 from orchestration.resources.home import HomeResource
@@ -16,8 +17,10 @@ from orchestration.warehouse import replace_tables, writer
 def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
     """Sound experiments, variants, phases, metrics and filters as `catalog.*` tables."""
     definitions = read_definitions()
-    with writer(home.open().warehouse) as connection:
-        replace_tables(connection, "catalog", compile_tables(in_force(connection, definitions).catalogue))
+    place = home.open()
+    with writer(place.warehouse) as connection:
+        in_use = in_force(connection, definitions).catalogue
+        replace_tables(connection, "catalog", compile_tables(in_use, read_lists(place, in_use)))
         noted = note_definitions(connection, definitions.catalogue, datetime.now(UTC).replace(tzinfo=None))
     return dg.MaterializeResult(
         metadata={

@@ -7,8 +7,11 @@ import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 
+from assignment_exports.designs.assigning import Design
+from orchestration.assigning import assign_population
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import FIRST_DAY, MIDNIGHT, LandedFile
 
@@ -196,3 +199,21 @@ phases:
     # Under the second phase's weights alone the same units would be a mismatch beyond doubt.
     red = sum(arm == "red" for arm, _ in inside.values())
     assert red < 0.6 * len(inside)
+
+
+def test_a_list_says_what_is_expected(place: Place) -> None:
+    place.project("holdouts: [{id: year, share: 0.2, salt: q1, experiments: [mail]}]")
+    place.define("mail", "assignment: batch\n")
+    catalogue = place.driven.definitions().catalogue
+    population = pl.DataFrame({"unit_id": UNITS, "country": ["US", "DE"] * (len(UNITS) // 2)})
+    design = Design("stratified", strata=("country",))
+    assigned = assign_population(place.driven.home, catalogue, "mail", population, design=design)
+    held = [unit for unit in UNITS if md5_shard("q1", unit) < 2_000]
+    assert assigned.left_out == {"holdout": len(held)}
+    listed = dict(assigned.table.select("unit_id", "variant").iter_rows())
+    assert listed.keys() == set(UNITS) - set(held)
+    place.land("a", *(("mail", unit, listed.get(unit, "red"), MIDNIGHT) for unit in [*UNITS, "stranger"]))
+    place.build()
+    expected = {unit: (listed[unit], True, "list") for unit in listed}
+    expected |= dict.fromkeys(held, (None, False, "holdout")) | {"stranger": (None, False, "not_listed")}
+    assert place.assignments("mail") == expected

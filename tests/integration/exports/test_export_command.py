@@ -105,6 +105,24 @@ def test_a_unit_list_holds_the_units_in_traffic_in_few_bytes(
 
 
 @pytest.mark.integration
+def test_a_list_is_exported_as_it_stands_and_no_sdk_is_given_a_config(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = EXPERIMENT.format(name="mail", metric="ctr").replace("traffic: 0.5", "assignment: batch")
+    (home.parent / "catalog" / "experiments" / "mail.yaml").write_text(text)
+    listed = pl.DataFrame({"unit_id": ["a", "b"], "variant": ["red", "control"], "reason": "assigned"})
+    (home / "assignments").mkdir()
+    listed.write_parquet(home / "assignments" / "mail.parquet")
+    code, printed = _run(monkeypatch, capsys, "--format", "json")
+    entry = json.loads(printed)["experiments"]["mail"]
+    assert (code, entry["change"]) == (0, "withheld")
+    assert "no SDK can serve it, for a list says who is in which arm" in entry["reason"]
+    current = home / "exports" / "current"
+    assert "mail" not in json.loads((current / "ufc.json").read_bytes())["flags"]
+    assert pl.read_parquet(current / "assignments" / "mail.parquet").equals(listed)
+
+
+@pytest.mark.integration
 def test_rolling_back_and_its_refusals(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -194,6 +194,20 @@ EXPECTED: dict[str, list[str]] = {
             "0.9: outside 0 to 0.5 while 'layer_first' runs)"
         ),
     ],
+    "list_and_hash": [
+        (
+            "experiments/list_and_hash.yaml:9 sticky: a list keeps every unit in its arm "
+            "(assignment: hash, for with batch a list says who is in which arm)"
+        ),
+        (
+            "experiments/list_and_hash.yaml:12 ramp: a list has no traffic to widen "
+            "(assignment: hash, for with batch a list says who is in which arm)"
+        ),
+        (
+            "experiments/list_and_hash.yaml:8 traffic: a list has neither phases nor a share of traffic "
+            "(assignment: hash, for with batch a list says who is in which arm)"
+        ),
+    ],
     "list_at_top": [
         "experiments/list_at_top.yaml:1: must be a mapping of keys to values (a list)",
     ],
@@ -353,10 +367,10 @@ EXPECTED: dict[str, list[str]] = {
     "unknown_key": [
         "experiments/unknown_key.yaml:1 owner: key 'owner' is missing",
         (
-            "experiments/unknown_key.yaml:3 ownr: unknown key 'ownr' (one of: config_schema, "
+            "experiments/unknown_key.yaml:3 ownr: unknown key 'ownr' (one of: assignment, config_schema, "
             "crossovers, description, end, exposure, factors, hypothesis, id, layer, metrics, name, "
-            "owner, pauses, phases, plan, ramp, salts, sdk, segments, shipped, stage, start, status, stopping, "
-            "tags, targeting, tests, traffic, type, unit, variants). Hint: did you mean 'owner'?"
+            "overrides, owner, pauses, phases, plan, ramp, salts, sdk, segments, shipped, stage, start, status, "
+            "sticky, stopping, tags, targeting, tests, traffic, type, unit, variants). Hint: did you mean 'owner'?"
         ),
     ],
     "unknown_nested_key": [

@@ -1,0 +1,180 @@
+"""One population assigned by one design: the table that is stored, and how well it is balanced."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+import polars as pl
+
+from analysis.errors import Problem
+from assignment_exports.designs.balance import (
+    MOST_LEVELS,
+    balance_table,
+    features,
+    level_names,
+    standardised_differences,
+)
+from assignment_exports.designs.blocked import block_size, matched_blocks
+from assignment_exports.designs.complete import complete, largest_remainder, stratified
+from assignment_exports.errors import ExportError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+Kind = Literal["complete", "stratified", "blocked"]
+KINDS: Final = ("complete", "stratified", "blocked")
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """How a population is assigned.
+
+    Attributes:
+        kind: ``complete``; ``stratified`` by `strata`; ``blocked`` in matched blocks by `covariates`.
+        strata: Columns whose combinations of values are the strata.
+        covariates: Columns that the blocks match, or that the search balances.
+        seeds: Splits to try; the one with the least largest standardised difference is taken. One tries nothing.
+    """
+
+    kind: Kind = "complete"
+    strata: Sequence[str] = ()
+    covariates: Sequence[str] = ()
+    seeds: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """An assigned population.
+
+    Attributes:
+        table: `unit_id`, `variant` and `probability` of each unit, sorted by unit.
+        balance: From `balance_table`, over the design's columns, or all others where it names none.
+        seed: Which of the tried splits was taken.
+        differences: The largest standardised difference of every split tried.
+    """
+
+    table: pl.DataFrame
+    balance: pl.DataFrame
+    seed: int
+    differences: tuple[float, ...]
+
+
+def draw(experiment_id: str, population: pl.DataFrame, weights: Mapping[str, float], design: Design) -> Drawn:
+    """Assign every unit of a population.
+
+    Chance is seeded by the experiment's id alone, and units are taken in the order of their ids, so that the same
+    population is assigned alike whatever the order of its rows.
+
+    Args:
+        experiment_id: Seeds the design.
+        population: Column ``unit_id`` (text, each once) and what else is known of the units.
+        weights: By variant, the first one being what the others are compared with.
+        design: How.
+
+    Returns:
+        The assignment. The probability is the arm's exact share of the units for complete randomisation and the
+        arm's weight otherwise; a search over seeds keeps it for equal weights, where arms can be exchanged.
+
+    Raises:
+        ExportError: No unit, an id that is missing or stands twice, or a column that the design cannot use.
+    """
+    units = _checked(population, design).sort("unit_id")
+    columns = list(dict.fromkeys([*design.strata, *design.covariates])) or _describing(units)
+    strata = [level_names(units[name]) for name in design.strata if name not in design.covariates]
+    many = {levels.name for levels in strata if levels.n_unique() > MOST_LEVELS}
+    described = features(units.with_columns(strata), [name for name in columns if name not in many])
+    groups = _groups(units, list(weights.values()), design)
+    arms, seed, tried = _search(experiment_id, units, groups, list(weights.values()), described, design)
+    share = np.array(list(weights.values())) / sum(weights.values())
+    if groups is None:
+        share = largest_remainder(units.height, list(weights.values())) / units.height
+    table = pl.DataFrame(
+        {
+            "unit_id": units["unit_id"],
+            "variant": pl.Series(list(weights), dtype=pl.String)[arms],
+            "probability": share[arms],
+        }
+    )
+    balance = balance_table(described, arms, list(weights)) if described.width else pl.DataFrame()
+    return Drawn(table, balance, seed, tried)
+
+
+def _search(
+    experiment_id: str,
+    units: pl.DataFrame,
+    groups: NDArray[np.int64] | None,
+    weights: list[float],
+    described: pl.DataFrame,
+    design: Design,
+) -> tuple[NDArray[np.int64], int, tuple[float, ...]]:
+    values = described.to_numpy() if described.width else np.zeros((len(units), 0))
+    tried = []
+    for number in range(design.seeds):
+        arms = _split(experiment_id, number, len(units), groups, weights)
+        gaps = np.abs(standardised_differences(values, arms, len(weights)))
+        tried.append(float(np.nanmax(gaps, initial=0.0)))
+    taken = int(np.argmin(tried))
+    return _split(experiment_id, taken, len(units), groups, weights), taken, tuple(tried)
+
+
+def _split(
+    experiment_id: str, number: int, units: int, groups: NDArray[np.int64] | None, weights: Sequence[float]
+) -> NDArray[np.int64]:
+    digest = hashlib.sha256(f"{experiment_id}-design-{number}".encode()).digest()
+    rng = np.random.default_rng(int.from_bytes(digest[:16]))
+    return complete(units, weights, rng) if groups is None else stratified(groups, weights, rng)
+
+
+def _groups(units: pl.DataFrame, weights: list[float], design: Design) -> NDArray[np.int64] | None:
+    if design.kind == "stratified":
+        levels = units.select(level_names(units[name]) for name in design.strata)
+        known = levels.unique().sort(pl.all()).with_row_index("stratum")
+        found = levels.join(known, on=list(design.strata), how="left", maintain_order="left")
+        return found["stratum"].cast(pl.Int64).to_numpy()
+    if design.kind == "blocked":
+        return matched_blocks(features(units, design.covariates).to_numpy(), block_size(weights))
+    return None
+
+
+def _checked(population: pl.DataFrame, design: Design) -> pl.DataFrame:
+    ids = population["unit_id"]
+    if ids.is_empty():
+        raise ExportError(Problem("no unit is left to assign", "population", rule="at least one"))
+    if ids.null_count() or not ids.is_unique().all():
+        twice = ids.filter(ids.is_duplicated()).drop_nulls()
+        what = "a unit stands twice" if len(twice) else "a unit has no id"
+        raise ExportError(Problem(what, "unit_id", str(twice[0]) if len(twice) else "", "each unit once"))
+    needed = {"stratified": ("strata", design.strata), "blocked": ("covariates", design.covariates)}
+    name, given = needed.get(design.kind, ("", ("-",)))
+    if not given:
+        raise ExportError(
+            Problem(f"a {design.kind} design needs {name}", "design", rule="at least one column")
+        )
+    if design.seeds > 1 and not (design.strata or design.covariates):
+        raise ExportError(Problem("a search over seeds needs covariates to balance", "design"))
+    for column in (*design.strata, *design.covariates):
+        if column not in population.columns or column == "unit_id":
+            known = ", ".join(name for name in population.columns if name != "unit_id")
+            raise ExportError(
+                Problem("the population has no such column", "design", column, f"one of: {known}")
+            )
+    return population
+
+
+def _describing(units: pl.DataFrame) -> list[str]:
+    """Columns that can be compared between arms without being asked to."""
+    return [
+        name
+        for name in units.columns
+        if name != "unit_id"
+        and (
+            bool(units[name].is_finite().fill_null(value=False).all())
+            if units[name].dtype.is_numeric()
+            else units[name].n_unique() <= 20
+        )
+    ]
