@@ -146,7 +146,14 @@ def describe(allocation: Allocation, as_of: datetime) -> Json:
         "state": allocation.state_at(as_of),
         "traffic": phase.traffic_shards / TOTAL_SHARDS,
         "weights": {name: (end - begin) / TOTAL_SHARDS for name, (begin, end) in phase.ranges.items()},
-        "sticky bands": [[band.begin, band.end, dict(band.ranges)] for band in phase.sticky],
+        "sticky bands": [
+            {
+                "from": band.begin,
+                "to": band.end,
+                "ranges": {name: list(held) for name, held in band.ranges.items()},
+            }
+            for band in phase.sticky
+        ],
         "salts": [phase.traffic_salt, phase.split_salt],
         "layer": None
         if layer is None

@@ -10,7 +10,13 @@ import pytest
 
 from analysis.catalogue.conditions import Condition
 from analysis.catalogue.shards import shard_ranges
-from assignment_exports.allocation import Allocation, AllocationPhase, assign
+from assignment_exports.allocation import (
+    Allocation,
+    AllocationBand,
+    AllocationHoldout,
+    AllocationPhase,
+    assign,
+)
 from assignment_exports.eligibility import inline_segments
 from assignment_exports.errors import ExportError
 from assignment_exports.publishing import PublishedVersion, current_version, publish
@@ -63,6 +69,27 @@ def test_an_overridden_unit_has_no_probability_and_others_are_drawn_as_before() 
     assert tried.filter(others).equals(drawn.filter(others))
     draft = assign(_allocation("cta", status="draft", overrides={"user-7": "red"}), units, CUT_OFF)
     assert set(draft["reason"]) == {"not_live"}
+
+
+def test_holdouts_overrides_and_bands_are_told_once_and_unchanged_thereafter(tmp_path: Path) -> None:
+    plain = _allocation("cta", traffic=5_000)
+    bands = tuple(
+        AllocationBand(begin, end, shard_ranges({"control": share, "red": 1 - share}))
+        for begin, end, share in ((0, 2_000, 0.9), (2_000, 5_000, 0.5))
+    )
+    more = replace(
+        plain,
+        phases=(replace(plain.phases[0], sticky=bands),),
+        holdouts=(AllocationHoldout("year", "year-holdout", 500),),
+        overrides={"user-1": "red"},
+    )
+    _publish(tmp_path, plain)
+    told = _publish(tmp_path, more).manifest["experiments"]["cta"]
+    assert [line.split(" ")[0] for line in told["diff"]] == ["holdouts", "overrides", "sticky"]
+    again = _publish(tmp_path, more)
+    assert (again.changed, again.manifest["experiments"]["cta"]["change"]) == (False, "changed")
+    other = _publish(tmp_path, more, _allocation("other"))
+    assert other.manifest["experiments"]["cta"]["change"] == "unchanged"
 
 
 def test_a_closed_gate_keeps_the_last_good_config_and_touches_nobody_else(tmp_path: Path) -> None:
