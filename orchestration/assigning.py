@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from orchestration.paths import Home
 
 
+_LOG = logging.getLogger("fairsplit.assigning")
+
+
 @dataclass(frozen=True, slots=True)
 class Assigned:
     """What was written.
@@ -39,13 +43,25 @@ class Assigned:
 
 
 def read_lists(home: Home, catalogue: Catalogue) -> dict[str, pl.DataFrame]:
-    """The lists of live experiments that have one, by id."""
-    return {
-        name: pl.read_parquet(path)
-        for name, experiment in catalogue.experiments.items()
-        if experiment.assignment != "hash" and experiment.status in LIVE
-        if (path := home.assignments / f"{name}.parquet").exists()
-    }
+    """The lists of live experiments that have one, by id.
+
+    A list that cannot be used is told in the log and left out: its units count as not listed, which closes
+    the gate of that experiment alone.
+    """
+    lists = {}
+    for name, experiment in catalogue.experiments.items():
+        path = home.assignments / f"{name}.parquet"
+        if experiment.assignment != "hash" and experiment.status in LIVE and path.exists():
+            try:
+                listed = pl.read_parquet(path).cast({"unit_id": pl.String, "variant": pl.String})
+            except (pl.exceptions.PolarsError, OSError) as error:
+                _LOG.warning("the list of %s cannot be read: %s", name, shown(str(error)))
+                continue
+            if listed["unit_id"].is_unique().all() and not listed["unit_id"].null_count():
+                lists[name] = listed
+            else:
+                _LOG.warning("the list of %s names a unit twice, or one without an id", name)
+    return lists
 
 
 def assign_population(

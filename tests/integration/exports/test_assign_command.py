@@ -11,8 +11,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from orchestration.assigning import forget
+from assignment_exports.release import parquet_bytes
+from orchestration.assigning import forget, read_lists
 from orchestration.cli import main
+from orchestration.loading import read_definitions
 from orchestration.paths import Home
 
 EXPERIMENT = """\
@@ -131,6 +133,25 @@ def test_a_list_from_elsewhere_is_taken_as_it_is(desk: Desk) -> None:
     assert dict(listed.select("unit_id", "variant").iter_rows())["c-0003"] == "long"
     assert forget(desk.home, ["c-0003", "nobody"]) == 1
     assert "c-0003" not in desk.listed("given")["unit_id"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no parquet",
+        parquet_bytes(pl.DataFrame({"unit_id": ["a", "a"], "variant": ["control", "long"]})),
+        parquet_bytes(pl.DataFrame({"customer": ["a"]})),
+    ],
+)
+def test_a_spoilt_list_is_told_and_spoils_no_other(
+    desk: Desk, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert desk.run("mail")[0] == desk.run("given", "--variant", "arm")[0] == 0
+    for name, assignment in (("mail", "batch"), ("given", "external")):
+        desk.define(name, assignment, status="running")
+    (desk.home.assignments / "mail.parquet").write_bytes(content)
+    assert list(read_lists(desk.home, read_definitions().catalogue)) == ["given"]
+    assert "the list of mail" in caplog.text
 
 
 @pytest.mark.parametrize(
