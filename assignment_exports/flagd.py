@@ -25,6 +25,7 @@ Logic = Any
 FLAGD: Final = "flagd.json"
 _SCHEMA: Final = "https://flagd.dev/schema/v0/flags.json"
 _CLOCK: Final = {"var": "$flagd.timestamp"}
+UNIT: Final = {"var": "targetingKey"}
 _INSIDE, _OUTSIDE = "in", "out"
 _COMPARE: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
@@ -102,9 +103,9 @@ def _gates(allocation: Allocation, phase: AllocationPhase, start: datetime, end:
         gates.append({"<": [_CLOCK, seconds(end)]})
     if allocation.targeting is not None:
         gates.append(flagd_condition(allocation.targeting))
-    gates.append(_within(phase.traffic_salt, 0, phase.traffic_shards))
+    gates.append(within(phase.traffic_salt, 0, phase.traffic_shards))
     if allocation.layer is not None:
-        gates.append(_within(allocation.layer.salt, allocation.layer.begin, allocation.layer.end))
+        gates.append(within(allocation.layer.salt, allocation.layer.begin, allocation.layer.end))
     return {"and": gates}
 
 
@@ -113,13 +114,14 @@ def _split(phase: AllocationPhase) -> Logic:
     return {"fractional": [_bucket(phase.split_salt), *arms]}
 
 
-def _within(salt: str, begin: int, end: int) -> Logic:
+def within(salt: str, begin: int, end: int) -> Logic:
+    """Whether a unit's shard lies in the half-open range."""
     parts = [[_OUTSIDE, begin], [_INSIDE, end - begin], [_OUTSIDE, TOTAL_SHARDS - end]]
     return {"===": [{"fractional": [_bucket(salt), *(part for part in parts if part[1])]}, _INSIDE]}
 
 
 def _bucket(salt: str) -> Logic:
-    return {"cat": [f"{salt}-", {"var": "targetingKey"}]}
+    return {"cat": [f"{salt}-", UNIT]}
 
 
 def _test(attribute: str, operator: str, operand: Any) -> Logic:

@@ -77,6 +77,16 @@ def growthbook_condition(condition: Condition) -> Json:
     return lower(condition, _test, lambda parts: {"$and": parts}, lambda parts: {"$or": parts})
 
 
+def growthbook_filter(salt: str, begin: int, end: int) -> Json:
+    """A rule's filter that lets in the units whose shard lies in the half-open range."""
+    return {
+        "attribute": UNIT,
+        "seed": f"{salt}-",
+        "hashVersion": HASH_VERSION,
+        "ranges": [_range(begin, end)],
+    }
+
+
 def _refuse_dates(allocation: Allocation, as_of: datetime) -> None:
     if allocation.status == "completed":
         return
@@ -127,10 +137,7 @@ def _filters(allocation: Allocation, phase: AllocationPhase) -> list[Json]:
     kept = [(phase.traffic_salt, 0, phase.traffic_shards)]
     if allocation.layer is not None:
         kept.append((allocation.layer.salt, allocation.layer.begin, allocation.layer.end))
-    return [
-        {"attribute": UNIT, "seed": f"{salt}-", "hashVersion": HASH_VERSION, "ranges": [_range(begin, end)]}
-        for salt, begin, end in kept
-    ]
+    return [growthbook_filter(*gate) for gate in kept]
 
 
 def _range(begin: int, end: int) -> list[float]:
@@ -160,7 +167,7 @@ def _version(operand: Any) -> str:
                 "GrowthBook's SDKs cannot order the version",
                 value=version,
                 rule="numbers of at most five digits, labels without hyphens",
-                hint="serve the experiment with sdk: ufc or flagd",
+                hint="serve it with sdk: ufc or flagd",
             )
         )
     return version

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from analysis.catalogue import Flag
 from analysis.catalogue.conditions import Condition
 from assignment_exports.errors import ExportError
-from assignment_exports.flags import compile_flag, serve
+from assignment_exports.flags import serve
 from assignment_exports.ufc import assemble
+from assignment_exports.ufc_flags import ufc_flag
 
 AS_OF = datetime(2026, 1, 5)  # noqa: DTZ001 - instants are naive UTC in this project
 SEGMENTS = {"north": Condition.model_validate({"attribute": "country", "in": ["US", "CA"]})}
@@ -67,7 +68,7 @@ FLAGS = {
 def client() -> eppo_client.EppoClient:
     compiled: dict[str, Any] = {}
     for flag in FLAGS.values():
-        compiled |= compile_flag(flag, FLAGS, SEGMENTS)
+        compiled |= ufc_flag(flag, FLAGS, SEGMENTS)
     return eppo_client.init(
         eppo_client.ClientConfig(
             api_key="offline",
@@ -141,5 +142,5 @@ def test_every_value_is_served_to_somebody(client: eppo_client.EppoClient) -> No
 def test_what_ufc_cannot_express_is_refused_by_name(need: dict[str, Any], message: str) -> None:
     flag = _flag("late", type="boolean", default=False, depends_on=[need])
     with pytest.raises(ExportError) as caught:
-        compile_flag(flag, {**FLAGS, "late": flag}, SEGMENTS)
+        ufc_flag(flag, {**FLAGS, "late": flag}, SEGMENTS)
     assert str(caught.value).startswith(message)
