@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -98,6 +99,7 @@ def _ufc(payload: bytes) -> Serve:
 
 
 def _flagd(payload: bytes) -> Serve:
+    logging.getLogger("openfeature.contrib").setLevel(logging.CRITICAL)  # it reports versions that are none
     core = FlagdCore()
     core.set_flags(payload.decode())
     get: dict[str, Callable[..., Any]] = {

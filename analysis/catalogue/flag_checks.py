@@ -20,7 +20,7 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
     "number": (int, float),
     "json": (dict, list),
 }
-_JSON: Final = "keys are texts, numbers finite, whole numbers below 2^53"
+_JSON: Final = "finite numbers, whole ones below 2^53"
 _WHOLE: Final = 2**53
 
 
@@ -66,7 +66,7 @@ def flag_findings(
 
 def _is_json(value: Any) -> bool:
     if isinstance(value, dict):
-        return all(isinstance(key, str) and _is_json(part) for key, part in value.items())
+        return all(_is_json(part) for part in value.values())
     if isinstance(value, list):
         return all(_is_json(part) for part in value)
     if isinstance(value, int | float) and not isinstance(value, bool):
