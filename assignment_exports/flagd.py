@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from analysis.catalogue.shards import TOTAL_SHARDS
 from assignment_exports.allocation import LIVE
 from assignment_exports.lowering import forms, lower, plain_attribute, refuse_pattern
+from assignment_exports.rules import three_parts
 from assignment_exports.ufc import flag_keys, seconds, timestamp
 
 if TYPE_CHECKING:
@@ -140,7 +141,9 @@ def _test(attribute: str, operator: str, operand: Any) -> Logic:
         return {"and": [present, {"!": boolean}, number, {_COMPARE[operator]: [value, operand]}]}
     if operator.startswith("semver_"):
         sign = _COMPARE[operator.removeprefix("semver_")]
-        return {"and": [present, {"sem_ver": [value, sign, operand]}]}
+        # The evaluators overlook a leading v; that they complete 2.1 too cannot be told them otherwise.
+        plain = {"!": {"or": [{"starts_with": [value, letter]} for letter in ("v", "V")]}}
+        return {"and": [present, plain, {"sem_ver": [value, sign, three_parts(operand)]}]}
     return refuse_pattern(attribute, operand, "flagd")
 
 

@@ -31,9 +31,10 @@ GROWTHBOOK: Final = "growthbook.json"
 HASH_VERSION: Final = 2
 UNIT: Final = "id"
 # The SDKs compare versions as texts with each number padded to five places.
-_LABEL: Final = "([0-9]{1,5}|[0-9]*[A-Za-z][0-9A-Za-z]*)"
+_NUMBER: Final = "(0|[1-9][0-9]{0,4})"
+_LABEL: Final = f"({_NUMBER}|[0-9]*[A-Za-z][0-9A-Za-z]*)"
 _VERSION: Final = (
-    rf"^v?[0-9]{{1,5}}[.][0-9]{{1,5}}[.][0-9]{{1,5}}(-{_LABEL}([.]{_LABEL})*)?([+][0-9A-Za-z.-]+)?$"
+    rf"^{_NUMBER}[.]{_NUMBER}[.]{_NUMBER}(-{_LABEL}([.]{_LABEL})*)?([+][0-9A-Za-z-]+([.][0-9A-Za-z-]+)*)?$"
 )
 
 

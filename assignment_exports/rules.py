@@ -7,11 +7,10 @@ the operator is negative or not, and so is every condition that the catalogue ca
 
 from __future__ import annotations
 
-import re
 from itertools import chain, product
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.catalogue.conditions import Condition, as_text
+from analysis.catalogue.conditions import Condition, as_text, complete_version
 from analysis.errors import Problem
 from assignment_exports.errors import ExportError
 
@@ -32,7 +31,6 @@ _OPPOSITE: Final = {
     "semver_gte": "semver_lt",
 }
 NEGATED: Final = {**_OPPOSITE, **{value: key for key, value in _OPPOSITE.items()}}
-_SEMVER: Final = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?((?:[-+].*)?)")
 
 
 def rules_of(condition: Condition) -> list[dict[str, list[UfcCondition]]]:
@@ -115,12 +113,21 @@ def _same(operand: Any) -> Any:
 
 def three_parts(operand: Any) -> str:
     """SDKs parse versions strictly: 2.1 is not one for them, 2.1.0 is."""
-    found = _SEMVER.fullmatch(str(operand))
-    if found is None:
+    version = complete_version(str(operand))
+    if version is None:
         raise ExportError(
             Problem("not a semantic version", value=str(operand), rule="such as 2.10.0 or 2.10.0-beta.1")
         )
-    return ".".join(str(int(part or 0)) for part in found.groups()[:3]) + found[4]
+    return version
+
+
+def _next_version(operand: Any) -> str:
+    """The lowest version above one and all its builds, which Eppo's core orders by their build too."""
+    version = three_parts(operand)
+    if "-" in version:
+        return f"{version}.0"
+    rest, patch = version.rsplit(".", 1)
+    return f"{rest}.{int(patch) + 1}-0"
 
 
 _COMPILED: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
@@ -131,5 +138,8 @@ _COMPILED: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "matches": ("MATCHES", _same),
     "not_matches": ("NOT_MATCHES", _same),
     **{op: (op.upper(), _same) for op in ("gt", "gte", "lt", "lte")},
-    **{f"semver_{op}": (op.upper(), three_parts) for op in ("gt", "gte", "lt", "lte")},
+    "semver_gte": ("GTE", three_parts),
+    "semver_gt": ("GTE", _next_version),
+    "semver_lt": ("LT", three_parts),
+    "semver_lte": ("LT", _next_version),
 }
