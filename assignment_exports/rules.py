@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Alternatives = list[list[UfcCondition]]
 
 MAX_RULES: Final = 200
+SUBJECT: Final = "id"
 _OPPOSITE: Final = {
     "in": "not_in",
     "equals": "not_equals",
@@ -93,11 +94,20 @@ def _test(condition: Condition, *, negated: bool) -> Alternatives:
             ]
         return [[_condition(attribute, "semver_gte", operand), _condition(attribute, "semver_lte", operand)]]
     if operator == "is_null":
-        return [[{"attribute": attribute, "operator": "IS_NULL", "value": operand is not negated}]]
+        return [[_condition(attribute, operator, operand is not negated)]]
     return [[_condition(attribute, NEGATED[operator] if negated else operator, operand)]]
 
 
 def _condition(attribute: str, operator: str, operand: Any) -> UfcCondition:
+    if attribute == SUBJECT:
+        raise ExportError(
+            Problem(
+                "UFC keeps the attribute for the unit itself",
+                value=attribute,
+                rule=f"a name other than {SUBJECT}",
+                hint="pass the attribute under another name; a flag's overrides name units",
+            )
+        )
     name, value = _COMPILED[operator]
     return {"attribute": attribute, "operator": name, "value": value(operand)}
 
@@ -138,6 +148,7 @@ _COMPILED: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "matches": ("MATCHES", _same),
     "not_matches": ("NOT_MATCHES", _same),
     **{op: (op.upper(), _same) for op in ("gt", "gte", "lt", "lte")},
+    "is_null": ("IS_NULL", _same),
     "semver_gte": ("GTE", three_parts),
     "semver_gt": ("GTE", _next_version),
     "semver_lt": ("LT", three_parts),

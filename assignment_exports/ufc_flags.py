@@ -17,7 +17,7 @@ from analysis.errors import Problem
 from assignment_exports.allocation import inline_segments
 from assignment_exports.errors import ExportError
 from assignment_exports.flags import OFF, ON, overrides_of, rollout_salt, value_of, whom_serves
-from assignment_exports.rules import MAX_RULES, rules_of
+from assignment_exports.rules import MAX_RULES, SUBJECT, rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,7 +137,7 @@ def _every(parts: list[list[_Gate]], flag: Flag) -> list[_Gate]:
 
 
 def _named(units: list[str], operator: str = "ONE_OF") -> Json:
-    return {"attribute": "id", "operator": operator, "value": units}
+    return {"attribute": SUBJECT, "operator": operator, "value": units}
 
 
 def _shards(flag: Flag, begin: int, end: int) -> Json:

@@ -42,8 +42,9 @@ function growthbook(payload) {
 }
 
 function schema(payload) {
-  const { parse } = require("@openfeature/flagd-core");
-  parse(payload, true, { debug() {}, warn() {}, error() {}, info() {} });
+  const { MemoryStorage } = require("@openfeature/flagd-core");
+  const silent = { debug() {}, info() {}, warn() {}, error() {} };
+  new MemoryStorage(silent).setConfigurations(payload, true);
   return {};
 }
 

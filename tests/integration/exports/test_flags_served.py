@@ -77,6 +77,13 @@ MAIL = {"attribute": "mail", "matches": "@example"}
         ),
         ("flagd", {"targeting": MAIL}, "mail: flagd cannot match a regular expression the same way"),
         ("growthbook", {"targeting": MAIL}, "mail: GrowthBook cannot match a regular expression"),
+        *(
+            (sdk, {"targeting": {"attribute": "id", "is_null": False}}, words)
+            for sdk, words in (
+                ("ufc", "UFC keeps the attribute for the unit itself"),
+                ("growthbook", "GrowthBook cannot look up the attribute"),
+            )
+        ),
         (
             "flagd",
             {"targeting": {"attribute": "targetingKey", "in": ["user_1"]}},
