@@ -14,9 +14,10 @@ from assignment_exports.allocation import inline_segments
 from assignment_exports.errors import ExportError
 from assignment_exports.flagd import UNIT, Logic, flagd_condition, within
 from assignment_exports.flags import OFF, ON, overrides_of, rollout_salt, value_of, whom_serves
+from assignment_exports.rules import MAX_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from analysis.catalogue import Flag
     from analysis.catalogue.conditions import Condition
@@ -44,7 +45,7 @@ def flagd_flag(
         steps += [_is_one_of(units), name]
     _refuse_lists(flag, variants)
     if flag.enabled:
-        steps += [_inside(flag, flags, segments), ON]
+        steps += [_inside(flag, flags, segments, iter(range(MAX_RULES))), ON]
     return {
         prefix + flag.id: {
             "state": "ENABLED",
@@ -55,22 +56,37 @@ def flagd_flag(
     }
 
 
-def _inside(flag: Flag, flags: Mapping[str, Flag], segments: Mapping[str, Condition]) -> Logic:
-    """Whether an enabled flag lets a unit without an override in."""
+def _inside(
+    flag: Flag, flags: Mapping[str, Flag], segments: Mapping[str, Condition], room: Iterator[int]
+) -> Logic:
+    """Whether an enabled flag lets a unit without an override in; each flag written out takes one of the room."""
+    if next(room, None) is None:
+        raise ExportError(
+            Problem(
+                "the dependencies are too intricate for flagd",
+                value=f"{flag.id} is written out once more",
+                rule=f"at most {MAX_RULES} flags, counted as often as others lead to them",
+                hint="depend on the last flag alone, or serve them with sdk: growthbook",
+            )
+        )
     parts = [within(rollout_salt(flag), 0, share_to_shards(flag.rollout))]
     if flag.targeting is not None:
         parts.append(flagd_condition(inline_segments(flag.targeting, segments)))
-    return {"and": [*parts, *(_serves(need, flag, flags, segments) for need in flag.depends_on)]}
+    return {"and": [*parts, *(_serves(need, flag, flags, segments, room) for need in flag.depends_on)]}
 
 
 def _serves(
-    need: Dependency, flag: Flag, flags: Mapping[str, Flag], segments: Mapping[str, Condition]
+    need: Dependency,
+    flag: Flag,
+    flags: Mapping[str, Flag],
+    segments: Mapping[str, Condition],
+    room: Iterator[int],
 ) -> Logic:
     other = flags[need.flag]
     named, others = whom_serves(need, flag, flags)
     met: Logic = others == "always"
     if others in {"inside", "outside"}:
-        inside = _inside(other, flags, segments)
+        inside = _inside(other, flags, segments, room)
         met = inside if others == "inside" else {"!": [inside]}
     return {"if": [_is_one_of(sorted(other.overrides)), _is_one_of(named), met]} if other.overrides else met
 

@@ -38,7 +38,10 @@ class _Gate:
     shards: tuple[Json, ...]
 
     def __and__(self, other: _Gate) -> _Gate:
-        return _Gate(self.conditions + other.conditions, self.shards + other.shards)
+        """Both; what they share, as flags that depend on the same one do, is said once."""
+        conditions = [condition for condition in other.conditions if condition not in self.conditions]
+        shards = [shard for shard in other.shards if shard not in self.shards]
+        return _Gate((*self.conditions, *conditions), (*self.shards, *shards))
 
 
 def ufc_flag(

@@ -126,3 +126,24 @@ def test_a_prefix_goes_before_every_key_that_an_sdk_looks_up(sdk: Sdk) -> None:
             unit = f"user_{number}"
             expected = serve(item, found.flags, unit, {"country": "US"}, found.conditions)
             assert served(item.type, f"shop-{item.id}", unit, {"country": "US"}) == expected
+
+
+def test_flags_that_share_a_dependency_say_it_once_in_ufc_and_only_so_often_in_flagd() -> None:
+    def layers(sdk: Sdk) -> dict[str, Any]:
+        found = {"base": flag("base", sdk=sdk, rollout=0.5)}
+        before = ["base"]
+        for layer in range(8):
+            names = [f"{side}{layer}" for side in ("left", "right")]
+            needs = [{"flag": name, "value": True} for name in before]
+            found |= {name: flag(name, sdk=sdk, depends_on=needs) for name in names}
+            before = names
+        return found
+
+    ufc = layers("ufc")
+    compiled = FAMILIES["ufc"].compile_flag(ufc["left7"], ufc, {}, "")
+    [split] = compiled["left7"]["allocations"][0]["splits"]
+    assert len(split["shards"]) == 1 + 7 * 2 + 1
+    flagd = layers("flagd")
+    FAMILIES["flagd"].compile_flag(flagd["left5"], flagd, {}, "")
+    with pytest.raises(ExportError, match="too intricate for flagd"):
+        FAMILIES["flagd"].compile_flag(flagd["left7"], flagd, {}, "")
