@@ -140,16 +140,20 @@ def test_every_unit_gets_from_sql_what_python_says(sdk: Sdk, count: int) -> None
                     select phases.*, sdk, layer_salt, layer_shard_from, layer_shard_to
                     where experiment_id = $name and phases.start_at <= $now
                     order by phase desc limit 1
+                ),
+                hashed as materialized (
+                    select units.*, phase.*, family_shard(sdk, split_salt, unit_id) as split,
+                        family_shard(sdk, traffic_salt, unit_id) as traffic_shard,
+                        case when layer_salt is null then null else family_shard(sdk, layer_salt, unit_id) end
+                            as layer_shard
+                    from units cross join phase
                 )
                 select w.variant_id
-                from units cross join phase p left join phase_weights w
-                    on w.experiment_id = p.experiment_id and w.phase = p.phase
-                    and family_shard(p.sdk, p.split_salt, unit_id) >= w.shard_from
-                    and family_shard(p.sdk, p.split_salt, unit_id) < w.shard_to
-                    and family_shard(p.sdk, p.traffic_salt, unit_id) < p.traffic_shards
-                    and (p.layer_salt is null
-                        or family_shard(p.sdk, p.layer_salt, unit_id) >= p.layer_shard_from
-                        and family_shard(p.sdk, p.layer_salt, unit_id) < p.layer_shard_to)
+                from hashed h left join phase_weights w
+                    on w.experiment_id = h.experiment_id and w.phase = h.phase
+                    and split >= w.shard_from and split < w.shard_to
+                    and traffic_shard < traffic_shards
+                    and (layer_salt is null or layer_shard >= layer_shard_from and layer_shard < layer_shard_to)
                     and {"true" if targeting is None else condition_sql(targeting, "a::json")}
                 order by position
                 """,
