@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from assignment_exports.allocation import Allocation, allocation_of, assign
 from assignment_exports.errors import ExportError
-from assignment_exports.flags import compile_flag, describe_flag
+from assignment_exports.families import FAMILIES
+from assignment_exports.flags import describe_flag
 from assignment_exports.publishing import CURRENT, PublishedVersion, current_version, publish
 from assignment_exports.release import Feature, build_release
 
@@ -91,15 +93,24 @@ def assignment_list(
 
 def _features(catalogue: Catalogue) -> dict[str, Feature]:
     features = {name: Feature({}, {}, reason) for name, reason in _broken(catalogue, "flags").items()}
-    for name, flag in catalogue.flags.items():
+    needs = {name: [need.flag for need in flag.depends_on] for name, flag in catalogue.flags.items()}
+    for name in TopologicalSorter(needs).static_order():
+        refused = [need for need in needs[name] if features[need].reason]
+        if refused:
+            reason = f"it depends on {refused[0]}, which cannot be exported as it is defined now"
+            features[name] = Feature({}, {}, reason)
+            continue
+        flag = catalogue.flags[name]
         try:
-            compiled = compile_flag(
+            compiled = FAMILIES[flag.sdk].compile_flag(
                 flag, catalogue.flags, catalogue.conditions, catalogue.project.export_prefix
             )
-            features[name] = Feature(compiled, describe_flag(flag))
         except ExportError as error:
             features[name] = Feature({}, {}, str(error))
-    return features
+        else:
+            served = {(flag.sdk, key): config for key, config in compiled.items()}
+            features[name] = Feature(served, describe_flag(flag))
+    return dict(sorted(features.items()))
 
 
 def _broken(catalogue: Catalogue, folder: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.catalogue.conditions import as_text
+from analysis.catalogue.conditions import COMPLETE_VERSION, as_text, complete_version
 
 if TYPE_CHECKING:
     from analysis.catalogue.conditions import Condition
@@ -18,7 +18,7 @@ _COMPARE: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "equals": "="
 _NUMERIC: Final = frozenset({"gt", "gte", "lt", "lte", "between"})
 _NUMBERS: Final = "('BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')"
 _SCIENTIFIC: Final = r"^(-?\d)(?:\.(\d+))?e([+-]\d+)$"
-_VERSION: Final = r"^v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$"
+_VERSION: Final = f"^{COMPLETE_VERSION}$"
 
 
 def condition_sql(condition: Condition, attributes: str = "attributes") -> str:
@@ -65,7 +65,7 @@ def _text_test(operator: str, operand: Any, text: str) -> str:
     if operator == "matches":
         return f"regexp_matches({text}, {_literal(operand)})"
     sign = _COMPARE[operator.removeprefix("semver_")]
-    return f"{_version(text)} {sign} {_version(_literal(operand))}"
+    return f"{_version(text)} {sign} {_version(_literal(complete_version(operand) or ''))}"
 
 
 def _text(value: str) -> str:
@@ -89,7 +89,7 @@ def _text(value: str) -> str:
 def _version(text: str) -> str:
     """A key that orders as semver.org's §11 does: core numbers, release after pre-release, labels one by one."""
     part = f"regexp_extract({text}, {_literal(_VERSION)}, %d)"
-    core = ", ".join(f"coalesce(try_cast(nullif({part % number}, '') as bigint), 0)" for number in (1, 2, 3))
+    core = ", ".join(f"coalesce(try_cast({part % number} as bigint), 0)" for number in (1, 2, 3))
     label = (
         "row(cast(not regexp_full_match(label, '[0-9]+') as int), "
         "case when regexp_full_match(label, '[0-9]+') then cast(label as hugeint) else 0 end, "

@@ -1,4 +1,4 @@
-"""The SDK families: which file each reads, and how an experiment becomes its flags."""
+"""The SDK families: which file each reads, and how an experiment or a feature flag becomes its flags."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from assignment_exports.flagd import FLAGD, flagd_flags, flagd_payload
+from assignment_exports.flagd_flags import flagd_flag
 from assignment_exports.growthbook import GROWTHBOOK, growthbook_features, growthbook_payload
+from assignment_exports.growthbook_flags import growthbook_flag
 from assignment_exports.ufc import assemble, compile_flags
+from assignment_exports.ufc_flags import ufc_flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
+    from analysis.catalogue import Flag
+    from analysis.catalogue.conditions import Condition
     from analysis.catalogue.hashes import Sdk
     from assignment_exports.allocation import Allocation
 
@@ -31,19 +36,22 @@ class Family:
         part: The key under which the payload holds its flags.
         compile: Allocation, cut-off and key prefix to flags by key; raises ExportError for what the family
             cannot express.
+        compile_flag: A feature flag, all flags, the conditions of the named segments and the key prefix to flags
+            by key; raises ExportError for what the family cannot express.
         assemble: Flags and cut-off to the whole payload.
     """
 
     file: str
     part: str
     compile: Callable[[Allocation, datetime, str], dict[str, Json]]
+    compile_flag: Callable[[Flag, Mapping[str, Flag], Mapping[str, Condition], str], dict[str, Json]]
     assemble: Callable[[Mapping[str, Json], datetime], Json]
 
 
 FAMILIES: Final[Mapping[Sdk, Family]] = {
-    "ufc": Family(UFC, "flags", compile_flags, assemble),
-    "flagd": Family(FLAGD, "flags", flagd_flags, flagd_payload),
-    "growthbook": Family(GROWTHBOOK, "features", growthbook_features, growthbook_payload),
+    "ufc": Family(UFC, "flags", compile_flags, ufc_flag, assemble),
+    "flagd": Family(FLAGD, "flags", flagd_flags, flagd_flag, flagd_payload),
+    "growthbook": Family(GROWTHBOOK, "features", growthbook_features, growthbook_flag, growthbook_payload),
 }
 
 

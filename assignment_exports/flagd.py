@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from analysis.catalogue.shards import TOTAL_SHARDS
 from assignment_exports.allocation import LIVE
 from assignment_exports.lowering import forms, lower, plain_attribute, refuse_pattern
+from assignment_exports.rules import three_parts
 from assignment_exports.ufc import flag_keys, seconds, timestamp
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ Logic = Any
 FLAGD: Final = "flagd.json"
 _SCHEMA: Final = "https://flagd.dev/schema/v0/flags.json"
 _CLOCK: Final = {"var": "$flagd.timestamp"}
+UNIT: Final = {"var": "targetingKey"}
 _INSIDE, _OUTSIDE = "in", "out"
 _COMPARE: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
@@ -96,7 +98,10 @@ def _targeting(allocation: Allocation, as_of: datetime) -> Logic:
             if end is not None and end <= as_of:
                 continue
             for band in phase.bands:
-                gates = [*_when(allocation, start, end), *map(_within, allocation.gates(phase, band))]
+                gates = [
+                    *_when(allocation, start, end),
+                    *(within(*gate) for gate in allocation.gates(phase, band)),
+                ]
                 steps += [{"and": gates}, _split(phase, band)]
     if allocation.end is not None:
         over = {">=": [_CLOCK, seconds(allocation.end)]}
@@ -114,7 +119,7 @@ def _when(allocation: Allocation, start: datetime, end: datetime | None) -> list
 
 
 def _passed(gates: list[Gate]) -> Logic:
-    return {"and": [_within(gate) for gate in gates]} if gates else True
+    return {"and": [within(*gate) for gate in gates]} if gates else True
 
 
 def _split(phase: AllocationPhase, band: AllocationBand) -> Logic:
@@ -122,14 +127,14 @@ def _split(phase: AllocationPhase, band: AllocationBand) -> Logic:
     return {"fractional": [_bucket(phase.split_salt), *arms]}
 
 
-def _within(gate: Gate) -> Logic:
-    salt, begin, end = gate
+def within(salt: str, begin: int, end: int) -> Logic:
+    """Whether a unit's shard lies in the half-open range."""
     parts = [[_OUTSIDE, begin], [_INSIDE, end - begin], [_OUTSIDE, TOTAL_SHARDS - end]]
     return {"===": [{"fractional": [_bucket(salt), *(part for part in parts if part[1])]}, _INSIDE]}
 
 
 def _bucket(salt: str) -> Logic:
-    return {"cat": [f"{salt}-", {"var": "targetingKey"}]}
+    return {"cat": [f"{salt}-", UNIT]}
 
 
 def _test(attribute: str, operator: str, operand: Any) -> Logic:
@@ -148,7 +153,9 @@ def _test(attribute: str, operator: str, operand: Any) -> Logic:
         return {"and": [present, {"!": boolean}, number, {_COMPARE[operator]: [value, operand]}]}
     if operator.startswith("semver_"):
         sign = _COMPARE[operator.removeprefix("semver_")]
-        return {"and": [present, {"sem_ver": [value, sign, operand]}]}
+        # The evaluators overlook a leading v; that they complete 2.1 too cannot be told them otherwise.
+        plain = {"!": {"or": [{"starts_with": [value, letter]} for letter in ("v", "V")]}}
+        return {"and": [present, plain, {"sem_ver": [value, sign, three_parts(operand)]}]}
     return refuse_pattern(attribute, operand, "flagd")
 
 

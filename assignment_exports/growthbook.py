@@ -31,9 +31,10 @@ GROWTHBOOK: Final = "growthbook.json"
 HASH_VERSION: Final = 2
 UNIT: Final = "id"
 # The SDKs compare versions as texts with each number padded to five places.
-_LABEL: Final = "([0-9]{1,5}|[0-9]*[A-Za-z][0-9A-Za-z]*)"
+_NUMBER: Final = "(0|[1-9][0-9]{0,4})"
+_LABEL: Final = f"({_NUMBER}|[0-9]*[A-Za-z][0-9A-Za-z]*)"
 _VERSION: Final = (
-    rf"^v?[0-9]{{1,5}}[.][0-9]{{1,5}}[.][0-9]{{1,5}}(-{_LABEL}([.]{_LABEL})*)?([+][0-9A-Za-z.-]+)?$"
+    rf"^{_NUMBER}[.]{_NUMBER}[.]{_NUMBER}(-{_LABEL}([.]{_LABEL})*)?([+][0-9A-Za-z-]+([.][0-9A-Za-z-]+)*)?$"
 )
 
 
@@ -78,6 +79,16 @@ def growthbook_condition(condition: Condition) -> Json:
         ExportError: GrowthBook cannot express a test.
     """
     return lower(condition, _test, lambda parts: {"$and": parts}, lambda parts: {"$or": parts})
+
+
+def growthbook_filter(salt: str, begin: int, end: int) -> Json:
+    """A rule's filter that lets in the units whose shard lies in the half-open range."""
+    return {
+        "attribute": UNIT,
+        "seed": f"{salt}-",
+        "hashVersion": HASH_VERSION,
+        "ranges": [_range(begin, end)],
+    }
 
 
 def _refuse_dates(allocation: Allocation, as_of: datetime) -> None:
@@ -146,10 +157,7 @@ def _rule(
 
 
 def _filters(gates: list[Gate]) -> list[Json]:
-    return [
-        {"attribute": UNIT, "seed": f"{salt}-", "hashVersion": HASH_VERSION, "ranges": [_range(begin, end)]}
-        for salt, begin, end in gates
-    ]
+    return [growthbook_filter(*gate) for gate in gates]
 
 
 def _range(begin: int, end: int) -> list[float]:
@@ -179,7 +187,7 @@ def _version(operand: Any) -> str:
                 "GrowthBook's SDKs cannot order the version",
                 value=version,
                 rule="numbers of at most five digits, labels without hyphens",
-                hint="serve the experiment with sdk: ufc or flagd",
+                hint="serve it with sdk: ufc or flagd",
             )
         )
     return version

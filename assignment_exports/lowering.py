@@ -84,7 +84,7 @@ def plain_attribute(attribute: str, target: str, reserved: tuple[str, ...] = ())
                 value=attribute,
                 rule="a name without dots that does not begin with $"
                 + (f", and not {', '.join(reserved)}" if reserved else ""),
-                hint="pass the attribute under a plain name, or serve the experiment with sdk: ufc",
+                hint="pass the attribute under a plain name, or serve it with sdk: ufc",
             )
         )
     return attribute
@@ -103,7 +103,7 @@ def refuse_pattern(attribute: str, pattern: str, target: str) -> NoReturn:
             value=pattern,
             rule="in, equals, comparisons, versions and null",
             hint="list the values with `in`, compute the condition as one attribute in the warehouse, "
-            "or serve the experiment with sdk: ufc",
+            "or serve it with sdk: ufc",
         )
     )
 

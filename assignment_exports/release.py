@@ -55,12 +55,12 @@ class Feature:
     """A feature flag ready to be exported, or why it is not.
 
     Attributes:
-        compiled: The UFC flag by key; empty with a reason.
+        compiled: The flag by family and key; empty with a reason.
         description: What it does, as plain values; empty with a reason.
         reason: Why the last good config must stay; empty when it need not.
     """
 
-    compiled: Mapping[str, Json]
+    compiled: Mapping[tuple[Sdk, str], Json]
     description: Json
     reason: str = ""
 
@@ -85,7 +85,6 @@ def build_release(
             traffic away, which a closed gate must not prevent.
         previous: The version in force; last good configs come from it.
         frames: Tables to export as Parquet, by name without suffix (``results``, ``assignments/cta``).
-
         prefix: The project's prefix of exported flag keys.
         features: Feature flags by id.
 
@@ -105,25 +104,14 @@ def build_release(
         flags |= decided
         if entry is not None:
             entries[name] = entry
-    for name in sorted(before.keys() - entries.keys()):
-        if before[name]["allocation"] is not None:
-            entries[name] = {
-                "change": "removed",
-                "reason": "it is no longer running, paused or completed in the catalogue",
-                "diff": ["its flags are no longer served: the caller's default applies"],
-                "allocation": None,
-            }
-    feature_entries = {
-        name: _feature_entry(
-            feature, before_flags.get(("ufc", prefix + name)), _entries(previous, "flags").get(name)
-        )
-        for name, feature in (features or {}).items()
-    }
+    entries |= _removed(before, entries, "it is no longer running, paused or completed in the catalogue")
+    features_before = _entries(previous, "flags")
+    feature_entries: dict[str, Json] = {}
     for name, feature in (features or {}).items():
-        compiled: Flags = {("ufc", key): flag for key, flag in feature.compiled.items()}
-        place: tuple[Sdk, str] = ("ufc", prefix + name)
-        kept_flag = {place: before_flags[place]} if place in before_flags else {}
-        flags |= kept_flag if feature.reason else compiled
+        kept = {place: flag for place, flag in before_flags.items() if place[1] == prefix + name}
+        flags |= kept if feature.reason else feature.compiled
+        feature_entries[name] = _feature_entry(feature, kept, features_before.get(name))
+    feature_entries |= _removed(features_before, feature_entries, "it is no longer in the catalogue")
     payloads = {
         family.file: canonical_json(
             family.assemble(
@@ -250,23 +238,32 @@ def _decide(
                 "reason": reason,
                 "diff": [_FROZEN],
             }
-    entry = {
+    return kept, _held(reason, kept, before)
+
+
+def _feature_entry(feature: Feature, kept: Flags, before: Json | None) -> Json:
+    return _held(feature.reason, kept, before) if feature.reason else _entry(feature.description, before)
+
+
+def _held(reason: str, kept: Flags, before: Json | None) -> Json:
+    return {
         "change": "kept" if kept else "withheld",
         "reason": reason,
         "diff": [_KEPT if kept else _WITHHELD],
         "allocation": before["allocation"] if before is not None and kept else None,
     }
-    return kept, entry
 
 
-def _feature_entry(feature: Feature, kept: Json | None, before: Json | None) -> Json:
-    if not feature.reason:
-        return _entry(feature.description, before)
+def _removed(before: Mapping[str, Json], now: Mapping[str, Json], reason: str) -> dict[str, Json]:
     return {
-        "change": "withheld" if kept is None else "kept",
-        "reason": feature.reason,
-        "diff": [_WITHHELD if kept is None else _KEPT],
-        "allocation": before["allocation"] if before is not None and kept is not None else None,
+        name: {
+            "change": "removed",
+            "reason": reason,
+            "diff": ["its flags are no longer served: the caller's default applies"],
+            "allocation": None,
+        }
+        for name in sorted(before.keys() - now.keys())
+        if before[name]["allocation"] is not None
     }
 
 

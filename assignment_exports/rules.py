@@ -7,11 +7,10 @@ the operator is negative or not, and so is every condition that the catalogue ca
 
 from __future__ import annotations
 
-import re
 from itertools import chain, product
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.catalogue.conditions import Condition, as_text
+from analysis.catalogue.conditions import Condition, as_text, complete_version
 from analysis.errors import Problem
 from assignment_exports.errors import ExportError
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     Alternatives = list[list[UfcCondition]]
 
 MAX_RULES: Final = 200
+SUBJECT: Final = "id"
 _OPPOSITE: Final = {
     "in": "not_in",
     "equals": "not_equals",
@@ -32,7 +32,6 @@ _OPPOSITE: Final = {
     "semver_gte": "semver_lt",
 }
 NEGATED: Final = {**_OPPOSITE, **{value: key for key, value in _OPPOSITE.items()}}
-_SEMVER: Final = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?((?:[-+].*)?)")
 
 
 def rules_of(condition: Condition) -> list[dict[str, list[UfcCondition]]]:
@@ -95,11 +94,20 @@ def _test(condition: Condition, *, negated: bool) -> Alternatives:
             ]
         return [[_condition(attribute, "semver_gte", operand), _condition(attribute, "semver_lte", operand)]]
     if operator == "is_null":
-        return [[{"attribute": attribute, "operator": "IS_NULL", "value": operand is not negated}]]
+        return [[_condition(attribute, operator, operand is not negated)]]
     return [[_condition(attribute, NEGATED[operator] if negated else operator, operand)]]
 
 
 def _condition(attribute: str, operator: str, operand: Any) -> UfcCondition:
+    if attribute == SUBJECT:
+        raise ExportError(
+            Problem(
+                "UFC keeps the attribute for the unit itself",
+                value=attribute,
+                rule=f"a name other than {SUBJECT}",
+                hint="pass the attribute under another name; a flag's overrides name units",
+            )
+        )
     name, value = _COMPILED[operator]
     return {"attribute": attribute, "operator": name, "value": value(operand)}
 
@@ -115,12 +123,21 @@ def _same(operand: Any) -> Any:
 
 def three_parts(operand: Any) -> str:
     """SDKs parse versions strictly: 2.1 is not one for them, 2.1.0 is."""
-    found = _SEMVER.fullmatch(str(operand))
-    if found is None:
+    version = complete_version(str(operand))
+    if version is None:
         raise ExportError(
             Problem("not a semantic version", value=str(operand), rule="such as 2.10.0 or 2.10.0-beta.1")
         )
-    return ".".join(str(int(part or 0)) for part in found.groups()[:3]) + found[4]
+    return version
+
+
+def _next_version(operand: Any) -> str:
+    """The lowest version above one and all its builds, which Eppo's core orders by their build too."""
+    version = three_parts(operand)
+    if "-" in version:
+        return f"{version}.0"
+    rest, patch = version.rsplit(".", 1)
+    return f"{rest}.{int(patch) + 1}-0"
 
 
 _COMPILED: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
@@ -131,5 +148,9 @@ _COMPILED: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "matches": ("MATCHES", _same),
     "not_matches": ("NOT_MATCHES", _same),
     **{op: (op.upper(), _same) for op in ("gt", "gte", "lt", "lte")},
-    **{f"semver_{op}": (op.upper(), three_parts) for op in ("gt", "gte", "lt", "lte")},
+    "is_null": ("IS_NULL", _same),
+    "semver_gte": ("GTE", three_parts),
+    "semver_gt": ("GTE", _next_version),
+    "semver_lt": ("LT", three_parts),
+    "semver_lte": ("LT", _next_version),
 }

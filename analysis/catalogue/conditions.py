@@ -6,7 +6,8 @@ unknown if any is unknown; ``any`` mirrors it. Only a condition that is *true* l
 ``not: {attribute: country, in: [US]}`` leaves out a unit without country, exactly as ``not_in`` does and as
 the SDKs do; say ``is_null: true`` to mean it.
 
-``in``, ``equals`` and their negations compare as text (true is ``true``, 3.0 is ``3``): SDKs send both.
+``in``, ``equals`` and their negations compare as text (true is ``true``, 3.0 is ``3``): SDKs send both. A version is
+compared only where it is complete: 2.1 and v2.1.0 are none for the SDKs, though a definition may write them.
 """
 
 from __future__ import annotations
@@ -29,9 +30,14 @@ Scalar = str | bool | int | float
 Number = int | float
 Kind = Literal["all", "any", "not", "segment", "test", "empty"]
 
-_SEMVER = re.compile(
-    r"^v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$"
-)
+# Numbers stay within 64 bits, which is what SQL orders.
+_NUMBER = "(?:0|[1-9][0-9]{0,17})"
+_LABEL = f"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+_BUILD = r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
+COMPLETE_VERSION = rf"({_NUMBER})\.({_NUMBER})\.({_NUMBER})(?:-({_LABEL}(?:\.{_LABEL})*))?{_BUILD}"
+"""A version as semver.org's §2 has it: what the SDKs take for one in an attribute."""
+_COMPLETE = re.compile(COMPLETE_VERSION)
+_WRITTEN = re.compile(r"v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(-[^+]*)?(?:\+.*)?")
 
 OPERATORS: tuple[str, ...] = (
     "in",
@@ -181,7 +187,7 @@ def _test_faults(
     here = (*path, name)
     if name in {"matches", "not_matches"} and not _pattern_is_valid(operand):
         yield here, "the pattern is not a regular expression", operand, "Rust/RE2 syntax, without look-around"
-    if name.startswith("semver_") and _version(operand) is None:
+    if name.startswith("semver_") and complete_version(operand) is None:
         yield here, "is not a semantic version", operand, "such as 2.10.0 or 2.10.0-beta.1"
     if name == "between" and operand[0] > operand[1]:
         yield here, "the bounds are reversed", f"{operand[0]}, {operand[1]}", "[low, high]"
@@ -251,7 +257,7 @@ def _number_test(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bo
 
 def _version_test(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool | None]:
     def test(value: Any, operand: Any) -> bool | None:
-        left, right = _version(as_text(value)), _version(operand)
+        left, right = _version(as_text(value)), _version(complete_version(operand) or "")
         return None if left is None or right is None else compare(left, right)
 
     return test
@@ -267,12 +273,25 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def _version(text: str) -> tuple[Any, ...] | None:
-    """A key that orders semantic versions (semver.org, §11): a pre-release comes before its release."""
-    found = _SEMVER.match(text)
+def complete_version(written: str) -> str | None:
+    """A version of a definition with all three numbers and without ``v`` and build, or none if it is no version.
+
+    >>> complete_version("v2.1"), complete_version("2.1.0-rc.1+x"), complete_version("two")
+    ('2.1.0', '2.1.0-rc.1', None)
+    """
+    found = _WRITTEN.fullmatch(written)
     if found is None:
         return None
-    core = tuple(int(part or 0) for part in found.groups()[:3])
+    version = ".".join(str(int(part or 0)) for part in found.groups()[:3]) + (found[4] or "")
+    return version if _COMPLETE.fullmatch(version) else None
+
+
+def _version(text: str) -> tuple[Any, ...] | None:
+    """A key that orders semantic versions (semver.org, §11): a pre-release comes before its release."""
+    found = _COMPLETE.fullmatch(text)
+    if found is None:
+        return None
+    core = tuple(int(part) for part in found.groups()[:3])
     if found[4] is None:
         return (*core, (1,))
     labels = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in found[4].split("."))

@@ -9,6 +9,7 @@ from pydantic import Field
 from analysis.catalogue.conditions import Condition
 from analysis.catalogue.experiment import TargetingTest
 from analysis.catalogue.fields import Items, ShardShare, Slug, Strict, Text
+from analysis.catalogue.hashes import Sdk
 
 
 class Dependency(Strict):
@@ -26,6 +27,8 @@ class Flag(Strict):
     owner: Text
     description: Text | None = None
     type: Literal["boolean", "string", "number", "json"]
+    sdk: Sdk = "ufc"
+    """The SDK family that serves it and whose hash decides the rollout; flags depend on flags of their own family."""
     enabled: bool = True
     default: Any
     value: Any = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
 
@@ -19,6 +19,7 @@ from analysis.catalogue.conditions import Condition, condition_faults
 from analysis.catalogue.events import FILTER_COLUMNS
 from analysis.catalogue.experiment import Experiment
 from analysis.catalogue.findings import Finding, did_you_mean, parse_model, shown
+from analysis.catalogue.flag_checks import flag_findings
 from analysis.catalogue.flags import Flag, Segment
 from analysis.catalogue.metrics import MetricDefinition, read_metrics
 from analysis.catalogue.project import Project
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-    from analysis.catalogue.yaml_source import KeyPath
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -252,12 +252,13 @@ def _sources(read: dict[str, tuple[Source, Document]], found: _Found) -> dict[st
 def _segments(read: dict[str, tuple[Segment, Document]], found: _Found) -> dict[str, Segment]:
     sound: dict[str, Segment] = {}
     names = {stem: segment.condition for stem, (segment, _) in read.items()}
+    uses = {stem: _segment_names(condition) for stem, condition in names.items()}
     for stem, (segment, document) in read.items():
         findings = list(identity_findings(segment.id, stem))
         for path, what, value, rule in condition_faults(segment.condition, ("condition",), names):
             hint = did_you_mean(value, names) if path[-1] == "segment" else ""
             findings.append(Finding(path, what, shown(value), rule, hint))
-        circle = _circle(stem, {name: _segment_names(condition) for name, condition in names.items()})
+        circle = _circle(stem, uses)
         if circle:
             findings.append(
                 Finding(("condition",), "segments refer to one another in a circle", " → ".join(circle))
@@ -266,17 +267,20 @@ def _segments(read: dict[str, tuple[Segment, Document]], found: _Found) -> dict[
             found.refuse(stem, [finding.problem(document) for finding in findings])
         else:
             sound[stem] = segment
-    # A segment that leans on a refused one cannot be evaluated either.
-    while leaning := {
-        name: missing
-        for name, segment in sound.items()
-        if (missing := sorted(_segment_names(segment.condition) - set(sound)))
-    }:
-        for name, missing in leaning.items():
-            finding = Finding(("condition",), "uses a segment that is itself refused", missing[0])
-            found.refuse(name, [finding.problem(read[name][1])])
-            del sound[name]
+    for stem, missing in _leaning(uses, sound):
+        finding = Finding(("condition",), "uses a segment that is itself refused", missing)
+        found.refuse(stem, [finding.problem(read[stem][1])])
+        del sound[stem]
     return sound
+
+
+def _leaning(uses: Mapping[str, set[str]], sound: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Each sound definition that leans on a refused one, and which, until none does.
+
+    The caller takes out what it is told before it asks for the next.
+    """
+    while leaning := [(stem, min(missing)) for stem in sound if (missing := uses[stem] - set(sound))]:
+        yield from leaning
 
 
 def _segment_names(condition: Condition) -> set[str]:
@@ -310,7 +314,7 @@ def _flags(
     for stem, (flag, document) in read.items():
         findings = [
             *identity_findings(flag.id, stem),
-            *_flag_findings(flag, set(read), experiments),
+            *flag_findings(flag, {name: other for name, (other, _) in read.items()}, experiments),
             *targeting_findings(flag.targeting, segments),
         ]
         if stem in experiments or stem.removesuffix("__config") in experiments:
@@ -326,35 +330,11 @@ def _flags(
             found.refuse(stem, [finding.problem(document) for finding in findings])
         else:
             sound[stem] = flag
+    for stem, missing in _leaning(edges, sound):
+        finding = Finding(("depends_on",), "depends on a flag that is itself refused", missing)
+        found.refuse(stem, [finding.problem(read[stem][1])])
+        del sound[stem]
     return dict(sorted(sound.items()))
-
-
-_FLAG_TYPES: dict[str, tuple[type, ...]] = {
-    "boolean": (bool,),
-    "string": (str,),
-    "number": (int, float),
-    "json": (dict, list),
-}
-
-
-def _flag_findings(flag: Flag, flags: set[str], experiments: Mapping[str, Experiment]) -> Iterator[Finding]:
-    values: list[tuple[KeyPath, Any]] = [(("default",), flag.default), (("value",), flag.value)]
-    values += [(("overrides", unit), value) for unit, value in flag.overrides.items()]
-    for path, value in values:
-        if path == ("value",) and value is None:
-            continue
-        fits = isinstance(value, _FLAG_TYPES[flag.type]) and (
-            flag.type == "boolean" or not isinstance(value, bool)
-        )
-        if not fits:
-            yield Finding(path, "does not have the flag's type", shown(value), flag.type)
-    for position, need in enumerate(flag.depends_on):
-        if need.flag not in flags:
-            hint = did_you_mean(need.flag, flags)
-            yield Finding(("depends_on", position, "flag"), "unknown flag", need.flag, hint=hint)
-    if flag.experiment is not None and flag.experiment not in experiments:
-        hint = did_you_mean(flag.experiment, experiments)
-        yield Finding(("experiment",), "unknown experiment", flag.experiment, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)

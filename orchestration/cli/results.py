@@ -173,9 +173,17 @@ def _replayed(found: dict[str, Any]) -> str:
         return "\n".join([*lines, "Nothing differs: the same numbers would be published today."])
     lines.append(
         table(
-            ("metric", "analysis", "variant", "number", "then", "now"),
+            ("metric", "analysis", "variant", "number", "then", "now", "because of"),
             [
-                (row["metric"], row["analysis"], row["variant_id"], row["column"], row["then"], row["now"])
+                (
+                    row["metric"],
+                    row["analysis"],
+                    row["variant_id"],
+                    row["column"],
+                    row["then"],
+                    row["now"],
+                    ", ".join(row["because"]),
+                )
                 for row in totals
             ],
         )

@@ -44,7 +44,8 @@ def replay(connection: duckdb.DuckDBPyConnection, experiment: str, as_of: date) 
 
     Returns:
         ``publication`` (its row of the ledger), ``then`` and ``now`` (each with ``decision``, ``gate`` and
-        ``comparisons``), ``differences`` (rows of key, column, then, now), ``causes`` (``late_events`` by file,
+        ``comparisons``), ``differences`` (rows of key, column, then, now and
+        ``because``, the causes that may have moved this very number), ``causes`` (``late_events`` by file,
         ``definition_changed`` metrics, ``code_changed``, ``erased``; rows that one side lacks are differences in
         ``status``) and ``explained``: whether there is a cause wherever there is a difference.
 
@@ -77,7 +78,7 @@ def replay(connection: duckdb.DuckDBPyConnection, experiment: str, as_of: date) 
         "publication": publication,
         "then": then,
         "now": now,
-        "differences": differences,
+        "differences": [{**row, "because": _because(row, causes)} for row in differences],
         "causes": causes,
         "explained": not differences or any(causes.values()),
     }
@@ -157,6 +158,13 @@ def _causes(
         "code_changed": [] if code_then == code_now else [*code_then, *code_now],
         "erased": _erasures(connection, publication),
     }
+
+
+def _because(difference: Row, causes: Row) -> list[str]:
+    """A changed definition moves its own metric's numbers; the other causes may move any."""
+    changed = difference["metric"] in causes["definition_changed"]
+    words = {"late events": "late_events", "changed code": "code_changed", "erasure": "erased"}
+    return ["changed definition"] * changed + [word for word, name in words.items() if causes[name]]
 
 
 def _late_events(connection: duckdb.DuckDBPyConnection, experiment: str, publication: Row) -> list[Row]:

@@ -42,7 +42,8 @@ def allocation_configs(home: HomeResource) -> dg.MaterializeResult[None]:
         version = export_configs(place, connection, read_definitions())
     changes = {
         name: entry["diff"]
-        for name, entry in version.manifest["experiments"].items()
+        for part in ("experiments", "flags")
+        for name, entry in version.manifest[part].items()
         if entry["change"] != "unchanged"
     }
     return dg.MaterializeResult(

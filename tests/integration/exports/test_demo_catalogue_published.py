@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
-import eppo_client
 import polars as pl
 import pytest
 
 from analysis.catalogue import Catalogue, compile_tables, load_catalogue, load_metrics
 from assignment_exports.allocation import allocation_of
 from assignment_exports.catalogue import assignment_list, export_catalogue
+from assignment_exports.families import FAMILIES
+from assignment_exports.flags import serve
 from assignment_exports.publishing import verify_version
 from assignment_exports.release import parquet_bytes
+from tests.sdks import python_sdk
 
 if TYPE_CHECKING:
     from assignment_exports.publishing import PublishedVersion
+    from tests.sdks import Serve
 
 ROOT = Path(__file__).resolve().parents[3]
 CUT_OFF = datetime(2026, 2, 2)  # noqa: DTZ001 - instants are naive UTC in this project
@@ -38,17 +41,9 @@ def published(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) ->
     return export_catalogue(tmp_path_factory.mktemp("exports"), catalogue, CUT_OFF)
 
 
-def _client(published: PublishedVersion) -> eppo_client.EppoClient:
-    return eppo_client.init(
-        eppo_client.ClientConfig(
-            api_key="offline",
-            assignment_logger=eppo_client.AssignmentLogger(),
-            poll_interval_seconds=None,
-            initial_configuration=eppo_client.Configuration(
-                flags_configuration=(published.path / "ufc.json").read_bytes()
-            ),
-        )
-    )
+@pytest.fixture(scope="module")
+def served(published: PublishedVersion) -> Serve:
+    return python_sdk("ufc", (published.path / "ufc.json").read_bytes())
 
 
 def _shard_sql(salt: str, unit: str) -> str:
@@ -63,7 +58,7 @@ def _shard_sql(salt: str, unit: str) -> str:
 
 @pytest.mark.integration
 def test_the_sdk_serves_what_the_projects_sql_says_for_every_unit(
-    catalogue: Catalogue, published: PublishedVersion
+    catalogue: Catalogue, served: Serve
 ) -> None:
     numbers = pl.int_range(UNITS, eager=True)
     units = pl.DataFrame(
@@ -74,7 +69,6 @@ def test_the_sdk_serves_what_the_projects_sql_says_for_every_unit(
         }
     )
     tables = compile_tables(catalogue)
-    client = _client(published)
     served_somewhere = 0
     with duckdb.connect() as connection:
         connection.register("units", units.to_arrow())
@@ -108,21 +102,39 @@ def test_the_sdk_serves_what_the_projects_sql_says_for_every_unit(
     for experiment, expected in rows:
         targeted = catalogue.experiments[experiment].targeting is not None
         for (unit, country), variant in zip(everybody, expected, strict=True):
-            served = client.get_string_assignment(experiment, unit, {"country": country}, "-")
+            got = served("string", experiment, unit, {"country": country})
             wanted = variant if not targeted or country in {"US", "CA", "DE", "FR", "GB"} else None
-            assert served == (wanted or "-"), (experiment, unit)
-            served_somewhere += served != "-"
+            assert got == (wanted or "-"), (experiment, unit)
+            served_somewhere += got != "-"
     assert served_somewhere > UNITS
 
 
 @pytest.mark.integration
-def test_states_decide_what_is_served(published: PublishedVersion) -> None:
-    client = _client(published)
-    assert client.get_string_assignment("dark_mode", "anybody", {}, "-") == "dark"
-    assert client.get_string_assignment("chat_support", "anybody", {}, "-") == "-"
-    assert "gift_cards" not in client.get_flag_keys()
-    config = client.get_json_assignment("dark_mode__config", "anybody", {}, None)
-    assert config == {"theme": "dark"}
+def test_states_decide_what_is_served(published: PublishedVersion, served: Serve) -> None:
+    assert served("string", "dark_mode", "anybody", {}) == "dark"
+    assert served("string", "chat_support", "anybody", {}) == "-"
+    assert "gift_cards" not in json.loads((published.path / "ufc.json").read_bytes())["flags"]
+    assert served("json", "dark_mode__config", "anybody", {}) == {"theme": "dark"}
+
+
+@pytest.mark.integration
+def test_the_demo_has_flags_of_every_family(catalogue: Catalogue, published: PublishedVersion) -> None:
+    assert {entry["change"] for entry in published.manifest["flags"].values()} == {"added"}
+    assert {flag.sdk for flag in catalogue.flags.values()} == set(FAMILIES)
+    assert any(flag.depends_on for flag in catalogue.flags.values())
+    people = [
+        ("payments-team", {}),
+        ("press-office", {}),
+        *((f"user-{number}", {"country": "DE", "platform": "ios"}) for number in range(200)),
+    ]
+    for flag in catalogue.flags.values():
+        payload = (published.path / FAMILIES[flag.sdk].file).read_bytes()
+        loaded, values = python_sdk(flag.sdk, payload), set()
+        for unit, known in people:
+            value = loaded(flag.type, flag.id, unit, known)
+            assert value == serve(flag, catalogue.flags, unit, known, catalogue.conditions)
+            values.add(json.dumps(value))
+        assert len(values) >= 2, flag.id
 
 
 @pytest.mark.integration

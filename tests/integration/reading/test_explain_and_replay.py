@@ -61,6 +61,7 @@ def test_a_late_file_is_named_as_the_cause(home: DrivenHome) -> None:
     assert [one["position"] for one in found["causes"]["late_events"]] == [last]
     assert found["causes"]["definition_changed"] == []
     assert found["causes"]["code_changed"] == []
+    assert {tuple(row["because"]) for row in found["differences"]} == {("late events",)}
     published = home.query(
         "select n from journal.published_comparisons where experiment_id = 'plain' and segment = 'all'"
         " and analysis = 'default' and metric = 'purchases_per_user' and variant_id = 'a'"
@@ -72,6 +73,31 @@ def test_a_late_file_is_named_as_the_cause(home: DrivenHome) -> None:
         == ("purchases_per_user", "all", "default", "a")
     ]
     assert shown == [published]
+
+
+@pytest.mark.parametrize(
+    ("column", "cause"), [("definition_hash", "changed definition"), ("code_hash", "changed code")]
+)
+def test_a_changed_definition_moves_its_metric_and_changed_code_any(
+    home: DrivenHome, column: str, cause: str
+) -> None:
+    metric = "purchases_per_user"
+    with writer(home.home.warehouse) as connection:
+        connection.execute("begin")
+        # As if no file had come since, and a judgement by another definition or code had doubled the mean.
+        connection.execute("update journal.publications set manifest_position = 1000000")
+        connection.execute(
+            "update journal.published_comparisons set mean = -1, lift_abs = -1 where metric = ?", [metric]
+        )
+        only = f"where metric = '{metric}'" if column == "definition_hash" else ""
+        connection.execute(f"update journal.published_comparisons set {column} = 'before' {only}")
+        found = replay(connection, "plain", LAST_DAY)
+        connection.execute("rollback")
+    moved = {tuple(row["because"]) for row in found["differences"] if row["metric"] == metric}
+    others = {tuple(row["because"]) for row in found["differences"] if row["metric"] != metric}
+    assert moved == {(cause,)}
+    assert others <= ({()} if column == "definition_hash" else {(cause,)})
+    assert found["causes"]["late_events"] == []
 
 
 def command(home: DrivenHome, monkeypatch: pytest.MonkeyPatch, *words: str):

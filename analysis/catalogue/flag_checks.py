@@ -1,0 +1,74 @@
+"""Rules of one flag that need several fields, the other flags, or the experiments."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from analysis.catalogue.findings import Finding, did_you_mean, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from analysis.catalogue.experiment import Experiment
+    from analysis.catalogue.flags import Flag
+    from analysis.catalogue.yaml_source import KeyPath
+
+_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "boolean": (bool,),
+    "string": (str,),
+    "number": (int, float),
+    "json": (dict, list),
+}
+_JSON: Final = "finite numbers, whole ones below 2^53"
+_WHOLE: Final = 2**53
+
+
+def flag_findings(
+    flag: Flag, flags: Mapping[str, Flag], experiments: Mapping[str, Experiment]
+) -> Iterator[Finding]:
+    """What is wrong with a well-shaped flag's values and references.
+
+    Args:
+        flag: The flag.
+        flags: All well-shaped flags by id.
+        experiments: Sound experiments by id.
+    """
+    values: list[tuple[KeyPath, Any]] = [(("default",), flag.default), (("value",), flag.value)]
+    values += [(("overrides", unit), value) for unit, value in flag.overrides.items()]
+    for path, value in values:
+        if path == ("value",) and value is None:
+            continue
+        fits = isinstance(value, _TYPES[flag.type]) and (
+            flag.type == "boolean" or not isinstance(value, bool)
+        )
+        if not fits:
+            yield Finding(path, "does not have the flag's type", shown(value), flag.type)
+        elif not _is_json(value):
+            yield Finding(path, "is no JSON that every SDK reads alike", shown(value), _JSON)
+    for position, need in enumerate(flag.depends_on):
+        where: KeyPath = ("depends_on", position, "flag")
+        other = flags.get(need.flag)
+        if other is None:
+            yield Finding(where, "unknown flag", need.flag, hint=did_you_mean(need.flag, flags))
+        elif other.sdk != flag.sdk:
+            yield Finding(
+                where,
+                "depends on a flag of another SDK family",
+                f"{other.id} has sdk: {other.sdk}",
+                f"sdk: {flag.sdk}, for each family hashes a unit its own way",
+                f"give {flag.id} and {other.id} one sdk",
+            )
+    if flag.experiment is not None and flag.experiment not in experiments:
+        hint = did_you_mean(flag.experiment, experiments)
+        yield Finding(("experiment",), "unknown experiment", flag.experiment, hint=hint)
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_is_json(part) for part in value.values())
+    if isinstance(value, list):
+        return all(_is_json(part) for part in value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return abs(value) < _WHOLE if isinstance(value, int) else math.isfinite(value)
+    return value is None or isinstance(value, bool | str)

@@ -1,0 +1,109 @@
+"""Feature flags for flagd: one JSON logic ``if`` of overrides, rollout and default.
+
+JSON logic nests, so a dependency is written out where it is needed: the condition under which the other flag serves
+the wanted value, its default included.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from analysis.catalogue.shards import share_to_shards
+from analysis.errors import Problem
+from assignment_exports.eligibility import inline_segments
+from assignment_exports.errors import ExportError
+from assignment_exports.flagd import UNIT, Logic, flagd_condition, within
+from assignment_exports.flags import OFF, ON, overrides_of, rollout_salt, value_of, whom_serves
+from assignment_exports.rules import MAX_RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from analysis.catalogue import Flag
+    from analysis.catalogue.conditions import Condition
+    from analysis.catalogue.flags import Dependency
+
+
+def flagd_flag(
+    flag: Flag, flags: Mapping[str, Flag], segments: Mapping[str, Condition], prefix: str = ""
+) -> dict[str, dict[str, Any]]:
+    """The flagd flag of a feature flag, by key.
+
+    Args:
+        flag: A checked flag.
+        flags: All checked flags, for dependencies.
+        segments: Conditions of the named segments.
+        prefix: Put before the key.
+
+    Raises:
+        ExportError: flagd cannot express a value, the targeting or a dependency.
+    """
+    variants = {ON: value_of(flag), OFF: flag.default}
+    steps: list[Logic] = []
+    for name, value, units in overrides_of(flag):
+        variants[name] = value
+        steps += [_is_one_of(units), name]
+    _refuse_lists(flag, variants)
+    if flag.enabled:
+        steps += [_inside(flag, flags, segments, iter(range(MAX_RULES))), ON]
+    return {
+        prefix + flag.id: {
+            "state": "ENABLED",
+            "defaultVariant": OFF,
+            "variants": variants,
+            "targeting": {"if": [*steps, OFF]} if steps else {},
+        }
+    }
+
+
+def _inside(
+    flag: Flag, flags: Mapping[str, Flag], segments: Mapping[str, Condition], room: Iterator[int]
+) -> Logic:
+    """Whether an enabled flag lets a unit without an override in; each flag written out takes one of the room."""
+    if next(room, None) is None:
+        raise ExportError(
+            Problem(
+                "the dependencies are too intricate for flagd",
+                value=f"{flag.id} is written out once more",
+                rule=f"at most {MAX_RULES} flags, counted as often as others lead to them",
+                hint="depend on the last flag alone, or serve them with sdk: growthbook",
+            )
+        )
+    parts = [within(rollout_salt(flag), 0, share_to_shards(flag.rollout))]
+    if flag.targeting is not None:
+        parts.append(flagd_condition(inline_segments(flag.targeting, segments)))
+    return {"and": [*parts, *(_serves(need, flag, flags, segments, room) for need in flag.depends_on)]}
+
+
+def _serves(
+    need: Dependency,
+    flag: Flag,
+    flags: Mapping[str, Flag],
+    segments: Mapping[str, Condition],
+    room: Iterator[int],
+) -> Logic:
+    other = flags[need.flag]
+    named, others = whom_serves(need, flag, flags)
+    met: Logic = others == "always"
+    if others in {"inside", "outside"}:
+        inside = _inside(other, flags, segments, room)
+        met = inside if others == "inside" else {"!": [inside]}
+    return {"if": [_is_one_of(sorted(other.overrides)), _is_one_of(named), met]} if other.overrides else met
+
+
+def _is_one_of(units: list[str]) -> Logic:
+    return {"in": [UNIT, units]}
+
+
+def _refuse_lists(flag: Flag, variants: Mapping[str, Any]) -> None:
+    for name, value in variants.items():
+        if isinstance(value, list):
+            raise ExportError(
+                Problem(
+                    "flagd's JSON flags serve objects, not lists",
+                    where=flag.id,
+                    value=f"{name}: {value}",
+                    rule="an object",
+                    hint="wrap the list in an object, or serve the flag with sdk: ufc or growthbook",
+                )
+            )
