@@ -205,7 +205,7 @@ def inline_segments(condition: Condition, segments: Mapping[str, Condition]) -> 
                     )
                 )
             return inline_segments(segments[name], segments)
-        case "all" | "any" as kind:
+        case "all" | "any" as kind if condition.within is None:
             parts = tuple(inline_segments(part, segments) for part in condition.parts)
             return condition.model_copy(update={kind: parts})
         case "not":

@@ -21,6 +21,7 @@ import polars as pl
 from pydantic import Field
 
 from analysis.catalogue.fields import Items, Name, Slug, Strict
+from analysis.catalogue.places import Box, box_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -55,7 +56,7 @@ OPERATORS: tuple[str, ...] = (
 
 
 class Condition(Strict):
-    """Exactly one of: ``all``, ``any``, ``not``, ``segment``, or ``attribute`` with exactly one operator."""
+    """Exactly one of: ``all``, ``any``, ``not``, ``segment``, ``within``, or ``attribute`` with one operator."""
 
     all: Annotated[Items[Condition] | None, Field(min_length=1)] = None
     """Every part holds."""
@@ -65,6 +66,8 @@ class Condition(Strict):
     """The part does not hold."""
     segment: Slug | None = None
     """A named segment of `catalog/segments/`."""
+    within: Box | None = None
+    """A box on the map; the same as the ``between`` tests of its `parts`."""
     attribute: Name | None = None
     """A subject attribute; then one operator."""
     in_: Annotated[Items[Scalar] | None, Field(alias="in", min_length=1)] = None
@@ -91,7 +94,7 @@ class Condition(Strict):
     @property
     def kind(self) -> Kind:
         """Which form this is; ``empty`` if none."""
-        if self.all is not None:
+        if self.all is not None or self.within is not None:
             return "all"
         if self.any is not None:
             return "any"
@@ -103,9 +106,11 @@ class Condition(Strict):
 
     @property
     def parts(self) -> tuple[Condition, ...]:
-        """The conditions directly inside ``all``, ``any`` or ``not``."""
+        """The conditions directly inside ``all``, ``any`` or ``not``, or that a box stands for."""
         if self.not_ is not None:
             return (self.not_,)
+        if self.within is not None:
+            return _box_parts(self.within)
         return self.all or self.any or ()
 
     @property
@@ -125,6 +130,15 @@ class Condition(Strict):
 
     def _operand(self, name: str) -> Any:
         return getattr(self, "in_" if name == "in" else name)
+
+
+@lru_cache(maxsize=1_000)
+def _box_parts(box: Box) -> tuple[Condition, ...]:
+    parts = []
+    for attribute, spans in box.spans:
+        tests = tuple(Condition(attribute=attribute, between=span) for span in spans)
+        parts.append(tests[0] if len(tests) == 1 else Condition(any=tests))
+    return tuple(parts)
 
 
 def condition_faults(
@@ -147,11 +161,12 @@ def condition_faults(
             ("any", condition.any),
             ("not", condition.not_),
             ("segment", condition.segment),
+            ("within", condition.within),
             ("attribute", condition.attribute),
         )
         if value is not None
     ]
-    rule = "exactly one of all, any, not, segment, attribute"
+    rule = "exactly one of all, any, not, segment, within, attribute"
     if len(forms) != 1:
         yield path, "a condition mixes forms" if forms else "a condition says nothing", ", ".join(forms), rule
         return
@@ -162,6 +177,9 @@ def condition_faults(
     if condition.segment is not None and condition.segment not in set(segments):
         known = ", ".join(sorted(segments)) or "none is declared"
         yield (*path, "segment"), "unknown segment", condition.segment, f"one of: {known}"
+    if condition.within is not None:
+        for key, what, value, wanted in box_faults(condition.within):
+            yield (*path, "within", key), what, value, wanted
     for name in ("all", "any"):
         for position, part in enumerate(getattr(condition, name) or ()):
             yield from condition_faults(part, (*path, name, position), segments)

@@ -21,10 +21,10 @@ from analysis.catalogue.project import Project
 from analysis.catalogue.serving import eligible_variant
 from assignment_exports.allocation import allocation_of, assign
 from assignment_exports.errors import ExportError
-from assignment_exports.flagd import flagd_condition
 from assignment_exports.growthbook import growthbook_condition
 from assignment_exports.publishing import publish
 from assignment_exports.release import build_release
+from tests.sdks import flagd_lets_in, growthbook_lets_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -324,17 +324,9 @@ def test_random_conditions_let_in_whom_the_evaluator_lets_in(
 ) -> None:
     logging.getLogger("openfeature.contrib").setLevel(logging.CRITICAL)  # it reports versions that are none
     condition = Condition.model_validate(tree)
-    core = FlagdCore()
-    targeting = {"if": [flagd_condition(condition), "in", "out"]}
-    flag = {"state": "ENABLED", "variants": {"in": "in", "out": "out"}, "targeting": targeting}
-    core.set_flags(json.dumps({"flags": {"cta": flag}}))
-    rule = {"condition": growthbook_condition(condition), "force": "in"}
-    client = GrowthBook(features=json.loads(json.dumps({"cta": {"defaultValue": "out", "rules": [rule]}})))
-    for subject in subjects:
-        expected = "in" if evaluate(condition, subject) is True else "out"
-        assert core.resolve_string_value("cta", "-", EvaluationContext("unit", subject)).value == expected
-        client.set_attributes({"id": "unit", **subject})
-        assert client.get_feature_value("cta", "-") == expected
+    expected = [evaluate(condition, subject) is True for subject in subjects]
+    for ask in (flagd_lets_in(condition), growthbook_lets_in(condition)):
+        assert [ask(subject) for subject in subjects] == expected
 
 
 def test_growthbook_refuses_what_it_would_read_as_a_path() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.catalogue.conditions import Condition, as_text, evaluate
+from analysis.catalogue.conditions import Condition, as_text, condition_faults, evaluate
 
 
 def condition(data) -> Condition:
@@ -112,3 +112,34 @@ def test_a_pattern_that_backtracks_elsewhere_answers_at_once():
 )
 def test_numbers_read_as_text_the_way_the_sdk_writes_them(value, text) -> None:
     assert as_text(value) == text
+
+
+FIJI = {"within": {"latitude": [-21, -12], "longitude": [176, -178]}}
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ({"latitude": -18.14, "longitude": 178.44}, True),  # Suva
+        ({"latitude": -16.8, "longitude": -179.97}, True),  # Taveuni, east of the antimeridian
+        ({"latitude": -13.83, "longitude": -171.77}, False),  # Apia
+        ({"latitude": -36.85, "longitude": 178}, False),  # the latitude settles it
+        ({"latitude": -18.14}, None),
+        ({"latitude": 48.2}, False),
+    ],
+)
+def test_a_box_may_lie_over_the_antimeridian(place, expected):
+    assert evaluate(condition(FIJI), place) is expected
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"latitude": [10, -10]}, (("within", "latitude"), "the bounds are reversed", "10, -10")),
+        ({"latitude": [-91, 10]}, (("within", "latitude"), "is not on the map", "-91, 10")),
+        ({"longitude": [0, 181]}, (("within", "longitude"), "is not on the map", "0, 181")),
+    ],
+)
+def test_a_box_that_is_none_is_refused(change, fault):
+    box = condition({"within": FIJI["within"] | change})
+    assert [found[:3] for found in condition_faults(box, (), ())] == [fault]
