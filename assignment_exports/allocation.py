@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import polars as pl
 
-from analysis.catalogue.conditions import evaluate
+from analysis.catalogue.conditions import attribute_names, evaluate
 from analysis.catalogue.serving import layer_salt, split_salt, traffic_salt
 from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges, share_to_shards
 from analysis.errors import Problem
@@ -299,13 +299,6 @@ def eligible(condition: Condition, count: int, attributes: pl.DataFrame | None) 
         .join(verdicts, on=wanted, how="left", nulls_equal=True, maintain_order="left")["eligible"]
         .to_numpy()
     )
-
-
-def attribute_names(condition: Condition) -> set[str]:
-    """The attributes that a condition looks at."""
-    if condition.attribute is not None:
-        return {condition.attribute}
-    return set().union(*(attribute_names(part) for part in condition.parts))
 
 
 def _frame(units: pl.Series, reason: str, variant: str | None, probability: float | None) -> pl.DataFrame:

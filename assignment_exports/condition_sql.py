@@ -39,7 +39,7 @@ def condition_sql(condition: Condition, attributes: str = "attributes") -> str:
     if condition.kind in {"all", "any"}:
         word = " and " if condition.kind == "all" else " or "
         return f"({word.join(condition_sql(part, attributes) for part in condition.parts)})"
-    value = f"json_extract({attributes}, {_literal(_pointer(str(condition.attribute)))})"
+    value = f"json_extract({attributes}, {_literal(json_pointer(str(condition.attribute)))})"
     return f"({_test(condition.operator, condition.operand, value)})"
 
 
@@ -104,7 +104,8 @@ def _number(operand: Any) -> str:
     return f"cast({_literal(repr(operand))} as double)"
 
 
-def _pointer(attribute: str) -> str:
+def json_pointer(attribute: str) -> str:
+    """Where an object holds a key, as DuckDB's JSON functions read it."""
     return "$." + json.dumps(attribute, ensure_ascii=False)
 
 

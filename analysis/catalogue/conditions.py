@@ -205,6 +205,13 @@ def _test_faults(
         yield here, "the bounds are reversed", f"{operand[0]}, {operand[1]}", "[low, high]"
 
 
+def attribute_names(condition: Condition) -> set[str]:
+    """The attributes that a condition without named segments looks at."""
+    if condition.attribute is not None:
+        return {condition.attribute}
+    return set().union(*(attribute_names(part) for part in condition.parts))
+
+
 def evaluate(
     condition: Condition | None,
     attributes: Mapping[str, Any],

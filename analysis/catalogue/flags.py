@@ -9,6 +9,7 @@ from pydantic import Field
 from analysis.catalogue.conditions import Condition
 from analysis.catalogue.experiment import TargetingTest
 from analysis.catalogue.fields import Items, ShardShare, Slug, Strict, Text
+from analysis.catalogue.project import UnitType
 
 
 class Dependency(Strict):
@@ -47,4 +48,6 @@ class Segment(Strict):
     name: Text
     description: Text | None = None
     active: bool = True
+    unit: UnitType = "user"
+    """Whom it counts; a condition on attributes holds for any kind of unit."""
     condition: Condition
