@@ -149,7 +149,7 @@ def condition_faults(
     Args:
         condition: The condition.
         path: Where it stands.
-        segments: Names of the declared segments.
+        segments: Names of the declared active segments.
 
     Yields:
         Path, fault, value and rule.
@@ -176,7 +176,7 @@ def condition_faults(
         yield path, f"operator '{condition.operators[0]}' has no attribute", "", "attribute and one operator"
     if condition.segment is not None and condition.segment not in set(segments):
         known = ", ".join(sorted(segments)) or "none is declared"
-        yield (*path, "segment"), "unknown segment", condition.segment, f"one of: {known}"
+        yield (*path, "segment"), "no active segment of that name", condition.segment, f"one of: {known}"
     if condition.within is not None:
         for key, what, value, wanted in box_faults(condition.within):
             yield (*path, "within", key), what, value, wanted
@@ -203,6 +203,12 @@ def _test_faults(
         yield here, "is not a semantic version", operand, "such as 2.10.0 or 2.10.0-beta.1"
     if name == "between" and operand[0] > operand[1]:
         yield here, "the bounds are reversed", f"{operand[0]}, {operand[1]}", "[low, high]"
+
+
+def segment_names(condition: Condition) -> set[str]:
+    """The named segments that a condition looks at."""
+    own = {condition.segment} if condition.segment is not None else set()
+    return own.union(*(segment_names(part) for part in condition.parts))
 
 
 def attribute_names(condition: Condition) -> set[str]:

@@ -21,7 +21,8 @@ def segments(
 ) -> None:
     """Estimate each segment's size: of the units seen in the last days, how many are in it.
 
-    A unit's newest known attributes decide. Units whose events do not say what the condition asks are unknown.
+    A unit's newest known attributes decide, and what the last run found it did. Units whose events do not say what
+    the condition asks are unknown.
     """
     from orchestration.loading import read_definitions
     from orchestration.reading.segments import segment_sizes
@@ -47,4 +48,4 @@ def segments(
         if not row["active"]:
             print(f"{row['segment']} is not active")
         if row["never_seen"]:
-            print(f"{row['segment']}: no event carries {', '.join(row['never_seen'])}")
+            print(f"{row['segment']}: nothing is known of {', '.join(row['never_seen'])}")

@@ -1,8 +1,9 @@
 """How many units each named segment holds, counted in the events themselves.
 
 A unit is one with at least one event in the last days up to the cut-off. Its attributes are the newest known value of
-each: an event that does not carry an attribute leaves it as it was. What no event says stays unknown and is counted
-as such, for no estimate can tell which way an SDK, which may be told more, would decide.
+each: an event that does not carry an attribute leaves it as it was. Whether it is in a behavioural segment is what
+the last run found. What no event says stays unknown and is counted as such, for no estimate can tell which way an SDK,
+which may be told more, would decide.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from analysis.catalogue.conditions import attribute_names
 from analysis.catalogue.events import CONTEXT_COLUMNS
+from analysis.catalogue.hashing import segment_hash
 from analysis.errors import Problem
 from assignment_exports.allocation import inline_segments
 from assignment_exports.condition_sql import condition_sql, json_pointer
@@ -20,6 +22,8 @@ from orchestration.ingest.sql import identifier, literal
 from orchestration.outstanding import frontier
 from orchestration.reading.results import require_known
 from orchestration.reading.unit_values import joined_links, unit_id
+from orchestration.subjects import TABLE, behavioural_segments
+from orchestration.warehouse import has_table
 
 if TYPE_CHECKING:
     from datetime import date
@@ -46,7 +50,8 @@ def segment_sizes(
     Returns:
         One row a segment, sorted by id: ``segment``, ``name``, ``active``, ``unit``, ``first_day`` and ``cut_off``
         (both included), ``units``, of which ``inside``, ``outside`` and ``unknown``, ``share`` (inside over units;
-        null without units), and ``never_seen``: the attributes that no event in these days carries.
+        null without units), and ``never_seen``: the attributes that no event in these days carries, or that no run
+        has measured.
 
     Raises:
         OrchestrationError: No day has been built, or the segment is unknown.
@@ -57,16 +62,17 @@ def segment_sizes(
     if only is not None:
         require_known(only, catalogue.segments, "segment", "NAME")
     conditions = catalogue.conditions
+    hashes = {one.attribute: segment_hash(one) for one in behavioural_segments(catalogue)}
     wanted = [segment for name, segment in catalogue.segments.items() if only in {None, name}]
     first = built - timedelta(days=days - 1)
     sizes: dict[str, Row] = {}
     for unit in sorted({segment.unit for segment in wanted}):
         asked = {
-            segment.id: inline_segments(conditions[segment.id], conditions)
+            segment.id: inline_segments(segment.membership, conditions)
             for segment in wanted
             if segment.unit == unit
         }
-        sizes |= _count(connection, asked, unit, first, built)
+        sizes |= _count(connection, asked, hashes, unit, (first, built))
     return [
         {
             "segment": segment.id,
@@ -84,18 +90,34 @@ def segment_sizes(
 def _count(
     connection: duckdb.DuckDBPyConnection,
     conditions: dict[str, Condition],
+    hashes: dict[str, str],
     unit: UnitType,
-    first: date,
-    last: date,
+    days: tuple[date, date],
 ) -> dict[str, Row]:
     """Sizes of segments of one kind of unit, in one pass over the events."""
     names = sorted(set().union(*map(attribute_names, conditions.values())))
+    places = {name: f"a{place}" for place, name in enumerate(names)}
     newest = "".join(
-        f", arg_max({value}, (e.occurred_at, e.event_id)) filter ({value} is not null) as a{place}"
-        for place, value in enumerate(map(_value, names))
+        f", arg_max({value}, (e.occurred_at, e.event_id)) filter ({value} is not null) as {places[name]}"
+        for name, value in ((name, _value(name)) for name in names if name not in hashes)
     )
-    packed = ", ".join(f"{literal(name)}, a{place}" for place, name in enumerate(names))
-    counts = [f"count(a{place})" for place in range(len(names))]
+    behaving = [name for name in names if name in hashes]
+    if behaving and not has_table(connection, "main", TABLE):
+        raise OrchestrationError(
+            Problem(
+                "what units did has not been measured yet",
+                value=", ".join(behaving),
+                hint="run `fairsplit run`",
+            )
+        )
+    did = "".join(f", s_{places[name]}.is_member as {places[name]}" for name in behaving)
+    joins = "".join(
+        f" left join {TABLE} as s_{places[name]} on newest.unit_id = s_{places[name]}.unit_id"
+        f" and s_{places[name]}.definition_hash = {literal(hashes[name])}"
+        for name in behaving
+    )
+    packed = ", ".join(f"{literal(name)}, {place}" for name, place in places.items())
+    counts = [f"count({place})" for place in places.values()]
     for condition in conditions.values():
         verdict = condition_sql(condition)
         counts += [f"count(*) filter ({verdict})", f"count(*) filter (not {verdict})"]
@@ -105,9 +127,10 @@ def _count(
                 from stg_events as e{joined_links(unit)}
                 where e.event_day between $first and $last and {unit_id(unit)} is not null
                 group by 1
-            ), latest as (select *, json_object({packed}) as attributes from newest)
+            ), known as (select newest.*{did} from newest{joins}),
+            latest as (select *, json_object({packed}) as attributes from known)
             select {", ".join(["count(*)", *counts])} from latest""",
-        {"first": first, "last": last},
+        dict(zip(("first", "last"), days, strict=True)),
     ).fetchall()[0]
     seen, verdicts = dict(zip(names, counted, strict=False)), iter(counted[len(names) :])
     return {

@@ -163,7 +163,7 @@ def test_one_segment_is_shown_in_words_too(home: list[dict[str, Any]]) -> None:
     units = str(row["units"])
     assert text.splitlines()[2].split() == ["wish", "user", units, "0", "0", units, "0.0%"]
     assert "wish is not active" in text
-    assert "no event carries shoe_size" in text
+    assert "nothing is known of shoe_size" in text
 
 
 def test_an_unknown_segment_is_one_clear_message(home: list[dict[str, Any]]) -> None:

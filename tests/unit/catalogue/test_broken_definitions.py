@@ -286,7 +286,7 @@ EXPECTED: dict[str, list[str]] = {
     ],
     "segment_undeclared": [
         (
-            "experiments/segment_undeclared.yaml:13 targeting.segment: unknown segment (nordics: one "
+            "experiments/segment_undeclared.yaml:13 targeting.segment: no active segment of that name (nordics: one "
             "of: nordic). Hint: did you mean 'nordic'?"
         ),
     ],
