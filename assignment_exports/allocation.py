@@ -15,6 +15,7 @@ from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges, share_to_shard
 from analysis.errors import Problem
 from assignment_exports.bucketing import positions, shards
 from assignment_exports.errors import ExportError
+from assignment_exports.times import stretches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from analysis.catalogue.experiment import Experiment
     from analysis.catalogue.hashes import Sdk
     from analysis.catalogue.project import Project
+    from assignment_exports.times import Stretch
 
 LIVE: Final = ("running", "paused", "completed")
 State = Literal["open", "paused", "not_live", "shipped"]
@@ -135,6 +137,14 @@ class Allocation:
         if begin is not None and (phase.end is None or begin < phase.end):
             stretches.append((begin, phase.end))
         return stretches
+
+    def stretches(self, phase: AllocationPhase, as_of: datetime) -> list[Stretch]:
+        """The open stretches of a phase with what the targeting asks in each, the time taken out of it."""
+        return [
+            part
+            for start, end in self.open_stretches(phase)
+            for part in stretches(self.targeting, start, end, as_of)
+        ]
 
     def phase_at(self, instant: datetime) -> AllocationPhase:
         """The phase in force at an instant; before the start the first, after the end the last."""
@@ -259,7 +269,7 @@ def assign(
         outside = (inside < allocation.layer.begin) | (inside >= allocation.layer.end)
         reason[outside] = REASONS.index("outside_layer")
     if allocation.targeting is not None:
-        reason[~eligible(allocation.targeting, len(units), attributes)] = REASONS.index("not_targeted")
+        reason[~eligible(allocation.targeting, len(units), attributes, at)] = REASONS.index("not_targeted")
     split = shards(phase.split_salt, units, allocation.sdk)
     position = positions(list(phase.ranges.values()), split)
     drawn = pl.DataFrame(
@@ -276,23 +286,28 @@ def assign(
     )
 
 
-def eligible(condition: Condition, count: int, attributes: pl.DataFrame | None) -> NDArray[np.bool_]:
+def eligible(
+    condition: Condition, count: int, attributes: pl.DataFrame | None, at: datetime
+) -> NDArray[np.bool_]:
     """Whether each unit's attributes satisfy a condition; each distinct combination is judged once.
 
     Args:
         condition: Without named segments.
         count: The number of units n.
         attributes: n rows, or none when nothing is known of them.
+        at: The instant, naive UTC.
 
     Returns:
         Shape (n,); unknown is not satisfied.
     """
     wanted = sorted(attribute_names(condition) & set(attributes.columns if attributes is not None else ()))
     if attributes is None or not wanted:
-        return np.full(count, evaluate(condition, {}) is True)
+        return np.full(count, evaluate(condition, {}, at=at) is True)
     combinations = attributes.select(wanted).unique()
     verdicts = combinations.with_columns(
-        eligible=pl.Series([evaluate(condition, row) is True for row in combinations.iter_rows(named=True)])
+        eligible=pl.Series(
+            [evaluate(condition, row, at=at) is True for row in combinations.iter_rows(named=True)]
+        )
     )
     return (
         attributes.select(wanted)

@@ -87,21 +87,27 @@ def _targeting(allocation: Allocation, as_of: datetime) -> Logic:
         return {"if": [True, after, None]}
     steps: list[Logic] = []
     for phase in allocation.phases:
-        for start, end in allocation.open_stretches(phase):
+        for start, end, condition in allocation.stretches(phase, as_of):
             if end is not None and end <= as_of:
                 continue
-            steps += [_gates(allocation, phase, start, end), _split(phase)]
+            steps += [_gates(allocation, phase, (start, end), condition), _split(phase)]
     if allocation.end is not None:
         steps += [{">=": [_CLOCK, seconds(allocation.end)]}, after]
     return {"if": [*steps, None]}
 
 
-def _gates(allocation: Allocation, phase: AllocationPhase, start: datetime, end: datetime | None) -> Logic:
+def _gates(
+    allocation: Allocation,
+    phase: AllocationPhase,
+    interval: tuple[datetime, datetime | None],
+    condition: Condition | None,
+) -> Logic:
+    start, end = interval
     gates: list[Logic] = [{">=": [_CLOCK, seconds(start)]}]
     if end is not None:
         gates.append({"<": [_CLOCK, seconds(end)]})
-    if allocation.targeting is not None:
-        gates.append(flagd_condition(allocation.targeting))
+    if condition is not None:
+        gates.append(flagd_condition(condition))
     gates.append(_within(phase.traffic_salt, 0, phase.traffic_shards))
     if allocation.layer is not None:
         gates.append(_within(allocation.layer.salt, allocation.layer.begin, allocation.layer.end))

@@ -2,7 +2,8 @@
 
 Three-valued: a test on an attribute that the unit lacks, or whose type does not fit the operator, is
 *unknown* (`None`), not false; ``not`` of unknown is unknown; ``all`` is false if any part is false, else
-unknown if any is unknown; ``any`` mirrors it. Only a condition that is *true* lets a unit in. So
+unknown if any is unknown; ``any`` mirrors it. A test of
+the time is unknown where no instant is given. Only a condition that is *true* lets a unit in. So
 ``not: {attribute: country, in: [US]}`` leaves out a unit without country, exactly as ``not_in`` does and as
 the SDKs do; say ``is_null: true`` to mean it.
 
@@ -22,13 +23,15 @@ from pydantic import Field
 
 from analysis.catalogue.fields import Items, Name, Slug, Strict
 from analysis.catalogue.places import Box, box_faults
+from analysis.catalogue.times import When, when_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
 
 Scalar = str | bool | int | float
 Number = int | float
-Kind = Literal["all", "any", "not", "segment", "test", "empty"]
+Kind = Literal["all", "any", "not", "segment", "when", "test", "empty"]
 
 _SEMVER = re.compile(
     r"^v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$"
@@ -56,7 +59,7 @@ OPERATORS: tuple[str, ...] = (
 
 
 class Condition(Strict):
-    """Exactly one of: ``all``, ``any``, ``not``, ``segment``, ``within``, or ``attribute`` with one operator."""
+    """Exactly one of ``all``, ``any``, ``not``, ``segment``, ``within``, ``when``, or ``attribute`` and its test."""
 
     all: Annotated[Items[Condition] | None, Field(min_length=1)] = None
     """Every part holds."""
@@ -68,6 +71,8 @@ class Condition(Strict):
     """A named segment of `catalog/segments/`."""
     within: Box | None = None
     """A box on the map; the same as the ``between`` tests of its `parts`."""
+    when: When | None = None
+    """Local times."""
     attribute: Name | None = None
     """A subject attribute; then one operator."""
     in_: Annotated[Items[Scalar] | None, Field(alias="in", min_length=1)] = None
@@ -102,6 +107,8 @@ class Condition(Strict):
             return "not"
         if self.segment is not None:
             return "segment"
+        if self.when is not None:
+            return "when"
         return "test" if self.attribute is not None else "empty"
 
     @property
@@ -162,11 +169,12 @@ def condition_faults(
             ("not", condition.not_),
             ("segment", condition.segment),
             ("within", condition.within),
+            ("when", condition.when),
             ("attribute", condition.attribute),
         )
         if value is not None
     ]
-    rule = "exactly one of all, any, not, segment, within, attribute"
+    rule = "exactly one of all, any, not, segment, within, when, attribute"
     if len(forms) != 1:
         yield path, "a condition mixes forms" if forms else "a condition says nothing", ", ".join(forms), rule
         return
@@ -177,14 +185,20 @@ def condition_faults(
     if condition.segment is not None and condition.segment not in set(segments):
         known = ", ".join(sorted(segments)) or "none is declared"
         yield (*path, "segment"), "no active segment of that name", condition.segment, f"one of: {known}"
-    if condition.within is not None:
-        for key, what, value, wanted in box_faults(condition.within):
-            yield (*path, "within", key), what, value, wanted
+    for form, key, what, value, wanted in _model_faults(condition):
+        yield (*path, form, key), what, value, wanted
     for name in ("all", "any"):
         for position, part in enumerate(getattr(condition, name) or ()):
             yield from condition_faults(part, (*path, name, position), segments)
     if condition.not_ is not None:
         yield from condition_faults(condition.not_, (*path, "not"), segments)
+
+
+def _model_faults(condition: Condition) -> Iterator[tuple[str, str, str, str, str]]:
+    if condition.within is not None:
+        yield from (("within", *fault) for fault in box_faults(condition.within))
+    if condition.when is not None:
+        yield from (("when", *fault) for fault in when_faults(condition.when))
 
 
 def _test_faults(
@@ -222,6 +236,7 @@ def evaluate(
     condition: Condition | None,
     attributes: Mapping[str, Any],
     segments: Mapping[str, Condition] | None = None,
+    at: datetime | None = None,
 ) -> bool | None:
     """Whether a unit satisfies a condition.
 
@@ -229,6 +244,7 @@ def evaluate(
         condition: A checked condition; none at all is satisfied by everybody.
         attributes: The unit's attributes; a null value is a missing one.
         segments: Conditions of the named segments (free of cycles).
+        at: The instant, naive UTC; without one, what depends on time is unknown.
 
     Returns:
         True, False, or None for unknown.
@@ -238,17 +254,23 @@ def evaluate(
     named = segments or {}
     match condition.kind:
         case "all":
-            return _conjunction(evaluate(part, attributes, named) for part in condition.parts)
+            return _conjunction(evaluate(part, attributes, named, at) for part in condition.parts)
         case "any":
             return _negation(
-                _conjunction(_negation(evaluate(part, attributes, named)) for part in condition.parts)
+                _conjunction(_negation(evaluate(part, attributes, named, at)) for part in condition.parts)
             )
         case "not":
-            return _negation(evaluate(condition.not_, attributes, named))
+            return _negation(evaluate(condition.not_, attributes, named, at))
         case "segment":
-            return evaluate(named[str(condition.segment)], attributes, named)
+            return evaluate(named[str(condition.segment)], attributes, named, at)
         case _:
-            return _test(condition.operator, condition.operand, attributes.get(str(condition.attribute)))
+            return _leaf(condition, attributes, at)
+
+
+def _leaf(condition: Condition, attributes: Mapping[str, Any], at: datetime | None) -> bool | None:
+    if condition.when is not None:
+        return None if at is None else condition.when.holds(at)
+    return _test(condition.operator, condition.operand, attributes.get(str(condition.attribute)))
 
 
 def _negation(value: bool | None) -> bool | None:

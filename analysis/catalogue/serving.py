@@ -63,7 +63,7 @@ def eligible_variant(
         A variant id, or none.
     """
     phase = phase_at(experiment, instant)
-    if phase is None or evaluate(experiment.targeting, attributes, segments) is not True:
+    if phase is None or evaluate(experiment.targeting, attributes, segments, instant) is not True:
         return None
     salt = layer_salt(experiment, project)
     if salt is not None and experiment.layer is not None:
