@@ -16,6 +16,7 @@ from analysis.errors import Problem
 from assignment_exports.bucketing import positions, shards
 from assignment_exports.eligibility import eligible, inline_segments
 from assignment_exports.errors import ExportError
+from assignment_exports.times import stretches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from analysis.catalogue.experiment import Experiment
     from analysis.catalogue.hashes import Sdk
     from analysis.catalogue.project import Project
+    from assignment_exports.times import Stretch
 
 LIVE: Final = ("running", "paused", "completed")
 State = Literal["open", "paused", "not_live", "shipped"]
@@ -196,6 +198,14 @@ class Allocation:
             stretches.append((begin, phase.end))
         return stretches
 
+    def stretches(self, phase: AllocationPhase, as_of: datetime) -> list[Stretch]:
+        """The open stretches of a phase with what the targeting asks in each, the time taken out of it."""
+        return [
+            part
+            for start, end in self.open_stretches(phase)
+            for part in stretches(self.targeting, start, end, as_of)
+        ]
+
     def phase_at(self, instant: datetime) -> AllocationPhase:
         """The phase in force at an instant; before the start the first, after the end the last."""
         begun = [phase for phase in self.phases if phase.start <= instant]
@@ -337,7 +347,7 @@ def _drawn(
         outside = (inside < allocation.layer.begin) | (inside >= allocation.layer.end)
         reason[outside] = REASONS.index("outside_layer")
     if allocation.targeting is not None:
-        reason[~eligible(allocation.targeting, len(units), attributes)] = REASONS.index("not_targeted")
+        reason[~eligible(allocation.targeting, len(units), attributes, at)] = REASONS.index("not_targeted")
     split = shards(phase.split_salt, units, allocation.sdk)
     variants = list(phase.ranges)
     position = np.empty(len(units), dtype=np.int32)

@@ -29,6 +29,7 @@ def export_catalogue(
     *,
     closed_gates: Mapping[str, str] | None = None,
     frames: Mapping[str, pl.DataFrame] | None = None,
+    subjects: Mapping[str, pl.DataFrame] | None = None,
     attachments: Mapping[str, Path] | None = None,
 ) -> PublishedVersion:
     """Publish the configs of every experiment whose gate is open.
@@ -43,6 +44,7 @@ def export_catalogue(
         closed_gates: Experiments that failed a validity check, with the reason in words.
         frames: Tables to export as Parquet, by name without suffix (``results``, ``decisions``,
             ``assignments/<experiment>``).
+        subjects: What units did, as attributes for the SDK's caller, by kind of unit (see `build_release`).
         attachments: Files to copy in that are not part of the version's content.
 
     Returns:
@@ -56,6 +58,7 @@ def export_catalogue(
         held={**(closed_gates or {}), **refused, **_broken(catalogue, "experiments")},
         previous=previous,
         frames=frames,
+        subjects=subjects,
         prefix=catalogue.project.export_prefix,
         features=_features(catalogue),
     )

@@ -10,9 +10,11 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from analysis.catalogue.conditions import COMPLETE_VERSION, as_text, complete_version
+from analysis.catalogue.times import HOLIDAY_YEARS, WEEKDAYS
 
 if TYPE_CHECKING:
     from analysis.catalogue.conditions import Condition
+    from analysis.catalogue.times import When
 
 _COMPARE: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "equals": "="}
 _NUMERIC: Final = frozenset({"gt", "gte", "lt", "lte", "between"})
@@ -21,7 +23,7 @@ _SCIENTIFIC: Final = r"^(-?\d)(?:\.(\d+))?e([+-]\d+)$"
 _VERSION: Final = f"^{COMPLETE_VERSION}$"
 
 
-def condition_sql(condition: Condition, attributes: str = "attributes") -> str:
+def condition_sql(condition: Condition, attributes: str = "attributes", instant: str | None = None) -> str:
     r"""A condition without named segments as a boolean expression; null where the catalogue says *unknown*.
 
     Patterns are matched by RE2, where the SDKs' core and the Python evaluator use Rust's engine: the syntax is the
@@ -30,17 +32,44 @@ def condition_sql(condition: Condition, attributes: str = "attributes") -> str:
     Args:
         condition: A checked condition.
         attributes: The SQL of a JSON column with one object a unit; a key with null is a missing attribute.
+        instant: The SQL of a timestamp, naive UTC; without one, what depends on time is unknown.
 
     Returns:
         An expression for ``select`` or ``where``.
     """
     if condition.kind == "not":
-        return f"(not {condition_sql(condition.parts[0], attributes)})"
+        return f"(not {condition_sql(condition.parts[0], attributes, instant)})"
     if condition.kind in {"all", "any"}:
         word = " and " if condition.kind == "all" else " or "
-        return f"({word.join(condition_sql(part, attributes) for part in condition.parts)})"
-    value = f"json_extract({attributes}, {_literal(_pointer(str(condition.attribute)))})"
+        return f"({word.join(condition_sql(part, attributes, instant) for part in condition.parts)})"
+    if condition.when is not None:
+        return "cast(null as boolean)" if instant is None else f"({_time(condition.when, instant)})"
+    value = f"json_extract({attributes}, {_literal(json_pointer(str(condition.attribute)))})"
     return f"({_test(condition.operator, condition.operand, value)})"
+
+
+def _time(when: When, instant: str) -> str:
+    local = f"(({instant}) at time zone 'UTC') at time zone {_literal(when.zone)}"
+    day = f"cast({local} as date)"
+    parts = []
+    if when.from_ is not None:
+        parts.append(f"{day} >= date '{when.from_}'")
+    if when.until is not None:
+        parts.append(f"{day} < date '{when.until}'")
+    if when.hours is not None:
+        first, end = when.hours
+        word = "and" if first <= end else "or"
+        parts.append(f"(hour({local}) >= {first} {word} hour({local}) < {end})")
+    if when.weekdays is not None:
+        listed = ", ".join(str(WEEKDAYS.index(name) + 1) for name in when.weekdays)
+        parts.append(f"isodow({local}) in ({listed})")
+    parts += [f"list_contains({sorted(months)}, month({local}))" for months in when.all_months]
+    days_off = when.days_off
+    if days_off is not None:
+        listed = ", ".join(f"date '{one}'" for one in sorted(days_off))
+        known = f"year({local}) between {HOLIDAY_YEARS[0]} and {HOLIDAY_YEARS[-1]}"
+        parts.append(f"case when {known} then list_contains([{listed}], {day}) end")
+    return " and ".join(parts)
 
 
 def _test(operator: str, operand: Any, value: str) -> str:
@@ -104,7 +133,8 @@ def _number(operand: Any) -> str:
     return f"cast({_literal(repr(operand))} as double)"
 
 
-def _pointer(attribute: str) -> str:
+def json_pointer(attribute: str) -> str:
+    """Where an object holds a key, as DuckDB's JSON functions read it."""
     return "$." + json.dumps(attribute, ensure_ascii=False)
 
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from analysis.catalogue.conditions import evaluate
+from analysis.catalogue.conditions import attribute_names, evaluate
 from analysis.errors import Problem
 from assignment_exports.errors import ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
@@ -37,7 +38,7 @@ def inline_segments(condition: Condition, segments: Mapping[str, Condition]) -> 
                     )
                 )
             return inline_segments(segments[name], segments)
-        case "all" | "any" as kind:
+        case "all" | "any" as kind if condition.within is None:
             parts = tuple(inline_segments(part, segments) for part in condition.parts)
             return condition.model_copy(update={kind: parts})
         case "not":
@@ -46,33 +47,31 @@ def inline_segments(condition: Condition, segments: Mapping[str, Condition]) -> 
             return condition
 
 
-def eligible(condition: Condition, count: int, attributes: pl.DataFrame | None) -> NDArray[np.bool_]:
+def eligible(
+    condition: Condition, count: int, attributes: pl.DataFrame | None, at: datetime
+) -> NDArray[np.bool_]:
     """Whether each unit's attributes satisfy a condition; each distinct combination is judged once.
 
     Args:
         condition: Without named segments.
         count: The number of units n.
         attributes: n rows, or none when nothing is known of them.
+        at: The instant, naive UTC.
 
     Returns:
         Shape (n,); unknown is not satisfied.
     """
     wanted = sorted(attribute_names(condition) & set(attributes.columns if attributes is not None else ()))
     if attributes is None or not wanted:
-        return np.full(count, evaluate(condition, {}) is True)
+        return np.full(count, evaluate(condition, {}, at=at) is True)
     combinations = attributes.select(wanted).unique()
     verdicts = combinations.with_columns(
-        eligible=pl.Series([evaluate(condition, row) is True for row in combinations.iter_rows(named=True)])
+        eligible=pl.Series(
+            [evaluate(condition, row, at=at) is True for row in combinations.iter_rows(named=True)]
+        )
     )
     return (
         attributes.select(wanted)
         .join(verdicts, on=wanted, how="left", nulls_equal=True, maintain_order="left")["eligible"]
         .to_numpy()
     )
-
-
-def attribute_names(condition: Condition) -> set[str]:
-    """The attributes that a condition looks at."""
-    if condition.attribute is not None:
-        return {condition.attribute}
-    return set().union(*(attribute_names(part) for part in condition.parts))

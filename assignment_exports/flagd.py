@@ -94,12 +94,12 @@ def _targeting(allocation: Allocation, as_of: datetime) -> Logic:
         return {"if": [*overrides, _passed(allocation.holdout_gates), after, None]}
     steps = overrides
     for phase in allocation.phases:
-        for start, end in allocation.open_stretches(phase):
+        for start, end, condition in allocation.stretches(phase, as_of):
             if end is not None and end <= as_of:
                 continue
             for band in phase.bands:
                 gates = [
-                    *_when(allocation, start, end),
+                    *_when(start, end, condition),
                     *(within(*gate) for gate in allocation.gates(phase, band)),
                 ]
                 steps += [{"and": gates}, _split(phase, band)]
@@ -109,12 +109,12 @@ def _targeting(allocation: Allocation, as_of: datetime) -> Logic:
     return {"if": [*steps, None]}
 
 
-def _when(allocation: Allocation, start: datetime, end: datetime | None) -> list[Logic]:
+def _when(start: datetime, end: datetime | None, condition: Condition | None) -> list[Logic]:
     gates: list[Logic] = [{">=": [_CLOCK, seconds(start)]}]
     if end is not None:
         gates.append({"<": [_CLOCK, seconds(end)]})
-    if allocation.targeting is not None:
-        gates.append(flagd_condition(allocation.targeting))
+    if condition is not None:
+        gates.append(flagd_condition(condition))
     return gates
 
 

@@ -13,6 +13,7 @@ from analysis.catalogue.conditions import as_text
 from analysis.errors import Problem
 from assignment_exports.errors import ExportError
 from assignment_exports.rules import NEGATED
+from assignment_exports.times import refuse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,8 @@ def lower(
     """
     if condition.kind == "not":
         return lower(condition.parts[0], test, every, some, negated=not negated)
+    if condition.kind == "when":
+        refuse_time("an SDK without a clock")
     if condition.kind != "test":
         parts = [lower(part, test, every, some, negated=negated) for part in condition.parts]
         return some(parts) if (condition.kind == "any") is not negated else every(parts)

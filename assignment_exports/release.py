@@ -72,6 +72,7 @@ def build_release(
     held: Mapping[str, str] | None = None,
     previous: PublishedVersion | None = None,
     frames: Mapping[str, pl.DataFrame] | None = None,
+    subjects: Mapping[str, pl.DataFrame] | None = None,
     prefix: str = "",
     features: Mapping[str, Feature] | None = None,
 ) -> Release:
@@ -85,6 +86,8 @@ def build_release(
             traffic away, which a closed gate must not prevent.
         previous: The version in force; last good configs come from it.
         frames: Tables to export as Parquet, by name without suffix (``results``, ``assignments/cta``).
+        subjects: Subject attributes by kind of unit, one row a unit: exported as ``segments/<kind>.parquet``, and as
+            JSON lines for a caller that looks a unit up and passes its line to the SDK.
         prefix: The project's prefix of exported flag keys.
         features: Feature flags by id.
 
@@ -121,6 +124,9 @@ def build_release(
         for sdk, family in FAMILIES.items()
     }
     payloads |= {f"{name}.parquet": parquet_bytes(frame) for name, frame in (frames or {}).items()}
+    for kind, frame in (subjects or {}).items():
+        payloads[f"segments/{kind}.parquet"] = parquet_bytes(frame)
+        payloads[f"segments/{kind}.jsonl"] = frame.write_ndjson().encode()
     return Release(payloads, {"cut_off": timestamp(as_of), "experiments": entries, "flags": feature_entries})
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from analysis.catalogue.conditions import Condition, as_text, complete_version
 from analysis.errors import Problem
 from assignment_exports.errors import ExportError
+from assignment_exports.times import refuse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,8 @@ def rules_of(condition: Condition) -> list[dict[str, list[UfcCondition]]]:
 def _alternatives(condition: Condition, *, negated: bool) -> Alternatives:
     if condition.kind == "not":
         return _alternatives(condition.parts[0], negated=not negated)
+    if condition.kind == "when":
+        refuse_time("a UFC flag without dates")
     if condition.kind == "test":
         return _test(condition, negated=negated)
     parts = [_alternatives(part, negated=negated) for part in condition.parts]

@@ -102,18 +102,17 @@ def _allocations(allocation: Allocation, as_of: datetime) -> list[dict[str, Any]
     overrides = [_override(allocation, variant, units) for variant, units in allocation.overridden.items()]
     if overrides and allocation.status == "paused":
         return overrides
-    rules = [] if allocation.targeting is None else rules_of(allocation.targeting)
     compiled: list[dict[str, Any]] = [
         {
             "key": f"{allocation.experiment_id}-phase-{number}-{stretch}",
             "startAt": timestamp(start),
             "endAt": None if end is None else timestamp(end),
-            "rules": rules,
+            "rules": [] if condition is None else rules_of(condition),
             "splits": _splits(allocation, phase),
             "doLog": True,
         }
         for number, phase in enumerate(allocation.phases)
-        for stretch, (start, end) in enumerate(allocation.open_stretches(phase), start=1)
+        for stretch, (start, end, condition) in enumerate(allocation.stretches(phase, as_of), start=1)
         if not over and (end is None or end > as_of)
     ]
     if over or allocation.end is not None:

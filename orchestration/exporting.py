@@ -10,6 +10,7 @@ from assignment_exports.catalogue import export_catalogue
 from orchestration.acting import in_force
 from orchestration.assigning import read_lists
 from orchestration.outstanding import frontier
+from orchestration.subjects import subject_attributes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +85,7 @@ def export_configs(
         datetime.combine(built + timedelta(days=1), time()),
         closed_gates=closed,
         frames=frames,
+        subjects=subject_attributes(connection, catalogue),
         attachments={"fairsplit.duckdb": snapshot},
     )
 

@@ -16,9 +16,13 @@ from growthbook import GrowthBook
 from openfeature.contrib.tools.flagd.core import FlagdCore
 from openfeature.evaluation_context import EvaluationContext
 
+from assignment_exports.flagd import flagd_condition
+from assignment_exports.growthbook import growthbook_condition
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from analysis.catalogue.conditions import Condition
     from analysis.catalogue.hashes import Sdk
 
     Serve = Callable[[str, str, str, Mapping[str, Any]], Any]
@@ -81,14 +85,7 @@ def node_sdk(
 
 
 def _ufc(payload: bytes) -> Serve:
-    client = eppo_client.init(
-        eppo_client.ClientConfig(
-            api_key="offline",
-            assignment_logger=eppo_client.AssignmentLogger(),
-            poll_interval_seconds=None,
-            initial_configuration=eppo_client.Configuration(flags_configuration=payload),
-        )
-    )
+    client = eppo(json.loads(payload))
     get = {
         "boolean": client.get_boolean_assignment,
         "string": client.get_string_assignment,
@@ -121,3 +118,31 @@ def _growthbook(payload: bytes) -> Serve:
         return client.get_feature_value(key, FALLBACK[kind])
 
     return serve
+
+
+def eppo(payload: Any) -> eppo_client.EppoClient:
+    """Eppo's client on one configuration, without network."""
+    return eppo_client.init(
+        eppo_client.ClientConfig(
+            api_key="offline",
+            assignment_logger=eppo_client.AssignmentLogger(),
+            poll_interval_seconds=None,
+            initial_configuration=eppo_client.Configuration(flags_configuration=json.dumps(payload).encode()),
+        )
+    )
+
+
+def flagd_lets_in(condition: Condition) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether flagd's evaluator lets in a subject."""
+    targeting = {"if": [flagd_condition(condition), "in", "out"]}
+    flag = {"state": "ENABLED", "variants": {"in": "in", "out": "out"}, "targeting": targeting}
+    served = _flagd(json.dumps({"flags": {"cta": flag}}).encode())
+    return lambda subject: served("string", "cta", "unit", subject) == "in"
+
+
+def growthbook_lets_in(condition: Condition) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether GrowthBook's client lets in a subject."""
+    rule = {"condition": growthbook_condition(condition), "force": "in"}
+    features = {"cta": {"defaultValue": "out", "rules": [rule]}}
+    served = _growthbook(json.dumps({"features": features}).encode())
+    return lambda subject: served("string", "cta", "unit", subject) == "in"

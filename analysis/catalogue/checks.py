@@ -420,6 +420,6 @@ def targeting_test_findings(
     test: TargetingTest, where: KeyPath, targeting: Condition | None, segments: Mapping[str, Condition]
 ) -> Iterator[Finding]:
     """Whether attributes alone decide as the test expects (`none` or `any`)."""
-    got = "any" if evaluate(targeting, test.attributes, segments) is True else "none"
+    got = "any" if evaluate(targeting, test.attributes, segments, test.at) is True else "none"
     if test.expect != got:
         yield Finding(where, "the test fails", f"got {got}", f"expected {test.expect}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from analysis.catalogue.bands import pieces
-from analysis.catalogue.hashing import experiment_hash
+from analysis.catalogue.hashing import experiment_hash, segment_hash
 from analysis.catalogue.metrics import canonical_hash
 from analysis.catalogue.serving import holdout_shards, layer_salt, split_salt, traffic_salt
 from analysis.catalogue.shards import TOTAL_SHARDS, share_to_shards
@@ -15,7 +15,9 @@ from analysis.catalogue.shards import TOTAL_SHARDS, share_to_shards
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from analysis.catalogue.behaviour import Behaviour
     from analysis.catalogue.experiment import Experiment
+    from analysis.catalogue.flags import Segment
     from analysis.catalogue.loading import Catalogue
     from analysis.catalogue.project import Project
 
@@ -91,6 +93,26 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "non_inferiority_margin": pl.Float64,
     },
     "experiment_segments": {"experiment_id": pl.String, "segment": pl.String},
+    "segment_rules": {
+        "segment_id": pl.String,
+        "unit_type": pl.String,
+        "days": pl.Int32,
+        "combine": pl.String,
+        "rule": pl.Int32,
+        "event_name": pl.String,
+        "measure": pl.String,
+        "of_column": pl.String,
+        "from_medium": pl.Float64,
+        "from_high": pl.Float64,
+        "is_test": pl.Boolean,
+        "low": pl.Float64,
+        "low_is_out": pl.Boolean,
+        "high": pl.Float64,
+        "high_is_out": pl.Boolean,
+        "texts": pl.List(pl.String),
+        "attribute": pl.String,
+        "definition_hash": pl.String,
+    },
     "filters": {
         "name": pl.String,
         "kind": pl.String,
@@ -112,7 +134,8 @@ def compile_tables(
 
     Returns:
         Table name to frame; every table is present even when empty. Intervals are half-open, instants naive
-        UTC; `filters.operator` is `equals`, `in` or `matches` (RE2, found anywhere).
+        UTC; `segment_rules` holds the rules of active behavioural segments, a bound or text that is not asked for
+        being null; `filters.operator` is `equals`, `in` or `matches` (RE2, found anywhere).
     """
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SCHEMAS}
     rows["settings"] = [
@@ -135,6 +158,9 @@ def compile_tables(
     }
     for experiment in catalogue.experiments.values():
         _add_experiment(rows, experiment, catalogue.project, lists.get(experiment.id))
+    for segment in catalogue.segments.values():
+        if segment.active and segment.behaviour is not None:
+            rows["segment_rules"] += _segment_rules(segment, segment.behaviour)
     tables = {name: pl.DataFrame(rows[name], schema=schema) for name, schema in SCHEMAS.items()}
     listed_units = [
         listed.select(pl.lit(name).alias("experiment_id"), "unit_id", pl.col("variant").alias("variant_id"))
@@ -152,6 +178,36 @@ def _settings(project: Project) -> dict[str, str]:
         "power": repr(project.defaults.power),
         **{name: repr(value) for name, value in project.thresholds},
     }
+
+
+def _segment_rules(segment: Segment, behaviour: Behaviour) -> list[dict[str, Any]]:
+    rows = []
+    for position, rule in enumerate(behaviour.rules):
+        low, low_is_out, high, high_is_out = rule.bounds
+        medium, high_level = rule.levels or (None, None)
+        rows.append(
+            {
+                "segment_id": segment.id,
+                "unit_type": segment.unit,
+                "days": behaviour.days,
+                "combine": "all" if behaviour.all is not None else "any",
+                "rule": position,
+                "event_name": rule.event,
+                "measure": rule.measure,
+                "of_column": rule.of,
+                "from_medium": medium,
+                "from_high": high_level,
+                "is_test": bool(rule.tests),
+                "low": low,
+                "low_is_out": low_is_out,
+                "high": high,
+                "high_is_out": high_is_out,
+                "texts": None if rule.in_ is None else list(rule.in_),
+                "attribute": rule.as_,
+                "definition_hash": segment_hash(segment),
+            }
+        )
+    return rows
 
 
 def _add_experiment(

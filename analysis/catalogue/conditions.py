@@ -2,7 +2,8 @@
 
 Three-valued: a test on an attribute that the unit lacks, or whose type does not fit the operator, is
 *unknown* (`None`), not false; ``not`` of unknown is unknown; ``all`` is false if any part is false, else
-unknown if any is unknown; ``any`` mirrors it. Only a condition that is *true* lets a unit in. So
+unknown if any is unknown; ``any`` mirrors it. A test of
+the time is unknown where no instant is given. Only a condition that is *true* lets a unit in. So
 ``not: {attribute: country, in: [US]}`` leaves out a unit without country, exactly as ``not_in`` does and as
 the SDKs do; say ``is_null: true`` to mean it.
 
@@ -22,13 +23,16 @@ import polars as pl
 from pydantic import Field
 
 from analysis.catalogue.fields import Items, Name, Slug, Strict
+from analysis.catalogue.places import Box, box_faults
+from analysis.catalogue.times import When, when_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
 
 Scalar = str | bool | int | float
 Number = int | float
-Kind = Literal["all", "any", "not", "segment", "test", "empty"]
+Kind = Literal["all", "any", "not", "segment", "when", "test", "empty"]
 
 # Numbers stay within 64 bits, which is what SQL orders.
 _NUMBER = "(?:0|[1-9][0-9]{0,17})"
@@ -61,7 +65,7 @@ OPERATORS: tuple[str, ...] = (
 
 
 class Condition(Strict):
-    """Exactly one of: ``all``, ``any``, ``not``, ``segment``, or ``attribute`` with exactly one operator."""
+    """Exactly one of ``all``, ``any``, ``not``, ``segment``, ``within``, ``when``, or ``attribute`` and its test."""
 
     all: Annotated[Items[Condition] | None, Field(min_length=1)] = None
     """Every part holds."""
@@ -71,6 +75,10 @@ class Condition(Strict):
     """The part does not hold."""
     segment: Slug | None = None
     """A named segment of `catalog/segments/`."""
+    within: Box | None = None
+    """A box on the map; the same as the ``between`` tests of its `parts`."""
+    when: When | None = None
+    """Local times."""
     attribute: Name | None = None
     """A subject attribute; then one operator."""
     in_: Annotated[Items[Scalar] | None, Field(alias="in", min_length=1)] = None
@@ -97,7 +105,7 @@ class Condition(Strict):
     @property
     def kind(self) -> Kind:
         """Which form this is; ``empty`` if none."""
-        if self.all is not None:
+        if self.all is not None or self.within is not None:
             return "all"
         if self.any is not None:
             return "any"
@@ -105,13 +113,17 @@ class Condition(Strict):
             return "not"
         if self.segment is not None:
             return "segment"
+        if self.when is not None:
+            return "when"
         return "test" if self.attribute is not None else "empty"
 
     @property
     def parts(self) -> tuple[Condition, ...]:
-        """The conditions directly inside ``all``, ``any`` or ``not``."""
+        """The conditions directly inside ``all``, ``any`` or ``not``, or that a box stands for."""
         if self.not_ is not None:
             return (self.not_,)
+        if self.within is not None:
+            return _box_parts(self.within)
         return self.all or self.any or ()
 
     @property
@@ -133,6 +145,15 @@ class Condition(Strict):
         return getattr(self, "in_" if name == "in" else name)
 
 
+@lru_cache(maxsize=1_000)
+def _box_parts(box: Box) -> tuple[Condition, ...]:
+    parts = []
+    for attribute, spans in box.spans:
+        tests = tuple(Condition(attribute=attribute, between=span) for span in spans)
+        parts.append(tests[0] if len(tests) == 1 else Condition(any=tests))
+    return tuple(parts)
+
+
 def condition_faults(
     condition: Condition, path: tuple[str | int, ...], segments: Iterable[str]
 ) -> Iterator[tuple[tuple[str | int, ...], str, str, str]]:
@@ -141,7 +162,7 @@ def condition_faults(
     Args:
         condition: The condition.
         path: Where it stands.
-        segments: Names of the declared segments.
+        segments: Names of the declared active segments.
 
     Yields:
         Path, fault, value and rule.
@@ -153,11 +174,13 @@ def condition_faults(
             ("any", condition.any),
             ("not", condition.not_),
             ("segment", condition.segment),
+            ("within", condition.within),
+            ("when", condition.when),
             ("attribute", condition.attribute),
         )
         if value is not None
     ]
-    rule = "exactly one of all, any, not, segment, attribute"
+    rule = "exactly one of all, any, not, segment, within, when, attribute"
     if len(forms) != 1:
         yield path, "a condition mixes forms" if forms else "a condition says nothing", ", ".join(forms), rule
         return
@@ -167,12 +190,21 @@ def condition_faults(
         yield path, f"operator '{condition.operators[0]}' has no attribute", "", "attribute and one operator"
     if condition.segment is not None and condition.segment not in set(segments):
         known = ", ".join(sorted(segments)) or "none is declared"
-        yield (*path, "segment"), "unknown segment", condition.segment, f"one of: {known}"
+        yield (*path, "segment"), "no active segment of that name", condition.segment, f"one of: {known}"
+    for form, key, what, value, wanted in _model_faults(condition):
+        yield (*path, form, key), what, value, wanted
     for name in ("all", "any"):
         for position, part in enumerate(getattr(condition, name) or ()):
             yield from condition_faults(part, (*path, name, position), segments)
     if condition.not_ is not None:
         yield from condition_faults(condition.not_, (*path, "not"), segments)
+
+
+def _model_faults(condition: Condition) -> Iterator[tuple[str, str, str, str, str]]:
+    if condition.within is not None:
+        yield from (("within", *fault) for fault in box_faults(condition.within))
+    if condition.when is not None:
+        yield from (("when", *fault) for fault in when_faults(condition.when))
 
 
 def _test_faults(
@@ -193,10 +225,24 @@ def _test_faults(
         yield here, "the bounds are reversed", f"{operand[0]}, {operand[1]}", "[low, high]"
 
 
+def segment_names(condition: Condition) -> set[str]:
+    """The named segments that a condition looks at."""
+    own = {condition.segment} if condition.segment is not None else set()
+    return own.union(*(segment_names(part) for part in condition.parts))
+
+
+def attribute_names(condition: Condition) -> set[str]:
+    """The attributes that a condition without named segments looks at."""
+    if condition.attribute is not None:
+        return {condition.attribute}
+    return set().union(*(attribute_names(part) for part in condition.parts))
+
+
 def evaluate(
     condition: Condition | None,
     attributes: Mapping[str, Any],
     segments: Mapping[str, Condition] | None = None,
+    at: datetime | None = None,
 ) -> bool | None:
     """Whether a unit satisfies a condition.
 
@@ -204,6 +250,7 @@ def evaluate(
         condition: A checked condition; none at all is satisfied by everybody.
         attributes: The unit's attributes; a null value is a missing one.
         segments: Conditions of the named segments (free of cycles).
+        at: The instant, naive UTC; without one, what depends on time is unknown.
 
     Returns:
         True, False, or None for unknown.
@@ -213,17 +260,23 @@ def evaluate(
     named = segments or {}
     match condition.kind:
         case "all":
-            return _conjunction(evaluate(part, attributes, named) for part in condition.parts)
+            return _conjunction(evaluate(part, attributes, named, at) for part in condition.parts)
         case "any":
             return _negation(
-                _conjunction(_negation(evaluate(part, attributes, named)) for part in condition.parts)
+                _conjunction(_negation(evaluate(part, attributes, named, at)) for part in condition.parts)
             )
         case "not":
-            return _negation(evaluate(condition.not_, attributes, named))
+            return _negation(evaluate(condition.not_, attributes, named, at))
         case "segment":
-            return evaluate(named[str(condition.segment)], attributes, named)
+            return evaluate(named[str(condition.segment)], attributes, named, at)
         case _:
-            return _test(condition.operator, condition.operand, attributes.get(str(condition.attribute)))
+            return _leaf(condition, attributes, at)
+
+
+def _leaf(condition: Condition, attributes: Mapping[str, Any], at: datetime | None) -> bool | None:
+    if condition.when is not None:
+        return None if at is None else condition.when.holds(at)
+    return _test(condition.operator, condition.operand, attributes.get(str(condition.attribute)))
 
 
 def _negation(value: bool | None) -> bool | None:

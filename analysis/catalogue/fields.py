@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -80,6 +80,18 @@ def parse_instant(value: Any) -> datetime:
     return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed
 
 
+def parse_day(value: Any) -> date:
+    """A calendar day, ``2026-01-05``.
+
+    Raises:
+        PydanticCustomError: Anything else.
+    """
+    try:
+        return value if isinstance(value, date) else date.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise fault("is not a day", "a date such as 2026-01-05") from error
+
+
 def parse_duration(value: Any) -> timedelta:
     """``28d``, ``24h``, ``10m``, ``30s`` or ``4w`` as a timedelta.
 
@@ -131,6 +143,12 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     PlainSerializer(lambda value: f"{value.total_seconds():.0f}s", return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": _DURATION.pattern}),
+]
+Day = Annotated[
+    date,
+    BeforeValidator(parse_day),
+    PlainSerializer(lambda value: value.isoformat(), return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date"}),
 ]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]

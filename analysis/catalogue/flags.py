@@ -6,10 +6,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from analysis.catalogue.behaviour import Behaviour
 from analysis.catalogue.conditions import Condition
 from analysis.catalogue.experiment import TargetingTest
 from analysis.catalogue.fields import Items, ShardShare, Slug, Strict, Text
 from analysis.catalogue.hashes import Sdk
+from analysis.catalogue.project import UnitType
 
 
 class Dependency(Strict):
@@ -44,10 +46,30 @@ class Flag(Strict):
 
 
 class Segment(Strict):
-    """A named, reusable condition."""
+    """A named, reusable condition on a unit's attributes, or on what it did."""
 
     id: Slug
     name: Text
     description: Text | None = None
     active: bool = True
-    condition: Condition
+    """An inactive segment is neither exported nor can it be named in a condition."""
+    unit: UnitType = "user"
+    """Whom it counts; a condition on attributes holds for any kind of unit."""
+    condition: Condition | None = None
+    behaviour: Behaviour | None = None
+
+    @property
+    def attribute(self) -> str:
+        """The subject attribute that says whether a unit is in a behavioural segment."""
+        return f"segment:{self.id}"
+
+    @property
+    def membership(self) -> Condition:
+        """What the segment's name stands for in a condition.
+
+        No SDK sees events, so a behavioural segment stands for a test of the attribute that is exported for it. Its
+        name has a colon, which no declared attribute has.
+        """
+        if self.condition is not None:
+            return self.condition
+        return Condition.model_construct(attribute=self.attribute, equals=True)

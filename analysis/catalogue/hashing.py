@@ -14,6 +14,7 @@ from analysis.catalogue.metrics import canonical_hash
 
 if TYPE_CHECKING:
     from analysis.catalogue.experiment import Experiment
+    from analysis.catalogue.flags import Segment
     from analysis.catalogue.metrics import MetricDefinition
 
 _NO_EFFECT = {
@@ -46,6 +47,11 @@ def experiment_facts(experiment: Experiment) -> dict[str, Any]:
 def experiment_hash(experiment: Experiment) -> str:
     """SHA-256 of the experiment's canonical JSON."""
     return canonical_hash(experiment_facts(experiment))
+
+
+def segment_hash(segment: Segment) -> str:
+    """SHA-256 of what decides who is in a behavioural segment, and what is exported of it."""
+    return canonical_hash(segment.model_dump(mode="json", by_alias=True, include={"id", "unit", "behaviour"}))
 
 
 def result_hash(experiment: Experiment, metric: MetricDefinition) -> str:

@@ -15,7 +15,7 @@ from analysis.catalogue.checks import (
     targeting_findings,
     targeting_test_findings,
 )
-from analysis.catalogue.conditions import Condition, condition_faults
+from analysis.catalogue.conditions import segment_names
 from analysis.catalogue.events import FILTER_COLUMNS
 from analysis.catalogue.experiment import Experiment
 from analysis.catalogue.findings import Finding, did_you_mean, parse_model, shown
@@ -23,6 +23,7 @@ from analysis.catalogue.flag_checks import flag_findings
 from analysis.catalogue.flags import Flag, Segment
 from analysis.catalogue.metrics import MetricDefinition, read_metrics
 from analysis.catalogue.project import Project
+from analysis.catalogue.segments import circle_of, segment_findings
 from analysis.catalogue.sources import Source
 from analysis.catalogue.together import joint_findings
 from analysis.catalogue.yaml_source import Document, YamlFaultError, read_yaml
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
+    from analysis.catalogue.conditions import Condition
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -64,8 +66,12 @@ class Catalogue:
 
     @property
     def conditions(self) -> dict[str, Condition]:
-        """Conditions of the named segments, as `evaluate` takes them."""
-        return {name: segment.condition for name, segment in self.segments.items()}
+        """What the active segments stand for, as `evaluate` takes it."""
+        return _conditions(self.segments)
+
+
+def _conditions(segments: Mapping[str, Segment]) -> dict[str, Condition]:
+    return {name: segment.membership for name, segment in segments.items() if segment.active}
 
 
 @dataclass(slots=True)
@@ -145,8 +151,8 @@ def _holdout_findings(project: Project) -> Iterator[Finding]:
 
 def _load(catalog_dir: Path, project: Project, metrics: Mapping[str, MetricDefinition]) -> Catalogue:
     found = _Found()
-    segments = _segments(_read_folder(catalog_dir, "segments", Segment, found), found)
-    conditions = {name: segment.condition for name, segment in segments.items()}
+    segments = _segments(_read_folder(catalog_dir, "segments", Segment, found), project, found)
+    conditions = _conditions(segments)
     experiments = _experiments(catalog_dir, project, metrics, conditions, found)
     flags = _flags(_read_folder(catalog_dir, "flags", Flag, found), experiments, conditions, found)
     sources = _sources(_read_folder(catalog_dir, "sources", Source, found), found)
@@ -249,24 +255,17 @@ def _sources(read: dict[str, tuple[Source, Document]], found: _Found) -> dict[st
     return sound
 
 
-def _segments(read: dict[str, tuple[Segment, Document]], found: _Found) -> dict[str, Segment]:
+def _segments(
+    read: dict[str, tuple[Segment, Document]], project: Project, found: _Found
+) -> dict[str, Segment]:
     sound: dict[str, Segment] = {}
-    names = {stem: segment.condition for stem, (segment, _) in read.items()}
-    uses = {stem: _segment_names(condition) for stem, condition in names.items()}
+    findings = segment_findings({stem: segment for stem, (segment, _) in read.items()}, project)
     for stem, (segment, document) in read.items():
-        findings = list(identity_findings(segment.id, stem))
-        for path, what, value, rule in condition_faults(segment.condition, ("condition",), names):
-            hint = did_you_mean(value, names) if path[-1] == "segment" else ""
-            findings.append(Finding(path, what, shown(value), rule, hint))
-        circle = _circle(stem, uses)
-        if circle:
-            findings.append(
-                Finding(("condition",), "segments refer to one another in a circle", " → ".join(circle))
-            )
-        if findings:
-            found.refuse(stem, [finding.problem(document) for finding in findings])
+        if findings[stem]:
+            found.refuse(stem, [finding.problem(document) for finding in findings[stem]])
         else:
             sound[stem] = segment
+    uses = {stem: segment_names(segment.membership) for stem, (segment, _) in read.items()}
     for stem, missing in _leaning(uses, sound):
         finding = Finding(("condition",), "uses a segment that is itself refused", missing)
         found.refuse(stem, [finding.problem(read[stem][1])])
@@ -281,26 +280,6 @@ def _leaning(uses: Mapping[str, set[str]], sound: Mapping[str, object]) -> Itera
     """
     while leaning := [(stem, min(missing)) for stem in sound if (missing := uses[stem] - set(sound))]:
         yield from leaning
-
-
-def _segment_names(condition: Condition) -> set[str]:
-    own = {condition.segment} if condition.segment is not None else set()
-    return own.union(*(_segment_names(part) for part in condition.parts))
-
-
-def _circle(start: str, edges: Mapping[str, set[str]]) -> list[str]:
-    """A way from a node back to itself, or nothing."""
-    ways = [[start]]
-    seen: set[str] = set()
-    while ways:
-        way = ways.pop()
-        for following in sorted(edges.get(way[-1], ())):
-            if following == start:
-                return [*way, start]
-            if following not in seen:
-                seen.add(following)
-                ways.append([*way, following])
-    return []
 
 
 def _flags(
@@ -319,7 +298,7 @@ def _flags(
         ]
         if stem in experiments or stem.removesuffix("__config") in experiments:
             findings.append(Finding(("id",), "an experiment already exports this flag", stem))
-        if circle := _circle(stem, edges):
+        if circle := circle_of(stem, edges):
             findings.append(
                 Finding(("depends_on",), "flags depend on one another in a circle", " → ".join(circle))
             )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import Annotated, Any, Literal
+from datetime import timedelta
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
 from analysis.catalogue.fields import (
+    Day,
     Duration,
     Instant,
     Items,
@@ -24,21 +25,6 @@ Method = Literal["fixed", "group_sequential", "always_valid", "sprt", "bayesian"
 Correction = Literal["none", "bonferroni", "holm", "bh"]
 Alternative = Literal["two_sided", "greater", "less"]
 UnitType = Literal["user", "anonymous", "session"]
-
-
-def _parse_day(value: Any) -> date:
-    try:
-        return value if isinstance(value, date) else date.fromisoformat(value)
-    except (TypeError, ValueError) as error:
-        raise fault("is not a day", "a date such as 2026-01-05") from error
-
-
-Day = Annotated[
-    date,
-    BeforeValidator(_parse_day),
-    PlainSerializer(lambda value: value.isoformat(), return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "format": "date"}),
-]
 
 
 class Defaults(Strict):

@@ -84,7 +84,7 @@ def eligible_variant(
     if unit_id in experiment.overrides:
         return experiment.overrides[unit_id]
     phase = phase_at(experiment, instant)
-    if phase is None or evaluate(experiment.targeting, attributes, segments) is not True:
+    if phase is None or evaluate(experiment.targeting, attributes, segments, instant) is not True:
         return None
     held = holdout_shards(experiment, project).values()
     if any(shard(salt, unit_id, experiment.sdk) < end for salt, end in held):

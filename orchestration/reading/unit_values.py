@@ -71,9 +71,9 @@ units as (
         and {counted}{crossers}
 ),
 events as (
-    select {_unit_id(asked.unit)} as unit_id, e.occurred_at, e.event_id,
+    select {unit_id(asked.unit)} as unit_id, e.occurred_at, e.event_id,
         {_event_columns(metric, measures)}
-    from stg_events as e{_links(asked.unit)}
+    from stg_events as e{joined_links(asked.unit)}
     where e.event_day <= date '{asked.cut_off}'
 ),
 of_units as (
@@ -171,11 +171,13 @@ def _scaled(measure: Measure) -> str:
     return f"coalesce(round_even(({measure.expr}) * {measure.scale}, 0), 0)::bigint"
 
 
-def _unit_id(unit: str) -> str:
+def unit_id(unit: str) -> str:
+    """The unit of an event ``e`` with the links of `joined_links`, as SQL."""
     return "coalesce(e.user_id, l.user_id, e.anonymous_id)" if unit == "user" else f"e.{unit}_id"
 
 
-def _links(unit: str) -> str:
+def joined_links(unit: str) -> str:
+    """The join of an event ``e`` with the user ``l`` of its anonymous id; nothing for other kinds of unit."""
     if unit != "user":
         return ""
     return "\n    left join int_identity_links as l on e.user_id is null and e.anonymous_id = l.anonymous_id"

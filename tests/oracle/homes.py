@@ -37,6 +37,7 @@ DERIVED = (
     "fct_crossovers",
     "fct_losses",
     "fct_event_quality",
+    "fct_subject_attributes",
     "int_unit_days",
     "int_unit_values",
     "int_open_values",
@@ -52,6 +53,14 @@ DERIVED = (
     "results.validity",
     "results.decisions",
 )
+BUSY = {
+    "id": "busy",
+    "name": "Busy",
+    "behaviour": {
+        "days": 5,
+        "any": [{"measure": "count", "gte": 3}, {"measure": "session_minutes", "gt": 1}],
+    },
+}
 _parsed: dict[Path, Any] = {}
 
 
@@ -77,6 +86,8 @@ class DrivenHome:
         self.catalog = root / "catalog"
         (self.catalog / "experiments").mkdir(parents=True, exist_ok=True)
         (self.catalog / "project.yaml").write_text(yaml.safe_dump({"first_day": FIRST_DAY.isoformat()}))
+        (self.catalog / "segments").mkdir(exist_ok=True)
+        (self.catalog / "segments" / "busy.yaml").write_text(yaml.safe_dump(BUSY))
         for experiment in experiments:
             self.declare(experiment)
 

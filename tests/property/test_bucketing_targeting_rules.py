@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
-import eppo_client
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +13,7 @@ from analysis.catalogue.conditions import Condition, evaluate
 from analysis.catalogue.shards import shard_ranges
 from assignment_exports.allocation import Allocation, AllocationPhase
 from assignment_exports.ufc import assemble, compile_flags
+from tests.sdks import eppo
 
 START = datetime(2026, 1, 5)  # noqa: DTZ001 - instants are naive UTC in this project
 TEXTS = ["US", "DE", "true", "5", "", "ünï", "<b>"]
@@ -83,14 +82,6 @@ def test_the_sdk_lets_in_whom_the_evaluator_lets_in(tree: Any, subjects: list[di
     condition = Condition.model_validate(tree)
     phase = AllocationPhase(START, None, 10_000, "t", "s", shard_ranges({"in": 1.0}))
     allocation = Allocation("cta", "running", (phase,), None, condition, {"in": {}}, "in", None)
-    payload = json.dumps(assemble(compile_flags(allocation, START), START)).encode()
-    client = eppo_client.init(
-        eppo_client.ClientConfig(
-            api_key="offline",
-            assignment_logger=eppo_client.AssignmentLogger(),
-            poll_interval_seconds=None,
-            initial_configuration=eppo_client.Configuration(flags_configuration=payload),
-        )
-    )
+    client = eppo(assemble(compile_flags(allocation, START), START))
     served = [client.get_string_assignment("cta", "unit", subject, "out") for subject in subjects]
     assert served == ["in" if evaluate(condition, subject) is True else "out" for subject in subjects]

@@ -74,6 +74,10 @@ create table catalog.periods (experiment_id varchar, start_at timestamp, end_at 
 create table catalog.experiment_metrics (experiment_id varchar, metric varchar, role varchar,
   minimum_effect double, non_inferiority_margin double);
 create table catalog.experiment_segments (experiment_id varchar, segment varchar);
+create table catalog.segment_rules (segment_id varchar, unit_type varchar, days int, combine varchar, rule int,
+  event_name varchar, measure varchar, of_column varchar, from_medium double, from_high double, is_test boolean,
+  low double, low_is_out boolean, high double, high_is_out boolean, texts varchar[], attribute varchar,
+  definition_hash varchar);
 create table catalog.filters (
   name varchar, kind varchar, column_name varchar, operator varchar, operand_values varchar[]);
 insert into catalog.settings values ('first_day', '2026-01-01');

@@ -30,7 +30,7 @@ def places_of(home: Path, ids: set[str]) -> set[str]:
             if connection.execute(query, [wanted]).fetchall()[0][0]:
                 found.add(f"{schema}.{table}")
     with duckdb.connect() as connection:
-        for path in [*home.glob("lake/**/*.parquet"), *home.glob("exports/*/assignments/*.parquet")]:
+        for path in [*home.glob("lake/**/*.parquet"), *home.glob("exports/*/*/*.parquet")]:
             columns = connection.execute("describe from read_parquet(?)", [str(path)]).fetchall()
             ids_in = [name for name, *_ in columns if name in {"user_id", "anonymous_id", "unit_id"}]
             asked = " or ".join(f"list_contains($2, {name})" for name in ids_in)

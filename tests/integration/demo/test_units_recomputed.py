@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 from collections import defaultdict
@@ -9,11 +10,13 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import polars as pl
 import pytest
 import yaml
 
 from orchestration.paths import PROJECT_ROOT
 from tests.command import fairsplit
+from tests.oracle import behaviour
 from tests.oracle.brute_force import MICROS, Experiment, Metric, exposures, links, unit_of, unit_values
 from tests.oracle.demo_files import landed_events
 
@@ -73,7 +76,8 @@ EXPERIMENT = Experiment("platform_check", START, None, ("a", "b"), tuple(METRICS
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small demo world in which one experiment that starts on the fourth day uses every kind of metric."""
-    place, catalog = tmp_path_factory.mktemp("demo"), tmp_path_factory.mktemp("catalogue") / "catalog"
+    place = tmp_path_factory.mktemp("demo")
+    catalog = place / "catalog"
     shutil.copytree(PROJECT_ROOT / "catalog", catalog)
     path = catalog / "experiments" / f"{EXPERIMENT.id}.yaml"
     definition = yaml.safe_load(path.read_text())
@@ -83,6 +87,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     definition["phases"] = [{"start": "2026-01-08T00:00:00Z", "weights": {"a": 0.5, "b": 0.5}}]
     definition["plan"] |= {"cuped_days": EXPERIMENT.cuped_days}
     path.write_text(yaml.safe_dump(definition, sort_keys=False))
+    for name, segment in behaviour.SEGMENTS.items():
+        text = yaml.safe_dump({"id": name, "name": name} | segment, sort_keys=False)
+        (catalog / "segments" / f"{name}.yaml").write_text(text)
     fairsplit(place, "simulate", "--users", "1500", "--days", str(DAYS), "--seed", "5", catalog=catalog)
     fairsplit(place, "run", catalog=catalog)
     return place
@@ -92,12 +99,12 @@ class Recomputed:
     """What the landed files say, by units."""
 
     def __init__(self, home: Path) -> None:
-        events = landed_events(home / "landing", FIRST)
-        owner = links(events)
-        self.exposed: dict[str, Exposure] = exposures(EXPERIMENT, events, owner)
+        self.events = landed_events(home / "landing", FIRST)
+        self.owner = links(self.events)
+        self.exposed: dict[str, Exposure] = exposures(EXPERIMENT, self.events, self.owner)
         self.of_unit: dict[str, list[Event]] = defaultdict(list)
-        for event in events:
-            unit = unit_of(event, owner)
+        for event in self.events:
+            unit = unit_of(event, self.owner)
             if unit in self.exposed:
                 self.of_unit[unit].append(event)
 
@@ -203,3 +210,41 @@ def test_capped_and_percentile_values_come_from_all_units(warehouse: Any, recomp
         low = values[int(place)]
         quantile = low + (place - int(place)) * (values[int(place) + 1] - low)
         assert published["revenue_p90", variant] == pytest.approx(quantile / MICROS, rel=1e-12)
+
+
+@pytest.mark.parametrize("unit", ["user", "session"])
+def test_what_units_did_is_exported_as_their_attributes(
+    unit: str, home: Path, recomputed: Recomputed
+) -> None:
+    expected = behaviour.subjects(recomputed.events, recomputed.owner, END, unit)
+    folder = home / "exports" / "current" / "segments"
+    lines = [json.loads(line) for line in (folder / f"{unit}.jsonl").read_text().splitlines()]
+    assert pl.read_parquet(folder / f"{unit}.parquet").rows(named=True) == lines
+    found = {line["unit_id"]: line for line in lines}
+    # The demo's own segments have their columns too.
+    names = sorted(set().union(*expected.values()))
+    assert {one: {name: line[name] for name in names} for one, line in found.items()} == expected
+    assert len(found) > UNITS
+    for name in names:
+        if name.startswith("segment:"):
+            assert {line[name] for line in expected.values()} == {True, False}
+
+
+def test_sizes_of_segments_are_those_of_the_landed_files(home: Path, recomputed: Recomputed) -> None:
+    days = 7
+    units: dict[str, str | None] = {}
+    for event in sorted(recomputed.events, key=lambda event: (event.at, event.event_id)):
+        unit = unit_of(event, recomputed.owner)
+        if unit is not None and END - days * ONE_DAY <= event.at:
+            country = dict(event.context)["country"]
+            units[unit] = units.get(unit) if country == "unknown" else country
+    did = behaviour.subjects(recomputed.events, recomputed.owner, END, "user")
+    rows = json.loads(
+        fairsplit(home, "segments", "--days", str(days), "--format", "json", catalog=home / "catalog")
+    )
+    sizes = {row["segment"]: row for row in rows}
+    american = {unit for unit, country in units.items() if country in {"US", "CA"}}
+    assert sizes["north_america"]["units"] == len(units)
+    assert sizes["north_america"]["inside"] == len(american)
+    assert sizes["north_america"]["unknown"] == sum(country is None for country in units.values())
+    assert sizes["buyers"]["inside"] == sum(did[unit]["segment:buyers"] for unit in units)

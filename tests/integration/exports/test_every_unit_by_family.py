@@ -77,7 +77,9 @@ def _all_values(flag: Flag, found: Catalogue, everybody: pl.DataFrame) -> list[A
     """What a flag serves to each unit, worked out for all of them at once."""
     inside = shards(f"{flag.id}-rollout", everybody["unit_id"], flag.sdk) < round(flag.rollout * 10_000)
     if flag.targeting is not None:
-        inside &= eligible(inline_segments(flag.targeting, found.conditions), everybody.height, everybody)
+        inside &= eligible(
+            inline_segments(flag.targeting, found.conditions), everybody.height, everybody, NOW
+        )
     for need in flag.depends_on:
         values = _all_values(found.flags[need.flag], found, everybody)
         inside &= np.array([value == need.value for value in values])

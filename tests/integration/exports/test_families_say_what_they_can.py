@@ -16,11 +16,10 @@ from analysis.catalogue.conditions import Condition, evaluate
 from assignment_exports.allocation import allocation_of, assign
 from assignment_exports.errors import ExportError
 from assignment_exports.families import FAMILIES
-from assignment_exports.flagd import flagd_condition
 from assignment_exports.growthbook import growthbook_condition
 from assignment_exports.release import build_release
 from tests.definitions import FUTURE, HALVES, NOW, PAST, PROJECT, experiment
-from tests.sdks import python_sdk
+from tests.sdks import flagd_lets_in, growthbook_lets_in, python_sdk
 
 if TYPE_CHECKING:
     from analysis.catalogue.experiment import Experiment
@@ -172,16 +171,9 @@ def test_random_conditions_let_in_whom_the_evaluator_lets_in(
     tree: Any, subjects: list[dict[str, Any]]
 ) -> None:
     condition = Condition.model_validate(tree)
-    targeting = {"if": [flagd_condition(condition), "in", "out"]}
-    flag = {"state": "ENABLED", "variants": {"in": "in", "out": "out"}, "targeting": targeting}
-    flagd = python_sdk("flagd", json.dumps({"flags": {"cta": flag}}).encode())
-    rule = {"condition": growthbook_condition(condition), "force": "in"}
-    features = {"cta": {"defaultValue": "out", "rules": [rule]}}
-    growthbook = python_sdk("growthbook", json.dumps({"features": features}).encode())
-    for subject in subjects:
-        expected = "in" if evaluate(condition, subject) is True else "out"
-        assert flagd("string", "cta", "unit", subject) == expected
-        assert growthbook("string", "cta", "unit", subject) == expected
+    expected = [evaluate(condition, subject) is True for subject in subjects]
+    for ask in (flagd_lets_in(condition), growthbook_lets_in(condition)):
+        assert [ask(subject) for subject in subjects] == expected
 
 
 def test_growthbook_refuses_what_it_would_read_as_a_path() -> None:

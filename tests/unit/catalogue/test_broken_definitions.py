@@ -69,7 +69,7 @@ EXPECTED: dict[str, list[str]] = {
     "condition_mixed": [
         (
             "experiments/condition_mixed.yaml:13 targeting: a condition mixes forms (all, attribute: "
-            "exactly one of all, any, not, segment, attribute)"
+            "exactly one of all, any, not, segment, within, when, attribute)"
         ),
     ],
     "condition_no_operator": [
@@ -306,7 +306,7 @@ EXPECTED: dict[str, list[str]] = {
     ],
     "segment_undeclared": [
         (
-            "experiments/segment_undeclared.yaml:13 targeting.segment: unknown segment (nordics: one "
+            "experiments/segment_undeclared.yaml:13 targeting.segment: no active segment of that name (nordics: one "
             "of: nordic). Hint: did you mean 'nordic'?"
         ),
     ],
@@ -385,7 +385,7 @@ EXPECTED: dict[str, list[str]] = {
             "experiments/unknown_operator.yaml:13 targeting.all[0].inn: unknown key 'inn' (one of: "
             "all, any, attribute, between, equals, gt, gte, in, is_null, lt, lte, matches, not, "
             "not_equals, not_in, not_matches, segment, semver_equals, semver_gt, semver_gte, "
-            "semver_lt, semver_lte). Hint: did you mean 'in'?"
+            "semver_lt, semver_lte, when, within). Hint: did you mean 'in'?"
         ),
     ],
     "variant_id_chars": [

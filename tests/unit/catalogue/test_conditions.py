@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import itertools
+from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.catalogue.conditions import Condition, as_text, evaluate
+from analysis.catalogue.conditions import Condition, as_text, condition_faults, evaluate
 
 
 def condition(data) -> Condition:
@@ -112,3 +113,76 @@ def test_a_pattern_that_backtracks_elsewhere_answers_at_once():
 )
 def test_numbers_read_as_text_the_way_the_sdk_writes_them(value, text) -> None:
     assert as_text(value) == text
+
+
+FIJI = {"within": {"latitude": [-21, -12], "longitude": [176, -178]}}
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ({"latitude": -18.14, "longitude": 178.44}, True),  # Suva
+        ({"latitude": -16.8, "longitude": -179.97}, True),  # Taveuni, east of the antimeridian
+        ({"latitude": -13.83, "longitude": -171.77}, False),  # Apia
+        ({"latitude": -36.85, "longitude": 178}, False),  # the latitude settles it
+        ({"latitude": -18.14}, None),
+        ({"latitude": 48.2}, False),
+    ],
+)
+def test_a_box_may_lie_over_the_antimeridian(place, expected):
+    assert evaluate(condition(FIJI), place) is expected
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"latitude": [10, -10]}, (("within", "latitude"), "the bounds are reversed", "10, -10")),
+        ({"latitude": [-91, 10]}, (("within", "latitude"), "is not on the map", "-91, 10")),
+        ({"longitude": [0, 181]}, (("within", "longitude"), "is not on the map", "0, 181")),
+    ],
+)
+def test_a_box_that_is_none_is_refused(change, fault):
+    box = condition({"within": FIJI["within"] | change})
+    assert [found[:3] for found in condition_faults(box, (), ())] == [fault]
+
+
+@pytest.mark.parametrize(
+    ("when", "instant", "expected"),
+    [
+        ({"zone": "Europe/Berlin", "hours": [9, 17]}, "2026-07-01T07:00", True),  # 09:00 in summer
+        ({"zone": "Europe/Berlin", "hours": [9, 17]}, "2026-01-07T07:59", False),  # 08:59 in winter
+        ({"hours": [22, 6]}, "2026-01-07T23:30", True),
+        ({"hours": [22, 6]}, "2026-01-07T06:00", False),
+        ({"zone": "Pacific/Auckland", "weekdays": ["mon"]}, "2026-01-04T12:00", True),  # 01:00 on Monday
+        ({"from": "2026-02-28", "until": "2026-03-01"}, "2026-02-28T23:59", True),
+        ({"from": "2026-02-28", "until": "2026-03-01"}, "2026-03-01T00:00", False),
+        ({"months": [12]}, "2026-12-31T23:59", True),
+        ({"seasons": ["winter"]}, "2026-02-28T12:00", True),
+        ({"seasons": ["winter"], "hemisphere": "south"}, "2026-08-31T12:00", True),
+        ({"seasons": ["winter"], "hemisphere": "south"}, "2026-09-01T12:00", False),
+        ({"holidays": ["DE"]}, "2026-04-03T12:00", True),  # Good Friday
+        ({"holidays": ["US"]}, "2026-11-26T12:00", True),  # Thanksgiving
+        ({"holidays": ["DE"]}, "2026-11-01T12:00", False),
+        ({"holidays": ["DE-BY"]}, "2026-11-01T12:00", True),  # All Saints' Day, in Bavaria alone
+        ({"holidays": ["DE"]}, "2051-01-01T12:00", None),
+    ],
+)
+def test_times_are_local_to_their_zone(when, instant, expected):
+    assert evaluate(condition({"when": when}), {}, at=datetime.fromisoformat(instant)) is expected
+
+
+def test_without_an_instant_the_time_is_unknown():
+    assert evaluate(condition({"not": {"when": {"hours": [9, 17]}}}), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("when", "fault"),
+    [
+        ({"zone": "UTC"}, "a time says nothing"),
+        ({"from": "2026-03-01", "until": "2026-03-01"}, "the dates are reversed"),
+        ({"hours": [9, 9]}, "the hours are empty"),
+        ({"holidays": ["ZZ"]}, "unknown country or part"),
+    ],
+)
+def test_a_time_that_is_none_is_refused(when, fault):
+    assert [found[1] for found in condition_faults(condition({"when": when}), (), ())] == [fault]

@@ -1,0 +1,51 @@
+"""`fairsplit segments`: how many units each named segment holds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestration.cli import app
+from orchestration.cli.formats import FormatOption, ReportFormat, print_json, table
+from orchestration.paths import Home
+
+
+@app.command(epilog="Example: `fairsplit segments north_america --days 7`")
+def segments(
+    name: Annotated[str | None, typer.Argument(help="Id of a segment; all if left out.")] = None,
+    days: Annotated[
+        int, typer.Option(min=1, max=3_650, help="Count units with an event in these days.")
+    ] = 28,
+    output: FormatOption = ReportFormat.text,
+) -> None:
+    """Estimate each segment's size: of the units seen in the last days, how many are in it.
+
+    A unit's newest known attributes decide, and what the last run found it did. Units whose events do not say what
+    the condition asks are unknown.
+    """
+    from orchestration.loading import read_definitions
+    from orchestration.reading.segments import segment_sizes
+    from orchestration.warehouse import reader
+
+    catalogue = read_definitions().catalogue
+    with reader(Home.from_environment().warehouse) as connection:
+        found = segment_sizes(connection, catalogue, days, name)
+    if output is ReportFormat.json:
+        print_json(found)
+        return
+    if not found:
+        print("no segment is declared")
+        return
+    print(f"Units with an event from {found[0]['first_day']} to {found[0]['cut_off']}")
+    columns = ("segment", "unit", "units", "inside", "outside", "unknown")
+    shown = [
+        (*(row[column] for column in columns), "-" if row["share"] is None else f"{row['share']:.1%}")
+        for row in found
+    ]
+    print(table((*columns, "share"), shown))
+    for row in found:
+        if not row["active"]:
+            print(f"{row['segment']} is not active")
+        if row["never_seen"]:
+            print(f"{row['segment']}: nothing is known of {', '.join(row['never_seen'])}")
