@@ -125,7 +125,7 @@ def test_accepted_traffic_turns_the_short_form_into_phases(catalog, decided) -> 
             ("checkout_cta",),
             (
                 "experiment accept: nothing is proposed for 'checkout_cta' (continue: none: the newest decision must"
-                " propose a stop, an arm less, or wider traffic). Hint: The sentence."
+                " propose a stop, an arm less, other weights, or wider traffic). Hint: The sentence."
             ),
         ),
         (
@@ -133,7 +133,7 @@ def test_accepted_traffic_turns_the_short_form_into_phases(catalog, decided) -> 
             ("checkout_cta",),
             (
                 "experiment accept: nothing is proposed for 'checkout_cta' (modify: fix_data: the newest decision must"
-                " propose a stop, an arm less, or wider traffic). Hint: The sentence."
+                " propose a stop, an arm less, other weights, or wider traffic). Hint: The sentence."
             ),
         ),
         (
@@ -141,7 +141,7 @@ def test_accepted_traffic_turns_the_short_form_into_phases(catalog, decided) -> 
             ("checkout_cta",),
             (
                 "experiment accept: nothing is proposed for 'checkout_cta' (no decision yet: the newest decision must"
-                " propose a stop, an arm less, or wider traffic). Hint: run the pipeline first"
+                " propose a stop, an arm less, other weights, or wider traffic). Hint: run the pipeline first"
             ),
         ),
         (
