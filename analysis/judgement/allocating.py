@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from analysis.bandits.batched import Batches, batched_contrast
+from analysis.bandits.batched import Batches
+from analysis.bandits.stopping import surely_best
 from analysis.bandits.updating import batch_shares, chance_of_best, stepped
 from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges
 from analysis.judgement.definitions import SHARES
 from analysis.judgement.looks import LEAST_PLANNED_UNITS
 from analysis.judgement.rows import ALLOCATION_KEY, ALLOCATIONS, conform
 from analysis.judgement.wording import listed, percent
-from analysis.statistics.confidence_sequences import sequence_multiplier
-from analysis.statistics.status import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -174,27 +173,14 @@ def _why_not(
 
 
 def _is_best(experiment: Experiment, data: Batches, live: BoolArray, sign: float) -> BoolArray:
-    """Whether an arm is better than every other arm in force, by bounds that hold at every look together.
-
-    For an arm to be called best wrongly it must seem better than the arm that truly is: one of k - 1 false claims, so
-    each has the level alpha / (k - 1), one-sided.
-    """
-    arms = live.size
-    alpha, least = experiment.plan.alpha or 0.05, experiment.plan.min_sample or 1
-    better = np.zeros((arms, arms), dtype=np.bool_)
-    counts = data.n.sum(axis=0)
-    for other in np.flatnonzero(live):
-        contrast = batched_contrast(data, int(other))
-        ok = (contrast.status == Reason.OK) & live & (np.minimum(counts, counts[other]) >= least)
-        planned = max(2 * least, LEAST_PLANNED_UNITS)
-        level = alpha / max(int(live.sum()) - 1, 1)
-        bound = sequence_multiplier(
-            np.maximum(counts + counts[other], 1.0), planned, level, alternative="greater"
-        )
-        advantage = sign * np.where(ok, contrast.diff, 0.0)
-        better[:, other] = ok & (advantage > bound * np.sqrt(np.where(ok, contrast.var_diff, 0.0)))
-    rivals = live[None, :] & ~np.eye(arms, dtype=np.bool_)
-    return np.asarray(live & (better | ~rivals).all(axis=1) & (live.sum() > 1))
+    least = experiment.plan.min_sample or 1
+    return surely_best(
+        Batches(data.n, sign * data.mean, data.m2, data.share),
+        alpha=experiment.plan.alpha or 0.05,
+        planned=max(2 * least, LEAST_PLANNED_UNITS),
+        least=least,
+        live=live,
+    )
 
 
 def _on_shards(shares: FloatArray) -> FloatArray:
