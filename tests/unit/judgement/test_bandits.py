@@ -139,6 +139,7 @@ def test_weights_stay_until_an_update_is_due(world, log, changes, day, units, re
     assert found.allocations["next_weight"].null_count() == 3
     said = found.decisions.to_dicts()[0]
     assert (said["action"], said["reasons"]) == ("wait", ["weights_stay"])
+    assert said["sentence"].startswith("The weights stay at control ")
     assert f": {sentence} (chance of being best: control 33" in said["sentence"]
 
 
@@ -219,7 +220,8 @@ def test_it_stops_when_one_arm_is_better_than_every_other(log, counts, action, a
     said = found.decisions.to_dicts()[0]
     assert (said["decision"], said["action"], said["variant_id"]) == ("stop", action, arm)
     assert said["reasons"] == ["best_arm"]
-    assert "with an error of at most 5.0% however often one looks" in said["sentence"]
+    better = ": it is better than every other arm, with an error of at most"
+    assert f"{better} 5.0% however often one looks (chance of being best:" in said["sentence"]
 
 
 def test_two_good_arms_are_no_best_arm_however_bad_the_control(log):
@@ -241,6 +243,9 @@ def test_at_the_end_without_a_best_arm_a_person_decides(log):
     log.add(0, DAY, dict.fromkeys(ARMS, (40, 400)))
     said = log.judge(end).decisions.to_dicts()[0]
     assert (said["decision"], said["action"], said["reasons"]) == ("inconclusive", "extend", ["no_best_arm"])
+    assert said["sentence"].startswith(
+        "The planned time is over, and no arm is surely better than every other (chance of being best: control 33"
+    )
 
 
 def test_a_reward_of_which_less_is_better_is_turned_round(world, log, monkeypatch):
