@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from analysis.errors import Problem
-from analysis.judgement.acting import ACT_OF, phase_after
+from analysis.judgement.acting import ACT_OF, next_weights, phase_after
 from analysis.judgement.ramping import ramp_frame
 from analysis.lifecycle.states import LifecycleError
 from orchestration.lifecycle import transition
@@ -14,10 +14,11 @@ from orchestration.reading.results import require_known, rows_of
 from orchestration.warehouse import has_table
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
     from pathlib import Path
 
     import duckdb
+    import polars as pl
 
     from analysis.lifecycle.log import Entry
     from orchestration.loading import Definitions
@@ -71,7 +72,7 @@ def accept(
                 f"nothing is proposed for '{experiment_id}'",
                 "experiment accept",
                 f"{said['decision']}: {said['action']}" if said else "no decision yet",
-                "the newest decision must propose a stop, an arm less, or wider traffic",
+                "the newest decision must propose a stop, an arm less, other weights, or wider traffic",
                 said["sentence"] if said else "run the pipeline first",
             )
         )
@@ -90,11 +91,22 @@ def accept(
     ramps = ramp_frame(catalogue, said["cut_off"])
     widths: dict[str, float] = dict(ramps.select("experiment_id", "ramp_to").iter_rows())
     midnight = at.replace(hour=0, minute=0, second=0) + timedelta(days=1)
-    row = {"variant_id": said["variant_id"], "traffic": widths.get(experiment_id)}
+    row = {
+        "variant_id": said["variant_id"],
+        "traffic": widths.get(experiment_id),
+        "weights": _weights(connection, experiment_id, said["cut_off"]) if act == "set_weights" else None,
+    }
     phases = (*experiment.history, phase_after(experiment, act, row, midnight))
     return transition(
         catalog, definitions, experiment_id, "accept", reason=reason, at=midnight, now=now, phases=phases
     )
+
+
+def _weights(
+    connection: duckdb.DuckDBPyConnection, experiment_id: str, cut_off: date
+) -> dict[str, float] | None:
+    rows: pl.DataFrame = connection.sql("from results.allocations where cut_off = ?", params=[cut_off]).pl()
+    return next_weights(rows).get(experiment_id)
 
 
 def _newest_decision(connection: duckdb.DuckDBPyConnection, experiment_id: str) -> dict[str, Any] | None:

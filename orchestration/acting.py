@@ -10,6 +10,7 @@ import polars as pl
 from analysis.judgement.acting import ACTS, new_acts
 from analysis.judgement.acting import in_force as with_acts
 from analysis.judgement.ramping import ramp_frame
+from analysis.judgement.rows import conform
 from orchestration.warehouse import has_table, insert_frame
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ def acts_done(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """The journal so far: rows of `ACTS`, oldest first."""
     if not has_table(connection, "results", "acts"):
         return pl.DataFrame(schema=dict(ACTS))
-    journal: pl.DataFrame = connection.sql("from results.acts order by cut_off, experiment_id, act").pl()
-    return journal.cast(pl.Schema(ACTS))
+    return conform(connection.sql("from results.acts").pl(), ACTS, ("cut_off", "experiment_id", "act"))
 
 
 def in_force(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> Definitions:
@@ -48,8 +48,13 @@ def act_on(connection: duckdb.DuckDBPyConnection, definitions: Definitions, cut_
     """
     columns = ", ".join(f"{name} {_SQL_TYPES[kind]}" for name, kind in ACTS.items())
     connection.execute(f"create table if not exists results.acts ({columns})")
-    said = connection.sql("from results.decisions where cut_off = ?", params=[cut_off]).pl()
-    acts = new_acts(said, definitions.catalogue, ramp_frame(definitions.catalogue, cut_off))
+    # A journal that was begun before bandits acted.
+    connection.execute("alter table results.acts add column if not exists weights varchar")
+    said, allocations = (
+        connection.sql(f"from results.{table} where cut_off = ?", params=[cut_off]).pl()
+        for table in ("decisions", "allocations")
+    )
+    acts = new_acts(said, definitions.catalogue, ramp_frame(definitions.catalogue, cut_off), allocations)
     if not acts.is_empty():
         insert_frame(connection, "results.acts", acts)
     return acts

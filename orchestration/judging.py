@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analysis.judgement import COMPARISONS, DECISIONS, VALIDITY, Judgement, judge_cut_offs, violations
+from analysis.judgement import (
+    ALLOCATIONS,
+    COMPARISONS,
+    DECISIONS,
+    VALIDITY,
+    Judgement,
+    judge_cut_offs,
+    violations,
+)
 from orchestration.acting import act_on, in_force
 from orchestration.code_hash import code_hash
 from orchestration.early_outcomes import keep_early_outcomes
@@ -29,7 +37,9 @@ _TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
     "comparisons": COMPARISONS,
     "validity": VALIDITY,
     "decisions": DECISIONS,
+    "allocations": ALLOCATIONS,
 }
+_CHECKED = ("comparisons", "validity", "decisions")
 _SQL_TYPES = {
     pl.String(): "varchar",
     pl.Float64(): "double",
@@ -61,6 +71,8 @@ _DAY_HASHES = """
         select exposure_day, hash(b)::hugeint from results.early_outcomes as b
         union all
         select known_day, hash(f)::hugeint from results.effect_ages as f
+        union all
+        select day, hash(p)::hugeint from (from by_phase) as p
     ) group by day
 """
 
@@ -72,6 +84,18 @@ _DAY_EVENTS = """
 """
 
 _OVERLAPS = "from results.overlaps"
+
+# A bandit's units by the phase of their first exposure, whose shares were theirs.
+_BY_PHASE = """
+    select
+        i.experiment_id, i.metric, one.segment, one.level as segment_level, i.phase, i.variant_id, i.day,
+        sum(i.n)::hugeint as n, sum(i.sum_y)::hugeint as sum_y, sum(i.sum_yy)::hugeint as sum_yy
+    from int_increments as i
+    inner join catalog.experiments as x on i.experiment_id = x.experiment_id and x.type = 'bandit',
+        unnest(list_prepend({segment: 'all', level: 'all'}, i.segments)) as of_segments (one)
+    where i.part = 'entered' and i.metric <> ''
+    group by all
+"""
 
 
 def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> list[date]:
@@ -114,6 +138,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
         overlaps=connection.sql(f"from ({_OVERLAPS}) order by all").pl(),
         early_outcomes=connection.sql("from results.early_outcomes order by all").pl(),
         effect_ages=connection.sql("from results.effect_ages order by all").pl(),
+        by_phase=connection.sql(f"from ({_BY_PHASE}) order by all").pl(),
         code_hash=code_hash(),
     )
     _replace(connection, judged, cut_offs[0])
@@ -123,7 +148,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
 
 def broken_results(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """The judged rows that break an invariant, each with its rule; empty when all hold."""
-    return violations(*(connection.sql(f"from results.{name}").pl() for name in _TABLES))
+    return violations(*(connection.sql(f"from results.{name}").pl() for name in _CHECKED))
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
@@ -150,6 +175,7 @@ def _changed_cut_offs(connection: duckdb.DuckDBPyConnection) -> list[date]:
         with audits as ({_AUDITS}),
         shared_units as ({_OVERLAPS}),
         day_events as ({_DAY_EVENTS}),
+        by_phase as ({_BY_PHASE}),
         hashes as ({_DAY_HASHES}),
         days as (
             select unnest(generate_series(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
+from analysis.catalogue.bandit_checks import bandit_findings
 from analysis.catalogue.conditions import condition_faults, evaluate
 from analysis.catalogue.events import ATTRIBUTE_COLUMNS
 from analysis.catalogue.fields import duration_text
@@ -52,6 +53,7 @@ def experiment_findings(
         *_segment_findings(experiment),
         *_metric_findings(experiment, metrics),
         *_plan_findings(experiment, project, metrics),
+        *bandit_findings(experiment, metrics),
         *targeting_findings(experiment.targeting, segments),
     ]
     if not findings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -27,6 +28,7 @@ from analysis.catalogue.hashes import Sdk
 from analysis.catalogue.project import Alternative, Correction, Defaults, Method, UnitType
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from pydantic_core import CoreSchema
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
 Status = Literal["draft", "running", "paused", "completed", "archived", "cancelled", "failed"]
 Stage = Literal["design", "setup", "validation", "pre_launch", "running", "analysis", "decision"]
 Role = Literal["primary", "secondary", "guardrail"]
+
+
+#: What a bandit's plan cannot choose.
+BANDIT_PLAN: Mapping[str, Any] = {"method": "always_valid", "cuped_days": 0}
 
 
 class Salts(Strict):
@@ -172,6 +178,24 @@ class Ramp(Strict):
         return self
 
 
+class Bandit(Strict):
+    """How the weights follow the reward. Each update is a new phase; an arm of weight 0 stays out."""
+
+    algorithm: Literal["thompson", "top_two", "ucb", "epsilon_greedy"]
+    reward: Name
+    """A primary metric with a closed window."""
+    epsilon: Annotated[float | None, Field(gt=0, le=1)] = None
+    """Epsilon-greedy: the share that goes to all arms alike."""
+    floor: Annotated[ShardShare, Field(gt=0)] = 0.05
+    """Least share of an arm; propensities near 0 would make every later estimate wide."""
+    max_step: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Most by which any arm's share changes in one update."""
+    warm_up: Duration = timedelta(days=7)
+    """Least time under the declared weights."""
+    update_every: Annotated[int, Field(ge=1, le=365)] = 1
+    """Least days between two updates."""
+
+
 class Stopping(Strict):
     """Which rules may propose the end."""
 
@@ -235,6 +259,8 @@ class Experiment(Strict):
     """True: units keep their arm when weights change; the new weights hold for the traffic that they let in."""
     ramp: Ramp | None = None
     """How traffic widens; proposed, or done where `stopping.automatic` is set."""
+    bandit: Bandit | None = None
+    """Type `bandit`: how the weights follow the reward."""
     layer: Layer | None = None
     salts: Salts = Salts()
     variants: Annotated[Items[Variant], Field(min_length=2, max_length=100)]
@@ -286,9 +312,14 @@ class Experiment(Strict):
         )
 
     def with_defaults(self, defaults: Defaults) -> Experiment:
-        """The same experiment with every open question of its plan answered by the project."""
+        """The same experiment with every open question of its plan answered by the project.
+
+        A bandit is looked at whenever its weights move, and its shares adjust for nothing: its plan is always valid
+        and has no covariate.
+        """
+        answers = {**defaults.model_dump(), **(BANDIT_PLAN if self.bandit else {})}
         stated = self.plan.model_dump(exclude_none=True)
-        return self.model_copy(update={"plan": Plan(**{**defaults.model_dump(), **stated})})
+        return self.model_copy(update={"plan": Plan(**{**answers, **stated})})
 
     def periods(self) -> tuple[tuple[datetime, datetime | None], ...]:
         """Half-open intervals in which exposures qualify: start to end but for pauses; none for a draft."""

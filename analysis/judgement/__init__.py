@@ -2,6 +2,6 @@
 
 from analysis.judgement.invariants import violations
 from analysis.judgement.judging import Judgement, judge_cut_offs
-from analysis.judgement.rows import COMPARISONS, DECISIONS, VALIDITY
+from analysis.judgement.rows import ALLOCATIONS, COMPARISONS, DECISIONS, VALIDITY
 
-__all__ = ["COMPARISONS", "DECISIONS", "VALIDITY", "Judgement", "judge_cut_offs", "violations"]
+__all__ = ["ALLOCATIONS", "COMPARISONS", "DECISIONS", "VALIDITY", "Judgement", "judge_cut_offs", "violations"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import polars as pl
 
 from analysis.catalogue.experiment import Pause, Phase
 from analysis.catalogue.shards import without_arm
+from analysis.judgement.allocating import begin_of_weights
 from analysis.judgement.wording import percent
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ ACTS: Mapping[str, pl.DataType] = {
     "variant_id": pl.String(),
     "traffic": pl.Float64(),
     "sentence": pl.String(),
+    # A JSON object of every variant's share.
+    "weights": pl.String(),
 }
 
 #: Decision and action to act. Anything else is said and not done.
@@ -36,30 +40,36 @@ ACT_OF = {
     ("stop", "keep_control"): "stop",
     ("modify", "disable_arm"): "disable_arm",
     ("modify", "widen_traffic"): "widen_traffic",
+    ("modify", "set_weights"): "set_weights",
 }
 
 
-def new_acts(decisions: pl.DataFrame, catalogue: Catalogue, ramps: pl.DataFrame) -> pl.DataFrame:
+def new_acts(
+    decisions: pl.DataFrame, catalogue: Catalogue, ramps: pl.DataFrame, allocations: pl.DataFrame
+) -> pl.DataFrame:
     """The acts that follow from the newest decisions.
 
     Only running experiments with `stopping.automatic` act. A closed gate never acts: its decision is to fix the
     data, which is no act. The definitions already hold what was done before, so nothing is done twice: a stopped
-    experiment is completed, a disabled arm has no weight, a ramp on its way has no next step.
+    experiment is completed, a disabled arm has no weight, a ramp on its way has no next step, and weights that are
+    set have their phase.
 
     Args:
         decisions: Rows of `DECISIONS` at one cut-off.
         catalogue: The definitions in force.
         ramps: From `ramp_frame` at that cut-off.
+        allocations: Rows of `ALLOCATIONS` at that cut-off.
 
     Returns:
         Rows of `ACTS`.
     """
     widths = dict(ramps.select("experiment_id", "ramp_to").iter_rows())
+    weights = next_weights(allocations)
     rows = []
     for said in decisions.iter_rows(named=True):
         experiment = catalogue.experiments.get(said["experiment_id"])
         act = ACT_OF.get((said["decision"], said["action"]))
-        if experiment is None or act is None or not _may_act(experiment, act, said["variant_id"]):
+        if experiment is None or act is None or not _may_act(experiment, act, said):
             continue
         rows.append(
             {
@@ -69,9 +79,23 @@ def new_acts(decisions: pl.DataFrame, catalogue: Catalogue, ramps: pl.DataFrame)
                 "variant_id": said["variant_id"],
                 "traffic": widths.get(experiment.id) if act == "widen_traffic" else None,
                 "sentence": said["sentence"],
+                "weights": json.dumps(weights[experiment.id]) if act == "set_weights" else None,
             }
         )
     return pl.DataFrame(rows, schema=dict(ACTS))
+
+
+def next_weights(allocations: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """Variant to share of each bandit whose weights move, by experiment id.
+
+    Args:
+        allocations: Rows of `ALLOCATIONS` at one cut-off.
+    """
+    moving = allocations.filter(pl.col("next_weight").is_not_null())
+    found: dict[str, dict[str, float]] = {}
+    for name, arm, share in moving.select("experiment_id", "variant_id", "next_weight").iter_rows():
+        found.setdefault(name, {})[arm] = share
+    return found
 
 
 def act_text(act: Mapping[str, Any]) -> str:
@@ -84,6 +108,7 @@ def act_text(act: Mapping[str, Any]) -> str:
         "stop": f"Ended by itself; everybody gets {act['variant_id']}",
         "disable_arm": f"Disabled {act['variant_id']} by itself",
         "widen_traffic": f"Widened the traffic to {percent(act['traffic'] or 0.0, signed=False)} by itself",
+        "set_weights": "Set the weights by itself",
     }
     return f"{done[act['act']]}. {act['sentence']}"
 
@@ -111,10 +136,12 @@ def in_force(catalogue: Catalogue, acts: pl.DataFrame) -> Catalogue:
     return replace(catalogue, experiments=experiments)
 
 
-def _may_act(experiment: Experiment, act: str, variant: str | None) -> bool:
+def _may_act(experiment: Experiment, act: str, said: Mapping[str, Any]) -> bool:
     if experiment.status != "running" or not experiment.stopping.automatic:
         return False
-    weights = experiment.history[-1].weights
+    if act == "set_weights":
+        return experiment.history[-1].start < begin_of_weights(said["cut_off"])
+    variant, weights = said["variant_id"], experiment.history[-1].weights
     others = [share for name, share in weights.items() if name != variant and share > 0]
     return act != "disable_arm" or (variant is not None and weights[variant] > 0 and bool(others))
 
@@ -125,26 +152,30 @@ def _done(experiment: Experiment, act: str, row: dict[str, object]) -> Experimen
         pauses = (*experiment.pauses, Pause(start=_midnight(day, 1)))
         changes = {"status": "completed", "shipped": row["variant_id"], "pauses": pauses}
         return experiment.model_copy(update=changes)
-    start = _midnight(day, 2)
-    if experiment.history[-1].start >= start:
+    start = begin_of_weights(day)
+    last = experiment.history[-1]
+    weights = json.loads(str(row["weights"])) if act == "set_weights" else last.weights
+    if last.start >= start or weights.keys() != last.weights.keys():
         return experiment
-    phase = phase_after(experiment, act, row, start)
+    phase = phase_after(experiment, act, {**row, "weights": weights}, start)
     return experiment.model_copy(update={"phases": (*experiment.history, phase)})
 
 
-def phase_after(experiment: Experiment, act: str, row: Mapping[str, object], start: datetime) -> Phase:
-    """The phase that an act opens: the last one with an arm less, or with wider traffic.
+def phase_after(experiment: Experiment, act: str, row: Mapping[str, Any], start: datetime) -> Phase:
+    """The phase that an act opens: the last one with an arm less, with other weights, or with wider traffic.
 
     Args:
         experiment: The experiment in force.
-        act: ``disable_arm`` or ``widen_traffic``.
-        row: Holds ``variant_id`` for the one, ``traffic`` for the other.
+        act: ``disable_arm``, ``set_weights`` or ``widen_traffic``.
+        row: Holds ``variant_id``, ``weights`` (a mapping) or ``traffic``.
         start: When it begins, naive UTC.
     """
     last = experiment.history[-1]
     weights = dict(last.weights)
     if act == "disable_arm":
         weights = without_arm(weights, str(row["variant_id"]))
+    if act == "set_weights":
+        weights = {name: row["weights"][name] for name in weights}
     traffic = row["traffic"] if act == "widen_traffic" else last.traffic
     return Phase.model_construct(start=start, traffic=traffic, weights=weights, salts=last.salts)
 

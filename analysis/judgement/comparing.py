@@ -9,9 +9,9 @@ import numpy as np
 
 from analysis.judgement.distributions import compare_distributions, has_histogram
 from analysis.judgement.pairing import moments, successes
-from analysis.statistics.comparisons import Comparison
+from analysis.statistics.comparisons import Comparison, Estimate, conclude
 from analysis.statistics.covariates import cuped
-from analysis.statistics.lifts import Lift
+from analysis.statistics.lifts import Lift, Pair
 from analysis.statistics.means import welch
 from analysis.statistics.proportions import compare_proportions, two_proportion_z
 from analysis.statistics.ratios import linearised, ratio_delta
@@ -87,6 +87,8 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray, histograms: pl.DataFra
         & np.isin(test, ["welch", "student", "z", "ratio"])
         & ~(is_share & (test == "z")),
     }
+    adaptive = is_adaptive(pairs)
+    kinds = {"adaptive_weights": adaptive} | {kind: mask & ~adaptive for kind, mask in kinds.items()}
     for alternative in np.unique(alternatives):
         for kind, mask in kinds.items():
             index = np.flatnonzero(mask & (alternatives == alternative))
@@ -101,25 +103,36 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray, histograms: pl.DataFra
     return Tested(result, method, reduction, used)
 
 
+def is_adaptive(rows: pl.DataFrame) -> BoolArray:
+    """Rows of bandits, whose figures `with_batches` has weighted."""
+    if "bandit_status" not in rows.columns:
+        return np.zeros(rows.height, dtype=np.bool_)
+    return rows["bandit_status"].is_not_null().to_numpy()
+
+
 def _one_kind(
     kind: str, pairs: pl.DataFrame, alpha: FloatArray, alternative: Any, histograms: pl.DataFrame | None
 ) -> tuple[Comparison, Any, FloatArray | None]:
     if histograms is not None and kind in _DISTRIBUTION_WORDS.values():
         return compare_distributions(kind, pairs, histograms, alpha, alternative), kind, None
+    if kind == "adaptive_weights":
+        return _weighted(pairs, alpha, alternative), kind, None
     if kind == "proportion":
-        done = compare_proportions(
+        scored = compare_proportions(
             *successes(pairs, "_control"), *successes(pairs), alpha=alpha, alternative=alternative
         )
-        return done.comparison, np.where(done.score_used, "score", "welch"), None
+        return scored.comparison, np.where(scored.score_used, "score", "welch"), None
     if kind == "two_proportion_z":
         counts = (*successes(pairs, "_control"), *successes(pairs))
         return two_proportion_z(*counts, alpha=alpha, alternative=alternative), kind, None
-    if kind == "welch":
-        arms = (moments(pairs, "y", "_control").variable(0), moments(pairs, "y").variable(0))
-        return welch(*arms, alpha, alternative), kind, None
-    if kind == "ratio_delta":
-        both = (moments(pairs, "yd", "_control"), moments(pairs, "yd"))
-        return ratio_delta(*both, alpha, alternative), kind, None
+    if kind in {"welch", "ratio_delta"}:
+        letters = "y" if kind == "welch" else "yd"
+        both = (moments(pairs, letters, "_control"), moments(pairs, letters))
+        if kind == "welch":
+            done = welch(both[0].variable(0), both[1].variable(0), alpha, alternative)
+        else:
+            done = ratio_delta(*both, alpha, alternative)
+        return done, kind, None
     letters = "ydxw" if kind == "ratio_cuped" else "yx"
     control, treatment = moments(pairs, letters, "_control"), moments(pairs, letters)
     if kind == "ratio_cuped":
@@ -127,6 +140,17 @@ def _one_kind(
     adjusted = cuped(control, treatment, alpha, alternative)
     saved = np.where(adjusted.covariate_status == Reason.OK, adjusted.variance_reduction, 0.0)
     return adjusted.comparison, kind, saved
+
+
+def _weighted(pairs: pl.DataFrame, alpha: FloatArray, alternative: Any) -> Comparison:
+    names = ("diff", "baseline", "var_diff", "var_baseline", "covariance")
+    pair = Pair(*(pairs[f"bandit_{name}"].to_numpy() for name in names))
+    status, unending = pairs["bandit_status"].to_numpy(), np.full(pairs.height, np.inf)
+    arms = (
+        Estimate(pairs["n_control"].to_numpy(), pair.baseline, pair.var_baseline, unending, status),
+        Estimate(pairs["n"].to_numpy(), pair.baseline + pair.diff, pair.var_diff, unending, status),
+    )
+    return conclude(arms, pair, unending, alpha, status, alternative=alternative)
 
 
 def _blank(size: int, alpha: FloatArray) -> Comparison:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from analysis.judgement.comparing import compare_pairs
+from analysis.judgement.comparing import compare_pairs, is_adaptive
 from analysis.judgement.distributions import own_values
 from analysis.judgement.looks import follow
 from analysis.judgement.pairing import paired
@@ -81,10 +81,15 @@ def contained(rows: pl.DataFrame) -> pl.DataFrame:
 def _own_numbers(rows: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.DataFrame:
     arm, std_error = own_values(rows, histograms)
     none = arm.n == 0
+    mean, adaptive = arm.mean, is_adaptive(rows)
+    if adaptive.any():
+        weighted = adaptive & rows["bandit_mean"].is_finite().fill_null(value=False).to_numpy()
+        mean = np.where(weighted, rows["bandit_mean"].to_numpy(), mean)
+        std_error = np.where(weighted, rows["bandit_std_error"].to_numpy(), std_error)
     return rows.with_columns(
         # Not in Polars: it multiplies by the reciprocal where a column happens to be constant, one digit off.
         total=pl.Series(rows["sum_y"].cast(pl.Float64).to_numpy() / rows["scale_y"].to_numpy()),
-        mean=_finite(np.where(none, np.nan, arm.mean)),
+        mean=_finite(np.where(none, np.nan, mean)),
         variance=_finite(arm.variance),
         std_error=_finite(std_error),
         own_status=pl.Series(

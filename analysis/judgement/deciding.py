@@ -44,7 +44,17 @@ _ramping = (
     & pl.col("lost_arm").is_null()
     & (pl.col("type") != "aa")
 )
-_may_stop = pl.col("stop_for_efficacy") | pl.col("at_horizon")
+_bandit = pl.col("type") == "bandit"
+# A bandit ends with its best arm, not with the first that beats the control.
+_may_stop = (pl.col("stop_for_efficacy") | pl.col("at_horizon")) & ~_bandit
+_best_may_stop = (
+    _bandit
+    & pl.col("best_arm").is_not_null()
+    & (
+        (pl.col("stop_for_efficacy") & (~pl.col("whole_weeks") | (pl.col("days_run") % 7 == 0)))
+        | pl.col("at_horizon")
+    )
+)
 
 #: The first rule that applies decides. Invalid data come first: nothing is concluded from them.
 RULES = (
@@ -171,7 +181,7 @@ RULES = (
     ),
     Rule(
         "whole_weeks",
-        pl.col("any_showing") & ~pl.col("at_horizon"),
+        pl.col("any_showing") & ~pl.col("at_horizon") & ~_bandit,
         "continue",
         "wait",
         "A difference is showing; whole weeks are awaited before it may decide ({days_run} days so far).",
@@ -191,6 +201,45 @@ RULES = (
         "disable_arm",
         "Disable {poor_arm}: it stays below the floor that the plan sets ({poor_metric} {poor_threshold:g}).",
         "poor_arm",
+    ),
+    Rule(
+        "best_arm",
+        _best_may_stop & (pl.col("best_arm") == pl.col("control_id")),
+        "stop",
+        "keep_control",
+        "Stop and keep {control_id}: it is better than every other arm, with an error of at most {error_text} however"
+        " often one looks ({chances_text}).",
+        "control_id",
+    ),
+    Rule(
+        "best_arm",
+        _best_may_stop,
+        "stop",
+        "ship",
+        "Ship {best_arm}: it is better than every other arm, with an error of at most {error_text} however often one"
+        " looks ({chances_text}).",
+        "best_arm",
+    ),
+    Rule(
+        "no_best_arm",
+        _bandit & pl.col("at_horizon"),
+        "inconclusive",
+        "extend",
+        "The planned time is over, and no arm is surely better than every other ({chances_text}).",
+    ),
+    Rule(
+        "weights_follow",
+        _bandit & pl.col("weights_due").fill_null(value=False),
+        "modify",
+        "set_weights",
+        "Set the weights to {weights_text}, from {weights_from_text} ({chances_text}).",
+    ),
+    Rule(
+        "weights_stay",
+        _bandit,
+        "continue",
+        "wait",
+        "The weights stay at {weights_from_text}: {weights_stay_text} ({chances_text}).",
     ),
     Rule(
         "futile",
@@ -248,6 +297,7 @@ def decision_rows(
     uses: pl.DataFrame,
     cut_off: date,
     ramps: pl.DataFrame,
+    weights: pl.DataFrame,
 ) -> pl.DataFrame:
     """One decision per experiment.
 
@@ -258,11 +308,13 @@ def decision_rows(
         uses: From `use_frame`.
         cut_off: The day decided about.
         ramps: From `ramp_frame` at that day.
+        weights: From `allocation_texts` at that day.
 
     Returns:
         Rows of the schema `DECISIONS`, in no particular order.
     """
     timed = timing(experiments, uses, cut_off).join(ramps, on="experiment_id", how="left")
+    timed = timed.join(weights, on="experiment_id", how="left")
     rows = deciding_rows(comparisons, timed, uses)
     situations = _situations(rows, timed, validity)
     chosen = pl.lit(len(RULES) - 1)
@@ -344,6 +396,7 @@ def _situations(rows: pl.DataFrame, timed: pl.DataFrame, validity: pl.DataFrame)
             .ceil()
             .cast(pl.Int64),
             chance_text=pl.col("success_chance").map_elements(_chance, return_dtype=pl.String),
+            error_text=pl.col("alpha").map_elements(_chance, return_dtype=pl.String),
             minimum_text=pl.col("minimum").map_elements(percent, return_dtype=pl.String),
         )
     )

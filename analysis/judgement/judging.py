@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from analysis.judgement.allocating import allocation_rows, allocation_texts
 from analysis.judgement.arms import SEQUENTIAL, timing
 from analysis.judgement.audit import audit_rows
 from analysis.judgement.balance import balance_rows
+from analysis.judgement.batching import phase_sums, with_batches
 from analysis.judgement.comparisons import comparison_rows
 from analysis.judgement.day_split import day_split_rows, day_tests
 from analysis.judgement.deciding import decision_rows
@@ -44,11 +46,13 @@ class Judgement:
         comparisons: Rows of `COMPARISONS`.
         validity: Rows of `VALIDITY`.
         decisions: Rows of `DECISIONS`, one per experiment and cut-off.
+        allocations: Rows of `ALLOCATIONS`, one per bandit, cut-off and arm.
     """
 
     comparisons: pl.DataFrame
     validity: pl.DataFrame
     decisions: pl.DataFrame
+    allocations: pl.DataFrame
 
 
 def judge_cut_offs(
@@ -66,6 +70,7 @@ def judge_cut_offs(
     audits: pl.DataFrame | None = None,
     events: pl.DataFrame | None = None,
     overlaps: pl.DataFrame | None = None,
+    by_phase: pl.DataFrame | None = None,
     code_hash: str = "",
 ) -> Judgement:
     """Judge every experiment of the catalogue at each of several cut-offs, as of that cut-off.
@@ -89,6 +94,7 @@ def judge_cut_offs(
             variant_id, sdk_version and platform.
         events: Events that count per event_day.
         overlaps: Units shared by two experiments, as `overlap_rows` takes them.
+        by_phase: Sums of the units of bandits per phase, as `phase_sums` takes them.
         code_hash: Of the code that computes the rows.
 
     Returns:
@@ -101,6 +107,9 @@ def judge_cut_offs(
     timed = timing(experiments, uses, cut_offs[-1]).select("experiment_id", "verdict_day")
     rows = defined_rows(statistics, cut_offs[-1], experiments, variants, uses)
     rows = rows.join(timed, on="experiment_id").filter(_is_needed(cut_offs[0]))
+    phases = {} if by_phase is None else phase_sums(rows, by_phase, weights)
+    allocations = allocation_rows(phases, catalogue, metrics, cut_offs)
+    rows = with_batches(rows, phases)
     comparisons = comparison_rows(rows, code_hash, histograms)
     trends = effect_trends(statistics, experiments, variants, uses)
     days = day_tests(daily_exposures, weights)
@@ -140,11 +149,16 @@ def judge_cut_offs(
         found = conform(found.with_columns(cut_off=pl.lit(cut_off)), VALIDITY, VALIDITY_KEY)
         known = comparisons.filter(pl.col("cut_off") <= cut_off)
         ramps = ramp_frame(catalogue, cut_off)
-        said = decision_rows(known, found, experiments, uses, cut_off, ramps)
+        said = decision_rows(
+            known, found, experiments, uses, cut_off, ramps, allocation_texts(allocations, cut_off)
+        )
         validity.append(found)
         decisions.append(conform(said, DECISIONS, ("experiment_id",)))
     return Judgement(
-        comparisons.filter(pl.col("cut_off") >= cut_offs[0]), pl.concat(validity), pl.concat(decisions)
+        comparisons.filter(pl.col("cut_off") >= cut_offs[0]),
+        pl.concat(validity),
+        pl.concat(decisions),
+        allocations,
     )
 
 

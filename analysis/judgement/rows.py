@@ -14,6 +14,7 @@ _TEXT, _REAL, _WHOLE, _TRUTH = pl.String(), pl.Float64(), pl.Int64(), pl.Boolean
 #: `results.comparisons`: one row per cut-off, metric, segment level, analysis and variant. `total`, `mean`,
 #: `variance` and `std_error` are the arm's own, unadjusted; `lift_*` compare it with `comparison` (the control)
 #: and are null on the control's own row. Intervals are closed; `ci_level` is theirs after the correction.
+#: A bandit's `mean`, `std_error` and `lift_*` are adaptively weighted (method ``adaptive_weights``).
 #: `seq_*` hold however often one looks.
 COMPARISONS: Mapping[str, pl.DataType] = {
     "experiment_id": _TEXT,
@@ -99,6 +100,24 @@ DECISIONS: Mapping[str, pl.DataType] = {
     "sentence": _TEXT,
 }
 
+#: `results.allocations`: one row per bandit, cut-off and variant. `weight` is the share in force at the end of the
+#: cut-off, `n` and `mean` count closed reward windows (plain, as the algorithm sees them), `next_weight` is what would
+#: follow; without one `reason` says why the weights stay.
+ALLOCATIONS: Mapping[str, pl.DataType] = {
+    "experiment_id": _TEXT,
+    "cut_off": pl.Date(),
+    "position": _WHOLE,
+    "variant_id": _TEXT,
+    "metric": _TEXT,
+    "n": _WHOLE,
+    "mean": _REAL,
+    "weight": _REAL,
+    "p_best": _REAL,
+    "next_weight": _REAL,
+    "is_best": _TRUTH,
+    "reason": _TEXT,
+}
+
 #: Numbers that are finite where they are given; the ends of relative intervals may be unbounded.
 FINITE = (
     "total",
@@ -112,6 +131,7 @@ FINITE = (
     "p_adjusted",
 )
 COMPARISON_KEY = ("experiment_id", "cut_off", "metric", "segment", "segment_level", "analysis", "variant_id")
+ALLOCATION_KEY = ("experiment_id", "cut_off", "position")
 VALIDITY_KEY = ("experiment_id", "cut_off", "check", "segment", "segment_level")
 
 

@@ -176,6 +176,7 @@ class SiteInputs:
         comparisons: ``results.comparisons`` for this cut-off and, for the lift over time, for earlier ones.
         validity: ``results.validity``; rows of the newest cut-off per experiment are shown.
         decisions: ``results.decisions`` of all cut-offs: the newest is the verdict, all are the decision log.
+        allocations: ``results.allocations`` of all cut-offs.
         daily_exposures: ``fct_daily_exposures``.
         losses: ``fct_losses`` (experiment_id, variant_id, step, units, events).
         funnels: Steps of conversion funnels (experiment_id, metric, variant_id, position, step, units).
@@ -195,6 +196,7 @@ class SiteInputs:
     comparisons: pl.DataFrame = field(default_factory=_empty)
     validity: pl.DataFrame = field(default_factory=_empty)
     decisions: pl.DataFrame = field(default_factory=_empty)
+    allocations: pl.DataFrame = field(default_factory=_empty)
     daily_exposures: pl.DataFrame = field(default_factory=_empty)
     losses: pl.DataFrame = field(default_factory=_empty)
     funnels: pl.DataFrame = field(default_factory=_empty)

@@ -9,6 +9,7 @@ from analysis.judgement.acting import ACT_OF
 from analysis.scorecards import format as fmt
 from analysis.scorecards import headline, spread, wording
 from analysis.scorecards.arms import ArmCard, ConfigLine, arm_cards, config_lines
+from analysis.scorecards.bandits import BanditPanel, bandit_panel
 from analysis.scorecards.best_arm import with_best
 from analysis.scorecards.charts import Chart, exposure_chart, lift_chart
 from analysis.scorecards.checks import Check, check_cards
@@ -51,6 +52,7 @@ class Facts:
     losses: Sequence[Row]
     funnels: Sequence[Row]
     spread: Sequence[Row] = ()
+    allocations: Sequence[Row] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Scorecard:
     spread: Sequence[Spread]
     segments: Segments | None
     bayes: Sequence[Cells]
+    bandit: BanditPanel | None
     factorial: Sequence[FactorialMetric]
     plan: Sequence[tuple[str, str]]
     log: Sequence[LogEntry]
@@ -198,6 +201,7 @@ def build(
         spread=spread.build(experiment, metrics, facts.spread),
         segments=segment_panels(experiment, metric, facts.current, valid=valid),
         bayes=bayes,
+        bandit=bandit_panel(experiment, metrics, facts.allocations, rows, valid=valid),
         factorial=factorial_panels(experiment, metrics, rows) if valid else [],
         plan=plan_lines(experiment, rows, decision["reasons"] if decision else ()),
         log=decision_log(facts.decisions),

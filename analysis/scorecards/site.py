@@ -112,6 +112,7 @@ def render_site(inputs: SiteInputs, runtime: str | None = None) -> Iterator[Page
     comparisons = _by_experiment(inputs.comparisons, "cut_off", known)
     validity = _by_experiment(inputs.validity, "cut_off", known)
     decisions = _by_experiment(inputs.decisions, "cut_off", known)
+    allocations = _by_experiment(inputs.allocations, "cut_off", known)
     exposures = _by_experiment(inputs.daily_exposures, "exposure_day", known)
     losses = _by_experiment(inputs.losses, "event_day", known)
     funnels = _by_experiment(inputs.funnels)
@@ -133,6 +134,7 @@ def render_site(inputs: SiteInputs, runtime: str | None = None) -> Iterator[Page
             losses=losses.get(experiment.id, []),
             funnels=funnels.get(experiment.id, []),
             spread=spreads.get(experiment.id, []),
+            allocations=allocations.get(experiment.id, []),
         )
         card = scorecard.build(
             experiment,

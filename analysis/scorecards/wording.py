@@ -71,6 +71,7 @@ ACTIONS = {
     "keep_control": "Keep the control",
     "investigate": "Investigate",
     "widen_traffic": "Widen the traffic",
+    "set_weights": "Set the weights",
 }
 
 CHECK_ADVICE = {
@@ -105,6 +106,10 @@ VERDICTS = {
     "no_closed_window": ("waiting", "too_early", "Too early to tell."),
     "ramp_advances": ("unclear", "running", "Ready for more traffic."),
     "ramp_holds": ("unclear", "running", "Keep running."),
+    "best_arm": ("good", "win", "{arm} is the best arm."),
+    "no_best_arm": ("unclear", "flat", "No arm is surely the best."),
+    "weights_follow": ("unclear", "running", "New weights are ready."),
+    "weights_stay": ("unclear", "running", "Keep running."),
     "poor_performer": ("bad", "loss", "{arm} stays below the floor."),
     "futile": ("unclear", "flat", "Hardly any chance left."),
     "below_min_sample": ("waiting", "too_early", "Too early to tell."),

@@ -54,7 +54,7 @@ def resume(
 
 @commands.command(epilog="Example: `fairsplit experiment accept checkout_cta --reason 'agreed in review'`")
 def accept(experiment: _Id, reason: _Reason = "", output: FormatOption = ReportFormat.text) -> None:
-    """Do what the newest decision proposes: a stop completes, an arm less or wider traffic is a new phase."""
+    """Do what the newest decision proposes: a stop completes; an arm less, weights or traffic are a new phase."""
     from orchestration import accepting
     from orchestration.loading import read_definitions
     from orchestration.warehouse import reader

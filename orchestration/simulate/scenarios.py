@@ -105,5 +105,12 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "signup_form": Scenario("anonymous units", {"short": {"signup": 1.35}}),
     "dark_mode": Scenario("completed", surface=0.5),
     "chat_support": Scenario("paused", surface=0.5),
+    # Nobody is exposed twice: a client keeps the arm it first got, whatever the weights become.
+    "tile_order": Scenario(
+        "bandit",
+        {"newest": {"click": 0.9}, "popular": {"click": 1.3}, "mixed": {"click": 1.15}},
+        surface=0.3,
+        relogged=0.0,
+    ),
 }
 """By experiment id; an experiment without an entry has exposures and no effect."""

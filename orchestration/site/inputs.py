@@ -35,6 +35,7 @@ _FRAMES = {
     "comparisons": "from results.comparisons order by all",
     "validity": "from results.validity order by all",
     "decisions": "from results.decisions order by cut_off, experiment_id",
+    "allocations": "from results.allocations order by all",
     "daily_exposures": "from fct_daily_exposures order by all",
     # Beside what was lost, the units that came so far: a duplicate event is no second unit, and so leaves no trace.
     "losses": f"""

@@ -142,7 +142,8 @@ def _of_all(worlds: Worlds) -> Iterator[str]:
         yield f"{sum(decided)} of {len(decided)} experiments without effect were decided, at most {most:.0f} may be"
     for name, one in names.items():
         power = [p for world in worlds if (p := _power(world, name)) is not None]
-        if not power or name in INVALID or not one["has_effect"]:
+        # A bandit asks for an arm better than every other, which is more than one that differs from the control.
+        if not power or name in INVALID or not one["has_effect"] or one["kind"] == "bandit":
             continue
         hits = sum(_last_decision(world, name)["action"] in {"ship", "roll_back"} for world in worlds)
         spread = 4 * sqrt(sum(p * (1 - p) for p in power)) + 0.5

@@ -8,18 +8,18 @@
 
 {%- macro count_part(part, day, where) -%}
   select
-    experiment_id, metric, '{{ part }}' as part, {{ day }} as day, variant_id, segments, count(*) as n
+    experiment_id, metric, '{{ part }}' as part, {{ day }} as day, phase, variant_id, segments, count(*) as n
     {%- for moment in moments() %}, cast(0 as hugeint) as {{ moment }}{% endfor %}
   from entries
   where {{ where }} and {{ in_scope(dirty_partitions(day)) }}
-  group by experiment_id, metric, {{ day }}, variant_id, segments
+  group by experiment_id, metric, {{ day }}, phase, variant_id, segments
 {%- endmacro -%}
 
 
 {#- What a step from (y_before, d_before) to (y, d) adds; the covariate is added once, on entry. -#}
 {%- macro moment_part(part, day, where) -%}
   select
-    experiment_id, metric, '{{ part }}' as part, {{ day }} as day, variant_id, segments, 0 as n,
+    experiment_id, metric, '{{ part }}' as part, {{ day }} as day, phase, variant_id, segments, 0 as n,
     sum(y - y_before),
     sum(d - d_before),
     sum(x) filter (is_entry),
@@ -36,7 +36,7 @@
     sum(w * w) filter (is_entry)
   from valued
   where {{ where }} and {{ in_scope(dirty_partitions(day)) }}
-  group by experiment_id, metric, {{ day }}, variant_id, segments
+  group by experiment_id, metric, {{ day }}, phase, variant_id, segments
 {%- endmacro -%}
 
 

@@ -1,6 +1,6 @@
 {{ config(
     materialized='replace',
-    key=['experiment_id', 'metric', 'part', 'day', 'variant_id', 'segments'],
+    key=['experiment_id', 'metric', 'part', 'day', 'phase', 'variant_id', 'segments'],
     scope='increment_scope',
     partition_by="experiment_id || '/' || metric || '/' || day"
 ) }}
@@ -18,6 +18,7 @@ entries as (
         exposures.experiment_id,
         windows.metric,
         cast(exposures.exposed_at + to_microseconds(coalesce(windows.window_end - 1, 0)) as date) as day,
+        coalesce(exposures.phase, -1) as phase,
         exposures.variant_id,
         exposures.segments,
         exposures.second_arm_at
@@ -30,7 +31,7 @@ entries as (
 
 fixed_values as (
     select
-        experiment_id, metric, day, variant_id, segments, second_arm_at, true as is_entry,
+        experiment_id, metric, day, phase, variant_id, segments, second_arm_at, true as is_entry,
         y, d, x, w, cast(0 as hugeint) as y_before, cast(0 as hugeint) as d_before
     from {{ ref('int_unit_values') }} as closed
     where true {{ only_days('closed.day', 'closed') }}
@@ -38,7 +39,7 @@ fixed_values as (
 
 open_values as (
     select
-        experiment_id, metric, day, variant_id, segments, second_arm_at, is_entry,
+        experiment_id, metric, day, phase, variant_id, segments, second_arm_at, is_entry,
         y, d, x, w, y_before, d_before
     from {{ ref('int_open_values') }} as opened
     where true {{ only_days('opened.day', 'opened') }}
@@ -63,10 +64,10 @@ parts as (
 )
 
 select
-    experiment_id, metric, part, day, variant_id, segments,
+    experiment_id, metric, part, day, phase, variant_id, segments,
     cast(sum(n) as bigint) as n
     {%- for moment in moments() %},
     cast(sum({{ moment }}) as hugeint) as {{ moment }}
     {%- endfor %}
 from parts
-group by experiment_id, metric, part, day, variant_id, segments
+group by experiment_id, metric, part, day, phase, variant_id, segments

@@ -31,6 +31,7 @@ select
     exposures.variant_id,
     exposures.exposed_at,
     exposures.second_arm_at,
+    coalesce(exposures.phase, -1) as phase,
     exposures.segments,
     experiments.unit_type,
     experiments.cuped_days

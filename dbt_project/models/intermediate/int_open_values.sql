@@ -137,6 +137,7 @@ series as (
         valued.day = cast(scope.exposed_at as date) as is_entry,
         scope.variant_id,
         scope.second_arm_at,
+        scope.phase,
         scope.segments,
         valued.y,
         coalesce(lag(valued.y) over steps, 0) as y_before,

@@ -115,6 +115,7 @@ select
     combined.window_end,
     scope.variant_id,
     scope.second_arm_at,
+    scope.phase,
     scope.segments,
     combined.y,
     case when windows.scale_d is not null then combined.d end as d,

@@ -18,6 +18,7 @@ closed as (
         exposures.variant_id,
         exposures.exposed_at,
         exposures.second_arm_at,
+        coalesce(exposures.phase, -1) as phase,
         exposures.segments,
         windows.* exclude (experiment_id),
         -- Half-open: a window that ends at midnight closes with the day before.

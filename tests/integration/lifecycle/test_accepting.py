@@ -106,6 +106,27 @@ def test_an_accepted_arm_less_is_a_phase_from_the_next_midnight_that_moves_nobod
     ]
 
 
+def test_accepted_weights_are_those_that_the_cut_off_proposed(catalog, decided) -> None:
+    decided(("headline_copy", "modify", "set_weights", None))
+    shares = (("control", 0.2), ("short", 0.7123), ("long", 0.0877))
+    with duckdb.connect(str(Home(catalog.parent / "home").warehouse)) as connection:
+        connection.execute(
+            "create table results.allocations (experiment_id varchar, cut_off date, variant_id varchar,"
+            " next_weight double)"
+        )
+        for arm, share in shares:
+            connection.execute(
+                "insert into results.allocations values ('headline_copy', '2026-01-20', ?, 1),"
+                " ('headline_copy', '2026-01-21', ?, ?)",
+                [arm, arm, share],
+            )
+    done = accept("headline_copy")
+    assert done.exit_code == 0, done.exception
+    first, last = read(catalog, "headline_copy").phases
+    assert last.weights == dict(shares)
+    assert (last.traffic, last.salts) == (first.traffic, first.salts)
+
+
 def test_accepted_traffic_turns_the_short_form_into_phases(catalog, decided) -> None:
     decided(WIDER)
     done = accept("platform_check")
@@ -125,7 +146,7 @@ def test_accepted_traffic_turns_the_short_form_into_phases(catalog, decided) -> 
             ("checkout_cta",),
             (
                 "experiment accept: nothing is proposed for 'checkout_cta' (continue: none: the newest decision must"
-                " propose a stop, an arm less, or wider traffic). Hint: The sentence."
+                " propose a stop, an arm less, other weights, or wider traffic). Hint: The sentence."
             ),
         ),
         (
@@ -133,7 +154,7 @@ def test_accepted_traffic_turns_the_short_form_into_phases(catalog, decided) -> 
             ("checkout_cta",),
             (
                 "experiment accept: nothing is proposed for 'checkout_cta' (modify: fix_data: the newest decision must"
-                " propose a stop, an arm less, or wider traffic). Hint: The sentence."
+                " propose a stop, an arm less, other weights, or wider traffic). Hint: The sentence."
             ),
         ),
         (
@@ -141,7 +162,7 @@ def test_accepted_traffic_turns_the_short_form_into_phases(catalog, decided) -> 
             ("checkout_cta",),
             (
                 "experiment accept: nothing is proposed for 'checkout_cta' (no decision yet: the newest decision must"
-                " propose a stop, an arm less, or wider traffic). Hint: run the pipeline first"
+                " propose a stop, an arm less, other weights, or wider traffic). Hint: run the pipeline first"
             ),
         ),
         (

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from analysis.catalogue.shards import shard_ranges, share_to_shards, without_arm
-from analysis.judgement import violations
+from analysis.judgement import ALLOCATIONS, violations
 from analysis.judgement.acting import ACTS, in_force, new_acts
 from analysis.judgement.ramping import ramp_frame
 
@@ -43,7 +43,7 @@ def both(world, cut_off, *, n=1_000, errors=10, **more) -> dict:
 
 
 def acts(world, decisions: pl.DataFrame, cut_off: date) -> pl.DataFrame:
-    return new_acts(decisions, world.catalogue, ramp_frame(world.catalogue, cut_off))
+    return new_acts(decisions, world.catalogue, ramp_frame(world.catalogue, cut_off), NO_BANDITS)
 
 
 def test_a_ramp_advances_when_its_time_and_its_units_are_there(world):
@@ -132,7 +132,10 @@ def test_an_automatic_stop_serves_the_verdict_and_ends_the_exposures(world):
     assert (experiment.status, experiment.shipped) == ("completed", "control")
     assert experiment.pauses[-1].start == midnight(26)
     again = new_acts(
-        world.judge(HORIZON).decisions, in_force(world.catalogue, done), pl.DataFrame(schema=RAMPS)
+        world.judge(HORIZON).decisions,
+        in_force(world.catalogue, done),
+        pl.DataFrame(schema=RAMPS),
+        NO_BANDITS,
     )
     assert again.is_empty()
 
@@ -186,4 +189,5 @@ def test_a_later_edit_wins_over_an_act(world):
     assert in_force(world.catalogue, journal).experiments["cta"].status == "paused"
 
 
+NO_BANDITS = pl.DataFrame(schema=dict(ALLOCATIONS))
 RAMPS = {"experiment_id": pl.String, "ramp_to": pl.Float64}

@@ -1,0 +1,235 @@
+"""What a bandit's rewards say at a cut-off: which arm is best, and the weights that would follow."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from analysis.bandits.batched import Batches
+from analysis.bandits.stopping import surely_best
+from analysis.bandits.updating import batch_shares, chance_of_best, stepped
+from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges
+from analysis.judgement.definitions import SHARES
+from analysis.judgement.looks import LEAST_PLANNED_UNITS
+from analysis.judgement.rows import ALLOCATION_KEY, ALLOCATIONS, conform
+from analysis.judgement.wording import listed, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from analysis.catalogue.experiment import Bandit, Experiment, Phase
+    from analysis.catalogue.loading import Catalogue
+    from analysis.catalogue.metrics import MetricDefinition
+    from analysis.judgement.batching import PhaseSums
+    from analysis.statistics.checks import BoolArray, FloatArray
+
+#: From a cut-off's day to the midnight from which its weights hold: the config announces them a day before.
+DAYS_AHEAD = 2
+#: Decimals kept before weights become whole shards: floating dust must not take a shard from the floor.
+_DECIMALS = 9
+#: Why weights stay, for people.
+STAYS = {
+    "warm_up": "the declared weights hold for the warm-up",
+    "not_due": "the next update is not due",
+    "insufficient_sample": "an arm has too few units with a closed reward window",
+    "zero_variance": "an arm's rewards are all equal",
+    "not_running": "it is not running",
+}
+_TEXTS: Mapping[str, Any] = {
+    "experiment_id": pl.String,
+    "best_arm": pl.String,
+    "weights_due": pl.Boolean,
+    "weights_text": pl.String,
+    "weights_from_text": pl.String,
+    "weights_stay_text": pl.String,
+    "chances_text": pl.String,
+}
+
+
+def allocation_rows(
+    phases: Mapping[str, PhaseSums],
+    catalogue: Catalogue,
+    metrics: Mapping[str, MetricDefinition],
+    cut_offs: Sequence[date],
+) -> pl.DataFrame:
+    """One row per bandit, cut-off and arm.
+
+    Args:
+        phases: From `phase_sums`.
+        catalogue: The definitions in force.
+        metrics: By name.
+        cut_offs: Those asked for.
+
+    Returns:
+        Rows of the schema `ALLOCATIONS`. Everything is told as of its cut-off: phases that a later day began, and
+        the one that this very update began, do not count as there.
+    """
+    rows = [
+        row
+        for name, found in phases.items()
+        for row in _of_experiment(catalogue.experiments[name], found, metrics, set(cut_offs))
+    ]
+    return conform(pl.DataFrame(rows, schema=dict(ALLOCATIONS)), ALLOCATIONS, ALLOCATION_KEY)
+
+
+def _of_experiment(
+    experiment: Experiment, found: PhaseSums, metrics: Mapping[str, MetricDefinition], asked: set[date]
+) -> list[dict[str, Any]]:
+    bandit = experiment.bandit
+    if bandit is None:
+        return []
+    metric = metrics[bandit.reward]
+    wanted = (
+        (pl.col("metric") == bandit.reward) & (pl.col("segment") == "all") & pl.col("cut_off").is_in(asked)
+    )
+    at = found.places.with_row_index("place").filter(wanted)
+    rows = []
+    for place, day in at.select("place", "cut_off").iter_rows():
+        known = [phase for phase in experiment.history if phase.start < begin_of_weights(day)]
+        if not known:
+            continue
+        data = Batches(
+            *(values[place] for values in (found.data.n, found.data.mean, found.data.m2, found.data.share))
+        )
+        key = {"experiment_id": experiment.id, "cut_off": day, "metric": bandit.reward}
+        sign = 1.0 if metric.direction == "increase" else -1.0
+        one = _one(experiment, bandit, data, known, day, sign, bernoulli=metric.kind in SHARES)
+        rows += [
+            {"position": number, "variant_id": arm}
+            | key
+            | {name: values[number] for name, values in one.items()}
+            for number, arm in enumerate(found.arms)
+        ]
+    return rows
+
+
+def _one(
+    experiment: Experiment,
+    bandit: Bandit,
+    data: Batches,
+    known: Sequence[Phase],
+    day: date,
+    sign: float,
+    *,
+    bernoulli: bool,
+) -> dict[str, list[Any]]:
+    """The columns of one cut-off, each in the order of the arms."""
+    n = data.n.sum(axis=0)
+    mean = (data.n * data.mean).sum(axis=0) / np.maximum(n, 1.0)
+    m2 = (data.m2 + data.n * (data.mean - mean) ** 2).sum(axis=0)
+    current = np.array([known[-1].weights[variant.id] for variant in experiment.variants])
+    in_force = [phase for phase in known if phase.start < begin_of_weights(day) - timedelta(days=1)] or known[
+        :1
+    ]
+    live = current > 0
+    p_best, shares = np.full(n.size, np.nan), np.full(n.size, np.nan)
+    reason = _why_not(experiment, bandit, n[live], m2[live], known, day, bernoulli=bernoulli)
+    if reason not in {"insufficient_sample", "zero_variance"}:
+        # Rewards of which less is better are turned round; a Bernoulli one into its complement.
+        good = mean if sign > 0 else (1.0 - mean if bernoulli else -mean)
+        p_best[live] = chance_of_best(n[live], good[live], m2[live], bernoulli=bernoulli)
+        if reason is None:
+            sums = (p_best[live], n[live], good[live], m2[live])
+            wanted = batch_shares(bandit.algorithm, *sums, epsilon=bandit.epsilon or 0.0)
+            shares[~live] = 0.0
+            shares[live] = stepped(current[live], wanted, floor=bandit.floor, max_step=bandit.max_step)
+            shares = _on_shards(shares)
+    return {
+        "n": n.astype(int).tolist(),
+        "mean": np.where(n > 0, mean, np.nan).tolist(),
+        "weight": [in_force[-1].weights[variant.id] for variant in experiment.variants],
+        "p_best": p_best.tolist(),
+        "next_weight": shares.tolist(),
+        "is_best": _is_best(experiment, data, live, sign).tolist(),
+        "reason": [reason] * n.size,
+    }
+
+
+def _why_not(
+    experiment: Experiment,
+    bandit: Bandit,
+    n: FloatArray,
+    m2: FloatArray,
+    known: Sequence[Phase],
+    day: date,
+    *,
+    bernoulli: bool,
+) -> str | None:
+    begins = begin_of_weights(day)
+    if n.min() < max(2, experiment.plan.min_sample or 0):
+        return "insufficient_sample"
+    if not bernoulli and m2.min() <= 0:
+        return "zero_variance"
+    if experiment.status != "running":
+        return "not_running"
+    if begins < experiment.start + bandit.warm_up:
+        return "warm_up"
+    since = known[-1].start
+    return "not_due" if len(known) > 1 and begins < since + timedelta(days=bandit.update_every) else None
+
+
+def _is_best(experiment: Experiment, data: Batches, live: BoolArray, sign: float) -> BoolArray:
+    least = experiment.plan.min_sample or 1
+    return surely_best(
+        Batches(data.n, sign * data.mean, data.m2, data.share),
+        alpha=experiment.plan.alpha or 0.05,
+        planned=max(2 * least, LEAST_PLANNED_UNITS),
+        least=least,
+        live=live,
+    )
+
+
+def _on_shards(shares: FloatArray) -> FloatArray:
+    """Shares as whole shards, so that the propensity written down is the one that is served."""
+    names = {str(number): round(float(share), _DECIMALS) for number, share in enumerate(shares)}
+    counts = [end - begin for begin, end in shard_ranges(names).values()]
+    return np.array(counts) / TOTAL_SHARDS
+
+
+def begin_of_weights(day: date) -> datetime:
+    """The midnight from which what a cut-off decides about weights is in force."""
+    return datetime.combine(day + timedelta(days=DAYS_AHEAD), time())
+
+
+def allocation_texts(allocations: pl.DataFrame, cut_off: date) -> pl.DataFrame:
+    """What decisions and their sentences need of each bandit at a cut-off.
+
+    Args:
+        allocations: Rows of `ALLOCATIONS`.
+        cut_off: The day decided about.
+    """
+    rows = [
+        _text(str(name), part.to_dicts())
+        for (name,), part in allocations.filter(pl.col("cut_off") == cut_off).group_by(
+            "experiment_id", maintain_order=True
+        )
+    ]
+    return pl.DataFrame(rows, schema=_TEXTS)
+
+
+def _text(name: str, arms: list[dict[str, Any]]) -> dict[str, Any]:
+    def shares(column: str) -> str:
+        return listed([f"{arm['variant_id']} {percent(arm[column], signed=False)}" for arm in arms])
+
+    due = all(arm["next_weight"] is not None for arm in arms)
+    known = all(arm["p_best"] is not None for arm in arms if arm["weight"] > 0)
+    chances = [
+        f"{arm['variant_id']} {percent(arm['p_best'], signed=False)}"
+        for arm in arms
+        if arm["p_best"] is not None
+    ]
+    return {
+        "experiment_id": name,
+        "best_arm": next((arm["variant_id"] for arm in arms if arm["is_best"]), None),
+        "weights_due": due,
+        "weights_text": shares("next_weight") if due else None,
+        "weights_from_text": shares("weight"),
+        "weights_stay_text": None if due else STAYS[arms[0]["reason"]],
+        "chances_text": f"chance of being best: {listed(chances)}"
+        if known and chances
+        else "no arm can be compared yet",
+    }

@@ -1,0 +1,125 @@
+"""A bandit's block: what it says, what it answers for the plan, and every way in which it does not fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from analysis.catalogue import load_catalogue
+
+SOUND = {
+    "type": "bandit",
+    "bandit": "{algorithm: thompson, reward: checkout_conversion}",
+    "variants": "[{id: control, control: true}, {id: red}, {id: blue}]",
+    "metrics": "{primary: [checkout_conversion]}",
+}
+
+
+@pytest.fixture
+def load(tmp_path, metric_catalogue):
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "project.yaml").write_text("first_day: 2026-01-05\n")
+    ratio = replace(metric_catalogue["error_rate"], kind="ratio", test="ratio")
+    unending = replace(metric_catalogue["ctr"], window_end=None)
+    metrics = {**metric_catalogue, "error_rate": ratio, "ctr": unending}
+
+    def write(**changes):
+        base = {"id": "cta", "name": "Button", "owner": "growth@example.com", "status": "running"}
+        fields = {**base, "start": "2026-01-05", **SOUND, **changes}
+        text = "".join(f"{key}: {value}\n" for key, value in fields.items() if value is not None)
+        (tmp_path / "experiments" / "cta.yaml").write_text(text)
+        return load_catalogue(tmp_path, metrics)
+
+    return write
+
+
+def test_a_bandit_has_a_floor_a_warm_up_and_a_plan_that_may_be_read_at_any_time(load):
+    loaded = load()
+    assert loaded.problems == ()
+    experiment = loaded.experiments["cta"]
+    bandit = experiment.bandit
+    assert (bandit.floor, bandit.max_step, bandit.update_every) == (0.05, 1.0, 1)
+    assert bandit.warm_up == timedelta(days=7)
+    assert (experiment.plan.method, experiment.plan.cuped_days) == ("always_valid", 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"bandit": None},
+            (
+                "type: a bandit does not say how its weights follow its reward (bandit: {algorithm: thompson,"
+                " reward: <a primary metric>})"
+            ),
+        ),
+        ({"type": "abn"}, "bandit: only a bandit has weights that move (abn: type: bandit)"),
+        (
+            {"bandit": "{algorithm: thompson, reward: checkout_conversio}"},
+            (
+                "bandit.reward: the reward is not a primary metric of this experiment (checkout_conversio: one of:"
+                " checkout_conversion). Hint: did you mean 'checkout_conversion'?"
+            ),
+        ),
+        (
+            {"bandit": "{algorithm: epsilon_greedy, reward: checkout_conversion}"},
+            (
+                "bandit.epsilon: epsilon_greedy has no epsilon (epsilon_greedy: such as epsilon: 0.1 beside"
+                " epsilon_greedy)"
+            ),
+        ),
+        (
+            {"bandit": "{algorithm: ucb, reward: checkout_conversion, epsilon: 0.1}"},
+            (
+                "bandit.epsilon: only epsilon_greedy has an epsilon (ucb: such as epsilon: 0.1 beside"
+                " epsilon_greedy)"
+            ),
+        ),
+        (
+            {"bandit": "{algorithm: thompson, reward: checkout_conversion, floor: 0.4}"},
+            "bandit.floor: the floors take more than all traffic (0.4: ≤ 1/3)",
+        ),
+        (
+            {
+                "phases": "[{start: 2026-01-05, weights: {control: 0.5, red: 0.48, blue: 0.02}}]",
+            },
+            "phases[0].weights: a weight is below the bandit's floor (blue: 0.02: ≥ 0.05, or 0 for an arm that is out)",
+        ),
+        (
+            {"metrics": "{primary: [ctr]}", "bandit": "{algorithm: ucb, reward: ctr}"},
+            (
+                "bandit.reward: the reward's window never closes (ctr: a metric with a window: rewards count once"
+                " theirs has closed)"
+            ),
+        ),
+        (
+            {"plan": "{method: fixed}"},
+            "plan.method: does not suit a bandit, whose shares move (fixed: method: always_valid)",
+        ),
+        (
+            {"ramp": "{steps: [{traffic: 1.0, after: 3d}]}"},
+            "ramp: a bandit has no ramp beside it (phases with rising traffic)",
+        ),
+        (
+            {"crossovers": "exclude"},
+            (
+                "crossovers: a bandit cannot leave out units seen in two arms: whom its own updates move (exclude:"
+                " include)"
+            ),
+        ),
+        (
+            {"metrics": "{primary: [checkout_conversion], guardrails: [error_rate]}"},
+            (
+                "metrics.guardrails: a bandit cannot judge this metric (error_rate: means and shares without"
+                " winsorising: others have no estimate that holds while shares move)"
+            ),
+        ),
+    ],
+)
+def test_what_does_not_fit_is_told(load, changes, message):
+    (problem,) = load(**changes).problems
+    where, _, text = str(problem).partition(" ")
+    assert where.startswith("experiments/cta.yaml:")
+    assert text == message

@@ -1,0 +1,80 @@
+"""What a bandit's page says of its weights, with sums that can be done by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import polars as pl
+import pytest
+
+from analysis.judgement import ALLOCATIONS
+from analysis.scorecards import render_site
+from analysis.scorecards.bandits import bandit_panel
+from tests.unit.scorecards import site_world
+
+FIRST, SECOND = date(2026, 1, 17), date(2026, 1, 18)
+VIEW = site_world.experiment("tiles", name="Tiles")
+ARMS = [arm.id for arm in VIEW.arms]
+
+
+@pytest.fixture
+def allocations() -> list[dict]:
+    shares = {FIRST: (0.5, 0.5), SECOND: (0.2, 0.8)}
+    following = {FIRST: (None, None), SECOND: (0.05, 0.95)}
+    return [
+        {
+            "experiment_id": "tiles",
+            "cut_off": day,
+            "position": place,
+            "variant_id": arm,
+            "metric": "checkout_conversion",
+            "n": (300, 700)[place],
+            "mean": 0.1,
+            "weight": shares[day][place],
+            "p_best": (0.1, 0.9)[place],
+            "next_weight": following[day][place],
+            "is_best": False,
+            "reason": "not_due" if day == FIRST else None,
+        }
+        for day in (FIRST, SECOND)
+        for place, arm in enumerate(ARMS)
+    ]
+
+
+def panel(allocations: list[dict], *, valid: bool = True):
+    metric = {"metric": "checkout_conversion"}
+    current = [
+        metric | {"variant_id": ARMS[0], "comparison": None, "lift_abs": None},
+        metric | {"variant_id": ARMS[1], "comparison": ARMS[0], "lift_abs": 0.05},
+    ]
+    return bandit_panel(VIEW, site_world.METRICS, allocations, current, valid=valid)
+
+
+def test_weights_chances_and_earnings(allocations):
+    shown = panel(allocations)
+    assert [list(shares) for _, shares in shown.weights] == [["50.0%", "50.0%"], ["20.0%", "80.0%"]]
+    assert list(shown.following) == ["5.00%", "95.0%"]
+    # 700 units instead of 500 in the arm that is 0.05 better: 10 more. All 1,000 instead of 500: 25 more.
+    assert "by about +10 over 1,000 units" in shown.earned[0]
+    assert "it would be about +25: learning" in shown.earned[1]
+
+
+def test_through_a_closed_gate_only_the_weights_are_told(allocations):
+    shown = panel(allocations, valid=False)
+    assert len(shown.weights) == 2
+    assert (list(shown.chances), list(shown.following), list(shown.earned)) == ([], [], [])
+
+
+def test_nothing_stands_on_the_page_of_another_experiment():
+    assert panel([]) is None
+
+
+def test_the_page_shows_the_panel(allocations):
+    world = site_world.World()
+    world.add(VIEW, {"checkout_conversion": 0.05})
+    inputs = replace(world.inputs(), allocations=pl.DataFrame(allocations, schema=dict(ALLOCATIONS)))
+    (page,) = [page.content for page in render_site(inputs) if page.path == "experiments/tiles.html"]
+    assert "How the weights moved" in page
+    assert '<a href="#weights">Weights</a>' in page
+    assert "Beside equal shares, moving them has changed the sum of checkout conversion by about" in page
