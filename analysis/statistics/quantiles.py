@@ -13,13 +13,16 @@ from analysis.statistics.comparisons import Comparison, Estimate, compare
 from analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray, StatusArray
+    from analysis.statistics.checks import BoolArray, FloatArray, StatusArray
     from analysis.statistics.histograms import Histograms
     from analysis.statistics.moments import JointMoments
     from analysis.statistics.tails import Alternative
 
 #: Confidence of the order-statistic interval from which an arm's standard error is read.
 _SE_Z = 1.0
+#: A value is a lump where it holds so many standard errors of the share below the quantile, and is within reach of it
+#: so many standard errors away: then the sample quantile moves in jumps, and a normal test is false.
+_LUMP, _REACH = 1.5, 2.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -251,6 +254,10 @@ def quantile_estimates(
     units); the values at p - sqrt(v) and p + sqrt(v) enclose the quantile with one standard error to each
     side, without any estimate of a density (Woodruff 1952; for clusters Liu, Sun, Varshney and Xu 2018).
 
+    Where one value near the quantile holds many units, the sample quantile jumps between it and the rest, and a normal
+    test is false: with 10.5 % buyers and p = 0.9 it rejects a tenth of true nulls at 5 %, and with counts as many or
+    more. Such arms have no interval.
+
     Args:
         histograms: Value histograms of both arms.
         p: Probability of the quantile, per comparison.
@@ -258,7 +265,8 @@ def quantile_estimates(
             where one unit of randomisation has many rows; none means independent rows.
 
     Returns:
-        Control and treatment; status ``no_interval`` where the order statistics run out.
+        Control and treatment; status ``no_interval`` where the order statistics run out, ``ties_at_quantile`` where
+        one value holds too many units.
 
     Raises:
         InputError: For impossible probabilities.
@@ -277,19 +285,37 @@ def quantile_estimates(
         given = None if rate_variances is None else rate_variances[i]
         variance = q * (1.0 - q) / n if given is None else np.broadcast_to(given, q.shape)
         step = _SE_Z * np.sqrt(variance)
+        low, high = (h.quantile(units, np.clip(q + side * step, 0.0, 1.0)) for side in (-1.0, 1.0))
         status = reasons(
             n.shape,
             [
                 (n == 0, Reason.NO_EXPOSURE),
                 (n < 2, Reason.INSUFFICIENT_SAMPLE),
                 (~((q - step) * n >= 1.0) | ~((q + step) * n <= n), Reason.NO_INTERVAL),
+                # An arm without any width has no variance at all, which is told by the comparison.
+                (_lumps(h, q, step) & (low < high), Reason.TIES_AT_QUANTILE),
             ],
         )
-        low, high = (h.quantile(units, np.clip(q + side * step, 0.0, 1.0)) for side in (-1.0, 1.0))
         se = (high - low) / (2.0 * _SE_Z)
         value = h.quantile(units, q)
         arms.append(Estimate(n, blank(status, value), blank(status, se**2), np.full(n.shape, np.inf), status))
     return arms[0], arms[1]
+
+
+def _lumps(histograms: Histograms, q: FloatArray, step: FloatArray) -> BoolArray:
+    """Whether a single value holds `_LUMP` standard errors of mass or more within reach of the quantile.
+
+    Both arms together decide, so that a split of the same units never changes the answer.
+    """
+    both = histograms.control + histograms.treatment
+
+    def at(place: float) -> FloatArray:
+        return histograms.quantile(both, np.clip(q + place * step, 0.0, 1.0))
+
+    places = np.arange(-_REACH - _LUMP / 2, _REACH + _LUMP, _LUMP / 2)
+    values = np.stack([at(place) for place in places])
+    found: BoolArray = (values[2:] == values[:-2]).any(axis=0)
+    return found
 
 
 @quiet

@@ -50,6 +50,8 @@ class Reason(IntEnum):
     NO_CLOSED_WINDOW = 13
     #: The method has no answer for these arguments (for example futility above efficacy).
     INFEASIBLE = 14
+    #: Many units share one value beside the quantile, so that its sampling distribution is no bell.
+    TIES_AT_QUANTILE = 15
 
 
 _NAMES = np.array([reason.name.lower() for reason in Reason])

@@ -242,3 +242,33 @@ def test_poisson_bootstrap_error_is_the_standard_error() -> None:
     # The standard deviation of 800 draws is within 4 standard errors, 4 / sqrt(2 * 800) = 10 %.
     assert r.se.item() == pytest.approx(expected, rel=0.1)
     assert r.value.item() == pytest.approx(t.mean() - c.mean())
+
+
+@pytest.mark.parametrize(
+    ("buyers", "status"), [(0.105, "ties_at_quantile"), (0.09, "zero_variance"), (0.3, "ok")]
+)
+def test_a_quantile_beside_the_mass_at_zero_has_no_normal_test(buyers: float, status: str) -> None:
+    """With 10.5 % buyers the 90th percentile is now 0 and now a sum of money."""
+    rng = np.random.default_rng(5)
+    arms = [np.where(np.arange(4_000) < 4_000 * buyers, rng.lognormal(3, 1, 4_000), 0.0) for _ in range(2)]
+    found = quantile_difference(Histograms.from_values(*(arm.tolist() for arm in arms)), 0.9)
+    assert names(found.status).tolist() == [status]
+
+
+def test_a_median_of_counts_has_no_normal_test() -> None:
+    rng = np.random.default_rng(6)
+    arms = [rng.poisson(40, 2_000).tolist() for _ in range(2)]
+    status = names(quantile_difference(Histograms.from_values(*arms), 0.5).status).tolist()
+    assert status in (["ties_at_quantile"], ["zero_variance"])
+
+
+def test_where_a_quantile_is_given_its_test_keeps_its_level() -> None:
+    """True nulls with a third of buyers at p = 0.9: at most 5 % and four standard errors of 600 trials."""
+    rng = np.random.default_rng(7)
+    rejected = []
+    for _ in range(600):
+        arms = [np.where(rng.random(500) < 1 / 3, rng.lognormal(3, 1, 500).round(2), 0.0) for _ in range(2)]
+        found = quantile_difference(Histograms.from_values(*(arm.tolist() for arm in arms)), 0.9)
+        assert names(found.status).tolist() == ["ok"]
+        rejected.append(found.p_value.item() < 0.05)
+    assert np.mean(rejected) < 0.05 + 4 * (0.05 * 0.95 / 600) ** 0.5
