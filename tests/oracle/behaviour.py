@@ -55,7 +55,7 @@ SEGMENTS: dict[str, Segment] = {
         "unit": "session",
         "behaviour": {
             "days": 3,
-            "all": [{"measure": "session_minutes", "lt": 2}, {"event": "page_view", "between": [1, 2]}],
+            "all": [{"measure": "session_minutes", "lt": 10}, {"event": "page_view", "between": [1, 4]}],
         },
     },
 }
