@@ -57,7 +57,6 @@ class Pool:
 def certify_metrics(
     connection: duckdb.DuckDBPyConnection,
     definitions: Definitions,
-    measures: Mapping[str, Measure],
     *,
     runs: int = RUNS,
     progress: Callable[[str], None] = lambda _: None,
@@ -66,8 +65,7 @@ def certify_metrics(
 
     Args:
         connection: A writer; results are judged.
-        definitions: The catalogue and its metrics.
-        measures: Measures by name.
+        definitions: The catalogue, its metrics and their measures.
         runs: Random splits per metric.
         progress: Called with one line a metric.
 
@@ -79,7 +77,7 @@ def certify_metrics(
     rows = []
     for pool in pools(connection, definitions):
         metric = definitions.metrics[pool.metric]
-        frame = _values(connection, pool, metric, measures)
+        frame = _values(connection, pool, metric, definitions.measures)
         rows += _rows(pool, metric, frame, runs)
         progress(f"{pool.metric} by {pool.method}: {frame.height:,} units")
     schema: dict[str, Any] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestration.code_hash import code_hash
-from orchestration.kept_days import changed_days
+from orchestration.kept_days import EVENT_INPUTS, changed_days
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,19 +30,11 @@ _OUTCOMES = """
         and coalesce(try_cast(({expr}) as double), 0) > 0
 """
 # The exposures of a day, the content of its part of the lake, the filters that its events pass, and what is asked.
-_HASHES = """
-    with lake as (
-        select event_day as day, sum(hash(l)::hugeint) as h from landing.lake_files as l group by all
-    ),
-    excluded as (
-        select event_day as day, sum(hash(x)::hugeint) as h from landing.excluded as x group by all
-    ),
+_HASHES = f"""
+    with {EVENT_INPUTS},
     exposures as (
         select exposure_day as day, sum(hash((experiment_id, variant_id, session_id, exposed_at))::hugeint) as h
         from fct_exposures group by all
-    ),
-    filters as (
-        select sum(hash(f)::hugeint) as h from catalog.filters as f
     )
     select day, concat_ws('|', exposures.h, lake.h, excluded.h, filters.h, $asked) as input_hash
     from exposures cross join filters left join lake using (day) left join excluded using (day)

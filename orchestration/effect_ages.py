@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestration.code_hash import code_hash
-from orchestration.kept_days import changed_days
+from orchestration.kept_days import EVENT_INPUTS, changed_days
 from orchestration.outstanding import frontier
+from orchestration.reading.unit_values import joined_links, scaled, unit_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,19 +85,13 @@ _UNIT_DAYS = """
         and u.event_day < (select max(day) from effect_ages_changes) + {span}
 """
 _EVENTS = """
-    select '{name}', '{unit_type}', {unit_id}, s.event_day, s.occurred_at, {value}
-    from stg_events as s
-    left join int_identity_links as l on s.user_id is null and s.anonymous_id = l.anonymous_id
-    where s.event_day in (from effect_ages_changes) and ({expr}) is not null
+    select '{name}', '{unit_type}', {unit_id}, e.event_day, e.occurred_at, {value}
+    from stg_events as e{links}
+    where e.event_day in (from effect_ages_changes) and ({expr}) is not null
 """
 # The exposures of a day, the ids linked to their units, the lake's content from then on, and what is asked.
-_HASHES = """
-    with lake as (
-        select event_day as day, sum(hash(l)::hugeint) as h from landing.lake_files as l group by all
-    ),
-    excluded as (
-        select event_day as day, sum(hash(x)::hugeint) as h from landing.excluded as x group by all
-    ),
+_HASHES = f"""
+    with {EVENT_INPUTS},
     exposures as (
         select exposure_day, sum(hash((experiment_id, variant_id, unit_id, exposed_at))::hugeint) as h
         from fct_exposures where experiment_id in (select experiment_id from effect_ages_asked) group by all
@@ -106,9 +101,6 @@ _HASHES = """
         from fct_exposures as e inner join int_identity_links as l on e.unit_id = l.user_id
         where e.experiment_id in (select experiment_id from effect_ages_asked where unit_type = 'user')
         group by all
-    ),
-    filters as (
-        select sum(hash(f)::hugeint) as h from catalog.filters as f
     ),
     spans as (
         select e.exposure_day, s.span, e.h, sum(lake.h) as lake, sum(x.h) as excluded
@@ -169,16 +161,13 @@ def _done(definitions: Definitions, asked: Sequence[_Asked]) -> str:
     parts = [_UNIT_DAYS.format(name=name, span=span) for name in sorted({one[3] for one in asked})]
     for name, unit_type in sorted({(one[3], one[1]) for one in asked}):
         measure = definitions.measures[name]
-        # As `scaled_value` has it in the dbt project, since both are added.
-        summed = f"coalesce(round_even(({measure.expr}) * {measure.scale}, 0), 0)::bigint"
         parts.append(
             _EVENTS.format(
                 name=name,
                 unit_type=unit_type,
-                unit_id="coalesce(s.user_id, l.user_id, s.anonymous_id)"
-                if unit_type == "user"
-                else f"s.{unit_type}_id",
-                value="1" if measure.agg == "count" else summed,
+                unit_id=unit_id(unit_type),
+                links=joined_links(unit_type),
+                value=scaled(measure),
                 expr=measure.expr,
             )
         )

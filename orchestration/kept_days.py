@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import duckdb
+
+#: What decides which events a day has: CTEs of the lake's files and the excluded copies by day, and the filters.
+EVENT_INPUTS: Final = """
+    lake as (
+        select event_day as day, sum(hash(l)::hugeint) as h from landing.lake_files as l group by all
+    ),
+    excluded as (
+        select event_day as day, sum(hash(x)::hugeint) as h from landing.excluded as x group by all
+    ),
+    filters as (
+        select sum(hash(f)::hugeint) as h from catalog.filters as f
+    )
+"""
 
 
 def changed_days(

@@ -72,7 +72,7 @@ def explain(
 
     definitions = read_definitions()
     with reader(Home.from_environment().warehouse) as connection:
-        found = walk_back(connection, definitions, definitions.measures, experiment, metric)
+        found = walk_back(connection, definitions, experiment, metric)
     if output is ReportFormat.json:
         print_json(found)
     else:

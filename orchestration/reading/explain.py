@@ -30,7 +30,6 @@ _NEWEST = """experiment_id = $e and metric = $m and segment = 'all' and analysis
 def explain(
     connection: duckdb.DuckDBPyConnection,
     definitions: Definitions,
-    measures: Mapping[str, Measure],
     experiment_id: str,
     metric_name: str,
 ) -> Row:
@@ -38,8 +37,7 @@ def explain(
 
     Args:
         connection: On the warehouse, read-only is enough.
-        definitions: The catalogue and its metrics.
-        measures: Measures by name.
+        definitions: The catalogue, its metrics and their measures.
         experiment_id: The experiment.
         metric_name: One of its metrics.
 
@@ -85,13 +83,13 @@ def explain(
         first["cap_low"],
         first["cap_high"],
     )
-    query = unit_values_query(asked, metric, measures)
+    query = unit_values_query(asked, metric, definitions.measures)
     return {
         "experiment_id": experiment_id,
         "metric": metric_name,
         "cut_off": first["cut_off"],
         "analysis": analysis,
-        "definition": _definition(experiment, metric, measures, uses[metric_name][0]),
+        "definition": _definition(experiment, metric, definitions.measures, uses[metric_name][0]),
         "window": _window(metric, windows, first),
         "losses": _losses(connection, experiment_id, statistics),
         "arms": [

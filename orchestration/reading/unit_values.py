@@ -159,13 +159,14 @@ def _event_columns(metric: MetricDefinition, measures: Mapping[str, Measure]) ->
     outcome = measures[metric.numerator]
     if metric.kind in ("count_distinct", "time_to_conversion"):
         return f"({outcome.expr}) as y"
-    columns = [f"{_scaled(outcome)} as y"]
+    columns = [f"{scaled(outcome)} as y"]
     if metric.denominator:
-        columns.append(f"{_scaled(measures[metric.denominator])} as d")
+        columns.append(f"{scaled(measures[metric.denominator])} as d")
     return ",\n        ".join(columns)
 
 
-def _scaled(measure: Measure) -> str:
+def scaled(measure: Measure) -> str:
+    """What one event adds to a measure, as an integer: the dbt project's `scaled_value`, as SQL."""
     if measure.agg == "count":
         return f"(({measure.expr}) is not null)::int"
     return f"coalesce(round_even(({measure.expr}) * {measure.scale}, 0), 0)::bigint"

@@ -13,6 +13,7 @@ from analysis.catalogue.conditions import Condition, evaluate
 from analysis.catalogue.shards import shard_ranges
 from assignment_exports.allocation import Allocation, AllocationPhase
 from assignment_exports.ufc import assemble, compile_flags
+from tests.conditions import trees
 from tests.sdks import eppo
 
 START = datetime(2026, 1, 5)  # noqa: DTZ001 - instants are naive UTC in this project
@@ -56,15 +57,7 @@ _tests = st.one_of(
         st.booleans(),
     ),
 )
-CONDITIONS = st.recursive(
-    _tests,
-    lambda inner: st.one_of(
-        st.builds(lambda parts: {"all": parts}, st.lists(inner, min_size=1, max_size=3)),
-        st.builds(lambda parts: {"any": parts}, st.lists(inner, min_size=1, max_size=3)),
-        st.builds(lambda part: {"not": part}, inner),
-    ),
-    max_leaves=6,
-)
+CONDITIONS = trees(_tests)
 ATTRIBUTES = st.fixed_dictionaries(
     {},
     optional={

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from analysis.catalogue.conditions import Condition, evaluate
 from assignment_exports.condition_sql import condition_sql
+from tests.conditions import trees
 
 NAMES = ["country", "age", "app", "properties.plan", "o-neil"]
 TEXTS = ["US", "DE", "true", "5", "", "ünï", "<b>", "'; drop table t; --", "null", "5.5"]
@@ -66,15 +67,7 @@ _TESTS = st.one_of(
     ),
     st.builds(lambda name, value: {"attribute": name, "is_null": value}, _NAME, st.booleans()),
 )
-CONDITIONS = st.recursive(
-    _TESTS,
-    lambda inner: st.one_of(
-        st.builds(lambda parts: {"all": parts}, st.lists(inner, min_size=1, max_size=3)),
-        st.builds(lambda parts: {"any": parts}, st.lists(inner, min_size=1, max_size=3)),
-        st.builds(lambda part: {"not": part}, inner),
-    ),
-    max_leaves=6,
-)
+CONDITIONS = trees(_TESTS)
 VALUES = st.sampled_from([None, True, False, *TEXTS, *VERSIONS, *NUMBERS, 5.0, "not a version", "3.x"])
 ATTRIBUTES = st.dictionaries(_NAME, VALUES, max_size=5)
 

@@ -23,6 +23,7 @@ from assignment_exports.flagd import flagd_flags, flagd_payload
 from assignment_exports.growthbook import growthbook_condition
 from assignment_exports.rules import rules_of
 from assignment_exports.ufc import assemble, compile_flags, timestamp
+from tests.conditions import trees
 from tests.sdks import eppo
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - instants are naive UTC in this project
@@ -48,15 +49,7 @@ _LEAVES = st.one_of(
               st.lists(st.sampled_from(WEEKDAYS), min_size=1, max_size=6)),
     st.sampled_from([{"attribute": "country", "in": ["US"]}, {"attribute": "age", "gte": 18}]),
 )  # fmt: skip
-CONDITIONS = st.recursive(
-    _LEAVES,
-    lambda inner: st.one_of(
-        st.builds(lambda parts: {"all": parts}, st.lists(inner, min_size=1, max_size=3)),
-        st.builds(lambda parts: {"any": parts}, st.lists(inner, min_size=1, max_size=3)),
-        st.builds(lambda part: {"not": part}, inner),
-    ),
-    max_leaves=4,
-)
+CONDITIONS = trees(_LEAVES, max_leaves=4)
 SUBJECTS: list[dict[str, Any]] = [{}, {"country": "US"}, {"country": "DE", "age": 17}, {"age": 40}]
 # Whole hours and their last seconds: where hours and days change, and everything between.
 INSTANTS = st.datetimes(FIRST, LAST).map(

@@ -19,7 +19,7 @@ def aa_certification(context: dg.AssetExecutionContext, home: HomeResource) -> d
     """`results.aa_certification`: false positives, coverage and SRM alarms over random splits of real units."""
     definitions = read_definitions()
     with writer(home.open().warehouse) as connection:
-        rows = certify_metrics(connection, definitions, definitions.measures, progress=context.log.info)
+        rows = certify_metrics(connection, definitions, progress=context.log.info)
     listed = "\n".join(
         f"| {row['metric']} | {row['method']} | {row['quantity']} | {row['promised']:g} | {row['observed']:.4f} |"
         f" {row['low']:.4f} to {row['high']:.4f} | {'yes' if row['flagged'] else ''} |"

@@ -11,9 +11,13 @@ import sys
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROJECT = Path(__file__).resolve().parents[3] / "dbt_project"
 
@@ -318,3 +322,19 @@ def viewed():
 def at():
     """Reads `'02 10:00'` as that instant of January 2026."""
     return instant
+
+
+@pytest.fixture
+def event_inputs() -> Iterator[duckdb.DuckDBPyConnection]:
+    """What tells that a day's events have changed, in memory: lake files, excluded copies and filters, all empty."""
+    with duckdb.connect() as opened:
+        for statement in (
+            "create schema results",
+            "create schema landing",
+            "create schema catalog",
+            "create table catalog.filters (name varchar)",
+            "create table landing.lake_files (event_day date, file_hash varchar, rows bigint)",
+            "create table landing.excluded (event_day date, event_id varchar)",
+        ):
+            opened.execute(statement)
+        yield opened

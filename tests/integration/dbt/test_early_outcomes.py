@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import duckdb
 import pytest
 
 from orchestration.early_outcomes import keep_early_outcomes
@@ -19,23 +18,16 @@ def at(hour: int, day: int = 6) -> datetime:
 
 
 @pytest.fixture
-def connection():
-    with duckdb.connect() as opened:
-        for statement in (
-            "create schema results",
-            "create schema landing",
-            "create schema catalog",
-            "create table catalog.filters (name varchar)",
-            "create table landing.lake_files (event_day date, file_hash varchar, rows bigint)",
-            "create table landing.excluded (event_day date, event_id varchar)",
-            (
-                "create table fct_exposures (experiment_id varchar, variant_id varchar, exposure_day date,"
-                " session_id varchar, exposed_at timestamp)"
-            ),
-            "create table stg_events (event_day date, session_id varchar, event_name varchar, occurred_at timestamp)",
-        ):
-            opened.execute(statement)
-        yield opened
+def connection(event_inputs):
+    for statement in (
+        (
+            "create table fct_exposures (experiment_id varchar, variant_id varchar, exposure_day date,"
+            " session_id varchar, exposed_at timestamp)"
+        ),
+        "create table stg_events (event_day date, session_id varchar, event_name varchar, occurred_at timestamp)",
+    ):
+        event_inputs.execute(statement)
+    return event_inputs
 
 
 def expose(connection, variant: str, session: str | None, when: datetime) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import duckdb
 import pytest
 
 from orchestration.effect_ages import keep_effect_ages
@@ -19,34 +18,27 @@ MEASURES = [measure.name for measure in DEFINITIONS.measures.values() if measure
 
 
 @pytest.fixture
-def connection():
-    with duckdb.connect() as opened:
-        for statement in (
-            "create schema results",
-            "create schema landing",
-            "create schema catalog",
-            "create schema work",
-            "create table work.state as select 'frontier' as key, '2026-01-12' as value",
-            "create table catalog.filters (name varchar)",
-            "create table landing.lake_files (event_day date, file_hash varchar, rows bigint)",
-            "create table landing.excluded (event_day date, event_id varchar)",
-            "create table int_identity_links (anonymous_id varchar, user_id varchar)",
-            (
-                "create table fct_exposures (experiment_id varchar, unit_id varchar, variant_id varchar,"
-                " exposure_day date, exposed_at timestamp)"
-            ),
-            (
-                "create table int_unit_days (event_day date, unit_type varchar, id_kind varchar, raw_id varchar, "
-                + ", ".join(f"{name} hugeint default 0" for name in MEASURES)
-                + ")"
-            ),
-            (
-                "create table stg_events (event_day date, user_id varchar, anonymous_id varchar, session_id varchar,"
-                " event_name varchar, occurred_at timestamp, value double)"
-            ),
-        ):
-            opened.execute(statement)
-        yield opened
+def connection(event_inputs):
+    for statement in (
+        "create schema work",
+        "create table work.state as select 'frontier' as key, '2026-01-12' as value",
+        "create table int_identity_links (anonymous_id varchar, user_id varchar)",
+        (
+            "create table fct_exposures (experiment_id varchar, unit_id varchar, variant_id varchar,"
+            " exposure_day date, exposed_at timestamp)"
+        ),
+        (
+            "create table int_unit_days (event_day date, unit_type varchar, id_kind varchar, raw_id varchar, "
+            + ", ".join(f"{name} hugeint default 0" for name in MEASURES)
+            + ")"
+        ),
+        (
+            "create table stg_events (event_day date, user_id varchar, anonymous_id varchar, session_id varchar,"
+            " event_name varchar, occurred_at timestamp, value double)"
+        ),
+    ):
+        event_inputs.execute(statement)
+    return event_inputs
 
 
 def expose(connection, unit: str, experiment: str, variant: str, when: datetime = EXPOSED) -> None:

@@ -18,6 +18,7 @@ from assignment_exports.errors import ExportError
 from assignment_exports.families import FAMILIES
 from assignment_exports.growthbook import growthbook_condition
 from assignment_exports.release import build_release
+from tests.conditions import trees
 from tests.definitions import FUTURE, HALVES, NOW, PAST, PROJECT, experiment
 from tests.sdks import flagd_lets_in, growthbook_lets_in, python_sdk
 
@@ -145,15 +146,7 @@ _TESTS = st.one_of(
         st.booleans(),
     ),
 )
-CONDITIONS = st.recursive(
-    _TESTS,
-    lambda inner: st.one_of(
-        st.builds(lambda parts: {"all": parts}, st.lists(inner, min_size=1, max_size=3)),
-        st.builds(lambda parts: {"any": parts}, st.lists(inner, min_size=1, max_size=3)),
-        st.builds(lambda part: {"not": part}, inner),
-    ),
-    max_leaves=6,
-)
+CONDITIONS = trees(_TESTS)
 ATTRIBUTES = st.fixed_dictionaries(
     {},
     optional={

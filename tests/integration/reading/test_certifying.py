@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from analysis.catalogue import load_metrics
-from analysis.catalogue.metrics import load_measures
 from orchestration import certifying
 from orchestration.dbt import ensure_manifest
 from orchestration.definitions import defs
@@ -28,9 +27,7 @@ pytestmark = [
 
 def certified(home: DrivenHome, runs: int):
     with writer(home.home.warehouse) as connection:
-        return certifying.certify_metrics(
-            connection, home.definitions(), load_measures(DBT_PROJECT_DIR), runs=runs
-        )
+        return certifying.certify_metrics(connection, home.definitions(), runs=runs)
 
 
 def test_few_units_are_said_to_be_too_few(home: DrivenHome) -> None:

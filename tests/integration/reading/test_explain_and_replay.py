@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from analysis.catalogue.metrics import load_measures
 from orchestration.cli import app, commands  # noqa: F401
-from orchestration.paths import DBT_PROJECT_DIR
 from orchestration.reading.explain import explain
 from orchestration.reading.replay import replay
 from orchestration.warehouse import reader, writer
@@ -35,7 +33,7 @@ pytestmark = [
 )
 def test_every_metric_is_reproduced_from_the_events(home: DrivenHome, experiment: str, metric: str) -> None:
     with reader(home.home.warehouse) as connection:
-        found = explain(connection, home.definitions(), load_measures(DBT_PROJECT_DIR), experiment, metric)
+        found = explain(connection, home.definitions(), experiment, metric)
     assert found["disagreements"] == []
     assert [step for steps in found["steps"].values() for step in steps if not step["agrees"]] == []
     if experiment == "plain":
@@ -47,7 +45,7 @@ def test_a_wrong_sum_is_found(home: DrivenHome) -> None:
     with writer(home.home.warehouse) as connection:
         where = f"experiment_id = 'plain' and metric = '{metric}' and variant_id = 'b'"
         connection.execute(f"update fct_sufficient_statistics set sum_y = sum_y + 1 where {where}")
-        found = explain(connection, home.definitions(), load_measures(DBT_PROJECT_DIR), "plain", metric)
+        found = explain(connection, home.definitions(), "plain", metric)
         connection.execute(f"update fct_sufficient_statistics set sum_y = sum_y - 1 where {where}")
     assert [(one["variant_id"], one["sum"]) for one in found["disagreements"]] == [("b", "sum_y")]
 
