@@ -293,7 +293,7 @@ def quantile_estimates(
                 (n < 2, Reason.INSUFFICIENT_SAMPLE),
                 (~((q - step) * n >= 1.0) | ~((q + step) * n <= n), Reason.NO_INTERVAL),
                 # An arm without any width has no variance at all, which is told by the comparison.
-                (_lumps(h, q, step) & (low < high), Reason.TIES_AT_QUANTILE),
+                (_lumps(h, units, q, step) & (low < high), Reason.TIES_AT_QUANTILE),
             ],
         )
         se = (high - low) / (2.0 * _SE_Z)
@@ -302,18 +302,13 @@ def quantile_estimates(
     return arms[0], arms[1]
 
 
-def _lumps(histograms: Histograms, q: FloatArray, step: FloatArray) -> BoolArray:
-    """Whether a single value holds `_LUMP` standard errors of mass or more within reach of the quantile.
+def _lumps(histograms: Histograms, units: FloatArray, q: FloatArray, step: FloatArray) -> BoolArray:
+    """Whether a single value holds `_LUMP` standard errors of an arm's mass or more within reach of its quantile.
 
-    Both arms together decide, so that a split of the same units never changes the answer.
+    Each arm is judged alone: where the other has moved far away, the lump is still under this one's quantile.
     """
-    both = histograms.control + histograms.treatment
-
-    def at(place: float) -> FloatArray:
-        return histograms.quantile(both, np.clip(q + place * step, 0.0, 1.0))
-
     places = np.arange(-_REACH - _LUMP / 2, _REACH + _LUMP, _LUMP / 2)
-    values = np.stack([at(place) for place in places])
+    values = np.stack([histograms.quantile(units, np.clip(q + place * step, 0.0, 1.0)) for place in places])
     found: BoolArray = (values[2:] == values[:-2]).any(axis=0)
     return found
 

@@ -255,6 +255,15 @@ def test_a_quantile_beside_the_mass_at_zero_has_no_normal_test(buyers: float, st
     assert names(found.status).tolist() == [status]
 
 
+def test_an_arm_far_away_does_not_hide_the_mass_beside_the_other_arms_quantile() -> None:
+    """10.5 % buyers in control and half in treatment: the 90th percentile of both together is far from zero."""
+    rng = np.random.default_rng(5)
+    arms = [np.where(np.arange(4_000) < buyers, rng.lognormal(3, 1, 4_000), 0.0) for buyers in (420, 2_000)]
+    for pair in (arms, arms[::-1]):
+        found = quantile_difference(Histograms.from_values(*(arm.tolist() for arm in pair)), 0.9)
+        assert names(found.status).tolist() == ["ties_at_quantile"]
+
+
 def test_a_median_of_counts_has_no_normal_test() -> None:
     rng = np.random.default_rng(6)
     arms = [rng.poisson(40, 2_000).tolist() for _ in range(2)]
