@@ -74,6 +74,10 @@ bench-full: $(INSTALLED) ## 50 million events, 1,000 experiments with 10 million
 bench-stats: $(INSTALLED) ## Speed and memory of 200,000 comparisons, beside gbstats and tea-tasting
 	@$(BIN)/python -m benchmarks.bench_stats
 
+.PHONY: bench-waits
+bench-waits: $(INSTALLED) ## How long an A/A certification and the analysis of a file take
+	@$(BIN)/python -m benchmarks.bench_waits
+
 .PHONY: bench-bandits
 bench-bandits: $(INSTALLED) ## Speed of 2,000 bandits over 28 daily batches, with their regret and coverage
 	@$(BIN)/python -m benchmarks.bench_bandits
