@@ -25,7 +25,7 @@ from assignment_exports.eligibility import eligible, inline_segments
 from assignment_exports.families import FAMILIES
 from assignment_exports.flags import serve
 from tests.definitions import HELD, NOW, catalogue, units
-from tests.sdks import node_sdk, python_sdk
+from tests.sdks import flagd_provider, node_sdk, python_sdk
 
 if TYPE_CHECKING:
     from analysis.catalogue import Catalogue, Flag
@@ -117,6 +117,18 @@ def test_every_unit_gets_from_the_node_sdk_what_python_says(
         expected, expected.values(), node_sdk(sdk, payloads[sdk], list(expected), subjects), strict=True
     ):
         assert served == values, key
+
+
+@pytest.mark.integration
+def test_every_unit_gets_from_flagds_own_provider_what_python_says(tmp_path: Path) -> None:
+    everybody = units(300)
+    subjects = list(zip(everybody["unit_id"], everybody.drop("unit_id").rows(named=True), strict=True))
+    expected = _expected("flagd", 300)
+    export_catalogue(tmp_path, catalogue("flagd"), NOW)
+    with flagd_provider(tmp_path / "current" / "flagd.json") as serve_all:
+        served = serve_all(list(expected), subjects)
+    for (_, key), values, drawn in zip(expected, expected.values(), served, strict=True):
+        assert drawn == values, key
 
 
 @pytest.mark.integration
