@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from analysis.catalogue.conditions import evaluate
 from analysis.catalogue.shards import shard, share_to_shards
 from analysis.errors import Problem
+from assignment_exports.eligibility import inline_segments
 from assignment_exports.errors import ExportError
+from assignment_exports.times import is_timed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from analysis.catalogue import Flag
     from analysis.catalogue.conditions import Condition
@@ -33,6 +36,7 @@ def serve(
     unit: str,
     attributes: Mapping[str, Any],
     segments: Mapping[str, Condition],
+    at: datetime | None = None,
 ) -> Any:
     """The value that one unit gets.
 
@@ -42,16 +46,17 @@ def serve(
         unit: The unit's id.
         attributes: Its attributes.
         segments: Conditions of the named segments.
+        at: The instant, naive UTC; without one, what depends on time lets nobody in.
     """
     if unit in flag.overrides:
         return flag.overrides[unit]
     inside = (
         flag.enabled
         and all(
-            same_value(serve(flags[need.flag], flags, unit, attributes, segments), need.value)
+            same_value(serve(flags[need.flag], flags, unit, attributes, segments, at), need.value)
             for need in flag.depends_on
         )
-        and evaluate(flag.targeting, attributes, segments) is True
+        and evaluate(flag.targeting, attributes, segments, at) is True
         and shard(rollout_salt(flag), unit, flag.sdk) < share_to_shards(flag.rollout)
     )
     return value_of(flag) if inside else flag.default
@@ -116,6 +121,13 @@ def whom_serves(need: Dependency, flag: Flag, flags: Mapping[str, Flag]) -> tupl
             )
         )
     return named, others
+
+
+def depends_on_time(flag: Flag, flags: Mapping[str, Flag], segments: Mapping[str, Condition]) -> bool:
+    """Whether the time is part of a flag's targeting, or of that of a flag that it depends on."""
+    return (flag.targeting is not None and is_timed(inline_segments(flag.targeting, segments))) or any(
+        depends_on_time(flags[need.flag], flags, segments) for need in flag.depends_on
+    )
 
 
 def describe_flag(flag: Flag) -> Json:

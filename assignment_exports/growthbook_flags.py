@@ -16,6 +16,7 @@ from assignment_exports.growthbook import UNIT, growthbook_condition, growthbook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from analysis.catalogue import Flag
     from analysis.catalogue.conditions import Condition
@@ -25,7 +26,11 @@ Json = dict[str, Any]
 
 
 def growthbook_flag(
-    flag: Flag, flags: Mapping[str, Flag], segments: Mapping[str, Condition], prefix: str = ""
+    flag: Flag,
+    flags: Mapping[str, Flag],
+    segments: Mapping[str, Condition],
+    _as_of: datetime,
+    prefix: str = "",
 ) -> dict[str, Json]:
     """The GrowthBook feature of a feature flag, by key.
 
@@ -33,6 +38,7 @@ def growthbook_flag(
         flag: A checked flag.
         flags: All checked flags, for dependencies.
         segments: Conditions of the named segments.
+        _as_of: Not needed, for times are refused.
         prefix: Put before the key.
 
     Raises:

@@ -195,7 +195,7 @@ def test_the_evaluators_of_one_unit_say_the_same(sdk: Sdk) -> None:
             )
             assert (drawn or "-") == expected["string", name][position]
         for flag in found.flags.values():
-            value = serve(flag, found.flags, unit, known, found.conditions)
+            value = serve(flag, found.flags, unit, known, found.conditions, NOW)
             assert value == expected[flag.type, flag.id][position], flag.id
 
 
