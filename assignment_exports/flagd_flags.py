@@ -19,7 +19,6 @@ from assignment_exports.flags import (
     depends_on_time,
     overrides_of,
     rollout_salt,
-    value_of,
     whom_serves,
 )
 from assignment_exports.rules import MAX_RULES
@@ -53,7 +52,7 @@ def flagd_flag(
     Raises:
         ExportError: flagd cannot express a value, the targeting or a dependency.
     """
-    variants = {ON: value_of(flag), OFF: flag.default}
+    variants = {ON: flag.served, OFF: flag.default}
     steps: list[Logic] = []
     for name, value, units in overrides_of(flag):
         variants[name] = value

@@ -59,14 +59,7 @@ def serve(
         and evaluate(flag.targeting, attributes, segments, at) is True
         and shard(rollout_salt(flag), unit, flag.sdk) < share_to_shards(flag.rollout)
     )
-    return value_of(flag) if inside else flag.default
-
-
-def value_of(flag: Flag) -> Any:
-    """What the flag serves inside its rollout: a boolean flag without a value turns its default round."""
-    if flag.value is None:
-        return not flag.default if flag.type == "boolean" else flag.default
-    return flag.value
+    return flag.served if inside else flag.default
 
 
 def rollout_salt(flag: Flag) -> str:
@@ -104,7 +97,7 @@ def whom_serves(need: Dependency, flag: Flag, flags: Mapping[str, Flag]) -> tupl
     """
     other = flags[need.flag]
     named = [unit for unit, value in sorted(other.overrides.items()) if same_value(value, need.value)]
-    by_value = other.enabled and same_value(value_of(other), need.value)
+    by_value = other.enabled and same_value(other.served, need.value)
     by_default = same_value(other.default, need.value)
     others: Others = "never"
     if by_default:
@@ -117,7 +110,7 @@ def whom_serves(need: Dependency, flag: Flag, flags: Mapping[str, Flag]) -> tupl
                 "the dependency can never be met",
                 where=flag.id,
                 value=f"{other.id} = {json.dumps(need.value)}",
-                rule=f"a value that {other.id} serves: {json.dumps(value_of(other))}, {json.dumps(other.default)}",
+                rule=f"a value that {other.id} serves: {json.dumps(other.served)}, {json.dumps(other.default)}",
             )
         )
     return named, others
@@ -138,7 +131,7 @@ def describe_flag(flag: Flag) -> Json:
         "enabled": flag.enabled,
         "type": flag.type,
         "default": flag.default,
-        "value": value_of(flag),
+        "value": flag.served,
         "traffic": flag.rollout,
         "targeting": None
         if targeting is None

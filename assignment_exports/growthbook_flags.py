@@ -11,7 +11,7 @@ from analysis.catalogue.shards import share_to_shards
 from analysis.errors import Problem
 from assignment_exports.eligibility import inline_segments
 from assignment_exports.errors import ExportError
-from assignment_exports.flags import ON, overrides_of, rollout_salt, value_of, whom_serves
+from assignment_exports.flags import ON, overrides_of, rollout_salt, whom_serves
 from assignment_exports.growthbook import UNIT, growthbook_condition, growthbook_filter
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def growthbook_flag(
     if flag.enabled:
         rollout: Json = {
             "id": f"{key}-{ON}",
-            "force": value_of(flag),
+            "force": flag.served,
             "filters": [growthbook_filter(rollout_salt(flag), 0, share_to_shards(flag.rollout))],
         }
         if flag.targeting is not None:

@@ -15,7 +15,7 @@ from analysis.catalogue.shards import TOTAL_SHARDS, share_to_shards
 from analysis.errors import Problem
 from assignment_exports.eligibility import inline_segments
 from assignment_exports.errors import ExportError
-from assignment_exports.flags import OFF, ON, overrides_of, rollout_salt, value_of, whom_serves
+from assignment_exports.flags import OFF, ON, overrides_of, rollout_salt, whom_serves
 from assignment_exports.rules import MAX_RULES, SUBJECT, rules_of
 from assignment_exports.times import stretches
 from assignment_exports.ufc import timestamp
@@ -73,7 +73,7 @@ def ufc_flag(
         ExportError: UFC cannot express the targeting or a dependency.
     """
     key = prefix + flag.id
-    values = {ON: value_of(flag), OFF: flag.default}
+    values = {ON: flag.served, OFF: flag.default}
     allocations = []
     for name, value, units in overrides_of(flag):
         values[name] = value
