@@ -60,7 +60,7 @@ def export_catalogue(
         frames=frames,
         subjects=subjects,
         prefix=catalogue.project.export_prefix,
-        features=_features(catalogue),
+        features=_features(catalogue, as_of),
     )
     return publish(exports_dir, release.payloads, release.meta, attachments)
 
@@ -94,7 +94,7 @@ def assignment_list(
     )
 
 
-def _features(catalogue: Catalogue) -> dict[str, Feature]:
+def _features(catalogue: Catalogue, as_of: datetime) -> dict[str, Feature]:
     features = {name: Feature({}, {}, reason) for name, reason in _broken(catalogue, "flags").items()}
     needs = {name: [need.flag for need in flag.depends_on] for name, flag in catalogue.flags.items()}
     for name in TopologicalSorter(needs).static_order():
@@ -106,7 +106,7 @@ def _features(catalogue: Catalogue) -> dict[str, Feature]:
         flag = catalogue.flags[name]
         try:
             compiled = FAMILIES[flag.sdk].compile_flag(
-                flag, catalogue.flags, catalogue.conditions, catalogue.project.export_prefix
+                flag, catalogue.flags, catalogue.conditions, as_of, catalogue.project.export_prefix
             )
         except ExportError as error:
             features[name] = Feature({}, {}, str(error))

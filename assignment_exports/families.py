@@ -36,15 +36,17 @@ class Family:
         part: The key under which the payload holds its flags.
         compile: Allocation, cut-off and key prefix to flags by key; raises ExportError for what the family
             cannot express.
-        compile_flag: A feature flag, all flags, the conditions of the named segments and the key prefix to flags
-            by key; raises ExportError for what the family cannot express.
+        compile_flag: A feature flag, all flags, the conditions of the named segments, cut-off and key prefix to
+            flags by key; raises ExportError for what the family cannot express.
         assemble: Flags and cut-off to the whole payload.
     """
 
     file: str
     part: str
     compile: Callable[[Allocation, datetime, str], dict[str, Json]]
-    compile_flag: Callable[[Flag, Mapping[str, Flag], Mapping[str, Condition], str], dict[str, Json]]
+    compile_flag: Callable[
+        [Flag, Mapping[str, Flag], Mapping[str, Condition], datetime, str], dict[str, Json]
+    ]
     assemble: Callable[[Mapping[str, Json], datetime], Json]
 
 

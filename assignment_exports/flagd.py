@@ -99,7 +99,7 @@ def _targeting(allocation: Allocation, as_of: datetime) -> Logic:
                 continue
             for band in phase.bands:
                 gates = [
-                    *_when(start, end, condition),
+                    *in_time(start, end, condition),
                     *(within(*gate) for gate in allocation.gates(phase, band)),
                 ]
                 steps += [{"and": gates}, _split(phase, band)]
@@ -109,13 +109,19 @@ def _targeting(allocation: Allocation, as_of: datetime) -> Logic:
     return {"if": [*steps, None]}
 
 
-def _when(start: datetime, end: datetime | None, condition: Condition | None) -> list[Logic]:
+def in_time(start: datetime, end: datetime | None, condition: Condition | None) -> list[Logic]:
+    """What must hold: the instant lies in ``[start, end)``, and the condition, if any."""
     gates: list[Logic] = [{">=": [_CLOCK, seconds(start)]}]
     if end is not None:
-        gates.append({"<": [_CLOCK, seconds(end)]})
+        gates.append(before(end))
     if condition is not None:
         gates.append(flagd_condition(condition))
     return gates
+
+
+def before(end: datetime) -> Logic:
+    """Whether it is before a naive UTC instant."""
+    return {"<": [_CLOCK, seconds(end)]}
 
 
 def _passed(gates: list[Gate]) -> Logic:

@@ -1,7 +1,7 @@
 """Feature flags for flagd: one JSON logic ``if`` of overrides, rollout and default.
 
 JSON logic nests, so a dependency is written out where it is needed: the condition under which the other flag serves
-the wanted value, its default included.
+the wanted value, its default included. A targeting with times is written out in windows.
 """
 
 from __future__ import annotations
@@ -12,12 +12,21 @@ from analysis.catalogue.shards import share_to_shards
 from analysis.errors import Problem
 from assignment_exports.eligibility import inline_segments
 from assignment_exports.errors import ExportError
-from assignment_exports.flagd import UNIT, Logic, flagd_condition, within
-from assignment_exports.flags import OFF, ON, overrides_of, rollout_salt, value_of, whom_serves
+from assignment_exports.flagd import UNIT, Logic, before, flagd_condition, in_time, within
+from assignment_exports.flags import (
+    OFF,
+    ON,
+    depends_on_time,
+    overrides_of,
+    rollout_salt,
+    whom_serves,
+)
 from assignment_exports.rules import MAX_RULES
+from assignment_exports.times import HORIZON, is_timed, stretches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from analysis.catalogue import Flag
     from analysis.catalogue.conditions import Condition
@@ -25,7 +34,11 @@ if TYPE_CHECKING:
 
 
 def flagd_flag(
-    flag: Flag, flags: Mapping[str, Flag], segments: Mapping[str, Condition], prefix: str = ""
+    flag: Flag,
+    flags: Mapping[str, Flag],
+    segments: Mapping[str, Condition],
+    as_of: datetime,
+    prefix: str = "",
 ) -> dict[str, dict[str, Any]]:
     """The flagd flag of a feature flag, by key.
 
@@ -33,19 +46,24 @@ def flagd_flag(
         flag: A checked flag.
         flags: All checked flags, for dependencies.
         segments: Conditions of the named segments.
+        as_of: The cut-off instant of the export, naive UTC, from which times are written out.
         prefix: Put before the key.
 
     Raises:
         ExportError: flagd cannot express a value, the targeting or a dependency.
     """
-    variants = {ON: value_of(flag), OFF: flag.default}
+    variants = {ON: flag.served, OFF: flag.default}
     steps: list[Logic] = []
     for name, value, units in overrides_of(flag):
         variants[name] = value
         steps += [_is_one_of(units), name]
     _refuse_lists(flag, variants)
     if flag.enabled:
-        steps += [_inside(flag, flags, segments, iter(range(MAX_RULES))), ON]
+        inside = _inside(flag, flags, segments, as_of, iter(range(MAX_RULES)))
+        if depends_on_time(flag, flags, segments):
+            # Beyond the horizon a flag that waits for another's default must stop too.
+            inside = {"and": [before(as_of + HORIZON), inside]}
+        steps += [inside, ON]
     return {
         prefix + flag.id: {
             "state": "ENABLED",
@@ -57,7 +75,11 @@ def flagd_flag(
 
 
 def _inside(
-    flag: Flag, flags: Mapping[str, Flag], segments: Mapping[str, Condition], room: Iterator[int]
+    flag: Flag,
+    flags: Mapping[str, Flag],
+    segments: Mapping[str, Condition],
+    as_of: datetime,
+    room: Iterator[int],
 ) -> Logic:
     """Whether an enabled flag lets a unit without an override in; each flag written out takes one of the room."""
     if next(room, None) is None:
@@ -71,8 +93,16 @@ def _inside(
         )
     parts = [within(rollout_salt(flag), 0, share_to_shards(flag.rollout))]
     if flag.targeting is not None:
-        parts.append(flagd_condition(inline_segments(flag.targeting, segments)))
-    return {"and": [*parts, *(_serves(need, flag, flags, segments, room) for need in flag.depends_on)]}
+        parts.append(_targeted(inline_segments(flag.targeting, segments), as_of))
+    needs = (_serves(need, flag, flags, segments, as_of, room) for need in flag.depends_on)
+    return {"and": [*parts, *needs]}
+
+
+def _targeted(condition: Condition, as_of: datetime) -> Logic:
+    if not is_timed(condition):
+        return flagd_condition(condition)
+    windows = [{"and": in_time(*stretch)} for stretch in stretches(condition, as_of, None, as_of)]
+    return {"or": windows} if windows else False
 
 
 def _serves(
@@ -80,13 +110,14 @@ def _serves(
     flag: Flag,
     flags: Mapping[str, Flag],
     segments: Mapping[str, Condition],
+    as_of: datetime,
     room: Iterator[int],
 ) -> Logic:
     other = flags[need.flag]
     named, others = whom_serves(need, flag, flags)
     met: Logic = others == "always"
     if others in {"inside", "outside"}:
-        inside = _inside(other, flags, segments, room)
+        inside = _inside(other, flags, segments, as_of, room)
         met = inside if others == "inside" else {"!": [inside]}
     return {"if": [_is_one_of(sorted(other.overrides)), _is_one_of(named), met]} if other.overrides else met
 

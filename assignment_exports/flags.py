@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from analysis.catalogue.conditions import evaluate
 from analysis.catalogue.shards import shard, share_to_shards
 from analysis.errors import Problem
+from assignment_exports.eligibility import inline_segments
 from assignment_exports.errors import ExportError
+from assignment_exports.times import is_timed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from analysis.catalogue import Flag
     from analysis.catalogue.conditions import Condition
@@ -33,6 +36,7 @@ def serve(
     unit: str,
     attributes: Mapping[str, Any],
     segments: Mapping[str, Condition],
+    at: datetime | None = None,
 ) -> Any:
     """The value that one unit gets.
 
@@ -42,26 +46,20 @@ def serve(
         unit: The unit's id.
         attributes: Its attributes.
         segments: Conditions of the named segments.
+        at: The instant, naive UTC; without one, what depends on time lets nobody in.
     """
     if unit in flag.overrides:
         return flag.overrides[unit]
     inside = (
         flag.enabled
         and all(
-            same_value(serve(flags[need.flag], flags, unit, attributes, segments), need.value)
+            same_value(serve(flags[need.flag], flags, unit, attributes, segments, at), need.value)
             for need in flag.depends_on
         )
-        and evaluate(flag.targeting, attributes, segments) is True
+        and evaluate(flag.targeting, attributes, segments, at) is True
         and shard(rollout_salt(flag), unit, flag.sdk) < share_to_shards(flag.rollout)
     )
-    return value_of(flag) if inside else flag.default
-
-
-def value_of(flag: Flag) -> Any:
-    """What the flag serves inside its rollout: a boolean flag without a value turns its default round."""
-    if flag.value is None:
-        return not flag.default if flag.type == "boolean" else flag.default
-    return flag.value
+    return flag.served if inside else flag.default
 
 
 def rollout_salt(flag: Flag) -> str:
@@ -99,7 +97,7 @@ def whom_serves(need: Dependency, flag: Flag, flags: Mapping[str, Flag]) -> tupl
     """
     other = flags[need.flag]
     named = [unit for unit, value in sorted(other.overrides.items()) if same_value(value, need.value)]
-    by_value = other.enabled and same_value(value_of(other), need.value)
+    by_value = other.enabled and same_value(other.served, need.value)
     by_default = same_value(other.default, need.value)
     others: Others = "never"
     if by_default:
@@ -112,10 +110,17 @@ def whom_serves(need: Dependency, flag: Flag, flags: Mapping[str, Flag]) -> tupl
                 "the dependency can never be met",
                 where=flag.id,
                 value=f"{other.id} = {json.dumps(need.value)}",
-                rule=f"a value that {other.id} serves: {json.dumps(value_of(other))}, {json.dumps(other.default)}",
+                rule=f"a value that {other.id} serves: {json.dumps(other.served)}, {json.dumps(other.default)}",
             )
         )
     return named, others
+
+
+def depends_on_time(flag: Flag, flags: Mapping[str, Flag], segments: Mapping[str, Condition]) -> bool:
+    """Whether the time is part of a flag's targeting, or of that of a flag that it depends on."""
+    return (flag.targeting is not None and is_timed(inline_segments(flag.targeting, segments))) or any(
+        depends_on_time(flags[need.flag], flags, segments) for need in flag.depends_on
+    )
 
 
 def describe_flag(flag: Flag) -> Json:
@@ -126,7 +131,7 @@ def describe_flag(flag: Flag) -> Json:
         "enabled": flag.enabled,
         "type": flag.type,
         "default": flag.default,
-        "value": value_of(flag),
+        "value": flag.served,
         "traffic": flag.rollout,
         "targeting": None
         if targeting is None

@@ -11,11 +11,12 @@ from analysis.catalogue.shards import share_to_shards
 from analysis.errors import Problem
 from assignment_exports.eligibility import inline_segments
 from assignment_exports.errors import ExportError
-from assignment_exports.flags import ON, overrides_of, rollout_salt, value_of, whom_serves
+from assignment_exports.flags import ON, overrides_of, rollout_salt, whom_serves
 from assignment_exports.growthbook import UNIT, growthbook_condition, growthbook_filter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from analysis.catalogue import Flag
     from analysis.catalogue.conditions import Condition
@@ -25,7 +26,11 @@ Json = dict[str, Any]
 
 
 def growthbook_flag(
-    flag: Flag, flags: Mapping[str, Flag], segments: Mapping[str, Condition], prefix: str = ""
+    flag: Flag,
+    flags: Mapping[str, Flag],
+    segments: Mapping[str, Condition],
+    _as_of: datetime,
+    prefix: str = "",
 ) -> dict[str, Json]:
     """The GrowthBook feature of a feature flag, by key.
 
@@ -33,6 +38,7 @@ def growthbook_flag(
         flag: A checked flag.
         flags: All checked flags, for dependencies.
         segments: Conditions of the named segments.
+        _as_of: Not needed, for times are refused.
         prefix: Put before the key.
 
     Raises:
@@ -46,7 +52,7 @@ def growthbook_flag(
     if flag.enabled:
         rollout: Json = {
             "id": f"{key}-{ON}",
-            "force": value_of(flag),
+            "force": flag.served,
             "filters": [growthbook_filter(rollout_salt(flag), 0, share_to_shards(flag.rollout))],
         }
         if flag.targeting is not None:

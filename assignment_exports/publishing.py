@@ -4,7 +4,7 @@ Layout of the exports folder::
 
     exports/
       current -> v000002-8f14e45fceea      a relative symbolic link, replaced by one rename
-      v000001-c4ca4238a0b9/ ...            immutable once it exists under this name
+      v000001-c4ca4238a0b9/ ...            its bytes never change under this name
       v000002-8f14e45fceea/manifest.json   written last, names the sha256 of every other file
       withdrawn.json                       contents that were rolled back
       .lock, .staging-*                    one publisher at a time; left-overs of a killed run are swept
@@ -266,6 +266,9 @@ def _sole_publisher(exports_dir: Path) -> Iterator[None]:
 
 
 def _switch(exports_dir: Path, version: str) -> None:
+    # flagd's provider looks for a newer file: one that was rolled back to must be newer than the one it replaces.
+    for path in (exports_dir / version).rglob("*"):
+        path.touch()
     link = exports_dir / f".switch-{uuid.uuid4().hex}"
     link.symlink_to(version)
     link.replace(exports_dir / CURRENT)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 from analysis.catalogue.conditions import Condition, as_text, complete_version
 from analysis.errors import Problem
 from assignment_exports.errors import ExportError
-from assignment_exports.times import refuse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +35,7 @@ NEGATED: Final = {**_OPPOSITE, **{value: key for key, value in _OPPOSITE.items()
 
 
 def rules_of(condition: Condition) -> list[dict[str, list[UfcCondition]]]:
-    """Compile a condition without named segments.
+    """Compile a condition without named segments and times.
 
     Returns:
         UFC rules; a unit is let in when at least one of them holds.
@@ -50,8 +49,6 @@ def rules_of(condition: Condition) -> list[dict[str, list[UfcCondition]]]:
 def _alternatives(condition: Condition, *, negated: bool) -> Alternatives:
     if condition.kind == "not":
         return _alternatives(condition.parts[0], negated=not negated)
-    if condition.kind == "when":
-        refuse_time("a UFC flag without dates")
     if condition.kind == "test":
         return _test(condition, negated=negated)
     parts = [_alternatives(part, negated=negated) for part in condition.parts]

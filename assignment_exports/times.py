@@ -68,7 +68,7 @@ def refuse_time(target: str) -> NoReturn:
             value="when",
             rule="conditions on attributes",
             hint="pass the local hour, weekday or date as an attribute and test that, "
-            "or target an experiment with sdk: ufc or flagd",
+            "or serve it with sdk: ufc or flagd",
         )
     )
 

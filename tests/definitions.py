@@ -33,6 +33,8 @@ PROJECT: Final = Project.model_validate(
     }
 )
 _NORTH: Final = {"attribute": "country", "in": ["US", "CA"]}
+_SEASON: Final = {"when": {"from": f"{PAST:%F}", "until": f"{FUTURE:%F}", "zone": "Asia/Kathmandu"}}
+_GONE: Final = {"when": {"until": f"{PAST:%F}"}}
 _TARGETING: Final = {
     "all": [
         {"any": [{"segment": "north"}, {"attribute": "beta", "equals": True}]},
@@ -195,9 +197,21 @@ def _flags(sdk: Sdk) -> list[Flag]:
         ),
         one("themed", depends_on=needs(theme={"size": 1.0, "fonts": ["serif"]}) if sdk != "ufc" else ()),
     ]
+    # GrowthBook has no clock.
+    dated = [
+        one("season", targeting={"all": [_SEASON, _NORTH]}, rollout=0.9),
+        one("seasonal", depends_on=needs(season=True), targeting={"not": _GONE}, overrides={"user_2": True}),
+        one("gone", type="string", default="no", value="yes", targeting=_GONE),
+        one("after_gone", depends_on=needs(gone="yes")),
+    ]
     # UFC cannot wait for the default of a flag that is targeted or depends on others.
     waiting = [
         one("patient", depends_on=needs(express="classic"), rollout=0.9),
         one("doubly", type="string", default="no", value="yes", depends_on=needs(patient=True, coupons=0)),
     ]
-    return same_everywhere if sdk == "ufc" else [*same_everywhere, *waiting]
+    out_of_season = one("out_of_season", depends_on=needs(season=False, gone="no"))
+    return {
+        "ufc": [*same_everywhere, *dated],
+        "flagd": [*same_everywhere, *dated, *waiting, out_of_season],
+        "growthbook": [*same_everywhere, *waiting],
+    }[sdk]

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -20,12 +21,15 @@ from assignment_exports.flagd import flagd_condition
 from assignment_exports.growthbook import growthbook_condition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from analysis.catalogue.conditions import Condition
     from analysis.catalogue.hashes import Sdk
 
     Serve = Callable[[str, str, str, Mapping[str, Any]], Any]
+    Flags = Sequence[tuple[str, str]]
+    Units = Sequence[tuple[str, Mapping[str, Any]]]
+    ServeAll = Callable[[Flags, Units], list[list[Any]]]
 
 NODE_PACKAGES: Final = {
     "ufc": "@eppo/node-server-sdk",
@@ -52,8 +56,8 @@ def python_sdk(sdk: Sdk, payload: bytes) -> Serve:
 def node_sdk(
     sdk: Literal["ufc", "growthbook", "schema"],
     payload: bytes,
-    flags: Sequence[tuple[str, str]] = (),
-    units: Sequence[tuple[str, Mapping[str, Any]]] = (),
+    flags: Flags = (),
+    units: Units = (),
 ) -> list[list[Any]]:
     """What a Node SDK serves: one list a flag (type and key), in the order of the units (id and attributes).
 
@@ -82,6 +86,34 @@ def node_sdk(
     assert done.returncode == 0, done.stderr
     served: list[list[Any]] = json.loads(done.stdout)
     return served
+
+
+@contextmanager
+def flagd_provider(path: Path) -> Iterator[ServeAll]:
+    """flagd's own provider on a file that it watches, in another process: flags and units to one list a flag.
+
+    Skips the test where `make test` could not create the provider's environment.
+    """
+    python = Path(__file__).parents[1] / ".venv-flagd" / "bin" / "python"
+    if not python.exists():
+        pytest.skip("no flagd provider: `make test` creates its environment")
+    command = [str(python), "-I", str(Path(__file__).with_name("flagd_provider.py"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        requests, answers = process.stdin, process.stdout
+
+        def say(line: Mapping[str, Any]) -> None:
+            requests.write(f"{json.dumps(line)}\n")
+            requests.flush()
+
+        def serve(flags: Flags, units: Units) -> list[list[Any]]:
+            say({"flags": flags, "units": units})
+            served: list[list[Any]] = json.loads(answers.readline())
+            return served
+
+        say({"path": str(path), "fallback": FALLBACK})
+        yield serve
 
 
 def _ufc(payload: bytes) -> Serve:

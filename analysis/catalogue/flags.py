@@ -44,6 +44,13 @@ class Flag(Strict):
     """The experiment that this flag belongs to."""
     tests: Items[TargetingTest] = ()
 
+    @property
+    def served(self) -> Any:
+        """What the flag serves inside its rollout: a boolean flag without a value turns its default round."""
+        if self.value is None:
+            return not self.default if self.type == "boolean" else self.default
+        return self.value
+
 
 class Segment(Strict):
     """A named, reusable condition on a unit's attributes, or on what it did."""

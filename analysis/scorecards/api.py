@@ -18,7 +18,7 @@ from analysis.scorecards.comparisons import metric_view
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from analysis.scorecards.inputs import ExperimentView, MetricView
+    from analysis.scorecards.inputs import ExperimentView, FlagView, MetricView, SegmentView
     from analysis.scorecards.portfolio import Summary
     from analysis.scorecards.scorecard import Facts, Scorecard
 
@@ -74,6 +74,48 @@ def index_files(
     listed = [_experiment(view) | {"verdict": by_id[view.id].code} for view in experiments]
     yield "experiments.json", dumps({"experiments": listed})
     yield "active.json", dumps({"experiments": [item for item in listed if item["status"] == "running"]})
+
+
+def definition_files(
+    flags: Sequence[FlagView], segments: Sequence[SegmentView], cut_off: str
+) -> Iterator[tuple[str, str]]:
+    """All feature flags and all segments with their sizes, as (path behind ``api/``, content)."""
+    yield "flags.json", dumps({"computed_at": cut_off, "flags": [_flag(view) for view in flags]})
+    yield "segments.json", dumps({"computed_at": cut_off, "segments": [_segment(view) for view in segments]})
+
+
+def _flag(view: FlagView) -> Row:
+    return {
+        "id": view.id,
+        "name": view.name,
+        "description": view.description,
+        "owner": view.owner,
+        "type": view.type,
+        "sdk": view.sdk,
+        "enabled": view.enabled,
+        "value": view.served,
+        "default": view.default,
+        "rollout": view.rollout,
+        "targeting": view.targeting or None,
+        "depends_on": [{"flag": name, "value": value} for name, value in view.depends_on],
+        "overrides": view.overrides,
+        "experiment_id": view.experiment or None,
+    }
+
+
+def _segment(view: SegmentView) -> Row:
+    return {
+        "id": view.id,
+        "name": view.name,
+        "description": view.description,
+        "active": view.active,
+        "unit": view.unit,
+        "condition": view.condition,
+        "first_day": view.first_day,
+        "units": view.units,
+        "inside": view.inside,
+        "unknown": view.unknown,
+    }
 
 
 def _experiment(view: ExperimentView) -> Row:

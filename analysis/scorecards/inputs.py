@@ -136,6 +136,52 @@ class MetricView:
 
 
 @dataclass(frozen=True, slots=True)
+class FlagView:
+    """A feature flag as declared.
+
+    ``served`` goes to the units inside the ``rollout`` (0 to 1) that the ``targeting`` lets in, in words and empty for
+    everybody, and for whom every flag of ``depends_on`` serves the value beside it; ``default`` to the others.
+    ``overrides`` counts the units with a value of their own: no page names a unit. ``experiment`` is the one that it
+    belongs to, or empty.
+    """
+
+    id: str
+    name: str
+    owner: str
+    type: str
+    sdk: str
+    enabled: bool
+    served: Any
+    default: Any
+    rollout: float = 1.0
+    targeting: str = ""
+    depends_on: Sequence[tuple[str, Any]] = ()
+    overrides: int = 0
+    experiment: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentView:
+    """A named segment and its size.
+
+    Of the ``units`` seen from ``first_day`` to the cut-off, ``inside`` are in it, ``unknown`` are those of which too
+    little is known; what the condition asks of the time is asked at the end of the cut-off. ``condition`` is in words.
+    """
+
+    id: str
+    name: str
+    active: bool
+    unit: str
+    condition: str
+    first_day: date
+    units: int
+    inside: int
+    unknown: int
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FailedDefinition:
     """An experiment file that could not be loaded: it has no results, only problems."""
 
@@ -172,6 +218,8 @@ class SiteInputs:
         cut_off: The last calendar day (UTC, inclusive) that the results know of.
         experiments: All definitions that loaded.
         metrics: Metric definitions by name.
+        flags: Feature flags that loaded.
+        segments: Named segments that loaded.
         failed: Definition files that did not load.
         comparisons: ``results.comparisons`` for this cut-off and, for the lift over time, for earlier ones.
         validity: ``results.validity``; rows of the newest cut-off per experiment are shown.
@@ -192,6 +240,8 @@ class SiteInputs:
     cut_off: date
     experiments: Sequence[ExperimentView]
     metrics: Mapping[str, MetricView]
+    flags: Sequence[FlagView] = ()
+    segments: Sequence[SegmentView] = ()
     failed: Sequence[FailedDefinition] = ()
     comparisons: pl.DataFrame = field(default_factory=_empty)
     validity: pl.DataFrame = field(default_factory=_empty)

@@ -30,7 +30,8 @@ def _list(items: Schema) -> Schema:
 _BOUNDS = _object(lower=_NUMBER, upper=_NUMBER)
 _STATUS = {"status": _TEXT, "reason": _NULLABLE}
 _VERDICT = _object(code=_TEXT, words=_TEXT, effect=_TEXT, validity=_TEXT)
-_COMMON = {"experiment_id": _TEXT, "computed_at": {"type": "string", "format": "date"}}
+_DAY: Schema = {"type": "string", "format": "date"}
+_COMMON = {"experiment_id": _TEXT, "computed_at": _DAY}
 _VARIANT = _object(
     id=_TEXT, name=_TEXT, is_control=_TRUTH, weight=_SHARE, config={"type": "object"}, label=_TEXT
 )
@@ -72,9 +73,40 @@ _RESULT = _object(
 )
 _CONVERSION = _object(count=_WHOLE, sum=_NUMBER, mean=_NUMBER, conversion_rate=_NUMBER)
 
+_FLAG = _object(
+    id=_TEXT,
+    name=_TEXT,
+    description=_TEXT,
+    owner=_TEXT,
+    type={"enum": ["boolean", "string", "number", "json"]},
+    sdk={"enum": ["ufc", "flagd", "growthbook"]},
+    enabled=_TRUTH,
+    value={"description": "For the units inside rollout, targeting and dependencies."},
+    default={"description": "For the others."},
+    rollout=_SHARE,
+    targeting={**_NULLABLE, "description": "In words; null lets everybody in."},
+    depends_on=_list(_object(flag=_TEXT, value={})),
+    overrides={**_WHOLE, "description": "Units with a value of their own."},
+    experiment_id=_NULLABLE,
+)
+_SEGMENT = _object(
+    id=_TEXT,
+    name=_TEXT,
+    description=_TEXT,
+    active=_TRUTH,
+    unit=_TEXT,
+    condition={**_TEXT, "description": "In words."},
+    first_day=_DAY,
+    units={**_WHOLE, "description": "Seen from the first day to computed_at, both included."},
+    inside=_WHOLE,
+    unknown=_WHOLE,
+)
+
 SCHEMAS: dict[str, Schema] = {
     "Experiment": _object(**_EXPERIMENT, verdict=_VERDICT, computed_at=_TEXT),
     "Experiments": _object(experiments=_list(_object(**_EXPERIMENT, verdict=_TEXT))),
+    "Flags": _object(computed_at=_DAY, flags=_list(_FLAG)),
+    "Segments": _object(computed_at=_DAY, segments=_list(_SEGMENT)),
     "Stats": _object(
         **_COMMON,
         total_participants=_WHOLE,
@@ -168,6 +200,8 @@ SCHEMAS: dict[str, Schema] = {
 PATHS = {
     "/experiments.json": ("Experiments", "Every experiment with its verdict."),
     "/active.json": ("Experiments", "The running experiments."),
+    "/flags.json": ("Flags", "Every feature flag as declared."),
+    "/segments.json": ("Segments", "Every named segment and its size."),
     "/experiments/{id}.json": ("Experiment", "One experiment with its variants and its verdict."),
     "/experiments/{id}/stats.json": ("Stats", "Result rows of all arms and metrics."),
     "/experiments/{id}/significance.json": ("Significance", "Tests of every arm against control."),

@@ -11,6 +11,7 @@ import jinja2
 
 from analysis.scorecards import (
     api,
+    flags,
     monitoring,
     new_experiment,
     openapi,
@@ -160,6 +161,11 @@ def render_site(inputs: SiteInputs, runtime: str | None = None) -> Iterator[Page
         "index.html",
         environment.get_template("index.html.j2").render(portfolio=index, root="", here="index", **shared),
     )
+    defined = flags.build(inputs)
+    yield Page(
+        "flags.html",
+        environment.get_template("flags.html.j2").render(view=defined, root="", here="flags", **shared),
+    )
     view = quality.build(inputs)
     yield Page(
         "quality.html",
@@ -176,6 +182,8 @@ def render_site(inputs: SiteInputs, runtime: str | None = None) -> Iterator[Page
         environment.get_template("new.html.j2").render(view=form, root="", here="new", **shared),
     )
     for path, content in api.index_files(inputs.experiments, summaries):
+        yield Page(f"api/{path}", content)
+    for path, content in api.definition_files(inputs.flags, inputs.segments, cut_off):
         yield Page(f"api/{path}", content)
     yield Page("api/openapi.json", api.dumps(openapi.document()))
     yield Page("metrics.prom", monitoring.text(inputs, summaries, units))

@@ -6,12 +6,23 @@ from typing import TYPE_CHECKING
 
 from analysis.catalogue.hashing import experiment_hash
 from analysis.scorecards import format as fmt
-from analysis.scorecards.inputs import ArmView, ExperimentMetric, ExperimentView, MetricView, PlanView
+from analysis.scorecards.conditions import behaviour_words, condition_words
+from analysis.scorecards.inputs import (
+    ArmView,
+    ExperimentMetric,
+    ExperimentView,
+    FlagView,
+    MetricView,
+    PlanView,
+    SegmentView,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date, timedelta
+    from typing import Any
 
-    from analysis.catalogue import Experiment, MetricDefinition
+    from analysis.catalogue import Experiment, Flag, MetricDefinition, Segment
 
 _SECONDS_A_DAY = 86_400
 
@@ -74,6 +85,50 @@ def experiment_view(experiment: Experiment, source: str, read_on: date | None = 
         shipped=experiment.shipped or "",
         activation=experiment.exposure.activation is not None,
         factors=[(factor.name, [str(level) for level in factor.levels]) for factor in experiment.factors],
+    )
+
+
+def flag_view(flag: Flag, segments: Mapping[str, str]) -> FlagView:
+    """What the page of flags says of one; `segments` are the names of the named segments, by id."""
+    return FlagView(
+        id=flag.id,
+        name=flag.name,
+        owner=flag.owner,
+        type=flag.type,
+        sdk=flag.sdk,
+        enabled=flag.enabled,
+        served=flag.served,
+        default=flag.default,
+        rollout=flag.rollout,
+        targeting="" if flag.targeting is None else condition_words(flag.targeting, segments),
+        depends_on=[(need.flag, need.value) for need in flag.depends_on],
+        overrides=len(flag.overrides),
+        experiment=flag.experiment or "",
+        description=flag.description or "",
+    )
+
+
+def segment_view(segment: Segment, segments: Mapping[str, str], size: Mapping[str, Any]) -> SegmentView:
+    """What the page says of a segment.
+
+    Args:
+        segment: Checked.
+        segments: Names of the named segments, by id.
+        size: ``first_day``, and the counts ``units``, ``inside`` and ``unknown``.
+    """
+    return SegmentView(
+        id=segment.id,
+        name=segment.name,
+        active=segment.active,
+        unit=segment.unit,
+        condition=behaviour_words(segment.behaviour)
+        if segment.behaviour is not None
+        else condition_words(segment.membership, segments),
+        first_day=size["first_day"],
+        units=size["units"],
+        inside=size["inside"],
+        unknown=size["unknown"],
+        description=segment.description or "",
     )
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
+from pydantic_core import PydanticCustomError
 
+from analysis.catalogue.fields import parse_instant
+from analysis.errors import Problem
 from orchestration.cli import app
 from orchestration.cli.formats import FormatOption, ReportFormat, print_json, table
+from orchestration.errors import OrchestrationError
 from orchestration.paths import Home
 
 
@@ -17,12 +22,20 @@ def segments(
     days: Annotated[
         int, typer.Option(min=1, max=3_650, help="Count units with an event in these days.")
     ] = 28,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INSTANT",
+            help="When conditions on the time are asked, as 2026-01-20T18:00:00Z or another zone; "
+            "the end of the newest day if left out.",
+        ),
+    ] = None,
     output: FormatOption = ReportFormat.text,
 ) -> None:
     """Estimate each segment's size: of the units seen in the last days, how many are in it.
 
-    A unit's newest known attributes decide, and what the last run found it did. Units whose events do not say what
-    the condition asks are unknown.
+    A unit's newest known attributes decide, what the last run found it did, and the time at one instant. Units whose
+    events do not say what the condition asks are unknown.
     """
     from orchestration.loading import read_definitions
     from orchestration.reading.segments import segment_sizes
@@ -30,14 +43,16 @@ def segments(
 
     catalogue = read_definitions().catalogue
     with reader(Home.from_environment().warehouse) as connection:
-        found = segment_sizes(connection, catalogue, days, name)
+        found = segment_sizes(connection, catalogue, days, name, None if at is None else _instant(at))
     if output is ReportFormat.json:
         print_json(found)
         return
     if not found:
         print("no segment is declared")
         return
-    print(f"Units with an event from {found[0]['first_day']} to {found[0]['cut_off']}")
+    first = found[0]
+    asked = f"times as of {first['at'].isoformat()}Z"
+    print(f"Units with an event from {first['first_day']} to {first['cut_off']}, {asked}")
     columns = ("segment", "unit", "units", "inside", "outside", "unknown")
     shown = [
         (*(row[column] for column in columns), "-" if row["share"] is None else f"{row['share']:.1%}")
@@ -49,3 +64,11 @@ def segments(
             print(f"{row['segment']} is not active")
         if row["never_seen"]:
             print(f"{row['segment']}: nothing is known of {', '.join(row['never_seen'])}")
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return parse_instant(text)
+    except PydanticCustomError as error:
+        told = error.context or {}
+        raise OrchestrationError(Problem(told["what"], "--at", text, told["rule"], told["hint"])) from error

@@ -2,13 +2,13 @@
 
 A unit is one with at least one event in the last days up to the cut-off. Its attributes are the newest known value of
 each: an event that does not carry an attribute leaves it as it was. Whether it is in a behavioural segment is what
-the last run found. What no event says stays unknown and is counted as such, for no estimate can tell which way an SDK,
-which may be told more, would decide.
+the last run found. Conditions on the time are asked at one instant. What no event says stays unknown and is counted as
+such, for no estimate can tell which way an SDK, which may be told more, would decide.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from analysis.catalogue.conditions import attribute_names
@@ -37,7 +37,11 @@ if TYPE_CHECKING:
 
 
 def segment_sizes(
-    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, days: int, only: str | None = None
+    connection: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    days: int,
+    only: str | None = None,
+    at: datetime | None = None,
 ) -> list[Row]:
     """The size of each named segment, or of one.
 
@@ -46,12 +50,14 @@ def segment_sizes(
         catalogue: The definitions.
         days: A unit counts when it has an event in that many days up to the cut-off.
         only: The id of one segment; all if left out.
+        at: The instant that conditions on the time are asked for, naive UTC; the end of the cut-off's day if left
+            out, from which on an export serves them. It moves neither the days nor what is known of the units.
 
     Returns:
         One row a segment, sorted by id: ``segment``, ``name``, ``active``, ``unit``, ``first_day`` and ``cut_off``
-        (both included), ``units``, of which ``inside``, ``outside`` and ``unknown``, ``share`` (inside over units;
-        null without units), and ``never_seen``: the attributes that no event in these days carries, or that no run
-        has measured.
+        (both included), ``at``, ``units``, of which ``inside``, ``outside`` and ``unknown``, ``share`` (inside over
+        units; null without units), and ``never_seen``: the attributes that no event in these days carries, or that
+        no run has measured.
 
     Raises:
         OrchestrationError: No day has been built, or the segment is unknown.
@@ -65,6 +71,7 @@ def segment_sizes(
     hashes = {one.attribute: segment_hash(one) for one in behavioural_segments(catalogue)}
     wanted = [segment for name, segment in catalogue.segments.items() if only in {None, name}]
     first = built - timedelta(days=days - 1)
+    at = at or datetime.combine(built + timedelta(days=1), time())
     sizes: dict[str, Row] = {}
     for unit in sorted({segment.unit for segment in wanted}):
         asked = {
@@ -72,7 +79,7 @@ def segment_sizes(
             for segment in wanted
             if segment.unit == unit
         }
-        sizes |= _count(connection, asked, hashes, unit, (first, built))
+        sizes |= _count(connection, asked, hashes, unit, (first, built), at)
     return [
         {
             "segment": segment.id,
@@ -81,6 +88,7 @@ def segment_sizes(
             "unit": segment.unit,
             "first_day": first,
             "cut_off": built,
+            "at": at,
             **sizes[segment.id],
         }
         for segment in wanted
@@ -93,6 +101,7 @@ def _count(
     hashes: dict[str, str],
     unit: UnitType,
     days: tuple[date, date],
+    at: datetime,
 ) -> dict[str, Row]:
     """Sizes of segments of one kind of unit, in one pass over the events."""
     names = sorted(set().union(*map(attribute_names, conditions.values())))
@@ -119,7 +128,7 @@ def _count(
     packed = ", ".join(f"{literal(name)}, {place}" for name, place in places.items())
     counts = [f"count({place})" for place in places.values()]
     for condition in conditions.values():
-        verdict = condition_sql(condition)
+        verdict = condition_sql(condition, instant=f"timestamp '{at}'")
         counts += [f"count(*) filter ({verdict})", f"count(*) filter (not {verdict})"]
     (units, *counted) = connection.execute(
         f"""with newest as (

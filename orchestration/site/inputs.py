@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -14,12 +14,13 @@ from analysis.judgement.arms import SEQUENTIAL, timing
 from analysis.judgement.definitions import experiment_frame, use_frame
 from analysis.scorecards import FailedDefinition, Provenance, SiteInputs
 from analysis.scorecards.inputs import DefinitionChange
-from analysis.scorecards.views import experiment_view, metric_view
+from analysis.scorecards.views import experiment_view, flag_view, metric_view, segment_view
 from orchestration.acting import acts_done, in_force
 from orchestration.code_hash import code_hash, commit
 from orchestration.lifecycle import histories
 from orchestration.losing import LOSSES
 from orchestration.outstanding import frontier
+from orchestration.reading.segments import segment_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from analysis.catalogue import MetricDefinition
     from orchestration.loading import Definitions
 
+# A week holds every weekday; a longer look back would cost each publication a pass over that many days of events.
+_SEGMENT_DAYS: Final = 7
 _FRAMES = {
     "comparisons": "from results.comparisons order by all",
     "validity": "from results.validity order by all",
@@ -82,6 +85,8 @@ def site_inputs(
     read_days = _read_days(definitions, cut_off)
     past = histories(catalog, connection)
     acts = _acts(acts_done(connection))
+    named = {name: segment.name for name, segment in catalogue.segments.items()}
+    sizes = segment_sizes(connection, catalogue, _SEGMENT_DAYS)
     texts = {path.stem: path.read_text() for path in sorted((catalog / "experiments").rglob("*.yaml"))}
     return SiteInputs(
         cut_off=cut_off,
@@ -102,6 +107,8 @@ def site_inputs(
             for item in catalogue.experiments.values()
         ],
         metrics={name: metric_view(metric) for name, metric in definitions.metrics.items()},
+        flags=[flag_view(flag, named) for flag in catalogue.flags.values()],
+        segments=[segment_view(catalogue.segments[size["segment"]], named, size) for size in sizes],
         failed=[FailedDefinition(name, problems) for name, problems in catalogue.broken.items()],
         funnels=_funnels(frames["histograms"], definitions.metrics),
         provenance=Provenance(commit(), code_hash(), position),

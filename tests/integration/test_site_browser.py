@@ -33,6 +33,7 @@ HOSTILE_ANSWER = 'He said "x": {a} # \\ [b] naïve'
 WIDTHS = (380, 1280, 1920)
 PAGES = [
     "index",
+    "flags",
     "quality",
     "plan",
     "new",
@@ -151,7 +152,7 @@ def test_hostile_text_shows_and_does_not_run(open_page):
 
 
 @pytest.mark.parametrize(
-    "name", ["index", "quality", "new", "experiments/checkout_cta", "experiments/srm_world"]
+    "name", ["index", "flags", "quality", "new", "experiments/checkout_cta", "experiments/srm_world"]
 )
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_serious_barrier_is_found(open_page, name, scheme):
@@ -219,6 +220,26 @@ def test_prints_with_its_charts(open_page, tmp_path):
     assert page.evaluate("document.querySelectorAll('.plot svg').length") == 2
     page.pdf(path=tmp_path / "card.pdf")
     assert (tmp_path / "card.pdf").stat().st_size > 20_000
+
+
+def test_flags_fit_on_paper(open_page):
+    page = open_page("flags")
+    page.set_viewport_size({"width": 718, "height": 1000})  # what A4 leaves between its margins
+    page.emulate_media(media="print")
+    parts = page.evaluate(
+        "[...document.querySelectorAll('.scroll')].map(part => part.scrollWidth - part.clientWidth)"
+    )
+    assert parts == [0, 0]
+
+
+def test_flags_are_read_with_the_keyboard(open_page):
+    page = open_page("flags")
+    page.set_viewport_size({"width": 380, "height": 900})
+    page.focus("[aria-label='Feature flags']")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector(\"[aria-label='Feature flags']\").scrollLeft > 0")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "experiments/checkout_cta.html"
 
 
 @pytest.fixture

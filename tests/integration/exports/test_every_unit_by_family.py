@@ -25,7 +25,7 @@ from assignment_exports.eligibility import eligible, inline_segments
 from assignment_exports.families import FAMILIES
 from assignment_exports.flags import serve
 from tests.definitions import HELD, NOW, catalogue, units
-from tests.sdks import node_sdk, python_sdk
+from tests.sdks import flagd_provider, node_sdk, python_sdk
 
 if TYPE_CHECKING:
     from analysis.catalogue import Catalogue, Flag
@@ -120,6 +120,18 @@ def test_every_unit_gets_from_the_node_sdk_what_python_says(
 
 
 @pytest.mark.integration
+def test_every_unit_gets_from_flagds_own_provider_what_python_says(tmp_path: Path) -> None:
+    everybody = units(300)
+    subjects = list(zip(everybody["unit_id"], everybody.drop("unit_id").rows(named=True), strict=True))
+    expected = _expected("flagd", 300)
+    export_catalogue(tmp_path, catalogue("flagd"), NOW)
+    with flagd_provider(tmp_path / "current" / "flagd.json") as serve_all:
+        served = serve_all(list(expected), subjects)
+    for (_, key), values, drawn in zip(expected, expected.values(), served, strict=True):
+        assert drawn == values, key
+
+
+@pytest.mark.integration
 @pytest.mark.parametrize(("sdk", "count"), COUNTS)
 def test_every_unit_gets_from_sql_what_python_says(sdk: Sdk, count: int) -> None:
     found, everybody = catalogue(sdk), units(count)
@@ -183,7 +195,7 @@ def test_the_evaluators_of_one_unit_say_the_same(sdk: Sdk) -> None:
             )
             assert (drawn or "-") == expected["string", name][position]
         for flag in found.flags.values():
-            value = serve(flag, found.flags, unit, known, found.conditions)
+            value = serve(flag, found.flags, unit, known, found.conditions, NOW)
             assert value == expected[flag.type, flag.id][position], flag.id
 
 

@@ -50,7 +50,7 @@ def test_every_flag_serves_what_the_evaluator_says(
 ) -> None:
     for sdk, found in CATALOGUES.items():
         for item in found.flags.values():
-            expected = serve(item, found.flags, unit, attributes, found.conditions)
+            expected = serve(item, found.flags, unit, attributes, found.conditions, NOW)
             assert sdks[sdk](item.type, item.id, unit, attributes) == expected, (sdk, item.id)
 
 
@@ -102,7 +102,7 @@ def test_what_a_family_cannot_express_is_refused_by_name(
     found = CATALOGUES[sdk]
     late = flag("late", **({"sdk": sdk} | more))
     with pytest.raises(ExportError) as caught:
-        FAMILIES[sdk].compile_flag(late, {**found.flags, "late": late}, found.conditions, "")
+        FAMILIES[sdk].compile_flag(late, {**found.flags, "late": late}, found.conditions, NOW, "")
     assert str(caught.value).startswith(message)
 
 
@@ -110,7 +110,7 @@ def test_growthbook_refuses_a_wanted_value_that_it_would_read_as_operators() -> 
     other = flag("other", sdk="growthbook", type="json", default={}, value={"$gt": 1})
     late = flag("late", sdk="growthbook", depends_on=[{"flag": "other", "value": {"$gt": 1}}])
     with pytest.raises(ExportError, match="reads the wanted value as operators"):
-        FAMILIES["growthbook"].compile_flag(late, {"other": other, "late": late}, {}, "")
+        FAMILIES["growthbook"].compile_flag(late, {"other": other, "late": late}, {}, NOW, "")
 
 
 @pytest.mark.parametrize("sdk", get_args(Sdk))
@@ -118,13 +118,13 @@ def test_a_prefix_goes_before_every_key_that_an_sdk_looks_up(sdk: Sdk) -> None:
     found = CATALOGUES[sdk]
     compiled: dict[str, Any] = {}
     for item in found.flags.values():
-        compiled |= FAMILIES[sdk].compile_flag(item, found.flags, found.conditions, "shop-")
+        compiled |= FAMILIES[sdk].compile_flag(item, found.flags, found.conditions, NOW, "shop-")
     payload = json.dumps(FAMILIES[sdk].assemble(compiled, NOW)).encode()
     served = python_sdk(sdk, payload)
     for number in range(200):
         for item in found.flags.values():
             unit = f"user_{number}"
-            expected = serve(item, found.flags, unit, {"country": "US"}, found.conditions)
+            expected = serve(item, found.flags, unit, {"country": "US"}, found.conditions, NOW)
             assert served(item.type, f"shop-{item.id}", unit, {"country": "US"}) == expected
 
 
@@ -140,10 +140,10 @@ def test_flags_that_share_a_dependency_say_it_once_in_ufc_and_only_so_often_in_f
         return found
 
     ufc = layers("ufc")
-    compiled = FAMILIES["ufc"].compile_flag(ufc["left7"], ufc, {}, "")
+    compiled = FAMILIES["ufc"].compile_flag(ufc["left7"], ufc, {}, NOW, "")
     [split] = compiled["left7"]["allocations"][0]["splits"]
     assert len(split["shards"]) == 1 + 7 * 2 + 1
     flagd = layers("flagd")
-    FAMILIES["flagd"].compile_flag(flagd["left5"], flagd, {}, "")
+    FAMILIES["flagd"].compile_flag(flagd["left5"], flagd, {}, NOW, "")
     with pytest.raises(ExportError, match="too intricate for flagd"):
-        FAMILIES["flagd"].compile_flag(flagd["left7"], flagd, {}, "")
+        FAMILIES["flagd"].compile_flag(flagd["left7"], flagd, {}, NOW, "")

@@ -152,7 +152,7 @@ def loaded() -> Callable[[Sdk], tuple[dict[int, Condition], bytes]]:
         for number, condition in enumerate(_conditions()):
             test = flag(f"f{number}", sdk=sdk, type="string", default="out", value="in", targeting=condition)
             try:
-                compiled |= FAMILIES[sdk].compile_flag(test, {}, {}, "")
+                compiled |= FAMILIES[sdk].compile_flag(test, {}, {}, NOW, "")
             except ExportError:
                 continue
             expressed[number] = condition
@@ -202,7 +202,7 @@ def test_the_node_sdk_lets_in_whom_the_evaluator_lets_in(
 @pytest.mark.parametrize("sdk", get_args(Sdk))
 def test_any_text_names_a_unit(sdk: Sdk) -> None:
     half = flag("half", sdk=sdk, rollout=0.5, overrides={"née": True, "ne\u0301e": False, " ": True})
-    payload = FAMILIES[sdk].assemble(FAMILIES[sdk].compile_flag(half, {}, {}, ""), NOW)
+    payload = FAMILIES[sdk].assemble(FAMILIES[sdk].compile_flag(half, {}, {}, NOW, ""), NOW)
     served = python_sdk(sdk, json.dumps(payload).encode())
     units = [
         "née",

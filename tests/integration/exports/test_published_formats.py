@@ -53,5 +53,5 @@ def test_a_server_computes_for_a_web_or_mobile_client_what_python_says(tmp_path:
         for flag in found.flags.values():
             key = hashlib.md5(f"{answer['salt']}{flag.id}".encode(), usedforsecurity=False).hexdigest()
             value = base64.b64decode(answer["flags"][key]["variationValue"]).decode()
-            expected = serve(flag, found.flags, unit, attributes, found.conditions)
+            expected = serve(flag, found.flags, unit, attributes, found.conditions, NOW)
             assert (value if flag.type == "string" else json.loads(value)) == expected, flag.id

@@ -60,7 +60,9 @@ def test_the_exported_line_decides(tree: dict[str, Any], let_in: list[bool]) -> 
             "targeting": tree,
         }
     )
-    client = eppo(assemble(compile_flags(allocation, START) | ufc_flag(flag, {"gift": flag}, NAMED), START))
+    client = eppo(
+        assemble(compile_flags(allocation, START) | ufc_flag(flag, {"gift": flag}, NAMED, START), START)
+    )
     assert [client.get_string_assignment("cta", "unit", line, "out") == "in" for line in LINES] == let_in
     assert [client.get_boolean_assignment("gift", "unit", line, False) for line in LINES] == let_in
     for ask in (flagd_lets_in(targeting), growthbook_lets_in(targeting)):

@@ -26,6 +26,15 @@ SEGMENTS: dict[str, dict[str, Any]] = {
     "grown_up": {"condition": {"attribute": "age", "gte": 18}},
     "not_nordic_pro": {"condition": {"all": [{"not": {"segment": "nordic"}}, {"segment": "pro"}]}},
     "visits": {"unit": "session", "condition": {"attribute": "country", "is_null": False}},
+    # A Tuesday evening at 18:00 in UTC is 23:45 in Kathmandu.
+    "awake": {
+        "condition": {
+            "all": [
+                {"segment": "nordic"},
+                {"when": {"zone": "Asia/Kathmandu", "hours": [7, 23], "weekdays": ["tue"]}},
+            ]
+        }
+    },
     "wish": {"condition": {"attribute": "shoe_size", "gt": 40}, "active": False},
 }
 # What each says of a unit's newest known attributes: true, false, or none for unknown.
@@ -34,6 +43,7 @@ TRUTH = {
     "pro": lambda unit: unit["plan"] == "pro" if "plan" in unit else None,
     "grown_up": lambda unit: unit["age"] >= 18 if isinstance(unit.get("age"), int) else None,
     "visits": lambda unit: "country" in unit,
+    "awake": lambda _: False,  # a Wednesday begins where the newest day ends
     "wish": lambda _: None,
 }
 
@@ -164,6 +174,44 @@ def test_one_segment_is_shown_in_words_too(home: list[dict[str, Any]]) -> None:
     assert text.splitlines()[2].split() == ["wish", "user", units, "0", "0", units, "0.0%"]
     assert "wish is not active" in text
     assert "nothing is known of shoe_size" in text
+
+
+@pytest.mark.parametrize(
+    ("instant", "meant", "awake"),
+    [
+        ("2026-01-20T17:00:00Z", "2026-01-20T17:00:00Z", True),
+        ("2026-01-20T18:00:00+01:00", "2026-01-20T17:00:00Z", True),
+        ("2026-01-20T18:00:00Z", "2026-01-20T18:00:00Z", False),
+        ("2026-01-27", "2026-01-27T00:00:00Z", False),
+        ("2026-01-27T02:00:00Z", "2026-01-27T02:00:00Z", True),
+    ],
+)
+def test_times_are_asked_at_the_instant_that_is_named(
+    home: list[dict[str, Any]], instant: str, meant: str, awake: bool
+) -> None:
+    (row,) = ask("awake", "--days", str(DAYS), "--at", instant)
+    (nordic,) = ask("nordic", "--days", str(DAYS))
+    assert (row["at"], nordic["at"]) == (meant, "2026-01-21T00:00:00Z")
+    assert row["inside"] == (nordic["inside"] if awake else 0)
+    assert row["unknown"] == (nordic["unknown"] if awake else 0)
+    text = CliRunner().invoke(app, ["segments", "awake", "--days", str(DAYS), "--at", instant]).stdout
+    assert text.splitlines()[0].endswith(f"times as of {meant}")
+
+
+@pytest.mark.parametrize(
+    ("instant", "words"),
+    [
+        ("noon", "--at: is not an instant (noon: an ISO 8601 instant with a zone"),
+        ("2026-01-20T18:00:00", "--at: has a time of day without a zone"),
+        ("2026-02-30", "--at: is not a calendar date"),
+    ],
+)
+def test_what_is_no_instant_is_one_clear_message(
+    home: list[dict[str, Any]], instant: str, words: str
+) -> None:
+    done = CliRunner().invoke(app, ["segments", "--at", instant])
+    assert done.exit_code == 1
+    assert str(done.exception).startswith(words)
 
 
 def test_an_unknown_segment_is_one_clear_message(home: list[dict[str, Any]]) -> None:

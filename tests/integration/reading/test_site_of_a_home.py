@@ -90,3 +90,12 @@ def test_the_funnel_of_units_narrows(home: DrivenHome, site: dict[str, str]) -> 
 def test_the_api_says_the_same(site: dict[str, str]) -> None:
     listed = json.loads(site["api/experiments.json"])["experiments"]
     assert {f"experiments/{item['id']}.html" for item in listed} <= site.keys()
+
+
+def test_the_segment_holds_who_is_a_member_of_it(home: DrivenHome, site: dict[str, str]) -> None:
+    (busy,) = json.loads(site["api/segments.json"])["segments"]
+    # Its five days lie within the seven of the page, so every member was seen.
+    ((members,),) = home.query("select count(*) from fct_subject_attributes where is_member")
+    assert (busy["id"], busy["inside"]) == ("busy", members)
+    assert 0 < members < busy["units"]
+    assert f"<td><b>{members:,}</b></td>" in site["flags.html"]

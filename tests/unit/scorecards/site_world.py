@@ -20,9 +20,11 @@ from analysis.scorecards import (
     ExperimentMetric,
     ExperimentView,
     FailedDefinition,
+    FlagView,
     MetricView,
     PlanView,
     Provenance,
+    SegmentView,
     SiteInputs,
 )
 
@@ -58,6 +60,54 @@ METRICS = {
 }
 BASE = {"checkout_conversion": 0.12, "revenue_per_user": 4.2, "error_rate": 0.031, "session_seconds": 184.0}
 SPREAD = {"revenue_per_user": 11.0, "session_seconds": 150.0}
+
+FLAGS = [
+    FlagView(
+        "one_tap",
+        "Checkout in one tap",
+        "pay@example.com",
+        "string",
+        "ufc",
+        True,
+        "one-tap",
+        "cart",
+        rollout=0.25,
+        targeting="country is US or CA and (age is at least 18 or from 09:00 to 17:00 (Europe/Berlin time))",
+        depends_on=[("wallet", True)],
+        overrides=2,
+        experiment="checkout_cta",
+    ),
+    FlagView("wallet", "Payments by wallet", "pay@example.com", "boolean", "ufc", True, True, False),
+    FlagView(
+        "theme",
+        "Theme",
+        "brand@example.com",
+        "json",
+        "growthbook",
+        False,
+        {"accent": "#0b7a75"},
+        {"accent": "#1f6feb", "fonts": ["Inter"]},
+        rollout=0.1,
+        overrides=1,
+        description=HOSTILE,
+    ),
+    FlagView(
+        "long",
+        "A" * 90,
+        "brand@example.com",
+        "string",
+        "flagd",
+        True,
+        HOSTILE,
+        "x" * 200,
+        targeting=f"city is {HOSTILE}",
+        experiment="gone",
+    ),
+]
+SEGMENTS = [
+    SegmentView("na", "People in North America", True, "user", "country is US or CA", START, 12345, 4321, 45),
+    SegmentView("none", HOSTILE, False, "session", f"city is {HOSTILE}", START, 0, 0, 0, "Nobody yet."),
+]
 
 
 def _variance(metric: str, mean: float) -> float:
@@ -427,6 +477,8 @@ class World:
             "experiments": self.experiments,
             "metrics": self.metrics
             | {"checkout_funnel": MetricView("checkout_funnel", "Checkout funnel", kind="funnel")},
+            "flags": FLAGS,
+            "segments": SEGMENTS,
             "failed": self.failed,
             "comparisons": frame(self.rows),
             "validity": frame(self.validity),

@@ -140,7 +140,7 @@ def test_the_text_beside_a_number_is_the_number():
 
 
 def test_hostile_text_is_only_text():
-    for path in ("experiments/hostile.html", "index.html"):
+    for path in ("experiments/hostile.html", "flags.html", "index.html"):
         reader = read(pages()[path])
         assert "<script>alert(1)</script>" not in pages()[path]
         assert not [attrs for tag, attrs in reader.tags if "onerror" in attrs or tag == "img"]
