@@ -16,7 +16,7 @@ from analysis.judgement import (
     violations,
 )
 from analysis.judgement.known import version_frame
-from orchestration.acting import act_on, in_force
+from orchestration.acting import in_force
 from orchestration.code_hash import code_hash
 from orchestration.early_outcomes import keep_early_outcomes
 from orchestration.effect_ages import keep_effect_ages
@@ -143,7 +143,6 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
         code_hash=code_hash(),
     )
     _replace(connection, judged, cut_offs[0])
-    act_on(connection, definitions, cut_offs[-1])
     return cut_offs
 
 
