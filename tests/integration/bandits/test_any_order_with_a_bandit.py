@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import date
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
@@ -25,38 +25,6 @@ pytestmark = [
 UPDATE, LAST = date(2026, 1, 4), date(2026, 1, 8)
 JOURNAL = "from results.acts order by all"
 HISTORY = f"""select phase, variant_id, weight from catalog.phase_weights where experiment_id = '{NAME}' order by all"""
-
-
-def late_rows(shop: Shop) -> list[dict[str, Any]]:
-    """Rewards of arm a before the first update, and an exposure that puts a unit into an earlier phase."""
-    known = midnight(UPDATE + DAY)
-    poor = [
-        one
-        for one in shop.shown.values()
-        if one.arm == "a" and one.at + DAY <= known and one.unit not in shop.bought
-    ]
-    rows = [
-        {"event_id": f"late-{one.unit}", "event_name": "purchase", "user_id": one.unit, "value": 5,
-         "occurred_at": f"{(one.at + timedelta(hours=1)).isoformat()}Z"}
-        for one in poor
-    ]  # fmt: skip
-    moved = next(one for one in shop.shown.values() if one.at.date() == LAST and one.arm == "a")
-    first = {"event_name": "experiment_viewed", "experiment_id": NAME, "variation_id": "a", "platform": "web"}
-    at = f"{datetime(2026, 1, 5, 12).isoformat()}Z"  # noqa: DTZ001
-    return [*rows, {"event_id": "late-first", "user_id": moved.unit, "occurred_at": at, **first}]
-
-
-@pytest.fixture(scope="module")
-def grown(week: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """The third update is set; then late rows and a file that repeats a day arrive, and all is worked off."""
-    shop = week.fork(tmp_path_factory.mktemp("grown") / "shop")
-    shop.day(LAST)
-    again = [json.loads(line) for line in shop.files[4].text.splitlines()]
-    shop.land("late.ndjson", LAST, late_rows(shop))
-    shop.land("again.ndjson", LAST, reversed(again))
-    shop.judge(LAST)
-    shop.driven.export()
-    return shop
 
 
 def test_weights_that_were_served_stay_though_late_data_would_set_others(week: Shop, grown: Shop) -> None:
@@ -83,8 +51,8 @@ def test_weights_that_were_served_stay_though_late_data_would_set_others(week: S
     assert grown.driven.query(HISTORY) == expected
     assert shares_of(grown.config_at(midnight(LAST + 2 * DAY))) == journal[LAST]
     # A unit whose first exposure came late has the share of that earlier time.
-    moved = next(row["user_id"] for row in late_rows(grown) if row["event_id"] == "late-first")
-    assert grown.driven.query(f"select phase from fct_exposures where unit_id = '{moved}'") == [(0,)]
+    moved = "(select user_id from landing.raw_events where event_id = 'late-first')"
+    assert grown.driven.query(f"select phase from fct_exposures where unit_id = {moved}") == [(0,)]
 
 
 def test_another_order_and_a_rebuild_with_the_same_journal_give_the_same_bytes(
