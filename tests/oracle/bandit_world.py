@@ -90,7 +90,7 @@ class Shop:
         """The same shop in a folder of its own, free to go on otherwise."""
         other = copy.copy(self)
         other.shown, other.bought, other.files = dict(self.shown), dict(self.bought), list(self.files)
-        other._to_come = copy.deepcopy(self._to_come)
+        other.judged, other._to_come = dict(self.judged), copy.deepcopy(self._to_come)
         root = self.driven.home.root.parent
         shutil.copytree(root, folder, symlinks=True)
         other.driven = DrivenHome(folder, ())
