@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphlib import TopologicalSorter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -15,7 +15,7 @@ from assignment_exports.publishing import CURRENT, PublishedVersion, current_ver
 from assignment_exports.release import Feature, build_release
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -31,6 +31,7 @@ def export_catalogue(
     frames: Mapping[str, pl.DataFrame] | None = None,
     subjects: Mapping[str, pl.DataFrame] | None = None,
     attachments: Mapping[str, Path] | None = None,
+    acts: Sequence[Mapping[str, Any]] = (),
 ) -> PublishedVersion:
     """Publish the configs of every experiment whose gate is open.
 
@@ -46,6 +47,7 @@ def export_catalogue(
             ``assignments/<experiment>``).
         subjects: What units did, as attributes for the SDK's caller, by kind of unit (see `build_release`).
         attachments: Files to copy in that are not part of the version's content.
+        acts: What decisions do by themselves in the version, as JSON values for its manifest.
 
     Returns:
         The version now in force; ``changed`` says whether it is new.
@@ -62,7 +64,7 @@ def export_catalogue(
         prefix=catalogue.project.export_prefix,
         features=_features(catalogue, as_of),
     )
-    return publish(exports_dir, release.payloads, release.meta, attachments)
+    return publish(exports_dir, release.payloads, {**release.meta, "acts": list(acts)}, attachments)
 
 
 def assignment_list(

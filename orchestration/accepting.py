@@ -96,7 +96,7 @@ def accept(
         "traffic": widths.get(experiment_id),
         "weights": _weights(connection, experiment_id, said["cut_off"]) if act == "set_weights" else None,
     }
-    phases = (*experiment.history, phase_after(experiment, act, row, midnight))
+    phases = (*experiment.history, phase_after(experiment.history[-1], act, row, midnight))
     return transition(
         catalog, definitions, experiment_id, "accept", reason=reason, at=midnight, now=now, phases=phases
     )

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from analysis.catalogue import compile_tables
 from analysis.judgement.acting import ACTS, new_acts
 from analysis.judgement.acting import in_force as with_acts
 from analysis.judgement.ramping import ramp_frame
 from analysis.judgement.rows import conform
-from orchestration.warehouse import has_table, insert_frame
+from assignment_exports.publishing import current_version
+from orchestration.assigning import read_lists
+from orchestration.outstanding import newest_arrival
+from orchestration.warehouse import has_table, insert_frame, replace_tables
 
 if TYPE_CHECKING:
     from datetime import date
+    from pathlib import Path
 
     import duckdb
 
     from orchestration.loading import Definitions
+    from orchestration.paths import Home
 
 _SQL_TYPES = {pl.String(): "varchar", pl.Date(): "date", pl.Float64(): "double"}
 
@@ -35,8 +41,21 @@ def in_force(connection: duckdb.DuckDBPyConnection, definitions: Definitions) ->
     return replace(definitions, catalogue=with_acts(definitions.catalogue, acts_done(connection)))
 
 
-def act_on(connection: duckdb.DuckDBPyConnection, definitions: Definitions, cut_off: date) -> pl.DataFrame:
-    """Append to the journal what the newest decisions do by themselves.
+def write_catalogue(connection: duckdb.DuckDBPyConnection, home: Home, definitions: Definitions) -> None:
+    """The definitions in force as the tables that SQL joins, an act that a killed run left half done settled first.
+
+    Args:
+        connection: A writer.
+        home: Prepared home.
+        definitions: The user's.
+    """
+    settle(connection, home.exports)
+    catalogue = in_force(connection, definitions).catalogue
+    replace_tables(connection, "catalog", compile_tables(catalogue, read_lists(home, catalogue)))
+
+
+def propose(connection: duckdb.DuckDBPyConnection, definitions: Definitions, cut_off: date) -> pl.DataFrame:
+    """Write down what the newest decisions do by themselves: it is done once an export carries it (`settle`).
 
     Args:
         connection: A writer; the cut-off is judged.
@@ -44,17 +63,44 @@ def act_on(connection: duckdb.DuckDBPyConnection, definitions: Definitions, cut_
         cut_off: The newest day.
 
     Returns:
-        The acts appended.
+        Rows of `ACTS`.
     """
-    columns = ", ".join(f"{name} {_SQL_TYPES[kind]}" for name, kind in ACTS.items())
-    connection.execute(f"create table if not exists results.acts ({columns})")
-    # A journal that was begun before bandits acted.
-    connection.execute("alter table results.acts add column if not exists weights varchar")
     said, allocations = (
         connection.sql(f"from results.{table} where cut_off = ?", params=[cut_off]).pl()
         for table in ("decisions", "allocations")
     )
-    acts = new_acts(said, definitions.catalogue, ramp_frame(definitions.catalogue, cut_off), allocations)
-    if not acts.is_empty():
-        insert_frame(connection, "results.acts", acts)
+    ramps = ramp_frame(definitions.catalogue, cut_off)
+    acts = new_acts(said, definitions.catalogue, ramps, allocations, newest_arrival(connection))
+    replace_tables(connection, "work", {"proposed_acts": acts})
     return acts
+
+
+def settle(connection: duckdb.DuckDBPyConnection, exports: Path) -> None:
+    """Take what is proposed into the journal where the version in force carries it, and forget it elsewhere.
+
+    Wherever a run was killed, an act is then both served and remembered, or neither: what was forgotten is decided
+    anew from what is known by then.
+
+    Args:
+        connection: A writer.
+        exports: The exports folder.
+    """
+    if not has_table(connection, "work", "proposed_acts"):
+        return
+    proposed = connection.sql("from work.proposed_acts").pl()
+    version = current_version(exports)
+    connection.execute("begin")
+    if version is not None and version.manifest.get("acts") == as_json(proposed):
+        columns = ", ".join(f"{name} {_SQL_TYPES[kind]}" for name, kind in ACTS.items())
+        connection.execute(f"create table if not exists results.acts ({columns})")
+        # A journal that was begun before bandits acted, or before acts named their exports.
+        for name in ("weights", "version"):
+            connection.execute(f"alter table results.acts add column if not exists {name} varchar")
+        insert_frame(connection, "results.acts", proposed.with_columns(version=pl.lit(version.version)))
+    connection.execute("drop table work.proposed_acts")
+    connection.execute("commit")
+
+
+def as_json(acts: pl.DataFrame) -> list[dict[str, Any]]:
+    """Acts as the manifest of the exports lists them."""
+    return acts.drop("version").with_columns(pl.col("cut_off").cast(pl.String)).to_dicts()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from analysis.judgement.acting import in_force as with_acts
 from assignment_exports.allocation import LIVE
 from assignment_exports.catalogue import export_catalogue
-from orchestration.acting import in_force
+from orchestration.acting import as_json, in_force, propose, settle
 from orchestration.assigning import read_lists
 from orchestration.outstanding import frontier
 from orchestration.subjects import subject_attributes
@@ -44,6 +45,8 @@ def export_configs(
 ) -> PublishedVersion:
     """Publish what the catalogue says as of the frontier; experiments with a closed gate keep their last good config.
 
+    What the newest decisions do by themselves is done here: the version that carries it makes it history.
+
     Args:
         home: Prepared home.
         connection: On the warehouse; results are judged.
@@ -59,7 +62,10 @@ def export_configs(
     built = frontier(connection)
     if built is None:
         raise LookupError("no day has been built yet")
-    catalogue = in_force(connection, definitions).catalogue
+    settle(connection, home.exports)
+    definitions = in_force(connection, definitions)
+    acts = propose(connection, definitions, built)
+    catalogue = with_acts(definitions.catalogue, acts)
     closed: dict[str, str] = dict(
         connection.execute(
             """select experiment_id, any_value(sentence order by "check") from results.validity
@@ -79,7 +85,7 @@ def export_configs(
     frames |= {f"assignments/{name}": listed for name, listed in read_lists(home, catalogue).items()}
     snapshot = home.root / "snapshot.duckdb"
     _write_snapshot(connection, snapshot)
-    return export_catalogue(
+    version = export_catalogue(
         home.exports,
         catalogue,
         datetime.combine(built + timedelta(days=1), time()),
@@ -87,7 +93,10 @@ def export_configs(
         frames=frames,
         subjects=subject_attributes(connection, catalogue),
         attachments={"fairsplit.duckdb": snapshot},
+        acts=as_json(acts),
     )
+    settle(connection, home.exports)
+    return version
 
 
 def _write_snapshot(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

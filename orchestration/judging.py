@@ -15,7 +15,8 @@ from analysis.judgement import (
     judge_cut_offs,
     violations,
 )
-from orchestration.acting import act_on, in_force
+from analysis.judgement.known import version_frame
+from orchestration.acting import in_force
 from orchestration.code_hash import code_hash
 from orchestration.early_outcomes import keep_early_outcomes
 from orchestration.effect_ages import keep_effect_ages
@@ -118,7 +119,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
     keep_landing_losses(connection)
     connection.execute(f"create or replace temp table lost_units as {LOSSES}")
     definitions = in_force(connection, definitions)
-    cut_offs = _changed_cut_offs(connection)
+    cut_offs = _changed_cut_offs(connection, version_frame(definitions.catalogue))
     if not cut_offs:
         return []
     judged = judge_cut_offs(
@@ -142,7 +143,6 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
         code_hash=code_hash(),
     )
     _replace(connection, judged, cut_offs[0])
-    act_on(connection, definitions, cut_offs[-1])
     return cut_offs
 
 
@@ -162,13 +162,10 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _changed_cut_offs(connection: duckdb.DuckDBPyConnection) -> list[date]:
+def _changed_cut_offs(connection: duckdb.DuckDBPyConnection, versions: pl.DataFrame) -> list[date]:
     """All calendar days from the first changed one to the frontier."""
-    definitions = connection.execute(
-        """select md5(coalesce((select string_agg(definition_hash || status, ',' order by experiment_id)
-                                from catalog.experiments), ''))"""
-    ).fetchall()[0][0]
     connection.execute("drop table if exists results.judging")
+    connection.register("_versions", versions)
     connection.execute(
         f"""
         create temp table judging as
@@ -181,12 +178,22 @@ def _changed_cut_offs(connection: duckdb.DuckDBPyConnection) -> list[date]:
             select unnest(generate_series(
                 (select value::date from catalog.settings where key = 'first_day'),
                 (select value::date from work.state where key = 'frontier'), interval 1 day))::date as cut_off
+        ),
+        known as (
+            select days.cut_off, sum(hash((v.experiment_id, v.definition_hash, v.status))::hugeint) as definitions
+            from days inner join _versions as v on days.cut_off >= v.known_from and days.cut_off < v.known_until
+            group by days.cut_off
         )
-        select cut_off, coalesce(input_hash, '') as input_hash, $code as code_hash
-        from days left join hashes on days.cut_off = hashes.day
+        select
+            cut_off, coalesce(input_hash, '') as input_hash,
+            concat($code, coalesce(known.definitions, 0)::varchar) as code_hash
+        from days
+        left join hashes on days.cut_off = hashes.day
+        left join known using (cut_off)
         """,
-        {"code": code_hash() + definitions},
+        {"code": code_hash()},
     )
+    connection.unregister("_versions")
     rows = connection.execute(
         """
         with first as (

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-_SHOWN = ("comparisons", "validity", "decisions")
+_SHOWN = ("comparisons", "validity", "decisions", "allocations")
 
 
 def fingerprint(connection: duckdb.DuckDBPyConnection, catalog: Path) -> str:

@@ -11,7 +11,7 @@ import polars as pl
 
 from analysis.catalogue.experiment import Pause, Phase
 from analysis.catalogue.shards import without_arm
-from analysis.judgement.allocating import begin_of_weights
+from analysis.judgement.known import begin_of_weights
 from analysis.judgement.wording import percent
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ ACTS: Mapping[str, pl.DataType] = {
     "sentence": pl.String(),
     # A JSON object of every variant's share.
     "weights": pl.String(),
+    # Of the exports that carried it first; none while it is only proposed.
+    "version": pl.String(),
 }
 
 #: Decision and action to act. Anything else is said and not done.
@@ -45,7 +47,11 @@ ACT_OF = {
 
 
 def new_acts(
-    decisions: pl.DataFrame, catalogue: Catalogue, ramps: pl.DataFrame, allocations: pl.DataFrame
+    decisions: pl.DataFrame,
+    catalogue: Catalogue,
+    ramps: pl.DataFrame,
+    allocations: pl.DataFrame,
+    known_to: datetime | None = None,
 ) -> pl.DataFrame:
     """The acts that follow from the newest decisions.
 
@@ -59,9 +65,10 @@ def new_acts(
         catalogue: The definitions in force.
         ramps: From `ramp_frame` at that cut-off.
         allocations: Rows of `ALLOCATIONS` at that cut-off.
+        known_to: When the newest file arrived, naive UTC.
 
     Returns:
-        Rows of `ACTS`.
+        Rows of `ACTS`, by experiment.
     """
     widths = dict(ramps.select("experiment_id", "ramp_to").iter_rows())
     weights = next_weights(allocations)
@@ -69,7 +76,7 @@ def new_acts(
     for said in decisions.iter_rows(named=True):
         experiment = catalogue.experiments.get(said["experiment_id"])
         act = ACT_OF.get((said["decision"], said["action"]))
-        if experiment is None or act is None or not _may_act(experiment, act, said):
+        if experiment is None or act is None or not _may_act(experiment, act, said, known_to):
             continue
         rows.append(
             {
@@ -82,7 +89,7 @@ def new_acts(
                 "weights": json.dumps(weights[experiment.id]) if act == "set_weights" else None,
             }
         )
-    return pl.DataFrame(rows, schema=dict(ACTS))
+    return pl.DataFrame(rows, schema=dict(ACTS)).sort("experiment_id")
 
 
 def next_weights(allocations: pl.DataFrame) -> dict[str, dict[str, float]]:
@@ -118,8 +125,9 @@ def in_force(catalogue: Catalogue, acts: pl.DataFrame) -> Catalogue:
 
     A stop takes effect at the end of its cut-off: from then on everybody gets the variant, and exposures no longer
     qualify. A disabled arm or wider traffic is a new phase from the midnight after, so that every exposure has one
-    weight: the config announces it, and the SDKs change at that instant. An edit of the definition that comes later
-    than an act (a status other than running, a phase after it) wins.
+    weight: the config announces it, and the SDKs change at that instant. Phases that were opened stay history whatever
+    is edited later, since units were split by them; a later phase in the file follows them, and a status other than
+    running wins over a stop.
 
     Args:
         catalogue: The user's definitions.
@@ -131,13 +139,15 @@ def in_force(catalogue: Catalogue, acts: pl.DataFrame) -> Catalogue:
     experiments = dict(catalogue.experiments)
     for act in acts.sort("cut_off", "experiment_id", "act").iter_rows(named=True):
         experiment = experiments.get(act["experiment_id"])
-        if experiment is not None and experiment.status == "running" and experiment.stopping.automatic:
+        if experiment is not None:
             experiments[experiment.id] = _done(experiment, act["act"], act)
     return replace(catalogue, experiments=experiments)
 
 
-def _may_act(experiment: Experiment, act: str, said: Mapping[str, Any]) -> bool:
+def _may_act(experiment: Experiment, act: str, said: Mapping[str, Any], known_to: datetime | None) -> bool:
     if experiment.status != "running" or not experiment.stopping.automatic:
+        return False
+    if act != "stop" and known_to is not None and known_to >= begin_of_weights(said["cut_off"]):
         return False
     if act == "set_weights":
         return experiment.history[-1].start < begin_of_weights(said["cut_off"])
@@ -149,28 +159,31 @@ def _may_act(experiment: Experiment, act: str, said: Mapping[str, Any]) -> bool:
 def _done(experiment: Experiment, act: str, row: dict[str, object]) -> Experiment:
     day: date = row["cut_off"]  # type: ignore[assignment]
     if act == "stop":
+        if experiment.status != "running" or not experiment.stopping.automatic:
+            return experiment
         pauses = (*experiment.pauses, Pause(start=_midnight(day, 1)))
         changes = {"status": "completed", "shipped": row["variant_id"], "pauses": pauses}
         return experiment.model_copy(update=changes)
     start = begin_of_weights(day)
-    last = experiment.history[-1]
-    weights = json.loads(str(row["weights"])) if act == "set_weights" else last.weights
-    if last.start >= start or weights.keys() != last.weights.keys():
+    before = [phase for phase in experiment.history if phase.start < start]
+    after = [phase for phase in experiment.history if phase.start >= start]
+    weights = json.loads(str(row["weights"])) if act == "set_weights" else None
+    edited = not before or (after and after[0].start == start)
+    if edited or (weights is not None and weights.keys() != before[-1].weights.keys()):
         return experiment
-    phase = phase_after(experiment, act, {**row, "weights": weights}, start)
-    return experiment.model_copy(update={"phases": (*experiment.history, phase)})
+    phase = phase_after(before[-1], act, {**row, "weights": weights}, start)
+    return experiment.model_copy(update={"phases": (*before, phase, *after)})
 
 
-def phase_after(experiment: Experiment, act: str, row: Mapping[str, Any], start: datetime) -> Phase:
-    """The phase that an act opens: the last one with an arm less, with other weights, or with wider traffic.
+def phase_after(last: Phase, act: str, row: Mapping[str, Any], start: datetime) -> Phase:
+    """The phase that an act opens: the one before with an arm less, with other weights, or with wider traffic.
 
     Args:
-        experiment: The experiment in force.
+        last: The phase before.
         act: ``disable_arm``, ``set_weights`` or ``widen_traffic``.
         row: Holds ``variant_id``, ``weights`` (a mapping) or ``traffic``.
         start: When it begins, naive UTC.
     """
-    last = experiment.history[-1]
     weights = dict(last.weights)
     if act == "disable_arm":
         weights = without_arm(weights, str(row["variant_id"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from analysis.bandits.stopping import surely_best
 from analysis.bandits.updating import batch_shares, chance_of_best, stepped
 from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges
 from analysis.judgement.definitions import SHARES
+from analysis.judgement.known import begin_of_weights, known_phases
 from analysis.judgement.looks import LEAST_PLANNED_UNITS
 from analysis.judgement.rows import ALLOCATION_KEY, ALLOCATIONS, conform
 from analysis.judgement.wording import listed, percent
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from analysis.judgement.batching import PhaseSums
     from analysis.statistics.checks import BoolArray, FloatArray
 
-#: From a cut-off's day to the midnight from which its weights hold: the config announces them a day before.
-DAYS_AHEAD = 2
 #: Decimals kept before weights become whole shards: floating dust must not take a shard from the floor.
 _DECIMALS = 9
 #: Why weights stay, for people.
@@ -89,7 +88,7 @@ def _of_experiment(
     at = found.places.with_row_index("place").filter(wanted)
     rows = []
     for place, day in at.select("place", "cut_off").iter_rows():
-        known = [phase for phase in experiment.history if phase.start < begin_of_weights(day)]
+        known = known_phases(experiment, day)
         if not known:
             continue
         data = Batches(
@@ -188,11 +187,6 @@ def _on_shards(shares: FloatArray) -> FloatArray:
     names = {str(number): round(float(share), _DECIMALS) for number, share in enumerate(shares)}
     counts = [end - begin for begin, end in shard_ranges(names).values()]
     return np.array(counts) / TOTAL_SHARDS
-
-
-def begin_of_weights(day: date) -> datetime:
-    """The midnight from which what a cut-off decides about weights is in force."""
-    return datetime.combine(day + timedelta(days=DAYS_AHEAD), time())
 
 
 def allocation_texts(allocations: pl.DataFrame, cut_off: date) -> pl.DataFrame:

@@ -8,7 +8,6 @@ import polars as pl
 
 from analysis.catalogue.bands import pieces
 from analysis.catalogue.fields import duration_text
-from analysis.catalogue.hashing import result_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,7 +125,6 @@ def use_frame(catalogue: Catalogue, metrics: Mapping[str, MetricDefinition]) -> 
                     "window": metric.window_end,
                     "window_start": duration_text(metric.window_start),
                     "window_end": duration_text(metric.window_end) if metric.window_end else "open",
-                    "definition_hash": result_hash(item, metric),
                 }
             )
     schema: dict[str, Any] = {
@@ -145,7 +143,6 @@ def use_frame(catalogue: Catalogue, metrics: Mapping[str, MetricDefinition]) -> 
         "window": pl.Duration("us"),
         "window_start": pl.String,
         "window_end": pl.String,
-        "definition_hash": pl.String,
     }
     return pl.DataFrame(rows, schema=schema)
 

@@ -19,6 +19,7 @@ from analysis.judgement.definitions import experiment_frame, use_frame, variant_
 from analysis.judgement.diagnosis import diagnosis_rows, with_location
 from analysis.judgement.fading import fading_rows
 from analysis.judgement.freshness import completeness_rows, freshness_rows
+from analysis.judgement.known import result_hashes
 from analysis.judgement.losses import crossover_rows, exposure_order_rows, loss_rows
 from analysis.judgement.novelty import effect_trends, novelty_rows
 from analysis.judgement.overlap import overlap_rows
@@ -107,6 +108,7 @@ def judge_cut_offs(
     timed = timing(experiments, uses, cut_offs[-1]).select("experiment_id", "verdict_day")
     rows = defined_rows(statistics, cut_offs[-1], experiments, variants, uses)
     rows = rows.join(timed, on="experiment_id").filter(_is_needed(cut_offs[0]))
+    rows = _hashed(rows, result_hashes(catalogue, metrics))
     phases = {} if by_phase is None else phase_sums(rows, by_phase, weights)
     allocations = allocation_rows(phases, catalogue, metrics, cut_offs)
     rows = with_batches(rows, phases)
@@ -166,6 +168,13 @@ def _is_needed(first: date) -> pl.Expr:
     """The cut-offs asked for, what repeated looks build on, and the day on which a fixed plan concluded."""
     looks_again = pl.col("plan_method").is_in((*SEQUENTIAL, "bayesian")) | (pl.col("role") == "guardrail")
     return (pl.col("cut_off") >= first) | looks_again | (pl.col("cut_off") == pl.col("verdict_day"))
+
+
+def _hashed(rows: pl.DataFrame, hashes: pl.DataFrame) -> pl.DataFrame:
+    """Each row with the hash of the definitions that its cut-off knew."""
+    every = rows.join(hashes, on=["experiment_id", "metric"], how="left", maintain_order="left")
+    known = (pl.col("cut_off") >= pl.col("known_from")) & (pl.col("cut_off") < pl.col("known_until"))
+    return every.filter(known).drop("known_from", "known_until")
 
 
 def _crossed_by(daily: pl.DataFrame, crossovers: pl.DataFrame) -> pl.DataFrame:

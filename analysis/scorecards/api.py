@@ -61,6 +61,7 @@ def experiment_files(
         "/power-analysis": common | _power(card.experiment, compared),
         "/metrics": common | {"variant_metrics": _variant_metrics(card, metrics, whole)},
         "/decisions": common | {"decisions": [_decision(row) for row in facts.decisions]},
+        "/allocations": common | {"allocations": _allocations(facts)},
     }
     for path, answer in answers.items():
         yield f"{path}.json", dumps(answer)
@@ -293,4 +294,33 @@ def _decision(row: Row) -> Row:
         "variant": row.get("variant_id"),
         "reasons": list(row.get("reasons") or ()),
         "sentence": row.get("sentence"),
+    }
+
+
+def _allocations(facts: Facts) -> list[Row]:
+    """A bandit's state at every cut-off; of other experiments none. Through a closed gate only the weights are told."""
+    closed = {row["cut_off"] for row in facts.decisions if row.get("action") == "fix_data"}
+    days: dict[Any, list[Row]] = {}
+    for row in facts.allocations:
+        days.setdefault(row["cut_off"], []).append(row)
+    return [
+        {
+            "cut_off": day,
+            "metric_name": arms[0]["metric"],
+            "reason": "gate_closed" if day in closed else arms[0]["reason"],
+            "variants": [_arm_allocation(arm, told=day not in closed) for arm in arms],
+        }
+        for day, arms in days.items()
+    ]
+
+
+def _arm_allocation(row: Row, *, told: bool) -> Row:
+    return {
+        "variant": row["variant_id"],
+        "sample_size": row["n"],
+        "mean_value": row["mean"] if told else None,
+        "weight": row["weight"],
+        "probability_best": row["p_best"] if told else None,
+        "next_weight": row["next_weight"] if told else None,
+        "is_best": row["is_best"] and told,
     }

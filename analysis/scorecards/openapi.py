@@ -194,6 +194,28 @@ SCHEMAS: dict[str, Schema] = {
             )
         ),
     ),
+    "Allocations": _object(
+        **_COMMON,
+        allocations=_list(
+            _object(
+                cut_off=_TEXT,
+                metric_name=_TEXT,
+                reason=_NULLABLE
+                | {"description": "Why the weights stay; null where new ones follow, two days later."},
+                variants=_list(
+                    _object(
+                        variant=_TEXT,
+                        sample_size=_WHOLE | {"description": "Units whose reward window has closed."},
+                        mean_value=_NUMBER | {"description": "Their plain mean, as the algorithm sees it."},
+                        weight=_SHARE,
+                        probability_best=_SHARE,
+                        next_weight=_SHARE,
+                        is_best=_TRUTH,
+                    )
+                ),
+            )
+        ),
+    ),
 }
 
 #: Path behind ``api`` to the schema of its answer and a sentence about it.
@@ -209,6 +231,7 @@ PATHS = {
     "/experiments/{id}/power-analysis.json": ("PowerAnalysis", "Achieved power and detectable effects."),
     "/experiments/{id}/metrics.json": ("Metrics", "Exposures and metrics per variant."),
     "/experiments/{id}/decisions.json": ("Decisions", "Every decision that was said."),
+    "/experiments/{id}/allocations.json": ("Allocations", "A bandit's weights and rewards at every cut-off."),
 }
 
 

@@ -56,7 +56,18 @@ def _result_text(found: dict[str, Any]) -> str:
         if row["segment"] == "all" and row["analysis"] == "default"
     ]
     header = ("metric", "role", "variant", "n", "mean", "lift", "interval", "p", "status")
-    return "\n".join([*lines, table(header, rows)])
+    return "\n".join([*lines, table(header, rows), *_allocations_text(found["allocations"])])
+
+
+def _allocations_text(rows: list[dict[str, Any]]) -> list[str]:
+    """What a bandit's rewards say, as a table; nothing of others."""
+    if not rows:
+        return []
+    reason = rows[0]["reason"]
+    heading = f"  weights by {rows[0]['metric']}" + (f" (they stay: {reason})" if reason else "")
+    header = ("variant", "n", "mean", "weight", "chance of being best", "next weight")
+    names = ("variant_id", "n", "mean", "weight", "p_best", "next_weight")
+    return ["", heading, table(header, [tuple(row[name] for name in names) for row in rows])]
 
 
 @app.command(epilog="Example: `fairsplit explain checkout_cta checkout_conversion`")
@@ -112,6 +123,12 @@ def _explained(found: dict[str, Any]) -> str:
             [(arm["variant_id"], *(arm["sums"][name] for name in kept)) for arm in found["arms"]],
         )
     )
+    if found["phases"]:
+        columns = ("phase", "start_at", "variant_id", "share", "n", "sum_y")
+        by_phase = [tuple(row[name] for name in columns) for row in found["phases"]]
+        header = ("phase", "start", "variant", "share", "n", "sum_y")
+        lines += ["", "Exact sums by phase", table(header, by_phase)]
+    lines += _allocations_text(found["allocations"])
     lines += ["", "Calculation"]
     for arm in found["arms"]:
         method = arm["published"]["method"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from analysis.catalogue.fields import duration_text
-from analysis.catalogue.hashing import result_hash
 from orchestration.losing import LOSSES
 from orchestration.reading.formula import arm_steps, comparison_steps, method_in_words
-from orchestration.reading.results import judged_experiments, require_known, rows_of
+from orchestration.reading.phases import phase_steps, phase_sums
+from orchestration.reading.results import allocations_of, judged_experiments, require_known, rows_of
 from orchestration.reading.unit_values import SUMS, Asked, sums_query, unit_values_query
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import duckdb
 
@@ -43,8 +43,10 @@ def explain(
 
     Returns:
         ``definition``, ``window``, ``losses`` (rows of step, variant, units, events), ``arms`` (the exact sums and the
-        row that is published, by variant), ``steps`` (calculation by variant), ``query`` (unit values), ``sums_query``,
-        ``disagreements`` (variants and sums where the query differs from the pipeline; empty when they agree).
+        row that is published, by variant), ``phases`` (of a bandit: share and exact sums of each arm and phase),
+        ``allocations`` (of a bandit's reward: rows of ``results.allocations``), ``steps`` (calculation by variant),
+        ``query`` (unit values), ``sums_query``, ``disagreements`` (variants and sums where the query differs from the
+        pipeline; empty when they agree).
 
     Raises:
         OrchestrationError: The experiment or the metric names nothing that was judged.
@@ -84,28 +86,31 @@ def explain(
         first["cap_high"],
     )
     query = unit_values_query(asked, metric, definitions.measures)
+    cut_off = first["cut_off"]
+    phases = phase_sums(connection, experiment_id, metric_name, cut_off) if experiment.bandit else []
     return {
         "experiment_id": experiment_id,
         "metric": metric_name,
         "cut_off": first["cut_off"],
         "analysis": analysis,
-        "definition": _definition(experiment, metric, definitions.measures, uses[metric_name][0]),
+        "definition": _definition(metric, definitions.measures, uses[metric_name][0])
+        | {"definition_hash": published[experiment.control.id]["definition_hash"]},
         "window": _window(metric, windows, first),
         "losses": _losses(connection, experiment_id, statistics),
         "arms": [
             {"variant_id": variant.id, "sums": statistics[variant.id], "published": published[variant.id]}
             for variant in experiment.variants
         ],
-        "steps": _steps(experiment, statistics, published),
+        "phases": phases,
+        "allocations": allocations_of(connection, experiment_id, cut_off, metric_name),
+        "steps": _steps(experiment, statistics, published, phases),
         "query": query,
         "sums_query": sums_query(query),
         "disagreements": _disagreements(connection, sums_query(query), statistics),
     }
 
 
-def _definition(
-    experiment: Experiment, metric: MetricDefinition, measures: Mapping[str, Measure], role: str
-) -> Row:
+def _definition(metric: MetricDefinition, measures: Mapping[str, Measure], role: str) -> Row:
     used = [metric.numerator, *([metric.denominator] if metric.denominator else []), *metric.funnel]
     return {
         "label": metric.label,
@@ -118,7 +123,6 @@ def _definition(
             {"name": one.name, "agg": one.agg, "expr": one.expr, "scale": one.scale}
             for one in (measures[name] for name in dict.fromkeys(used))
         ],
-        "definition_hash": result_hash(experiment, metric),
     }
 
 
@@ -152,14 +156,21 @@ def _losses(
 
 
 def _steps(
-    experiment: Experiment, statistics: Mapping[str, Row], published: Mapping[str, Row]
+    experiment: Experiment,
+    statistics: Mapping[str, Row],
+    published: Mapping[str, Row],
+    phases: Sequence[Row],
 ) -> dict[str, list[Row]]:
     control = experiment.control.id
     result = {}
     for variant in experiment.variants:
         row = published[variant.id]
         steps = arm_steps(statistics[variant.id], row)
-        if variant.id != control:
+        if phases:
+            # The plain mean is not the published one.
+            steps = [step for step in steps if step.name == "total"]
+            steps += phase_steps(phases, statistics[variant.id]["scale_y"], variant.id, control, row)
+        elif variant.id != control:
             steps += comparison_steps(statistics[control], statistics[variant.id], row)
         result[variant.id] = [_step_row(step) for step in steps]
         words = method_in_words(row["method"])

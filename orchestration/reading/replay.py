@@ -28,6 +28,9 @@ COMPARED = (
     "p_value",
     "status",
     "reason",
+    "weight",
+    "p_best",
+    "next_weight",
 )
 _KEY = ("metric", "segment", "segment_level", "analysis", "variant_id")
 
@@ -43,8 +46,8 @@ def replay(connection: duckdb.DuckDBPyConnection, experiment: str, as_of: date) 
         as_of: The day.
 
     Returns:
-        ``publication`` (its row of the ledger), ``then`` and ``now`` (each with ``decision``, ``gate`` and
-        ``comparisons``), ``differences`` (rows of key, column, then, now and
+        ``publication`` (its row of the ledger), ``then`` and ``now`` (each with ``decision``, ``gate``,
+        ``comparisons`` and a bandit's ``allocations``), ``differences`` (rows of key, column, then, now and
         ``because``, the causes that may have moved this very number), ``causes`` (``late_events`` by file,
         ``definition_changed`` metrics, ``code_changed``, ``erased``; rows that one side lacks are differences in
         ``status``) and ``explained``: whether there is a cause wherever there is a difference.
@@ -72,6 +75,9 @@ def replay(connection: duckdb.DuckDBPyConnection, experiment: str, as_of: date) 
     then = _side(connection, "journal.published_{}", "and publication = $p", key)
     now = _side(connection, "results.{}", "and $p is not null", key)
     differences = _differences(then["comparisons"], now["comparisons"])
+    # Nothing is published of others than bandits, nor of bandits by a ledger that did not keep it yet.
+    if then["allocations"]:
+        differences += _differences(then["allocations"], now["allocations"])
     causes = _causes(connection, experiment, publication, then["comparisons"], now["comparisons"])
     return {
         "experiment_id": experiment,
@@ -122,7 +128,21 @@ def _side(connection: duckdb.DuckDBPyConnection, table: str, where: str, key: Ro
         "decision": decisions[0] if decisions else None,
         "gate": [row["sentence"] for row in failed],
         "comparisons": comparisons,
+        "allocations": _allocations(connection, table.format("allocations"), chosen, key),
     }
+
+
+def _allocations(connection: duckdb.DuckDBPyConnection, table: str, chosen: str, key: Row) -> list[Row]:
+    """A bandit's rows, placed among the comparisons as an analysis of the whole."""
+    schema, name = table.split(".")
+    if not has_table(connection, schema, name):
+        return []
+    return rows_of(
+        connection,
+        f"""select *, 'all' as segment, 'all' as segment_level, 'allocation' as analysis
+            from {table} {chosen} order by position""",
+        key,
+    )
 
 
 def _differences(then: list[Row], now: list[Row]) -> list[Row]:

@@ -11,6 +11,7 @@ from orchestration.warehouse import has_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import date
 
     import duckdb
 
@@ -63,7 +64,8 @@ def read_results(
     Returns:
         One dict an experiment, sorted by id: ``experiment_id``, ``cut_off``, ``decision`` (a row of
         ``results.decisions`` or none), ``gate`` (sentences of the failed checks; empty while it is open),
-        ``comparisons`` (rows of ``results.comparisons``: metric, segment, analysis, control first).
+        ``comparisons`` (rows of ``results.comparisons``: metric, segment, analysis, control first), ``allocations``
+        (a bandit's rows of ``results.allocations``; of others none).
 
     Raises:
         OrchestrationError: Nothing was judged, or experiment or metric name nothing.
@@ -95,10 +97,31 @@ def _one(connection: duckdb.DuckDBPyConnection, experiment: str, metric: str | N
         f"""select sentence from results.validity where status = 'fail' and {newest} order by "check" """,
         key,
     )
+    cut_off = comparisons[0]["cut_off"] if comparisons else None
     return {
         "experiment_id": experiment,
-        "cut_off": comparisons[0]["cut_off"] if comparisons else None,
+        "cut_off": cut_off,
         "decision": decisions[0] if decisions else None,
         "gate": [row["sentence"] for row in failed],
         "comparisons": comparisons,
+        "allocations": allocations_of(connection, experiment, cut_off, metric),
     }
+
+
+def allocations_of(
+    connection: duckdb.DuckDBPyConnection, experiment: str, cut_off: date | None, metric: str | None
+) -> list[Row]:
+    """What a bandit's rewards said at a cut-off, arm by arm; nothing of others.
+
+    Args:
+        connection: On the warehouse.
+        experiment: The experiment.
+        cut_off: The day.
+        metric: Only where this is the reward.
+    """
+    return rows_of(
+        connection,
+        """from results.allocations where experiment_id = $e and cut_off = $d and ($m is null or metric = $m)
+           order by position""",
+        {"e": experiment, "d": cut_off, "m": metric},
+    )

@@ -12,20 +12,21 @@ import yaml
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
-from analysis.catalogue import compile_tables
-from orchestration.assigning import read_lists
+from orchestration.acting import write_catalogue
 from orchestration.dbt import ask_for
+from orchestration.exporting import export_configs
 from orchestration.ingest import IngestSettings, ingest_landing
 from orchestration.judging import judge_outstanding
 from orchestration.loading import Definitions, read_definitions
 from orchestration.paths import DBT_PROJECT_DIR, Home
-from orchestration.warehouse import replace_tables, writer
+from orchestration.warehouse import writer
 from tests.oracle.worlds import FIRST_DAY, LandedFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from assignment_exports.publishing import PublishedVersion
     from tests.oracle.brute_force import Experiment
 
 DERIVED = (
@@ -52,6 +53,7 @@ DERIVED = (
     "results.comparisons",
     "results.validity",
     "results.decisions",
+    "results.allocations",
 )
 BUSY = {
     "id": "busy",
@@ -131,8 +133,7 @@ class DrivenHome:
 
     def ingest(self) -> None:
         with writer(self.home.warehouse) as connection:
-            catalogue = self.definitions().catalogue
-            replace_tables(connection, "catalog", compile_tables(catalogue, read_lists(self.home, catalogue)))
+            write_catalogue(connection, self.home, self.definitions())
             settings = IngestSettings(FIRST_DAY, settle=timedelta())
             ingest_landing(self.home.root, connection, settings, [], datetime.now(UTC))
 
@@ -150,9 +151,13 @@ class DrivenHome:
         assert done.success, done.exception or done.result
         _parsed.setdefault(self.project, runner.manifest)
 
-    def judge(self) -> None:
+    def judge(self) -> list[date]:
         with writer(self.home.warehouse) as connection:
-            judge_outstanding(connection, self.definitions())
+            return judge_outstanding(connection, self.definitions())
+
+    def export(self) -> PublishedVersion:
+        with writer(self.home.warehouse) as connection:
+            return export_configs(self.home, connection, self.definitions())
 
     def query(self, sql: str) -> list[tuple]:
         with duckdb.connect(str(self.home.warehouse)) as connection:

@@ -4,13 +4,11 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from analysis.catalogue import compile_tables
-from orchestration.acting import in_force
-from orchestration.assigning import read_lists
+from orchestration.acting import write_catalogue
 from orchestration.lifecycle import note_definitions
 from orchestration.loading import read_definitions
 from orchestration.resources.home import HomeResource
-from orchestration.warehouse import replace_tables, writer
+from orchestration.warehouse import writer
 
 
 @dg.asset(group_name="catalogue", kinds={"yaml"}, owners=["team:data-engineering"], pool="warehouse")
@@ -19,8 +17,7 @@ def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
     definitions = read_definitions()
     place = home.open()
     with writer(place.warehouse) as connection:
-        in_use = in_force(connection, definitions).catalogue
-        replace_tables(connection, "catalog", compile_tables(in_use, read_lists(place, in_use)))
+        write_catalogue(connection, place, definitions)
         noted = note_definitions(connection, definitions.catalogue, datetime.now(UTC).replace(tzinfo=None))
     return dg.MaterializeResult(
         metadata={

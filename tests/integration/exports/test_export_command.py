@@ -32,7 +32,12 @@ WAREHOUSE = """
 create schema work; create schema results; create schema catalog;
 create table work.state as select 'frontier' as key, '2026-01-20' as value;
 create table results.comparisons as select date '2026-01-20' as cut_off, 'cta' as experiment_id;
-create table results.decisions as from results.comparisons;
+create table results.decisions as
+    select *, 'continue' as decision, 'wait' as action, null::varchar as variant_id, '' as sentence
+    from results.comparisons;
+create table results.allocations (
+    experiment_id varchar, cut_off date, variant_id varchar, next_weight double);
+create schema landing; create table landing.manifest (arrived_at timestamp, status varchar);
 create table results.validity as
     select 'gated' as experiment_id, date '2026-01-20' as cut_off, 'srm' as "check", 'fail' as status,
            'the split is faulty' as sentence;

@@ -11,7 +11,7 @@ import pytest
 from scipy import integrate, stats
 
 from analysis.judgement import violations
-from analysis.judgement.acting import act_text, in_force, new_acts
+from analysis.judgement.acting import ACTS, act_text, in_force, new_acts
 from analysis.judgement.ramping import ramp_frame
 
 START = date(2026, 1, 5)
@@ -181,6 +181,37 @@ def test_automatic_weights_are_a_phase_from_the_midnight_after_the_next_and_set_
     # The same cut-off judged under the new definitions says the same, and does nothing more.
     log.world.statistics.clear()
     assert act(after, log.judge()).is_empty()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"status": "completed", "end": "2026-01-25T00:00:00Z", "shipped": "red"},
+        {"status": "paused", "pauses": "[{start: 2026-01-24}]"},
+        {"stopping": "{automatic: false}"},
+        {"phases": f"[{EQUAL}, {{start: 2026-01-24, weights: {{control: 0.1, red: 0.8, blue: 0.1}}}}]"},
+    ],
+    ids=["completed", "paused", "no longer automatic", "a later phase"],
+)
+def test_weights_that_were_set_stay_history_whatever_is_edited_later(world, edit):
+    world.define(**{**BANDIT, "phases": f"[{EQUAL}]", "stopping": "{automatic: true}", **edit})
+    weights = {"control": 0.2, "red": 0.6, "blue": 0.2}
+    act = {"experiment_id": "cta", "cut_off": DAY, "act": "set_weights", "weights": json.dumps(weights)}
+    history = in_force(world.catalogue, pl.DataFrame([act], schema=dict(ACTS))).experiments["cta"].history
+    declared = world.catalogue.experiments["cta"].history
+    assert history[0] == declared[0]
+    assert (history[1].start, history[1].weights) == (datetime(2026, 1, 20), weights)  # noqa: DTZ001
+    assert history[2:] == declared[1:]
+
+
+@pytest.mark.parametrize(("arrived", "acts"), [("2026-01-19T23:59:59", 1), ("2026-01-20T00:00:00", 0)])
+def test_weights_are_not_set_for_a_time_of_which_data_have_arrived(world, log, arrived, acts):
+    world.define(**{**BANDIT, "stopping": "{automatic: true}"})
+    log.add(0, DAY, {"control": (40, 400), "red": (52, 400), "blue": (45, 400)})
+    found = log.judge()
+    ramps, known_to = ramp_frame(world.catalogue, DAY), datetime.fromisoformat(arrived)
+    done = new_acts(found.decisions, world.catalogue, ramps, found.allocations, known_to)
+    assert done.height == acts
 
 
 def test_a_journalled_update_says_the_same_when_its_cut_off_is_judged_anew(world, log):

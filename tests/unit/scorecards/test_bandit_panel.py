@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date
 
+import jsonschema
 import polars as pl
 import pytest
 
-from analysis.judgement import ALLOCATIONS
+from analysis.judgement import ALLOCATIONS, DECISIONS
 from analysis.scorecards import render_site
 from analysis.scorecards.bandits import bandit_panel
 from tests.unit.scorecards import site_world
@@ -78,3 +80,52 @@ def test_the_page_shows_the_panel(allocations):
     assert "How the weights moved" in page
     assert '<a href="#weights">Weights</a>' in page
     assert "Beside equal shares, moving them has changed the sum of checkout conversion by about" in page
+
+
+def answer(allocations: list[dict], decisions: list[dict]):
+    world = site_world.World()
+    world.add(VIEW, {"checkout_conversion": 0.05})
+    inputs = replace(
+        world.inputs(),
+        allocations=pl.DataFrame(allocations, schema=dict(ALLOCATIONS)),
+        decisions=pl.DataFrame(decisions, schema=dict(DECISIONS)),
+    )
+    files = {page.path: page.content for page in render_site(inputs) if page.path.startswith("api/")}
+    found = json.loads(files["api/experiments/tiles/allocations.json"])
+    document = json.loads(files["api/openapi.json"])
+    schema = {"$ref": "#/components/schemas/Allocations", "components": document["components"]}
+    jsonschema.Draft202012Validator(schema).validate(found)
+    return found["allocations"]
+
+
+def said(day: date, action: str) -> dict:
+    return {"experiment_id": "tiles", "cut_off": day, "decision": "modify", "action": action, "reasons": []}
+
+
+def test_the_api_tells_every_cut_off(allocations):
+    first, second = answer(allocations, [said(FIRST, "wait"), said(SECOND, "set_weights")])
+    assert (first["cut_off"], first["reason"], second["reason"]) == ("2026-01-17", "not_due", None)
+    assert [arm["weight"] for arm in second["variants"]] == [0.2, 0.8]
+    assert second["variants"][1] == {
+        "variant": ARMS[1],
+        "sample_size": 700,
+        "mean_value": 0.1,
+        "weight": 0.8,
+        "probability_best": 0.9,
+        "next_weight": 0.95,
+        "is_best": False,
+    }
+
+
+def test_the_api_tells_the_weights_alone_through_a_closed_gate(allocations):
+    won = [row | {"is_best": True} for row in allocations]
+    first, second = answer(won, [said(FIRST, "wait"), said(SECOND, "fix_data")])
+    assert first["variants"][1]["probability_best"] == 0.9
+    assert (second["reason"], second["variants"][1]["weight"]) == ("gate_closed", 0.8)
+    hidden = ("mean_value", "probability_best", "next_weight")
+    assert {arm[name] for arm in second["variants"] for name in hidden} == {None}
+    assert not any(arm["is_best"] for arm in second["variants"])
+
+
+def test_the_api_has_nothing_to_tell_of_another_experiment():
+    assert answer([], []) == []
