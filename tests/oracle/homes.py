@@ -13,12 +13,12 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
 from analysis.catalogue import compile_tables
-from orchestration.assigning import read_lists
 from orchestration.dbt import ask_for
 from orchestration.ingest import IngestSettings, ingest_landing
 from orchestration.judging import judge_outstanding
 from orchestration.loading import Definitions, read_definitions
 from orchestration.paths import DBT_PROJECT_DIR, Home
+from orchestration.unit_lists import usable_lists
 from orchestration.warehouse import replace_tables, writer
 from tests.oracle.worlds import FIRST_DAY, LandedFile
 
@@ -132,7 +132,9 @@ class DrivenHome:
     def ingest(self) -> None:
         with writer(self.home.warehouse) as connection:
             catalogue = self.definitions().catalogue
-            replace_tables(connection, "catalog", compile_tables(catalogue, read_lists(self.home, catalogue)))
+            replace_tables(
+                connection, "catalog", compile_tables(catalogue, usable_lists(self.home, catalogue))
+            )
             settings = IngestSettings(FIRST_DAY, settle=timedelta())
             ingest_landing(self.home.root, connection, settings, [], datetime.now(UTC))
 

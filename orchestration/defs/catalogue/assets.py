@@ -6,10 +6,10 @@ import dagster as dg
 
 from analysis.catalogue import compile_tables
 from orchestration.acting import in_force
-from orchestration.assigning import read_lists
 from orchestration.lifecycle import note_definitions
 from orchestration.loading import read_definitions
 from orchestration.resources.home import HomeResource
+from orchestration.unit_lists import usable_lists
 from orchestration.warehouse import replace_tables, writer
 
 
@@ -20,7 +20,7 @@ def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
     place = home.open()
     with writer(place.warehouse) as connection:
         in_use = in_force(connection, definitions).catalogue
-        replace_tables(connection, "catalog", compile_tables(in_use, read_lists(place, in_use)))
+        replace_tables(connection, "catalog", compile_tables(in_use, usable_lists(place, in_use)))
         noted = note_definitions(connection, definitions.catalogue, datetime.now(UTC).replace(tzinfo=None))
     return dg.MaterializeResult(
         metadata={
