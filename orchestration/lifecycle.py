@@ -9,6 +9,7 @@ from analysis.catalogue import Experiment, experiment_hash
 from analysis.catalogue.checks import experiment_findings
 from analysis.catalogue.findings import parse_model
 from analysis.catalogue.hashing import experiment_facts
+from analysis.catalogue.holding_out import measured
 from analysis.catalogue.together import joint_findings
 from analysis.catalogue.yaml_source import parse_yaml
 from analysis.errors import Problem
@@ -124,7 +125,7 @@ def _checked(text: str, name: str, experiment_id: str, definitions: Definitions)
     findings = experiment_findings(
         parsed, experiment_id, catalogue.project, definitions.metrics, catalogue.conditions
     )
-    sound = parsed.with_defaults(catalogue.project.defaults)
+    sound = measured(parsed.with_defaults(catalogue.project.defaults), catalogue.project)
     beside = {**catalogue.experiments, experiment_id: sound}.values()
     findings += joint_findings(beside, catalogue.project).values()
     if findings:

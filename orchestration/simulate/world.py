@@ -111,7 +111,10 @@ def simulate(
     _check("--users", users, 100)
     metrics = load_metrics(dbt_project_dir)
     catalogue = load_catalogue(catalog_dir, metrics)
-    experiments = [item for item in catalogue.experiments.values() if item.status != "draft"]
+    # A holdout's measurement shows nothing to anybody: its exposures are events that come anyway.
+    experiments = [
+        item for item in catalogue.experiments.values() if item.status != "draft" and item.holdout is None
+    ]
     home = home or Home(output_dir)
     lists = {
         item.id: usable_list(home, item)
