@@ -131,6 +131,9 @@ def _allocations(catalogue: Catalogue) -> tuple[list[Allocation], dict[str, str]
     allocations: list[Allocation] = []
     refused: dict[str, str] = {}
     for name, experiment in catalogue.experiments.items():
+        if experiment.holdout is not None:
+            # Its gate stands in every config that the holdout covers; there is nothing else to serve.
+            continue
         try:
             allocations.append(allocation_of(experiment, catalogue.project, catalogue.conditions))
         except ExportError as error:

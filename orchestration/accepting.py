@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
     from analysis.lifecycle.log import Entry
     from orchestration.loading import Definitions
+    from orchestration.paths import Home
 
 
 def accept(
     connection: duckdb.DuckDBPyConnection,
+    home: Home,
     catalog: Path,
     definitions: Definitions,
     experiment_id: str,
@@ -39,6 +41,7 @@ def accept(
 
     Args:
         connection: A reader of the judged warehouse.
+        home: Where the warehouse lies.
         catalog: The catalogue's folder.
         definitions: The catalogue as it is now.
         experiment_id: The experiment.
@@ -79,6 +82,7 @@ def accept(
     at = now.replace(microsecond=0)
     if experiment is None or act == "stop":
         return transition(
+            home,
             catalog,
             definitions,
             experiment_id,
@@ -98,7 +102,15 @@ def accept(
     }
     phases = (*experiment.history, phase_after(experiment.history[-1], act, row, midnight))
     return transition(
-        catalog, definitions, experiment_id, "accept", reason=reason, at=midnight, now=now, phases=phases
+        home,
+        catalog,
+        definitions,
+        experiment_id,
+        "accept",
+        reason=reason,
+        at=midnight,
+        now=now,
+        phases=phases,
     )
 
 

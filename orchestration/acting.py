@@ -13,8 +13,8 @@ from analysis.judgement.acting import in_force as with_acts
 from analysis.judgement.ramping import ramp_frame
 from analysis.judgement.rows import conform
 from assignment_exports.publishing import current_version
-from orchestration.assigning import read_lists
 from orchestration.outstanding import newest_arrival
+from orchestration.unit_lists import usable_lists
 from orchestration.warehouse import has_table, insert_frame, replace_tables
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def write_catalogue(connection: duckdb.DuckDBPyConnection, home: Home, definitio
     """
     settle(connection, home.exports)
     catalogue = in_force(connection, definitions).catalogue
-    replace_tables(connection, "catalog", compile_tables(catalogue, read_lists(home, catalogue)))
+    replace_tables(connection, "catalog", compile_tables(catalogue, usable_lists(home, catalogue)))
 
 
 def propose(connection: duckdb.DuckDBPyConnection, definitions: Definitions, cut_off: date) -> pl.DataFrame:

@@ -1,8 +1,7 @@
-"""Lists of assigned units in the home: drawn from a population by a design, or taken from elsewhere."""
+"""Units assigned at once: drawn from a population by a design, or taken from a list from elsewhere."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,21 +9,19 @@ import polars as pl
 
 from analysis.catalogue.findings import did_you_mean, shown
 from analysis.errors import Problem
-from assignment_exports.allocation import LIVE, allocation_of, assign
+from assignment_exports.allocation import allocation_of, assign
 from assignment_exports.designs.assigning import Design, Drawn, draw
-from assignment_exports.release import parquet_bytes
 from orchestration.errors import OrchestrationError
+from orchestration.ingest.erasing import erased_of
 from orchestration.reading.results import require_known
+from orchestration.unit_lists import write_list
+from orchestration.warehouse import has_table, reader
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from pathlib import Path
 
     from analysis.catalogue import Catalogue, Experiment
     from orchestration.paths import Home
-
-
-_LOG = logging.getLogger("fairsplit.assigning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +37,6 @@ class Assigned:
     table: pl.DataFrame
     left_out: Mapping[str, int]
     drawn: Drawn | None
-
-
-def read_lists(home: Home, catalogue: Catalogue) -> dict[str, pl.DataFrame]:
-    """The lists of live experiments that have one, by id.
-
-    A list that cannot be used is told in the log and left out: its units count as not listed, which closes
-    the gate of that experiment alone.
-    """
-    lists = {}
-    for name, experiment in catalogue.experiments.items():
-        path = home.assignments / f"{name}.parquet"
-        if experiment.assignment != "hash" and experiment.status in LIVE and path.exists():
-            try:
-                listed = pl.read_parquet(path).cast({"unit_id": pl.String, "variant": pl.String})
-            except (pl.exceptions.PolarsError, OSError) as error:
-                _LOG.warning("the list of %s cannot be read: %s", name, shown(str(error)))
-                continue
-            if listed["unit_id"].is_unique().all() and not listed["unit_id"].null_count():
-                lists[name] = listed
-            else:
-                _LOG.warning("the list of %s names a unit twice, or one without an id", name)
-    return lists
 
 
 def assign_population(
@@ -87,7 +62,7 @@ def assign_population(
 
     Returns:
         What was written to `assignments/<experiment>.parquet` in the home. Units that a holdout, the layer or the
-        targeting keeps out are not drawn.
+        targeting keeps out are not drawn, nor are persons who were erased.
 
     Raises:
         OrchestrationError: A list stands already and would change under units that are in the experiment, or the
@@ -102,7 +77,10 @@ def assign_population(
     units = population.rename({unit: "unit_id"}).with_columns(pl.col("unit_id").cast(pl.String))
     if units["unit_id"].null_count():
         raise OrchestrationError(Problem("a unit has no id", "--unit", unit, "an id for every row"))
-    told = _reasons(experiment, catalogue, units)
+    told = _reasons(experiment, catalogue, units, _erased(home, experiment.unit, units["unit_id"]))
+    if variant is not None:
+        # What is not known of a unit that was drawn elsewhere does not keep it out.
+        told = told.replace("not_targeted", "assigned")
     left_out = dict(told.filter(told != "assigned").value_counts(sort=True, name="units").iter_rows())
     if variant is None:
         weights = {arm.id: experiment.history[0].weights[arm.id] for arm in experiment.variants}
@@ -111,26 +89,10 @@ def assign_population(
         listed = drawn.table
     else:
         drawn = None
-        listed = _taken(experiment, units, variant, left_out)
+        listed = _taken(experiment, units.filter(told != "erased"), variant, left_out)
     table = _table(listed, units.drop([variant] if variant else []))
-    _write(home, experiment, table)
+    write_list(home, experiment, table)
     return Assigned(table, left_out, drawn)
-
-
-def forget(home: Home, units: Collection[str]) -> int:
-    """Take units off every list.
-
-    Returns:
-        Rows removed.
-    """
-    removed = 0
-    for path in sorted(home.assignments.glob("*.parquet")):
-        listed = pl.read_parquet(path)
-        kept = listed.filter(~pl.col("unit_id").is_in(list(units)))
-        if kept.height < listed.height:
-            removed += listed.height - kept.height
-            _replace(path, kept)
-    return removed
 
 
 def _fits(experiment: Experiment, population: pl.DataFrame, unit: str, variant: str | None) -> None:
@@ -160,17 +122,28 @@ def _fits(experiment: Experiment, population: pl.DataFrame, unit: str, variant: 
         )
 
 
-def _reasons(experiment: Experiment, catalogue: Catalogue, units: pl.DataFrame) -> pl.Series:
+def _erased(home: Home, kind: str, ids: pl.Series) -> list[str]:
+    if not home.warehouse.exists():
+        return []
+    with reader(home.warehouse) as connection:
+        return erased_of(connection, kind, ids) if has_table(connection, "landing", "erasures") else []
+
+
+def _reasons(
+    experiment: Experiment, catalogue: Catalogue, units: pl.DataFrame, erased: Collection[str]
+) -> pl.Series:
     """Whether each unit may take part, as the hash would have it with all traffic, and if not, why not."""
     hashed = experiment.model_copy(update={"assignment": "hash", "status": "running", "pauses": ()})
     allocation = allocation_of(hashed, catalogue.project, catalogue.conditions)
-    return assign(allocation, units["unit_id"], experiment.start, units)["reason"].alias("reason")
+    told = assign(allocation, units["unit_id"], experiment.start, units)["reason"]
+    gone = units["unit_id"].is_in(list(erased))
+    return told.set(gone, "erased").alias("reason")
 
 
 def _taken(
     experiment: Experiment, units: pl.DataFrame, variant: str, left_out: Mapping[str, int]
 ) -> pl.DataFrame:
-    barred = {reason: count for reason, count in left_out.items() if reason != "not_targeted"}
+    barred = {reason: count for reason, count in left_out.items() if reason not in {"not_targeted", "erased"}}
     if barred:
         said = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in sorted(barred.items()))
         raise OrchestrationError(
@@ -205,24 +178,3 @@ def _table(listed: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     return listed.join(
         known.select("unit_id").with_columns(attributes), on="unit_id", how="left", maintain_order="left"
     ).select("unit_id", "variant", "attributes", "probability", pl.lit("assigned").alias("reason"))
-
-
-def _write(home: Home, experiment: Experiment, table: pl.DataFrame) -> None:
-    path = home.assignments / f"{experiment.id}.parquet"
-    if path.exists() and experiment.status != "draft" and not pl.read_parquet(path).equals(table):
-        raise OrchestrationError(
-            Problem(
-                "its units are assigned already and this list differs",
-                experiment.id,
-                f"status: {experiment.status}",
-                "only a draft is assigned anew, so that nobody changes arms",
-            )
-        )
-    home.assignments.mkdir(parents=True, exist_ok=True)
-    _replace(path, table)
-
-
-def _replace(path: Path, table: pl.DataFrame) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(parquet_bytes(table))
-    partial.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,9 @@ from analysis.judgement.acting import in_force as with_acts
 from assignment_exports.allocation import LIVE
 from assignment_exports.catalogue import export_catalogue
 from orchestration.acting import as_json, in_force, propose, settle
-from orchestration.assigning import read_lists
 from orchestration.outstanding import frontier
 from orchestration.subjects import subject_attributes
+from orchestration.unit_lists import usable_lists
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +83,11 @@ def export_configs(
         for name, experiment in catalogue.experiments.items()
         if experiment.status in LIVE and experiment.assignment == "hash"
     }
-    frames |= {f"assignments/{name}": listed for name, listed in read_lists(home, catalogue).items()}
+    frames |= {
+        f"assignments/{name}": listed
+        for name, listed in usable_lists(home, catalogue).items()
+        if catalogue.experiments[name].status in LIVE
+    }
     snapshot = home.root / "snapshot.duckdb"
     _write_snapshot(connection, snapshot)
     version = export_catalogue(
@@ -97,6 +102,17 @@ def export_configs(
     )
     settle(connection, home.exports)
     return version
+
+
+def remove_versions(home: Home, file: str = "manifest.json") -> None:
+    """Remove the versions that are no longer in force and hold a file; every version has a manifest.
+
+    For what must be gone for good: rolling back to them is over.
+    """
+    current = (home.exports / "current").resolve()
+    for version in home.exports.iterdir():
+        if not version.is_symlink() and version.resolve() != current and (version / file).exists():
+            shutil.rmtree(version)
 
 
 def _write_snapshot(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -9,6 +9,7 @@ from analysis.catalogue import Experiment, experiment_hash
 from analysis.catalogue.checks import experiment_findings
 from analysis.catalogue.findings import parse_model
 from analysis.catalogue.hashing import experiment_facts
+from analysis.catalogue.holding_out import measured
 from analysis.catalogue.together import joint_findings
 from analysis.catalogue.yaml_source import parse_yaml
 from analysis.errors import Problem
@@ -16,6 +17,7 @@ from analysis.lifecycle.editing import Edit, edited
 from analysis.lifecycle.log import Entry, HistoryLine, Observed, append, edit_entry, history, read_log
 from analysis.lifecycle.states import LifecycleError, next_status
 from orchestration.reading.results import require_known, rows_of
+from orchestration.unit_lists import usable_list
 from orchestration.warehouse import has_table
 
 if TYPE_CHECKING:
@@ -28,9 +30,11 @@ if TYPE_CHECKING:
     from analysis.catalogue import Catalogue
     from analysis.catalogue.experiment import Phase
     from orchestration.loading import Definitions
+    from orchestration.paths import Home
 
 
 def transition(
+    home: Home,
     catalog: Path,
     definitions: Definitions,
     experiment_id: str,
@@ -47,6 +51,7 @@ def transition(
     An edit that no command made since the last entry is appended first, as ``edited``.
 
     Args:
+        home: Holds the list of an experiment that is not hashed.
         catalog: The catalogue's folder.
         definitions: The catalogue as it is now.
         experiment_id: The experiment.
@@ -63,7 +68,7 @@ def transition(
     Raises:
         LifecycleError: The action is not legal, has no reason, ships what is no variant, or would leave a file that
             is not a valid definition.
-        OrchestrationError: The experiment names nothing.
+        OrchestrationError: The experiment names nothing, or a list is to decide and there is none to start with.
     """
     catalogue = definitions.catalogue
     if experiment_id in catalogue.broken:
@@ -80,6 +85,8 @@ def transition(
         )
     experiment = catalogue.experiments[experiment_id]
     status = next_status(experiment_id, experiment.status, action)
+    if action == "start" and experiment.assignment != "hash":
+        usable_list(home, experiment)
     if ship is not None:
         require_known(ship, [variant.id for variant in experiment.variants], "variant", "--ship")
     path = next((catalog / "experiments").rglob(f"{experiment_id}.yaml"))
@@ -118,7 +125,7 @@ def _checked(text: str, name: str, experiment_id: str, definitions: Definitions)
     findings = experiment_findings(
         parsed, experiment_id, catalogue.project, definitions.metrics, catalogue.conditions
     )
-    sound = parsed.with_defaults(catalogue.project.defaults)
+    sound = measured(parsed.with_defaults(catalogue.project.defaults), catalogue.project)
     beside = {**catalogue.experiments, experiment_id: sound}.values()
     findings += joint_findings(beside, catalogue.project).values()
     if findings:

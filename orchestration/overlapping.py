@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     import duckdb
 
 # Each pair of exposures once, on the day of the second; new ones against all others, so that a day's cost
-# follows the day's exposures and not the history's.
+# follows the day's exposures and not the history's. A holdout's sides are meant to share nothing evenly with the rest.
 _PAIRS = """
     with known as (
         select e.experiment_id, e.phase, e.variant_id, e.unit_id, e.exposure_day, c.unit_type
         from fct_exposures as e
-        inner join catalog.experiments as c using (experiment_id)
+        inner join catalog.experiments as c on e.experiment_id = c.experiment_id and c.holdout_id is null
     ),
     pairs as (
         select
@@ -50,7 +50,10 @@ _HASHES = """
         exposure_day as day,
         md5(concat_ws('|',
             sum(hash((experiment_id, unit_id, phase, variant_id))::hugeint)::varchar,
-            (select string_agg(experiment_id || ':' || unit_type, ',' order by experiment_id) from catalog.experiments)
+            (
+                select string_agg(experiment_id || ':' || unit_type, ',' order by experiment_id)
+                from catalog.experiments where holdout_id is null
+            )
         )) as input_hash
     from fct_exposures
     group by exposure_day

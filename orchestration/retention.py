@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from orchestration.outstanding import frontier
-from orchestration.reading.results import rows_of
+from orchestration.unit_lists import list_path, units_listed
 
 if TYPE_CHECKING:
     import duckdb
 
     from orchestration.loading import Definitions
+    from orchestration.paths import Home
 
 #: What the audit needs of assignments, as sums: kept when the rows that they count are dropped.
 ASSIGNMENT_AUDITS = """
@@ -49,15 +51,22 @@ def prepare_pruned(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def prunable(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> list[dict[str, Any]]:
+def prunable(
+    connection: duckdb.DuckDBPyConnection, home: Home, definitions: Definitions
+) -> list[dict[str, Any]]:
     """Experiments whose assignments are past their retention at the last built day, by id.
 
     Args:
         connection: On the warehouse.
+        home: Holds the stored lists.
         definitions: The catalogue, for the project's retention and the experiments' ends.
 
     Returns:
-        ``experiment_id``, ``ended_at`` and ``rows`` of each that still has assignments.
+        ``experiment_id``, ``ended_at``, ``rows`` of the warehouse and ``listed``, the units of a stored list, of each
+        that still has either.
+
+    Raises:
+        OrchestrationError: A stored list cannot be read.
     """
     built = frontier(connection)
     if built is None:
@@ -66,32 +75,45 @@ def prunable(connection: duckdb.DuckDBPyConnection, definitions: Definitions) ->
     limit = datetime.combine(built + timedelta(days=1), time()) - keep
     ended = {
         item.id: item.end
-        for item in definitions.catalogue.experiments.values()
+        for item in sorted(definitions.catalogue.experiments.values(), key=attrgetter("id"))
         if item.end is not None and item.end <= limit
     }
-    counted = rows_of(
-        connection,
-        """select experiment_id, count(*) as "rows" from fct_assignments
-           where list_contains($ids, experiment_id) group by all order by experiment_id""",
-        {"ids": list(ended)},
+    counts: dict[str, int] = dict(
+        connection.execute(
+            """select experiment_id, count(*) from fct_assignments
+               where list_contains($ids, experiment_id) group by experiment_id""",
+            {"ids": list(ended)},
+        ).fetchall()
     )
-    return [{**row, "ended_at": ended[row["experiment_id"]]} for row in counted]
+    found = [
+        {
+            "experiment_id": name,
+            "ended_at": end,
+            "rows": counts.get(name, 0),
+            "listed": units_listed(home, name),
+        }
+        for name, end in ended.items()
+    ]
+    return [row for row in found if row["rows"] or row["listed"]]
 
 
 def prune(
-    connection: duckdb.DuckDBPyConnection, definitions: Definitions, now: datetime
+    connection: duckdb.DuckDBPyConnection, home: Home, definitions: Definitions, now: datetime
 ) -> list[dict[str, Any]]:
-    """Drop the assignments of `prunable` experiments, keep their audit as sums, and log it; one transaction.
+    """Drop the assignments of `prunable` experiments, keep their audit as sums, and log it; their lists go last.
+
+    What the warehouse loses is one transaction. A kill after it leaves a list, which is prunable still.
 
     Args:
         connection: A writer.
+        home: Holds the stored lists.
         definitions: The catalogue.
         now: The clock, naive UTC, for the log only.
 
     Returns:
         What was dropped, as `prunable` tells it.
     """
-    found = prunable(connection, definitions)
+    found = prunable(connection, home, definitions)
     connection.execute("begin")
     prepare_pruned(connection)
     for row in found:
@@ -105,4 +127,6 @@ def prune(
             [row["experiment_id"], row["ended_at"], now, row["rows"]],
         )
     connection.execute("commit")
+    for row in found:
+        list_path(home, row["experiment_id"]).unlink(missing_ok=True)
     return found

@@ -15,6 +15,7 @@ from analysis.catalogue.conditions import condition_faults, evaluate
 from analysis.catalogue.events import ATTRIBUTE_COLUMNS
 from analysis.catalogue.fields import duration_text
 from analysis.catalogue.findings import Finding, did_you_mean, shown
+from analysis.catalogue.holding_out import measuring_findings
 from analysis.catalogue.serving import eligible_variant
 from analysis.catalogue.shards import exact
 
@@ -47,6 +48,7 @@ def experiment_findings(
         *_time_findings(experiment),
         *_weight_findings(experiment),
         *_list_findings(experiment),
+        *measuring_findings(experiment, project),
         *_variant_findings(experiment),
         *_config_findings(experiment),
         *_factor_findings(experiment),

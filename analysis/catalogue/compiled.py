@@ -47,6 +47,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "crossovers": pl.String,
         "sticky": pl.Boolean,
         "assignment": pl.String,
+        "holdout_id": pl.String,
         "definition_hash": pl.String,
         "allocation_hash": pl.String,
     },
@@ -249,6 +250,7 @@ def _add_experiment(
             "crossovers": experiment.crossovers,
             "sticky": experiment.sticky,
             "assignment": experiment.assignment,
+            "holdout_id": experiment.holdout,
             "definition_hash": experiment_hash(experiment),
             # What decides about assignment and stands outside the definition.
             "allocation_hash": canonical_hash(

@@ -245,6 +245,8 @@ class Experiment(Strict):
     """The SDK family that serves it and whose hash decides: Eppo (UFC), OpenFeature flagd, or GrowthBook."""
     assignment: Literal["hash", "batch", "external"] = "hash"
     """Who decides: the hash, a design over a known population (`fairsplit assign`), or a list from elsewhere."""
+    holdout: Name | None = None
+    """The holdout whose joint effect it measures: held-out units against the others, whose arms no exposure logs."""
     status: Status
     stage: Stage | None = None
     start: Instant

@@ -36,8 +36,9 @@ def experiment_facts(experiment: Experiment) -> dict[str, Any]:
     facts = experiment.model_dump(mode="json", by_alias=True, exclude=_NO_EFFECT)
     facts["phases"] = [phase.model_dump(mode="json") for phase in experiment.history]
     facts["segments"] = sorted(facts["segments"])
-    if experiment.bandit is None:
-        del facts["bandit"]
+    for later in ("bandit", "holdout"):
+        if facts[later] is None:
+            del facts[later]
     for variant in facts["variants"]:
         for label in ("name", "description", "weight"):
             del variant[label]

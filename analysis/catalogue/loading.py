@@ -21,6 +21,7 @@ from analysis.catalogue.experiment import Experiment
 from analysis.catalogue.findings import Finding, did_you_mean, parse_model, shown
 from analysis.catalogue.flag_checks import flag_findings
 from analysis.catalogue.flags import Flag, Segment
+from analysis.catalogue.holding_out import measured
 from analysis.catalogue.metrics import MetricDefinition, read_metrics
 from analysis.catalogue.project import Project
 from analysis.catalogue.segments import circle_of, segment_findings
@@ -220,7 +221,7 @@ def _experiments(
         if findings:
             found.refuse(stem, [finding.problem(document) for finding in findings])
         else:
-            sound[stem] = experiment.with_defaults(project.defaults)
+            sound[stem] = measured(experiment.with_defaults(project.defaults), project)
     found.problems += _unknown_in_holdouts(catalog_dir, project, read)
     for stem, finding in joint_findings(sound.values(), project).items():
         found.refuse(stem, [finding.problem(read[stem][1])])

@@ -109,6 +109,11 @@ class Holdout(Strict):
         return self
 
     @property
+    def gate_salt(self) -> str:
+        """The salt that decides who is held out."""
+        return self.salt or f"{self.id}-holdout"
+
+    @property
     def named(self) -> tuple[str, ...]:
         """The experiments that it names; none when it covers all."""
         return () if isinstance(self.experiments, str) else self.experiments

@@ -35,8 +35,8 @@ def layer_salt(experiment: Experiment, project: Project) -> str | None:
 
 
 def covers(holdout: Holdout, experiment: Experiment) -> bool:
-    """Whether a holdout keeps its units out of an experiment."""
-    if holdout.unit != experiment.unit:
+    """Whether a holdout keeps its units out of an experiment; one that measures a holdout keeps everybody in."""
+    if holdout.unit != experiment.unit or experiment.holdout is not None:
         return False
     if holdout.experiments != "all":
         return experiment.id in holdout.named
@@ -46,7 +46,7 @@ def covers(holdout: Holdout, experiment: Experiment) -> bool:
 def holdout_shards(experiment: Experiment, project: Project) -> dict[str, tuple[str, int]]:
     """For each holdout over an experiment, its salt and the number of shards, from 0 on, that it holds out."""
     return {
-        holdout.id: (holdout.salt or f"{holdout.id}-holdout", share_to_shards(holdout.share))
+        holdout.id: (holdout.gate_salt, share_to_shards(holdout.share))
         for holdout in project.holdouts
         if covers(holdout, experiment)
     }

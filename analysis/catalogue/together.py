@@ -61,7 +61,7 @@ def holdout_findings(experiments: Iterable[Experiment], project: Project) -> dic
     """Experiments that a holdout names but whose units it cannot hold out.
 
     A holdout is of one kind of unit and of one SDK family, that of the experiment which starts first (then of the id
-    that sorts first): another hash would hold out other units.
+    that sorts first): another hash would hold out other units, and tell other units apart where it is measured.
 
     Returns:
         Experiment id to what is wrong.
@@ -76,7 +76,8 @@ def holdout_findings(experiments: Iterable[Experiment], project: Project) -> dic
                     ("unit",), "a holdout has one kind of unit", experiment.unit, rule
                 )
         covered = [experiment for experiment in ordered if covers(holdout, experiment)]
-        for experiment in covered[1:]:
+        measuring = [experiment for experiment in ordered if experiment.holdout == holdout.id]
+        for experiment in [*covered[1:], *measuring] if covered else []:
             if experiment.sdk != covered[0].sdk:
                 rule = f"{covered[0].sdk}, as '{covered[0].id}' of holdout '{holdout.id}': two hashes hold out others"
                 refused[experiment.id] = Finding(

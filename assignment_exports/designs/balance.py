@@ -82,7 +82,8 @@ def standardised_differences(
         Shape (count, p); 0 for what does not vary, not a number for an arm without units.
     """
     units = np.bincount(arms, minlength=count).astype(np.float64)
-    sums = np.stack([np.bincount(arms, weights=column, minlength=count) for column in described.T], axis=1)
+    by_feature = [np.bincount(arms, weights=column, minlength=count) for column in described.T]
+    sums = np.reshape(by_feature, (-1, count)).T
     with np.errstate(invalid="ignore"):
         means = sums / units[:, None]
     deviation = described.std(axis=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from datetime import UTC, datetime
 from typing import Annotated
@@ -27,11 +26,12 @@ def erase(
     The log keeps hashes of the ids only, so that later files and rebuilds leave the person out too. Older versions of
     the exports are removed, for they list the unit. Files in `landing/` are the landing party's and stay.
     """
-    from orchestration.assigning import forget
     from orchestration.dbt import ensure_manifest
+    from orchestration.exporting import remove_versions
     from orchestration.ingest.erasing import erase as remove
     from orchestration.outstanding import frontier
     from orchestration.runs import execute
+    from orchestration.unit_lists import forget, rows_on_lists
     from orchestration.warehouse import reader, writer
 
     home = Home.from_environment()
@@ -40,11 +40,13 @@ def erase(
     if built is None:
         raise OrchestrationError(Problem("no day has been built yet", hint="run `fairsplit run` first"))
     with writer(home.warehouse) as connection:
-        rows = remove(home.root, connection, unit, datetime.now(UTC).replace(tzinfo=None))
         linked = connection.execute(
             "select anonymous_id from int_identity_links where user_id = ?", [unit]
         ).fetchall()
-    rows += forget(home, [unit, *(one for (one,) in linked)])
+        ids = [unit, *(one for (one,) in linked)]
+        now = datetime.now(UTC).replace(tzinfo=None)
+        rows = remove(home.root, connection, unit, now, is_known=bool(rows_on_lists(home, ids)))
+    rows += forget(home, ids)
     if not rows:
         raise OrchestrationError(
             Problem(
@@ -57,10 +59,7 @@ def erase(
     print(f"{rows:,} rows removed; rebuilding what they touched", file=sys.stderr)
     ensure_manifest(home)
     execute(home, "daily", (built, built))
-    current = (home.exports / "current").resolve()
-    for version in home.exports.iterdir():
-        if version.is_dir() and not version.is_symlink() and version.resolve() != current:
-            shutil.rmtree(version)
+    remove_versions(home)
     with writer(home.warehouse) as connection:
         for scratch in _ONE_RUN:
             connection.execute(f"delete from {scratch}")

@@ -32,7 +32,10 @@ _At = Annotated[
 def start(
     experiment: _Id, reason: _Reason = "", at: _At = None, output: FormatOption = ReportFormat.text
 ) -> None:
-    """Draft to running: freezes the definition by its hash; a start that has passed moves to now."""
+    """Draft to running: freezes the definition by its hash; a start that has passed moves to now.
+
+    With `assignment: batch` or `external` the list must stand already: `fairsplit assign` writes it.
+    """
     _move(experiment, "start", reason, at, output)
 
 
@@ -59,9 +62,11 @@ def accept(experiment: _Id, reason: _Reason = "", output: FormatOption = ReportF
     from orchestration.loading import read_definitions
     from orchestration.warehouse import reader
 
-    with reader(Home.from_environment().warehouse) as connection:
+    home = Home.from_environment()
+    with reader(home.warehouse) as connection:
         entry = accepting.accept(
             connection,
+            home,
             catalog_dir(),
             read_definitions(),
             experiment,
@@ -150,6 +155,7 @@ def _move(
 
     now = datetime.now(UTC).replace(tzinfo=None)
     entry = transition(
+        Home.from_environment(),
         catalog_dir(),
         read_definitions(),
         experiment,

@@ -21,23 +21,27 @@ def prune(
 ) -> None:
     """Drop assignments of experiments that ended longer ago than the project's retention; a dry run by default.
 
-    The list of a design or from elsewhere goes with them. Results, statistics and every other aggregate stay as they
-    are. What was dropped is logged in `journal.pruned`, and stays dropped whatever is rebuilt.
+    The list of a design or from elsewhere goes with them, from the home and from the exports. Results, statistics and
+    every other aggregate stay as they are. What was dropped is logged in `journal.pruned`, and stays dropped whatever
+    is rebuilt.
     """
     from orchestration import retention
+    from orchestration.exporting import export_configs, remove_versions
     from orchestration.loading import read_definitions
     from orchestration.warehouse import reader, writer
 
     definitions = read_definitions()
     home = Home.from_environment()
-    warehouse = home.warehouse
-    with reader(warehouse) as connection:
-        found = retention.prunable(connection, definitions)
+    with reader(home.warehouse) as connection:
+        found = retention.prunable(connection, home, definitions)
     if yes and found:
-        with writer(warehouse) as connection:
-            found = retention.prune(connection, definitions, datetime.now(UTC).replace(tzinfo=None))
-        for row in found:
-            (home.assignments / f"{row['experiment_id']}.parquet").unlink(missing_ok=True)
+        with writer(home.warehouse) as connection:
+            found = retention.prune(connection, home, definitions, datetime.now(UTC).replace(tzinfo=None))
+            files = [f"assignments/{row['experiment_id']}.parquet" for row in found]
+            if any((home.exports / "current" / file).exists() for file in files):
+                export_configs(home, connection, definitions)
+        for file in files:
+            remove_versions(home, file)
     if output is ReportFormat.json:
         print_json({"pruned": yes, "experiments": found})
         return
@@ -46,8 +50,8 @@ def prune(
         return
     print(
         table(
-            ("experiment", "ended", "rows"),
-            [(row["experiment_id"], row["ended_at"], row["rows"]) for row in found],
+            ("experiment", "ended", "rows", "on its list"),
+            [(row["experiment_id"], row["ended_at"], row["rows"], row["listed"]) for row in found],
         )
     )
     print("dropped" if yes else "dry run: nothing was dropped; add --yes to drop them")

@@ -22,7 +22,8 @@ def write_world(
     from orchestration.simulate import simulate as make
 
     print(f"simulating {users:,} users over {days} days, seed {seed} …", file=sys.stderr)
-    world = make(output_dir, seed, catalog_dir(), DBT_PROJECT_DIR, days, users)
+    home = Home.from_environment()
+    world = make(output_dir, seed, catalog_dir(), DBT_PROJECT_DIR, days, users, home=home)
     print(f"{world.files} files with {world.events:,} events in {world.landing}", file=sys.stderr)
     return world
 
@@ -34,5 +35,9 @@ def simulate(
     users: Annotated[int, typer.Option(help="Users, bots and employees included.")] = DEFAULT_USERS,
     output: Annotated[Path | None, typer.Option(help="Folder to write to; the home by default.")] = None,
 ) -> None:
-    """Write a demo world: landed files, and `truth.json` with what they hide."""
+    """Write a demo world: landed files, and `truth.json` with what they hide.
+
+    `population.parquet` beside them holds what is known of the users beforehand, for `fairsplit assign`; where a list
+    decides who is in which arm, the world follows the list.
+    """
     print(write_world(output or Home.from_environment().prepare().root, seed, days, users).truth)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
+    import polars as pl
 
 # Whose row it is: the user's, else the anonymous visitor's, else the session's.
 _IS_ERASED = """case
@@ -75,7 +76,26 @@ def note_removed(cursor: duckdb.DuckDBPyConnection, removed: dict[str, int]) -> 
         cursor.execute(f"update landing.quarantine set detail = null, raw_line = null where {_NAMES_ERASED}")
 
 
-def erase(home: Path, connection: duckdb.DuckDBPyConnection, unit: str, now: datetime) -> int:
+def erased_of(connection: duckdb.DuckDBPyConnection, kind: str, ids: pl.Series) -> list[str]:
+    """Which ids belong to erased persons.
+
+    Args:
+        connection: On the warehouse.
+        kind: `user`, `anonymous` or `session`.
+        ids: Text.
+    """
+    with connection.cursor() as cursor:
+        cursor.register("asked", ids.to_frame("id"))
+        found = cursor.execute(
+            "select id from asked where sha256(? || ':' || id) in (select id_hash from landing.erasures)",
+            [kind],
+        ).fetchall()
+    return [one for (one,) in found]
+
+
+def erase(
+    home: Path, connection: duckdb.DuckDBPyConnection, unit: str, now: datetime, *, is_known: bool = False
+) -> int:
     """Remove a person from lake and quarantine in one transaction, and put what follows into the outbox.
 
     The person is the user id or other unit id given, the anonymous visitors linked to it, and rows that only name one
@@ -86,9 +106,10 @@ def erase(home: Path, connection: duckdb.DuckDBPyConnection, unit: str, now: dat
         connection: A writer; at least one day is built.
         unit: The id.
         now: The clock, naive UTC, for the log only.
+        is_known: The person is known from elsewhere, so that later files are to leave them out at any rate.
 
     Returns:
-        Rows removed from the lake and blanked in quarantine; nothing is logged when there are none.
+        Rows removed from the lake and blanked in quarantine; when there are none, only a known person is logged.
 
     Raises:
         duckdb.Error: The warehouse cannot be written; nothing was erased.
@@ -104,7 +125,7 @@ def erase(home: Path, connection: duckdb.DuckDBPyConnection, unit: str, now: dat
                 f"select count(*) from landing.quarantine where raw_line is not null and {_NAMES_ERASED}"
             ).fetchall()[0][0]
             if not removed and not refused:
-                cursor.execute("rollback")
+                cursor.execute("commit" if is_known else "rollback")
                 return 0
             credit = Credit(cursor, home, [])
             credit.prepare_removal()

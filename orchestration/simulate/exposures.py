@@ -68,6 +68,7 @@ def draw_exposures(
     population: Population,
     sessions: Sessions,
     first_midnight: datetime,
+    listed: pl.DataFrame | None = None,
 ) -> Exposures:
     """Draw one experiment's exposures.
 
@@ -80,13 +81,14 @@ def draw_exposures(
         population: The users.
         sessions: Their sessions.
         first_midnight: Start of the world, naive UTC.
+        listed: `unit_id` and `variant` of the units that take part, where a list and not the hash decides.
     """
     rng = stream(seed, f"exposures/{allocation.experiment_id}")
     reached = rng.random(len(sessions)) < scenario.surface
     logged_again = rng.random(len(sessions)) < scenario.relogged
     variants = tuple(allocation.configs)
     session_arm = _arms_by_session(
-        allocation, variants, population.users[unit], population, sessions, first_midnight
+        allocation, listed, variants, population.users[unit], population, sessions, first_midnight
     )
     users = len(population.kind)
     luck = rng.random((5, users))
@@ -108,7 +110,7 @@ def draw_exposures(
 
     anonymous = kept & (luck[2] < scenario.anonymous_first)
     before_login = _arm_of(
-        allocation, variants, population.users["anonymous_id"], sessions.start[first], first_midnight
+        allocation, listed, variants, population.users["anonymous_id"], sessions.start[first], first_midnight
     )
     anonymous &= before_login != NONE
     arm = np.where(anonymous, before_login, arm)
@@ -202,6 +204,7 @@ def multipliers(
 
 def carried_over(
     allocation: Allocation,
+    listed: pl.DataFrame | None,
     scenario: Scenario,
     population: Population,
     sessions: Sessions,
@@ -212,25 +215,25 @@ def carried_over(
         return None
     variants = tuple(allocation.configs)
     start = int((allocation.phases[0].start - first_midnight) / timedelta(microseconds=1))
-    drawn = assign(allocation, population.users["user_id"], allocation.phases[0].start, population.users)
-    arm = _positions(drawn, variants)
+    users = population.users
+    arm = _positions(allocation, listed, variants, users["user_id"], allocation.phases[0].start, users)
     factor = _share_of_arm(arm, variants, scenario.carried_over, other=1.0)
     return np.where(sessions.start < start, factor[sessions.user], 1.0)
 
 
 def _arms_by_session(
     allocation: Allocation,
+    listed: pl.DataFrame | None,
     variants: tuple[str, ...],
     units: pl.Series,
     population: Population,
     sessions: Sessions,
     first_midnight: datetime,
 ) -> NDArray[np.int64]:
-    """The arm that the SDK would serve in each session, under the phase then in force."""
+    """The arm that the SDK or the list gives in each session, under the phase then in force."""
     result = np.full(len(sessions), NONE, dtype=np.int64)
     for phase in allocation.phases:
-        drawn = assign(allocation, units, phase.start, population.users)
-        arm = _positions(drawn, variants)
+        arm = _positions(allocation, listed, variants, units, phase.start, population.users)
         for begin, end in allocation.open_stretches(phase):
             low = (begin - first_midnight) / timedelta(microseconds=1)
             high = np.inf if end is None else (end - first_midnight) / timedelta(microseconds=1)
@@ -242,6 +245,7 @@ def _arms_by_session(
 
 def _arm_of(
     allocation: Allocation,
+    listed: pl.DataFrame | None,
     variants: tuple[str, ...],
     units: pl.Series,
     at: NDArray[np.int64],
@@ -250,19 +254,26 @@ def _arm_of(
     result = np.full(len(units), NONE, dtype=np.int64)
     for phase in allocation.phases:
         low = (phase.start - first_midnight) / timedelta(microseconds=1)
-        arm = _positions(assign(allocation, units, phase.start), variants)
+        arm = _positions(allocation, listed, variants, units, phase.start)
         result = np.where(at >= low, arm, result)
     return result
 
 
-def _positions(drawn: pl.DataFrame, variants: tuple[str, ...]) -> NDArray[np.int64]:
+def _positions(
+    allocation: Allocation,
+    listed: pl.DataFrame | None,
+    variants: tuple[str, ...],
+    units: pl.Series,
+    at: datetime,
+    attributes: pl.DataFrame | None = None,
+) -> NDArray[np.int64]:
+    """The position of each unit's arm in `variants`, or `NONE`."""
+    if listed is None:
+        arm = assign(allocation, units, at, attributes)["variant"]
+    else:
+        arm = units.replace_strict(listed["unit_id"], listed["variant"], default=None, return_dtype=pl.String)
     mapping = {name: position for position, name in enumerate(variants)}
-    return (
-        drawn["variant"]
-        .replace_strict(mapping, default=NONE, return_dtype=pl.Int64)
-        .fill_null(NONE)
-        .to_numpy()
-    )
+    return arm.replace_strict(mapping, default=NONE, return_dtype=pl.Int64).fill_null(NONE).to_numpy()
 
 
 def _share_of_arm(

@@ -14,10 +14,13 @@ from orchestration.simulate.files import SOURCES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    import polars as pl
+
     from analysis.catalogue import Experiment, MetricDefinition
 
 LANDING: Final = "landing"
 TRUTH: Final = "truth.json"
+POPULATION: Final = "population.parquet"
 _YEAR: Final = "2026"
 
 
@@ -27,6 +30,7 @@ def world_identity(
     users: int,
     experiments: Iterable[Experiment],
     metrics: Mapping[str, MetricDefinition],
+    lists: Mapping[str, pl.DataFrame],
 ) -> str:
     """A hash of everything that a world follows from, this code included."""
     digest = hashlib.sha256(f"{seed} {days} {users}".encode())
@@ -35,6 +39,8 @@ def world_identity(
         digest.update(
             "".join(metrics[use.metric].definition_hash for _, use in experiment.metric_uses).encode()
         )
+        if experiment.id in lists:
+            digest.update(lists[experiment.id].write_csv().encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()

@@ -13,7 +13,9 @@ import polars as pl
 from analysis.catalogue import load_catalogue, load_metrics
 from analysis.errors import Problem
 from assignment_exports.allocation import allocation_of
+from assignment_exports.release import parquet_bytes
 from orchestration.errors import OrchestrationError
+from orchestration.paths import Home
 from orchestration.simulate.exposures import Exposures, carried_over, draw_exposures, multipliers
 from orchestration.simulate.faults import deliver
 from orchestration.simulate.files import write_files
@@ -22,8 +24,9 @@ from orchestration.simulate.population import HOSTILE_TEXTS, draw_population, dr
 from orchestration.simulate.randomness import stream
 from orchestration.simulate.report import describe_world
 from orchestration.simulate.scenarios import LEVERS, SCENARIOS, Scenario
-from orchestration.simulate.standing import LANDING, TRUTH, standing_truth, world_identity
+from orchestration.simulate.standing import LANDING, POPULATION, TRUTH, standing_truth, world_identity
 from orchestration.simulate.truth import Question, true_lifts
+from orchestration.unit_lists import list_path, usable_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,8 +78,12 @@ def simulate(
     days: int = DEFAULT_DAYS,
     users: int = DEFAULT_USERS,
     progress: Callable[[str], None] | None = None,
+    home: Home | None = None,
 ) -> SimulatedWorld:
-    """Write a world: ``<output_dir>/landing/`` and ``<output_dir>/truth.json``.
+    """Write a world: ``<output_dir>/landing/`` and ``<output_dir>/truth.json``; beside them ``population.parquet``.
+
+    The population holds what is known of the users before the world begins, for designs. It is written before the
+    lists that are drawn from it are asked for.
 
     Equal arguments and definitions give equal bytes, on every machine with the same library versions. The truth
     is written last; where it already tells of this very world, nothing is written again.
@@ -89,12 +96,14 @@ def simulate(
         days: Length, from 2026-01-05 on.
         users: Number of users, bots and employees included.
         progress: Called with one line for each step.
+        home: Holds the lists of experiments that are not hashed; the output folder by default.
 
     Returns:
         Where everything is.
 
     Raises:
-        OrchestrationError: A number is out of range, or the folder holds other landed files.
+        OrchestrationError: A number is out of range, the folder holds other landed files, or a list is missing or
+            cannot be used.
     """
     say = progress or (lambda _: None)
     _check("--seed", seed, 0)
@@ -102,20 +111,38 @@ def simulate(
     _check("--users", users, 100)
     metrics = load_metrics(dbt_project_dir)
     catalogue = load_catalogue(catalog_dir, metrics)
-    experiments = [item for item in catalogue.experiments.values() if item.status != "draft"]
-    identity = world_identity(seed, days, users, experiments, metrics)
+    # A holdout's measurement shows nothing to anybody: its exposures are events that come anyway.
+    experiments = [
+        item for item in catalogue.experiments.values() if item.status != "draft" and item.holdout is None
+    ]
+    home = home or Home(output_dir)
+    lists = {
+        item.id: usable_list(home, item)
+        for item in experiments
+        if item.assignment != "hash" and list_path(home, item.id).exists()
+    }
+    identity = world_identity(seed, days, users, experiments, metrics, lists)
     standing = standing_truth(output_dir, identity)
     if standing is not None:
         say("the world is already there")
         return _world(output_dir, standing)
     say(f"drawing {users:,} users over {days} days")
+    population = draw_population(seed, users)
+    _write_population(output_dir, population)
+    for item in experiments:
+        if item.assignment != "hash" and item.id not in lists:
+            raise OrchestrationError(_no_list(item, output_dir))
     allocations = {
-        item.id: replace(allocation_of(item, catalogue.project, catalogue.conditions), status="running")
+        item.id: replace(
+            allocation_of(
+                item.model_copy(update={"assignment": "hash"}), catalogue.project, catalogue.conditions
+            ),
+            status="running",
+        )
         for item in experiments
     }
     midnight = datetime.combine(FIRST_DAY, time.min)
     empty_days = [_DAY_THAT_NEVER_ARRIVES] if days > _DAY_THAT_NEVER_ARRIVES + 1 else []
-    population = draw_population(seed, users)
     sessions = draw_sessions(seed, population, FIRST_DAY, days, empty_days)
     exposures = {
         item.id: draw_exposures(
@@ -127,10 +154,11 @@ def simulate(
             population,
             sessions,
             midnight,
+            lists.get(item.id),
         )
         for item in experiments
     }
-    factors = _factors(allocations, exposures, population, sessions, midnight)
+    factors = _factors(allocations, lists, exposures, population, sessions, midnight)
     expected = rates(population, sessions, factors)
     events = _events(
         seed, population, sessions, exposures, draw_outcomes(seed, population, sessions, expected, days)
@@ -166,6 +194,29 @@ def _world(output_dir: Path, content: Mapping[str, Any]) -> SimulatedWorld:
     )
 
 
+def _write_population(output_dir: Path, population: Population) -> None:
+    known = population.users.select(
+        "user_id", "anonymous_id", "country", "platform", "language"
+    ).with_columns(
+        activity=pl.Series(population.activity).round(3), spending=pl.Series(population.spending).round(3)
+    )
+    output_dir.mkdir(parents=True, exist_ok=True)
+    aside = output_dir / f".{POPULATION}"
+    aside.write_bytes(parquet_bytes(known))
+    aside.replace(output_dir / POPULATION)
+
+
+def _no_list(experiment: Experiment, output_dir: Path) -> Problem:
+    column = " and a column of variants" if experiment.assignment == "external" else ""
+    return Problem(
+        "the simulated users cannot be exposed, for no list says who is in which arm",
+        experiment.id,
+        f"assignment: {experiment.assignment}",
+        hint=f"draw it with `fairsplit assign {experiment.id} --population {output_dir / POPULATION} "
+        f"--unit {experiment.unit}_id`{column}, then simulate again",
+    )
+
+
 def _check(option: str, value: int, least: int) -> None:
     if value < least:
         raise OrchestrationError(
@@ -185,6 +236,7 @@ def _metrics_of(
 
 def _factors(
     allocations: Mapping[str, Allocation],
+    lists: Mapping[str, pl.DataFrame],
     exposures: Mapping[str, Exposures],
     population: Population,
     sessions: Sessions,
@@ -195,7 +247,9 @@ def _factors(
     for name, exposed in exposures.items():
         for lever in LEVERS:
             _multiply(factors[lever], multipliers(exposed, _scenario(name), lever, sessions))
-        before = carried_over(allocations[name], _scenario(name), population, sessions, midnight)
+        before = carried_over(
+            allocations[name], lists.get(name), _scenario(name), population, sessions, midnight
+        )
         _multiply(factors["page_views"], before)
     return factors
 
@@ -220,9 +274,9 @@ def _events(
         ).rename({"variant": "variation_id"})
         for name, exposed in exposures.items()
     ]
-    everything = pl.concat([outcomes, *shown], how="diagonal").with_columns(
-        pl.col("anonymous").fill_null(value=False)
-    )
+    nowhere = pl.lit(None, pl.String)
+    plain = outcomes.with_columns(anonymous=pl.lit(value=False), experiment_id=nowhere, variation_id=nowhere)
+    everything = pl.concat([plain, *shown], how="diagonal")
     session = everything["session"].to_numpy()
     user = sessions.user[session]
     everything = everything.with_columns(

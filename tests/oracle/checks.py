@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+    from tests.oracle.brute_force import Event, Experiment
+
 
 def rebuild(folder: Path, files: list[LandedFile], project: Path = DBT_PROJECT_DIR) -> DrivenHome:
     home = DrivenHome(folder, EXPERIMENTS, project)
@@ -58,32 +60,34 @@ def expect_oracle(home: DrivenHome, files: list[LandedFile]) -> None:
         for row in home.query("select file_hash, accepted, duplicates from landing.file_accounts")
     }
     assert found == {name: (count["accepted"], count["duplicates"]) for name, count in accounts.items()}
-    owner = links([event for event in events if event.day <= LAST_DAY])
     for experiment in EXPERIMENTS:
-        expected = {
-            (unit, it.variant, it.at, it.event_id, it.second_arm_at)
-            for unit, it in exposures(experiment, events, owner).items()
-        }
-        where = f"where experiment_id = '{experiment.id}'"
-        columns = "unit_id, variant_id, exposed_at, exposure_event_id, second_arm_at"
-        assert set(home.query(f"select {columns} from fct_exposures {where}")) == expected
-        cells = statistics(experiment, METRICS, events, FIRST_DAY, LAST_DAY)
-        seen = set()
-        for row in home.records(f"from fct_sufficient_statistics {where}"):
-            key = tuple(
-                row[name]
-                for name in ("cut_off", "metric", "segment", "segment_level", "variant_id", "analysis")
-            )
-            compare(row, cells.get(key), key, covered=METRICS[key[1]].cuped and experiment.cuped_days > 0)
-            seen.add(key)
-        missing = {
-            key
-            for key, cell in cells.items()
-            if key not in seen
-            and (key[2] == "all" or key[5] == "default")
-            and is_reported(experiment, key[0])
-        }
-        assert not missing, sorted(missing)[:5]
+        expect_experiment(home, experiment, events)
+
+
+def expect_experiment(home: DrivenHome, experiment: Experiment, events: list[Event]) -> None:
+    """Exposures and every cell of one experiment, from the events that count."""
+    owner = links([event for event in events if event.day <= LAST_DAY])
+    expected = {
+        (unit, it.variant, it.at, it.event_id, it.second_arm_at)
+        for unit, it in exposures(experiment, events, owner).items()
+    }
+    where = f"where experiment_id = '{experiment.id}'"
+    columns = "unit_id, variant_id, exposed_at, exposure_event_id, second_arm_at"
+    assert set(home.query(f"select {columns} from fct_exposures {where}")) == expected
+    cells = statistics(experiment, METRICS, events, FIRST_DAY, LAST_DAY)
+    seen = set()
+    for row in home.records(f"from fct_sufficient_statistics {where}"):
+        key = tuple(
+            row[name] for name in ("cut_off", "metric", "segment", "segment_level", "variant_id", "analysis")
+        )
+        compare(row, cells.get(key), key, covered=METRICS[key[1]].cuped and experiment.cuped_days > 0)
+        seen.add(key)
+    missing = {
+        key
+        for key, cell in cells.items()
+        if key not in seen and (key[2] == "all" or key[5] == "default") and is_reported(experiment, key[0])
+    }
+    assert not missing, sorted(missing)[:5]
 
 
 def is_reported(experiment, cut_off: date) -> bool:

@@ -18,6 +18,16 @@
 {%- endmacro -%}
 
 
+{#- The id of an event's own kind of unit, whatever else could stand for the unit; null without one. -#}
+{%- macro own_id(experiments) -%}
+  case {{ experiments }}.unit_type
+    {%- for unit_type in ['user', 'anonymous', 'session'] %}
+    when '{{ unit_type }}' then events.{{ unit_type }}_id
+    {%- endfor %}
+  end
+{%- endmacro -%}
+
+
 {#- The unit that a logged id stands for: the linked user of an anonymous id, else the id itself. -#}
 {%- macro join_links(alias) -%}
   left join {{ ref('int_identity_links') }} as links

@@ -6,7 +6,7 @@
 
 
 {%- macro outstanding_exposure_days(reset=false) -%}
-  {#- As above; a changed experiment also wants every day since its start. -#}
+  {#- As above; a changed experiment also wants every day since its start, or since the start that it had before. -#}
   {{- return(run_days(reset, "
       select distinct event_day from landing.touched_units
       union
@@ -14,7 +14,10 @@
       where exists (
         select 1 from work.changed_experiments
         left join catalog.experiments using (experiment_id)
-        where days.event_day >= coalesce(cast(start_at as date), date '0001-01-01'))")) -}}
+        left join (
+          select experiment_id, min(event_day) as first_day from " ~ this ~ " group by experiment_id
+        ) as standing using (experiment_id)
+        where days.event_day >= least(cast(start_at as date), first_day))")) -}}
 {%- endmacro -%}
 
 

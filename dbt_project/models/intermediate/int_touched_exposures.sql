@@ -48,8 +48,12 @@ activated as (
         select experiments.experiment_id, experiments.unit_type, touched.id_kind, touched.raw_id
         from landing.touched_units as touched
         inner join {{ source('catalog', 'experiments') }} as experiments
-            on experiments.activation_event is not null
-                and touched.id_kind in (experiments.unit_type, if(experiments.unit_type = 'user', 'anonymous', ''))
+            on touched.id_kind in (experiments.unit_type, if(experiments.unit_type = 'user', 'anonymous', ''))
+                -- What exposes to a holdout names no experiment; on new days it is among the new events all the same.
+                and (
+                    experiments.activation_event is not null
+                    or experiments.holdout_id is not null and touched.event_day <= {{ frontier_before() }}
+                )
         where touched.event_day <= {{ frontier_after() }}
     ) as touched
     inner join {{ source('catalog', 'experiments') }} as experiments

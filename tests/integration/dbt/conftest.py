@@ -64,7 +64,7 @@ create table catalog.experiments (experiment_id varchar, name varchar, type varc
   status varchar, start_at timestamp, end_at timestamp, exposure_event varchar, activation_event varchar,
   cuped_days int, traffic_salt varchar, split_salt varchar, layer_salt varchar, layer_from double,
   layer_to double, layer_shard_from int, layer_shard_to int, crossovers varchar, sticky boolean,
-  assignment varchar, definition_hash varchar,  allocation_hash varchar);
+  assignment varchar, holdout_id varchar, definition_hash varchar, allocation_hash varchar);
 create table catalog.assigned_units (experiment_id varchar, unit_id varchar, variant_id varchar);
 create table catalog.overrides (experiment_id varchar, unit_id varchar, variant_id varchar);
 create table catalog.holdouts (experiment_id varchar, holdout_id varchar, salt varchar, shards int);
@@ -156,7 +156,7 @@ class World:
                 connection.execute(f"delete from catalog.{table} where experiment_id = ?", [name])
             connection.execute(
                 "insert into catalog.experiments values (?,?,'ab',?,'ufc','running',?,?,?,?,?,?,?,"
-                "null,null,null,null,null,?,false,'hash',?,'')",
+                "null,null,null,null,null,?,false,'hash',null,?,'')",
                 [
                     name, name, it["unit"], it["start"], it["end"], it["event"], it["activation"],
                     it["cuped_days"], f"{name}-traffic", f"{name}-split", it["crossovers"], digest,

@@ -201,6 +201,35 @@ phases:
     assert red < 0.6 * len(inside)
 
 
+def test_a_start_that_moves_takes_back_what_counted_before_it(place: Place, tmp_path: Path) -> None:
+    views = [
+        ("cta", unit, ("control", "red")[number % 2], MIDNIGHT + timedelta(days=number % 3))
+        for number, unit in enumerate(UNITS[:90])
+    ]
+
+    def start(where: Place, days: int) -> None:
+        text = EXPERIMENT.format(name="cta", start=FIRST_DAY + timedelta(days=days))
+        (where.driven.catalog / "experiments" / "cta.yaml").write_text(text)
+
+    def exposed() -> int:
+        return place.driven.query("select count(*) from fct_exposures")[0][0]
+
+    start(place, 0)
+    place.land("a", *views)
+    place.build()
+    assert exposed() == 90
+    start(place, 1)
+    place.build()
+    place.driven.judge()
+    assert exposed() == 60
+    afresh = Place(tmp_path / "two")
+    start(afresh, 1)
+    afresh.land("a", *views)
+    afresh.build()
+    afresh.driven.judge()
+    assert afresh.driven.hashes() == place.driven.hashes()
+
+
 def test_a_list_says_what_is_expected(place: Place) -> None:
     place.project("holdouts: [{id: year, share: 0.2, salt: q1, experiments: [mail]}]")
     place.define("mail", "assignment: batch\n")

@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 
 from assignment_exports.release import parquet_bytes
-from orchestration.assigning import forget, read_lists
 from orchestration.cli import main
 from orchestration.loading import read_definitions
 from orchestration.paths import Home
+from orchestration.unit_lists import forget, usable_lists
 
 EXPERIMENT = """\
 id: {name}
@@ -150,7 +150,7 @@ def test_a_spoilt_list_is_told_and_spoils_no_other(
     for name, assignment in (("mail", "batch"), ("given", "external")):
         desk.define(name, assignment, status="running")
     (desk.home.assignments / "mail.parquet").write_bytes(content)
-    assert list(read_lists(desk.home, read_definitions().catalogue)) == ["given"]
+    assert list(usable_lists(desk.home, read_definitions().catalogue)) == ["given"]
     assert "the list of mail" in caplog.text
 
 

@@ -7,13 +7,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 import yaml
 from typer.testing import CliRunner
 
+from orchestration.assigning import assign_population
 from orchestration.cli import app, commands  # noqa: F401
 from tests.oracle.homes import DrivenHome
-from tests.oracle.worlds import EXPERIMENTS, LAST_DAY, MIDNIGHT, make_events, split
+from tests.oracle.worlds import EXPERIMENTS, FIRST_DAY, LAST_DAY, MIDNIGHT, LandedFile, make_events, split
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +26,98 @@ pytestmark = [
     # dbt leaves its log file to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
 ]
+
+
+MAILING = """\
+id: mail
+name: A mailing
+owner: growth@example.com
+type: ab
+status: completed
+assignment: batch
+start: {start}
+end: {end}
+variants: [{{id: control, control: true}}, {{id: letter}}]
+metrics: {{primary: [checkout_conversion]}}
+"""
+
+
+def run(*words: str) -> str:
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.exception
+    return done.output
+
+
+def test_a_stored_list_goes_from_home_and_exports_and_every_number_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = DrivenHome(tmp_path, EXPERIMENTS)
+    mailing = MAILING.format(start=FIRST_DAY, end=FIRST_DAY + timedelta(days=8))
+    for name in ("mail", "silent"):
+        text = mailing.replace("id: mail", f"id: {name}")
+        (home.catalog / "experiments" / f"{name}.yaml").write_text(text)
+    monkeypatch.setenv("FAIRSPLIT_HOME", str(home.home.root))
+    monkeypatch.setenv("FAIRSPLIT_CATALOG", str(home.catalog))
+    people = pl.DataFrame({"unit_id": [f"u{number}" for number in range(40)]})
+    arms = {}
+    for name in ("mail", "silent"):
+        assigned = assign_population(home.home, home.definitions().catalogue, name, people)
+        arms[name] = dict(assigned.table.select("unit_id", "variant").iter_rows())
+    views = [
+        {
+            "event_id": f"mail-{unit}",
+            "event_name": "experiment_viewed",
+            "occurred_at": f"{(MIDNIGHT + timedelta(days=1)).isoformat()}Z",
+            "user_id": unit,
+            "experiment_id": "mail",
+            "variation_id": arm,
+        }
+        for unit, arm in arms["mail"].items()
+    ]
+    for file in split(5, make_events(5)):
+        home.land(file)
+    home.land(
+        LandedFile(
+            "mail.ndjson", "".join(json.dumps(row) + "\n" for row in views), MIDNIGHT + timedelta(days=20), []
+        )
+    )
+    home.ingest()
+    home.build(LAST_DAY)
+    home.judge()
+    run("export")
+    current = home.home.exports / "current" / "assignments"
+    assert {"mail.parquet", "silent.parquet"} <= {path.name for path in current.iterdir()}
+    project = home.catalog / "project.yaml"
+    settings = yaml.safe_load(project.read_text()) | {"retention": {"assignments": "3d"}}
+    project.write_text(yaml.safe_dump(settings))
+    home.ingest()
+    before = home.hashes()
+    audit = home.query("select * from results.validity where \"check\" = 'audit' order by all")
+    assert ("mail", "pass") in {(row[0], row[-1]) for row in home.query(AUDITS)}
+
+    listed = json.loads(run("prune", "--format", "json"))["experiments"]
+    # One was never seen in an event: its list is about people all the same.
+    assert [(row["experiment_id"], row["rows"], row["listed"]) for row in listed] == [
+        ("mail", 40, 40),
+        ("silent", 0, 40),
+    ]
+    assert len(list(home.home.assignments.iterdir())) == 2
+    run("prune", "--yes")
+    assert list(home.home.assignments.iterdir()) == []
+    assert list(home.home.exports.glob("*/assignments/mail.parquet")) == []
+    assert list(home.home.exports.glob("*/assignments/silent.parquet")) == []
+    for _ in range(2):
+        after = home.hashes()
+        assert {name for name in before if before[name] != after[name]} == {"fct_assignments"}
+        assert home.query("select * from results.validity where \"check\" = 'audit' order by all") == audit
+        # The next run no longer finds the list.
+        home.ingest()
+        home.build(LAST_DAY)
+        home.judge()
+    assert json.loads(run("prune", "--format", "json"))["experiments"] == []
+
+
+AUDITS = "select experiment_id, status from results.validity where \"check\" = 'audit'"
 
 
 def test_assignments_past_their_retention_go_and_stay_gone(

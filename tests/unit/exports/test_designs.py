@@ -45,6 +45,12 @@ def largest_gap(drawn: Drawn, known: pl.DataFrame, columns: tuple[str, ...]) -> 
     return max(gaps)
 
 
+def test_a_population_of_which_nothing_else_is_known_is_split():
+    drawn = draw("mail", population(10).select("unit_id"), HALVES, Design())
+    assert Counter(drawn.table["variant"]) == {"control": 5, "red": 5}
+    assert drawn.balance.is_empty()
+
+
 @pytest.mark.parametrize(
     ("units", "weights", "counts"),
     [
