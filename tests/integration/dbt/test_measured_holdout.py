@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from analysis.scorecards import render_site
+from orchestration.site.inputs import site_inputs
+from orchestration.warehouse import reader
 from tests.oracle.brute_force import DAY, Event, Experiment, accepted, shard
 from tests.oracle.checks import expect_experiment
 from tests.oracle.homes import DrivenHome
@@ -141,5 +145,14 @@ def test_a_measured_holdout_is_sound_and_shares_units_with_nobody(tmp_path: Path
         (0.6,),
     ]
     assert home.query("from results.overlaps where 'joint' in (experiment_id, other_id)") == []
+    with reader(home.home.warehouse) as connection:
+        inputs = site_inputs(connection, home.definitions(), home.catalog, {})
+    page = next(page.content for page in render_site(inputs) if page.path == "experiments/joint.html")
+    assert "Everything under the holdout" in page
+    units = home.query("select count(*) from fct_exposures where experiment_id = 'joint'")[0][0]
+    kept = page[page.index("Units kept, per arm") :]
+    exposed = re.search(r'<tr><th scope="row">Exposed</th>(.*?)</tr>', kept, re.DOTALL)
+    assert exposed is not None
+    assert sum(map(int, re.findall(r"<span>(\d+)</span>", exposed[1]))) == units
     # The experiment that it covers shares units with others as ever.
     assert home.query("from results.overlaps where experiment_id = 'activated' limit 1")
