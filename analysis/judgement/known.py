@@ -69,15 +69,13 @@ def result_hashes(catalogue: Catalogue, metrics: Mapping[str, MetricDefinition])
 
 
 def _versions(experiment: Experiment) -> Iterator[tuple[tuple[date, date], Experiment]]:
+    if experiment.ramp:
+        # What a ramp says next depends on the steps that are set already, however far ahead.
+        yield (date.min, date.max), experiment
+        return
     history = experiment.history
-    # What a ramp says next depends on the steps that are set already, however far ahead.
-    starts = (
-        []
-        if experiment.ramp
-        else [phase.start.date() - timedelta(days=DAYS_AHEAD - 1) for phase in history[1:]]
-    )
+    starts = [phase.start.date() - timedelta(days=DAYS_AHEAD - 1) for phase in history[1:]]
     spans = zip([date.min, *starts], [*starts, date.max], strict=True)
-    for number, span in enumerate(spans, start=1):
+    for count, span in enumerate(spans, start=1):
         if span[0] < span[1]:
-            phases = history if span[1] == date.max else history[:number]
-            yield span, experiment.model_copy(update={"phases": phases})
+            yield span, experiment.model_copy(update={"phases": history[:count]})
