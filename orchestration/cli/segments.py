@@ -1,7 +1,8 @@
-"""`fairsplit segments`: how many units each named segment holds."""
+"""`fairsplit segments`: how many units each named segment holds, and its condition for another warehouse."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,12 +12,25 @@ from orchestration.cli.formats import FormatOption, ReportFormat, print_json, ta
 from orchestration.paths import Home
 
 
+class Sql(StrEnum):
+    """Whose SQL to print."""
+
+    duckdb = "duckdb"
+    spark = "spark"
+
+
 @app.command(epilog="Example: `fairsplit segments north_america --days 7`")
 def segments(
     name: Annotated[str | None, typer.Argument(help="Id of a segment; all if left out.")] = None,
     days: Annotated[
         int, typer.Option(min=1, max=3_650, help="Count units with an event in these days.")
     ] = 28,
+    sql: Annotated[
+        Sql | None,
+        typer.Option(
+            help="Count nothing; print the condition as an expression over `attributes` and `instant`."
+        ),
+    ] = None,
     output: FormatOption = ReportFormat.text,
 ) -> None:
     """Estimate each segment's size: of the units seen in the last days, how many are in it.
@@ -24,11 +38,16 @@ def segments(
     A unit's newest known attributes decide, and what the last run found it did. Units whose events do not say what
     the condition asks are unknown.
     """
+    from assignment_exports.dialects import DUCKDB, SPARK
     from orchestration.loading import read_definitions
-    from orchestration.reading.segments import segment_sizes
+    from orchestration.reading.segments import segment_expression, segment_sizes
     from orchestration.warehouse import reader
 
     catalogue = read_definitions().catalogue
+    if sql is not None:
+        dialect = {Sql.duckdb: DUCKDB, Sql.spark: SPARK}[sql]
+        print(segment_expression(catalogue, name or "", dialect))
+        return
     with reader(Home.from_environment().warehouse) as connection:
         found = segment_sizes(connection, catalogue, days, name)
     if output is ReportFormat.json:
