@@ -17,13 +17,17 @@ from analysis.catalogue.conditions import Condition
 from assignment_exports.condition_sql import condition_sql
 from assignment_exports.dialects import SPARK
 
-Rows = Sequence[tuple[dict[str, Any], datetime | None]]
-#: Conditions and rows (a unit's attributes and an instant in UTC) to each condition's verdicts, row by row.
+Rows = Sequence[tuple[dict[str, Any] | str, datetime | None]]
+#: Conditions and rows (a unit's attributes or their JSON, and an instant in UTC) to each condition's verdicts.
 Ask = Callable[[Sequence[Condition], Rows], list[list[bool | None]]]
 
 
-def by_condition(rows: Sequence[Sequence[Any]]) -> list[list[bool | None]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+#: py4j leaves its sockets to the collector.
+spark_test = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+
+def written(attributes: dict[str, Any] | str) -> str:
+    return attributes if isinstance(attributes, str) else json.dumps(attributes)
 
 
 @contextmanager
@@ -32,13 +36,18 @@ def duckdb_warehouse() -> Iterator[Ask]:
     with duckdb.connect() as connection:
 
         def ask(conditions: Sequence[Condition], rows: Rows) -> list[list[bool | None]]:
-            verdicts = ", ".join(condition_sql(one, "a", "i") for one in conditions)
-            found = connection.execute(
-                f"""select {verdicts} from (select unnest(?::json[]) as a, unnest(?::timestamp[]) as i,
-                generate_subscripts(?, 1) as n) order by n""",
-                [[json.dumps(subject) for subject, _ in rows], [at for _, at in rows], [1] * len(rows)],
-            ).fetchall()
-            return by_condition(found)
+            told = [[written(subject) for subject, _ in rows], [at for _, at in rows], [1] * len(rows)]
+            return [
+                [
+                    verdict
+                    for (verdict,) in connection.execute(
+                        f"""select {condition_sql(one, "a", "i")} from (select unnest(?::json[]) as a,
+                        unnest(?::timestamp[]) as i, generate_subscripts(?, 1) as n) order by n""",
+                        told,
+                    ).fetchall()
+                ]
+                for one in conditions
+            ]
 
         yield ask
 
@@ -65,8 +74,7 @@ def spark_warehouse() -> Iterator[Ask]:
     def ask(conditions: Sequence[Condition], rows: Rows) -> list[list[bool | None]]:
         micros = [None if at is None else round((at - epoch).total_seconds() * 1e6) for _, at in rows]
         told = [
-            (n, json.dumps(subject), at)
-            for n, ((subject, _), at) in enumerate(zip(rows, micros, strict=True))
+            (n, written(subject), at) for n, ((subject, _), at) in enumerate(zip(rows, micros, strict=True))
         ]
         session.createDataFrame(told, "n int, a string, i bigint").createOrReplaceTempView("told")
         verdicts = ", ".join(
@@ -76,7 +84,7 @@ def spark_warehouse() -> Iterator[Ask]:
             f"""select n, {verdicts} from (select n, parse_json(a) as a, timestamp_micros(i) as i from told)
             order by n"""
         ).collect()
-        return by_condition([row[1:] for row in found])
+        return [list(verdicts) for verdicts in zip(*(row[1:] for row in found), strict=True)]
 
     yield ask
     session.stop()

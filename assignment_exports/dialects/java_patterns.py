@@ -74,7 +74,7 @@ def java_pattern(pattern: str) -> str:
         place, kind = found.end(), found.lastgroup
         repeatable = kind not in {"times", "end"}
         if kind == "end":
-            own = flags[-1] | set(found["on"]) - set(found["off"] or "")
+            own = (flags[-1] | set(found["on"])) - set(found["off"] or "")
             flags = [*flags, own] if found["end"] == ":" else [*flags[:-1], own]
             parts.append("(?:" if found["end"] == ":" else "")
         elif kind == "open":

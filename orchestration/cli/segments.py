@@ -19,7 +19,9 @@ class Sql(StrEnum):
     spark = "spark"
 
 
-@app.command(epilog="Example: `fairsplit segments north_america --days 7`")
+@app.command(
+    epilog="Examples: `fairsplit segments north_america --days 7`, `fairsplit segments north_america --sql spark`"
+)
 def segments(
     name: Annotated[str | None, typer.Argument(help="Id of a segment; all if left out.")] = None,
     days: Annotated[
@@ -33,7 +35,7 @@ def segments(
     ] = None,
     output: FormatOption = ReportFormat.text,
 ) -> None:
-    """Estimate each segment's size: of the units seen in the last days, how many are in it.
+    """Estimate each segment's size: of the units seen in the last days, how many are in it; or print one as SQL.
 
     A unit's newest known attributes decide, and what the last run found it did. Units whose events do not say what
     the condition asks are unknown.
