@@ -6,10 +6,9 @@ attribute can be refused whichever way the test is asked: the catalogue's *unkno
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from analysis.catalogue.conditions import as_text
+from analysis.catalogue.conditions import as_number, as_text
 from analysis.errors import Problem
 from assignment_exports.errors import ExportError
 from assignment_exports.rules import NEGATED
@@ -68,7 +67,7 @@ def forms(operand: Any) -> list[Scalar]:
         found.append(text)
         if text in {"true", "false"}:
             found.append(text == "true")
-        number = _number(text)
+        number = as_number(text)
         if number is not None:
             found.append(number)
     return found
@@ -109,13 +108,3 @@ def refuse_pattern(attribute: str, pattern: str, target: str) -> NoReturn:
             "or serve it with sdk: ufc",
         )
     )
-
-
-def _number(text: str) -> int | float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    if not math.isfinite(number) or as_text(number) != text:
-        return None
-    return int(number) if number.is_integer() else number

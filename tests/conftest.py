@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.warehouses import Ask, duckdb_warehouse, spark_warehouse
 
 # Speed is the benchmarks' matter; on a busy machine a deadline only says that it is busy.
 settings.register_profile("fairsplit", deadline=None)
@@ -20,3 +23,15 @@ def shared_dir() -> Path:
     if not path.is_dir():
         pytest.skip(f"no shared data folder at {path}")
     return path
+
+
+@pytest.fixture(scope="session")
+def duckdb_says() -> Iterator[Ask]:
+    with duckdb_warehouse() as ask:
+        yield ask
+
+
+@pytest.fixture(scope="session")
+def spark_says() -> Iterator[Ask]:
+    with spark_warehouse() as ask:
+        yield ask

@@ -13,6 +13,7 @@ compared only where it is complete: 2.1 and v2.1.0 are none for the SDKs, though
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from decimal import Decimal
@@ -303,7 +304,7 @@ def _test(name: str, operand: Any, value: Any) -> bool | None:
 def _number_test(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool | None]:
     def test(value: Any, operand: Any) -> bool | None:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return compare(value, operand) if is_number else None
+        return compare(float(value), operand) if is_number else None
 
     return test
 
@@ -322,8 +323,24 @@ def as_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         # Through the double that it is on the wire: 12345678901234567890 is 12345678901234567000 to an SDK.
-        return format(Decimal(repr(float(value))), "f").removesuffix(".0")
+        # Zero has no sign, for not every reader of JSON keeps it.
+        return format(Decimal(repr(float(value) + 0.0)), "f").removesuffix(".0")
     return str(value)
+
+
+def as_number(text: str) -> int | float | None:
+    """The number that is written as this text, if there is one.
+
+    >>> as_number("3"), as_number("3.0"), as_number("0.5"), as_number("three")
+    (3, None, 0.5, None)
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    if not math.isfinite(number) or as_text(number) != text:
+        return None
+    return int(number) if number.is_integer() else number
 
 
 def complete_version(written: str) -> str | None:
@@ -361,11 +378,11 @@ _TESTS: dict[str, Callable[[Any, Any], bool | None]] = {
     "in": lambda value, operand: as_text(value) in {as_text(item) for item in operand},
     "equals": lambda value, operand: as_text(value) == as_text(operand),
     "matches": lambda value, operand: _pattern_matches(operand, as_text(value)),
-    "between": _number_test(lambda value, operand: operand[0] <= value <= operand[1]),
-    "gt": _number_test(operator.gt),
-    "gte": _number_test(operator.ge),
-    "lt": _number_test(operator.lt),
-    "lte": _number_test(operator.le),
+    "between": _number_test(lambda value, operand: float(operand[0]) <= value <= float(operand[1])),
+    "gt": _number_test(lambda value, operand: value > float(operand)),
+    "gte": _number_test(lambda value, operand: value >= float(operand)),
+    "lt": _number_test(lambda value, operand: value < float(operand)),
+    "lte": _number_test(lambda value, operand: value <= float(operand)),
     "semver_equals": _version_test(operator.eq),
     "semver_gt": _version_test(operator.gt),
     "semver_gte": _version_test(operator.ge),

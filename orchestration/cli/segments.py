@@ -1,8 +1,9 @@
-"""`fairsplit segments`: how many units each named segment holds."""
+"""`fairsplit segments`: how many units each named segment holds, and its condition for another warehouse."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -16,7 +17,16 @@ from orchestration.errors import OrchestrationError
 from orchestration.paths import Home
 
 
-@app.command(epilog="Example: `fairsplit segments north_america --days 7`")
+class Sql(StrEnum):
+    """Whose SQL to print."""
+
+    duckdb = "duckdb"
+    spark = "spark"
+
+
+@app.command(
+    epilog="Examples: `fairsplit segments north_america --days 7`, `fairsplit segments north_america --sql spark`"
+)
 def segments(
     name: Annotated[str | None, typer.Argument(help="Id of a segment; all if left out.")] = None,
     days: Annotated[
@@ -30,18 +40,29 @@ def segments(
             "the end of the newest day if left out.",
         ),
     ] = None,
+    sql: Annotated[
+        Sql | None,
+        typer.Option(
+            help="Count nothing; print the condition as an expression over `attributes` and `instant`."
+        ),
+    ] = None,
     output: FormatOption = ReportFormat.text,
 ) -> None:
-    """Estimate each segment's size: of the units seen in the last days, how many are in it.
+    """Estimate each segment's size: of the units seen in the last days, how many are in it; or print one as SQL.
 
     A unit's newest known attributes decide, what the last run found it did, and the time at one instant. Units whose
     events do not say what the condition asks are unknown.
     """
+    from assignment_exports.dialects import DUCKDB, SPARK
     from orchestration.loading import read_definitions
-    from orchestration.reading.segments import segment_sizes
+    from orchestration.reading.segments import segment_expression, segment_sizes
     from orchestration.warehouse import reader
 
     catalogue = read_definitions().catalogue
+    if sql is not None:
+        dialect = {Sql.duckdb: DUCKDB, Sql.spark: SPARK}[sql]
+        print(segment_expression(catalogue, name or "", dialect))
+        return
     with reader(Home.from_environment().warehouse) as connection:
         found = segment_sizes(connection, catalogue, days, name, None if at is None else _instant(at))
     if output is ReportFormat.json:

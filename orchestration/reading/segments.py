@@ -1,4 +1,4 @@
-"""How many units each named segment holds, counted in the events themselves.
+"""How many units each named segment holds, counted in the events themselves, and its condition for other warehouses.
 
 A unit is one with at least one event in the last days up to the cut-off. Its attributes are the newest known value of
 each: an event that does not carry an attribute leaves it as it was. Whether it is in a behavioural segment is what
@@ -15,7 +15,8 @@ from analysis.catalogue.conditions import attribute_names
 from analysis.catalogue.events import CONTEXT_COLUMNS
 from analysis.catalogue.hashing import segment_hash
 from analysis.errors import Problem
-from assignment_exports.condition_sql import condition_sql, json_pointer
+from assignment_exports.condition_sql import condition_sql
+from assignment_exports.dialects.duckdb import json_pointer
 from assignment_exports.eligibility import inline_segments
 from orchestration.errors import OrchestrationError
 from orchestration.ingest.sql import identifier, literal
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from analysis.catalogue import Catalogue
     from analysis.catalogue.conditions import Condition
     from analysis.catalogue.project import UnitType
+    from assignment_exports.dialects import Dialect
     from orchestration.reading.results import Row
 
 
@@ -93,6 +95,24 @@ def segment_sizes(
         }
         for segment in wanted
     ]
+
+
+def segment_expression(catalogue: Catalogue, name: str, dialect: Dialect) -> str:
+    """A segment's condition as one boolean expression, with the segments that it names written out in place.
+
+    Args:
+        catalogue: The definitions.
+        name: The segment's id.
+        dialect: Whose SQL. The columns are ``attributes`` (JSON, for Spark a VARIANT) and, where the condition asks
+            for the time, ``instant`` (a timestamp in UTC, for Spark a TIMESTAMP).
+
+    Raises:
+        OrchestrationError: The segment is unknown.
+        ExportError: The dialect cannot say it.
+    """
+    require_known(name, catalogue.segments, "segment", "NAME")
+    condition = inline_segments(catalogue.segments[name].membership, catalogue.conditions)
+    return condition_sql(condition, "attributes", "instant", dialect)
 
 
 def _count(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
-import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,9 +12,9 @@ from hypothesis import strategies as st
 from analysis.catalogue.conditions import Condition, evaluate
 from analysis.catalogue.shards import shard_ranges
 from assignment_exports.allocation import Allocation, AllocationPhase, inline_segments
-from assignment_exports.condition_sql import condition_sql
 from assignment_exports.ufc import assemble, compile_flags
 from tests.sdks import eppo, flagd_lets_in, growthbook_lets_in
+from tests.warehouses import Ask
 
 START = datetime(2026, 1, 5)  # noqa: DTZ001 - instants are naive UTC in this project
 LATITUDE, LONGITUDE = st.integers(-90, 90), st.integers(-180, 180)
@@ -44,6 +42,7 @@ def meridians(west: int, east: int) -> set[int]:
     st.booleans(),
 )
 def test_all_targets_let_in_whom_the_box_holds(
+    duckdb_says: Ask,
     latitude: list[int],
     west: int,
     east: int,
@@ -67,14 +66,7 @@ def test_all_targets_let_in_whom_the_box_holds(
     subjects = [dict(zip(names, point, strict=True)) for point in points]
     assert [evaluate(condition, subject) for subject in subjects] == expected
 
-    rows = [json.dumps(subject) for subject in subjects]
-    with duckdb.connect() as connection:
-        found = connection.execute(
-            f"select {condition_sql(condition, 'a')} from "
-            "(select unnest(?::json[]) as a, generate_subscripts(?, 1) as n) order by n",
-            [rows, rows],
-        ).fetchall()
-    assert [verdict for (verdict,) in found] == expected
+    assert duckdb_says([condition], [(subject, None) for subject in subjects]) == [expected]
 
     let_in = [verdict is True for verdict in expected]
     phase = AllocationPhase(START, None, 10_000, "t", "s", shard_ranges({"in": 1.0}))

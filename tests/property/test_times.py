@@ -6,8 +6,8 @@ import json
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
 
-import duckdb
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -16,7 +16,6 @@ from analysis.catalogue.conditions import Condition, evaluate
 from analysis.catalogue.shards import shard_ranges
 from analysis.catalogue.times import WEEKDAYS
 from assignment_exports.allocation import Allocation, AllocationPhase
-from assignment_exports.condition_sql import condition_sql
 from assignment_exports.errors import ExportError
 from assignment_exports.families import FAMILIES
 from assignment_exports.flagd import flagd_flags
@@ -27,6 +26,7 @@ from assignment_exports.ufc import compile_flags, timestamp
 from tests.conditions import trees
 from tests.definitions import flag
 from tests.sdks import python_sdk
+from tests.warehouses import Ask, spark_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,26 +67,40 @@ INSTANTS = st.datetimes(FIRST, LAST).map(
 )
 
 
-@pytest.fixture(scope="module")
-def connection() -> Any:
-    with duckdb.connect() as opened:
-        yield opened
+def agree(ask: Ask, trees: list[Any], instants: list[datetime]) -> None:
+    conditions = [Condition.model_validate(tree) for tree in trees]
+    rows = [(subject, at) for subject in SUBJECTS for at in instants]
+    expected = [[evaluate(condition, subject, at=at) for subject, at in rows] for condition in conditions]
+    assert ask(conditions, rows) == expected
 
 
 @settings(max_examples=100, deadline=None)
 @given(CONDITIONS, st.lists(INSTANTS, min_size=1, max_size=8))
-def test_sql_says_what_the_evaluator_says(
-    connection: duckdb.DuckDBPyConnection, tree: Any, instants: list[datetime]
+def test_duckdb_says_what_the_evaluator_says(duckdb_says: Ask, tree: Any, instants: list[datetime]) -> None:
+    agree(duckdb_says, [tree], instants)
+
+
+@spark_test
+@settings(max_examples=4, deadline=None)
+@given(st.lists(CONDITIONS, min_size=10, max_size=20), st.lists(INSTANTS, min_size=10, max_size=30))
+def test_spark_says_what_the_evaluator_says(
+    spark_says: Ask, trees: list[Any], instants: list[datetime]
 ) -> None:
-    condition = Condition.model_validate(tree)
-    for subject in SUBJECTS:
-        verdict = condition_sql(condition, "$1::json", "moment")
-        query = f"select {verdict} from (select unnest($2::timestamp[]) as moment)"
-        # DuckDB binds the subject even where only the time decides.
-        found = connection.execute(
-            f"{query} where $1 is not null", [json.dumps(subject), instants]
-        ).fetchall()
-        assert [verdict for (verdict,) in found] == [evaluate(condition, subject, at=at) for at in instants]
+    agree(spark_says, trees, instants)
+
+
+@spark_test
+def test_spark_knows_every_time_zone(spark_says: Ask) -> None:
+    from pyspark.sql import SparkSession  # noqa: PLC0415 - only where there is Spark
+
+    known = SparkSession.active()._jvm.java.time.ZoneId.getAvailableZoneIds()
+    names = sorted(available_timezones() & set(known))
+    assert len(names) > 500
+    hours = [Condition.model_validate({"when": {"zone": name, "hours": [0, 12]}}) for name in names]
+    # Rules of the past: of the future, two editions of the database may differ.
+    moments = [datetime(2016, month, 15, hour) for month in (1, 7) for hour in range(24)]  # noqa: DTZ001
+    expected = [[evaluate(condition, {}, at=at) for at in moments] for condition in hours]
+    assert spark_says(hours, [({}, at) for at in moments]) == expected
 
 
 def allocation(condition: Condition) -> Allocation:

@@ -10,17 +10,16 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-import duckdb
 import pytest
 
 from analysis.catalogue.conditions import Condition, evaluate
 from analysis.catalogue.hashes import Sdk
-from assignment_exports.condition_sql import condition_sql
 from assignment_exports.errors import ExportError
 from assignment_exports.families import FAMILIES
 from assignment_exports.flags import serve
 from tests.definitions import NOW, flag
 from tests.sdks import node_sdk, python_sdk
+from tests.warehouses import Ask, duckdb_warehouse, spark_test
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +82,7 @@ VALUES: Final[list[Any]] = [
     *("2.1.0+x", "2.1.0+a", "2.1.0-rc.2+x", "2.1.1-0", "2.1.0-rc.2.0"),
     *("2.1", "2", "v2.1.0", "02.1.0", "2.1.0.0", "2.1.0-", "2.1.0-01", "2.1.0 ", 2.1, 2),
 ]
+ROWS: Final = [({"a": value}, None) for value in VALUES]
 _PARTIAL: Final = ("2026-01-05", "2", "2.1", "5", "5.0", "5.5", str(_MIDNIGHT))
 _HUGE: Final = 12345678901234567890
 _NUMERIC: Final = ("gt", "gte", "lt", "lte", "between")
@@ -125,21 +125,8 @@ def _operator(condition: Condition) -> str:
 @cache
 def _in_sql() -> list[list[bool]]:
     """Whom each condition lets in by the warehouse's SQL."""
-    rows = [json.dumps({"a": value}) for value in VALUES]
-    with duckdb.connect() as connection:
-        connection.execute(
-            "create table rows as select unnest($rows::json[]) as a, generate_subscripts($rows, 1) as n",
-            {"rows": rows},
-        )
-        return [
-            [
-                let_in
-                for (let_in,) in connection.execute(
-                    f"select {condition_sql(condition, 'a')} is true from rows order by n"
-                ).fetchall()
-            ]
-            for condition in _conditions()
-        ]
+    with duckdb_warehouse() as ask:
+        return [[verdict is True for verdict in row] for row in ask(_conditions(), ROWS)]
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +169,13 @@ def test_python_and_sql_let_in_whom_the_sdk_lets_in(
                 assert let_in == in_python, (condition, value)
     # Nothing is listed in vain.
     assert different == set().union(*(values for _, values in DIFFERENT[sdk]))
+
+
+@spark_test
+def test_spark_says_of_every_value_what_the_evaluator_says(spark_says: Ask) -> None:
+    said = spark_says(_conditions(), ROWS)
+    for condition, verdicts in zip(_conditions(), said, strict=True):
+        assert verdicts == [evaluate(condition, attributes) for attributes, _ in ROWS], condition
 
 
 @pytest.mark.integration
