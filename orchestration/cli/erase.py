@@ -79,16 +79,16 @@ def erase(
 
 def _rebuild(home: Home, built: date) -> None:
     from orchestration.dbt import ensure_manifest
-    from orchestration.exporting import remove_versions
+    from orchestration.exporting import publish_without
     from orchestration.runs import execute
     from orchestration.warehouse import writer
 
     ensure_manifest(home)
     execute(home, "daily", (built, built))
-    remove_versions(home)
     with writer(home.warehouse) as connection:
         for scratch in _ONE_RUN:
             connection.execute(f"delete from {scratch}")
+        publish_without(home, connection)
         connection.execute("checkpoint")
 
 
