@@ -24,14 +24,15 @@ _TEXT_COLUMNS = """
 
 
 def places_of(home: Path, ids: set[str]) -> set[str]:
-    """Tables of the warehouse and Parquet files of lake and exports that hold any of the ids."""
+    """Tables of the warehouse, Parquet files of lake and exports, and snapshots that hold any of the ids."""
     found = set()
     wanted = sorted(ids)
-    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
-        for schema, table, column in connection.execute(_TEXT_COLUMNS).fetchall():
-            query = f'select count(*) from "{schema}"."{table}" where list_contains($1, "{column}")'
-            if connection.execute(query, [wanted]).fetchall()[0][0]:
-                found.add(f"{schema}.{table}")
+    for path in [home / "warehouse.duckdb", *home.glob("exports/v*/*.duckdb")]:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            for schema, table, column in connection.execute(_TEXT_COLUMNS).fetchall():
+                query = f'select count(*) from "{schema}"."{table}" where list_contains($1, "{column}")'
+                if connection.execute(query, [wanted]).fetchall()[0][0]:
+                    found.add(f"{schema}.{table}" if path.parent == home else str(path.relative_to(home)))
     with duckdb.connect() as connection:
         for path in [*home.glob("lake/**/*.parquet"), *home.glob("exports/*/*/*.parquet")]:
             columns = connection.execute("describe from read_parquet(?)", [str(path)]).fetchall()
@@ -84,7 +85,10 @@ def test_a_person_is_removed_everywhere_and_nobody_else(tmp_path: Path) -> None:
     ids = {user, *(device for (device,) in devices)}
     before = places_of(tmp_path, ids)
     assert {"main.fct_exposures", "main.int_unit_days"} <= before
-    assert any(place.startswith("exports/") for place in before)
+    assert {path.rpartition(".")[2] for path in before if path.startswith("exports/")} == {
+        "parquet",
+        "duckdb",
+    }
     others = exposures_but_of(tmp_path, ids)
 
     # A list names the user, and one of somebody else does not.
