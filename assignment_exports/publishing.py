@@ -31,10 +31,11 @@ from analysis.errors import Problem
 from assignment_exports.errors import ExportError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 CURRENT: Final = "current"
 MANIFEST: Final = "manifest.json"
+_OF_VERSION: Final = ("version", "previous", "content", "files")
 _WITHDRAWN: Final = "withdrawn.json"
 _VERSION_NAME: Final = re.compile(r"v(\d{6,})-([0-9a-f]{12})")
 
@@ -87,8 +88,8 @@ def publish(
     attachments = attachments or {}
     for name in (*payloads, *attachments):
         _check_name(name)
-    hashes = {name: hashlib.sha256(payload).hexdigest() for name, payload in sorted(payloads.items())}
-    content = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
+    hashes = _hashes(payloads)
+    content = _content(hashes)
     exports_dir.mkdir(parents=True, exist_ok=True)
     with _sole_publisher(exports_dir):
         current = current_version(exports_dir)
@@ -99,25 +100,35 @@ def publish(
         if finished is not None:
             _switch(exports_dir, finished.version)
             return replace(finished, changed=True)
-        version = f"v{_last_number(exports_dir) + 1:06d}-{content[:12]}"
-        staging = exports_dir / f".staging-{uuid.uuid4().hex}"
-        for name, payload in payloads.items():
-            _write_durably(staging / name, payload)
-        for name, source in attachments.items():
-            hashes[name] = _copy_durably(source, staging / name)
-        files = {
-            name: {"sha256": digest, "bytes": (staging / name).stat().st_size}
-            for name, digest in sorted(hashes.items())
-        }
-        manifest = {"version": version, "previous": previous, "content": content, **meta, "files": files}
-        _write_durably(staging / MANIFEST, canonical_json(manifest))
-        _sync_folders(staging)
-        staging.rename(exports_dir / version)
-        _sync_folder(exports_dir)
-        _switch(exports_dir, version)
-        return PublishedVersion(
-            version, exports_dir / version, previous, content, changed=True, manifest=manifest
-        )
+        return _write_version(exports_dir, payloads, meta, attachments, previous)
+
+
+def renew(
+    exports_dir: Path, attachments: Mapping[str, Path], without: Collection[str] = ()
+) -> PublishedVersion | None:
+    """Put a version into force that is the current one with other attachments and without some files.
+
+    For what must leave the exports at once, whatever else the catalogue says by now. What was rolled back stays so.
+
+    Args:
+        exports_dir: The exports folder.
+        attachments: As for `publish`; they take the place of those of the same name.
+        without: Names of payloads to leave out.
+
+    Returns:
+        The version now in force; none when nothing has been published.
+
+    Raises:
+        ExportError: The current version cannot be read, or an attachment is missing.
+    """
+    if current_version(exports_dir) is None:
+        return None
+    with _sole_publisher(exports_dir):
+        current = read_version((exports_dir / CURRENT).resolve())
+        kept = current.manifest["files"].keys() - attachments.keys() - set(without)
+        payloads = {name: (current.path / name).read_bytes() for name in sorted(kept)}
+        meta = {name: value for name, value in current.manifest.items() if name not in _OF_VERSION}
+        return _write_version(exports_dir, payloads, meta, attachments, current.version)
 
 
 def rollback(exports_dir: Path, to: str | None = None) -> PublishedVersion:
@@ -251,6 +262,45 @@ def _check_name(name: str) -> None:
                 rule=f"a relative path inside the version, not {MANIFEST}",
             )
         )
+
+
+def _write_version(
+    exports_dir: Path,
+    payloads: Mapping[str, bytes],
+    meta: Mapping[str, Any],
+    attachments: Mapping[str, Path],
+    previous: str,
+) -> PublishedVersion:
+    """Write a version with the next number and switch to it; the caller holds the lock."""
+    hashes = _hashes(payloads)
+    content = _content(hashes)
+    version = f"v{_last_number(exports_dir) + 1:06d}-{content[:12]}"
+    staging = exports_dir / f".staging-{uuid.uuid4().hex}"
+    for name, payload in payloads.items():
+        _write_durably(staging / name, payload)
+    for name, source in attachments.items():
+        hashes[name] = _copy_durably(source, staging / name)
+    files = {
+        name: {"sha256": digest, "bytes": (staging / name).stat().st_size}
+        for name, digest in sorted(hashes.items())
+    }
+    manifest = {"version": version, "previous": previous, "content": content, **meta, "files": files}
+    _write_durably(staging / MANIFEST, canonical_json(manifest))
+    _sync_folders(staging)
+    staging.rename(exports_dir / version)
+    _sync_folder(exports_dir)
+    _switch(exports_dir, version)
+    return PublishedVersion(
+        version, exports_dir / version, previous, content, changed=True, manifest=manifest
+    )
+
+
+def _hashes(payloads: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(payload).hexdigest() for name, payload in sorted(payloads.items())}
+
+
+def _content(hashes: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager

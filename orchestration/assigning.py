@@ -14,7 +14,7 @@ from assignment_exports.designs.assigning import Design, Drawn, draw
 from orchestration.errors import OrchestrationError
 from orchestration.ingest.erasing import erased_of
 from orchestration.reading.results import require_known
-from orchestration.unit_lists import write_list
+from orchestration.unit_lists import list_path, write_list
 from orchestration.warehouse import has_table, reader
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def assign_population(
         targeting keeps out are not drawn, nor are persons who were erased.
 
     Raises:
-        OrchestrationError: A list stands already and would change under units that are in the experiment, or the
-            population does not fit the definition.
+        OrchestrationError: A list stands already, or is lost, and this one would change the variant of units that are
+            in the experiment, or the population does not fit the definition.
         ExportError: The design cannot use the population.
     """
     require_known(experiment_id, [*catalogue.experiments, *catalogue.broken], "experiment", "EXPERIMENT")
@@ -91,6 +91,8 @@ def assign_population(
         drawn = None
         listed = _taken(experiment, units.filter(told != "erased"), variant, left_out)
     table = _table(listed, units.drop([variant] if variant else []))
+    if experiment.status != "draft" and not list_path(home, experiment_id).exists():
+        _agrees_with_the_warehouse(home, experiment, catalogue.project.thresholds.audit_fail, table)
     write_list(home, experiment, table)
     return Assigned(table, left_out, drawn)
 
@@ -127,6 +129,43 @@ def _erased(home: Home, kind: str, ids: pl.Series) -> list[str]:
         return []
     with reader(home.warehouse) as connection:
         return erased_of(connection, kind, ids) if has_table(connection, "landing", "erasures") else []
+
+
+def _agrees_with_the_warehouse(
+    home: Home, experiment: Experiment, tolerated: float, listed: pl.DataFrame
+) -> None:
+    """Refuse a list in place of a lost one where it tells another variant than the warehouse.
+
+    Until a run misses the lost list, `fct_assignments` still has its variants, and each must come back. Afterwards only
+    logged variants are left, of which the audit tolerates a share that is wrong.
+    """
+    if not home.warehouse.exists():
+        return
+    with reader(home.warehouse) as connection:
+        if not has_table(connection, "main", "fct_assignments"):
+            return
+        told = connection.sql(
+            """select logged_id as unit_id, variant_id is not null as was_listed,
+                   coalesce(variant_id, logged_variant_id) as told
+               from fct_assignments where experiment_id = ? and told is not null order by all""",
+            params=[experiment.id],
+        ).pl()
+    told = told.join(listed.select("unit_id", "variant"), on="unit_id", how="left", maintain_order="left")
+    told = told.filter(pl.col("was_listed") | pl.col("variant").is_not_null())
+    other = told.filter(pl.col("variant").ne_missing(pl.col("told")))
+    listed_other = other.filter("was_listed")
+    if listed_other.height or other.height > tolerated * told.height:
+        first = (listed_other if listed_other.height else other).row(0, named=True)
+        variant = "no variant" if first["variant"] is None else first["variant"]
+        raise OrchestrationError(
+            Problem(
+                f"the lost list had other variants: this one contradicts {other.height:,} assignments of the warehouse",
+                experiment.id,
+                f"{shown(first['unit_id'])}: {variant} here, {first['told']} there",
+                "a running experiment's units keep their variants",
+                "put the lost file back, or assign the very population and design that it was drawn from",
+            )
+        )
 
 
 def _reasons(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from analysis.judgement.acting import in_force as with_acts
 from assignment_exports.allocation import LIVE
 from assignment_exports.catalogue import export_catalogue
+from assignment_exports.publishing import list_versions, renew
 from orchestration.acting import as_json, in_force, propose, settle
 from orchestration.outstanding import frontier
 from orchestration.subjects import subject_attributes
 from orchestration.unit_lists import usable_lists
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     import duckdb
@@ -88,35 +91,50 @@ def export_configs(
         for name, listed in usable_lists(home, catalogue).items()
         if catalogue.experiments[name].status in LIVE
     }
-    snapshot = home.root / "snapshot.duckdb"
-    _write_snapshot(connection, snapshot)
-    version = export_catalogue(
-        home.exports,
-        catalogue,
-        datetime.combine(built + timedelta(days=1), time()),
-        closed_gates=closed,
-        frames=frames,
-        subjects=subject_attributes(connection, catalogue),
-        attachments={"fairsplit.duckdb": snapshot},
-        acts=as_json(acts),
-    )
+    with _snapshot(connection, home) as attachments:
+        version = export_catalogue(
+            home.exports,
+            catalogue,
+            datetime.combine(built + timedelta(days=1), time()),
+            closed_gates=closed,
+            frames=frames,
+            subjects=subject_attributes(connection, catalogue),
+            attachments=attachments,
+            acts=as_json(acts),
+        )
     settle(connection, home.exports)
     return version
 
 
-def remove_versions(home: Home, file: str = "manifest.json") -> None:
-    """Remove the versions that are no longer in force and hold a file; every version has a manifest.
+def publish_without(
+    home: Home, connection: duckdb.DuckDBPyConnection, experiments: Collection[str] = ()
+) -> None:
+    """Publish the current version again with a new snapshot, and remove all others: rolling back to them is over.
 
-    For what must be gone for good: rolling back to them is over.
+    For what must be gone for good. Nothing else of the version changes.
+
+    Args:
+        home: The home.
+        connection: A writer.
+        experiments: Ids whose assignments and lists are left out, whether or not the warehouse still has them.
     """
-    current = (home.exports / "current").resolve()
-    for version in home.exports.iterdir():
-        if not version.is_symlink() and version.resolve() != current and (version / file).exists():
-            shutil.rmtree(version)
+    with _snapshot(connection, home, experiments) as attachments:
+        version = renew(home.exports, attachments, [f"assignments/{name}.parquet" for name in experiments])
+    if version is not None:
+        for name in list_versions(home.exports):
+            if name != version.version:
+                shutil.rmtree(home.exports / name)
 
 
-def _write_snapshot(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """A copy of the marts and results that analysts read while the writer holds the warehouse."""
+@contextmanager
+def _snapshot(
+    connection: duckdb.DuckDBPyConnection, home: Home, pruned: Collection[str] = ()
+) -> Iterator[dict[str, Path]]:
+    """A copy of the marts and results that analysts read while the writer holds the warehouse, as an attachment.
+
+    It is there until the exports have taken it: a second copy in the home would outlive erasure and pruning.
+    """
+    path = home.root / "snapshot.duckdb"
     path.unlink(missing_ok=True)
     connection.execute(f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as snapshot")
     try:
@@ -127,7 +145,17 @@ def _write_snapshot(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
                order by all"""
         ).fetchall()
         for schema, table in tables:
+            rows = f'"{schema}"."{table}"'
+            if table == "fct_assignments":
+                rows = f"(from {rows} where not list_contains($pruned, experiment_id))"
             connection.execute(f'create schema if not exists snapshot."{schema}"')
-            connection.execute(f'create table snapshot."{schema}"."{table}" as from "{schema}"."{table}"')
+            connection.execute(
+                f'create table snapshot."{schema}"."{table}" as from {rows}',
+                {"pruned": list(pruned)} if table == "fct_assignments" else None,
+            )
     finally:
         connection.execute("detach snapshot")
+    try:
+        yield {"fairsplit.duckdb": path}
+    finally:
+        path.unlink()

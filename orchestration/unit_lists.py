@@ -134,11 +134,11 @@ def rows_on_lists(home: Home, units: Collection[str]) -> Mapping[Path, int]:
     return {path: count for path, count in counts.items() if count}
 
 
-def forget(home: Home, units: Collection[str]) -> int:
+def forget(home: Home, units: Collection[str]) -> Mapping[Path, int]:
     """Take units off every list.
 
     Returns:
-        Rows removed.
+        Rows removed, by list.
 
     Raises:
         OrchestrationError: A list cannot be read.
@@ -146,7 +146,7 @@ def forget(home: Home, units: Collection[str]) -> int:
     found = rows_on_lists(home, units)
     for path in found:
         _replace(path, _read(path).filter(~pl.col("unit_id").is_in(list(units))))
-    return sum(found.values())
+    return found
 
 
 def _read(path: Path, hint: str = "") -> pl.DataFrame:

@@ -21,12 +21,12 @@ def prune(
 ) -> None:
     """Drop assignments of experiments that ended longer ago than the project's retention; a dry run by default.
 
-    The list of a design or from elsewhere goes with them, from the home and from the exports. Results, statistics and
-    every other aggregate stay as they are. What was dropped is logged in `journal.pruned`, and stays dropped whatever
-    is rebuilt.
+    The list of a design or from elsewhere goes with them, from the home and from the exports, whose older
+    versions are removed. Results, statistics and every other aggregate stay as they are. What was dropped is logged in
+    `journal.pruned`, and stays dropped whatever is rebuilt.
     """
     from orchestration import retention
-    from orchestration.exporting import export_configs, remove_versions
+    from orchestration.exporting import publish_without
     from orchestration.loading import read_definitions
     from orchestration.warehouse import reader, writer
 
@@ -36,12 +36,9 @@ def prune(
         found = retention.prunable(connection, home, definitions)
     if yes and found:
         with writer(home.warehouse) as connection:
+            # First the exports: what the warehouse still has can be pruned again after a kill.
+            publish_without(home, connection, [row["experiment_id"] for row in found])
             found = retention.prune(connection, home, definitions, datetime.now(UTC).replace(tzinfo=None))
-            files = [f"assignments/{row['experiment_id']}.parquet" for row in found]
-            if any((home.exports / "current" / file).exists() for file in files):
-                export_configs(home, connection, definitions)
-        for file in files:
-            remove_versions(home, file)
     if output is ReportFormat.json:
         print_json({"pruned": yes, "experiments": found})
         return

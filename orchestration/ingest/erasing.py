@@ -7,6 +7,7 @@ rows out. In the accounts an erased row counts as quarantined with the reason ``
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestration.ingest.credit import Credit
@@ -14,6 +15,7 @@ from orchestration.ingest.lake import lake_scan, open_landing, replace_views
 from orchestration.ingest.sql import array, literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -21,19 +23,44 @@ if TYPE_CHECKING:
     import polars as pl
 
 # Whose row it is: the user's, else the anonymous visitor's, else the session's.
-_IS_ERASED = """case
-    when user_id is not null then sha256('user:' || user_id) in (select id_hash from landing.erasures)
-    when anonymous_id is not null then sha256('anonymous:' || anonymous_id) in (select id_hash from landing.erasures)
-    when session_id is not null then sha256('session:' || session_id) in (select id_hash from landing.erasures)
-    else false end"""
+_OWNER = """case
+    when user_id is not null then 'user:' || user_id
+    when anonymous_id is not null then 'anonymous:' || anonymous_id
+    when session_id is not null then 'session:' || session_id end"""
+_KINDS = ("user", "anonymous", "session")
+_IS_OF = f"coalesce(sha256({_OWNER}) in (select id_hash from {{hashes}}), false)"
 
 # A refused row is text of any layout: its words, its quoted strings and its cells are compared.
-_NAMES_ERASED = r"""list_has_any(
+_NAMES = r"""list_has_any(
     list_transform(
-        regexp_extract_all(raw_line, '[^\s",;:{}\[\]]+') || regexp_extract_all(raw_line, '"([^"]*)"', 1)
+        regexp_extract_all(raw_line, '[^\s",;:{{}}\[\]]+') || regexp_extract_all(raw_line, '"([^"]*)"', 1)
         || string_split(raw_line, ','),
         lambda word: sha256(word)),
-    (select list(token_hash) from landing.erasures))"""
+    (select list(token_hash) from {hashes}))"""
+
+_IS_ERASED = _IS_OF.format(hashes="landing.erasures")
+_NAMES_ERASED = _NAMES.format(hashes="landing.erasures")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What lake and quarantine hold of one person.
+
+    Attributes:
+        ids: The id asked for and the anonymous ids linked to it, as a list of units may name them.
+        lake: Rows of the lake by kind (`user`, `anonymous` or `session`) and id whose rows they are, in that order;
+            a linked id without any stands with 0.
+        refused: Rows of the quarantine that name one of the ids and have their content still.
+    """
+
+    ids: tuple[str, ...]
+    lake: Mapping[tuple[str, str], int]
+    refused: int
+
+    @property
+    def rows(self) -> int:
+        """Rows in lake and quarantine."""
+        return sum(self.lake.values()) + self.refused
 
 
 def is_needed(cursor: duckdb.DuckDBPyConnection) -> bool:
@@ -93,13 +120,67 @@ def erased_of(connection: duckdb.DuckDBPyConnection, kind: str, ids: pl.Series) 
     return [one for (one,) in found]
 
 
-def erase(
-    home: Path, connection: duckdb.DuckDBPyConnection, unit: str, now: datetime, *, is_known: bool = False
-) -> int:
-    """Remove a person from lake and quarantine in one transaction, and put what follows into the outbox.
+def find(connection: duckdb.DuckDBPyConnection, home: Path, unit: str) -> Person:
+    """What there is to erase of a person; nothing but temporary tables of the connection change.
 
     The person is the user id or other unit id given, the anonymous visitors linked to it, and rows that only name one
     of its sessions.
+
+    Args:
+        connection: On the warehouse, may be read-only; at least one day is built.
+        home: The home folder.
+        unit: The id.
+    """
+    linked = connection.execute(
+        "select distinct anonymous_id from int_identity_links where user_id = ? order by all", [unit]
+    ).fetchall()
+    anonymous = [unit, *(one for (one,) in linked)]
+    ids = {("user", unit), ("session", unit), *(("anonymous", one) for one in anonymous)}
+    paths = [f"{home.resolve()}/{path}" for path in _listed(connection)]
+    if paths:
+        sessions = connection.execute(
+            f"""select distinct session_id from {lake_scan(paths)}
+                where session_id is not null and (user_id = $unit
+                    or user_id is null and list_contains($anonymous, anonymous_id))""",
+            {"unit": unit, "anonymous": anonymous},
+        ).fetchall()
+        ids |= {("session", one) for (one,) in sessions}
+    connection.execute("create or replace temp table person (id_hash varchar, token_hash varchar)")
+    connection.executemany(
+        "insert into person values (?, ?)", [[_sha(f"{kind}:{one}"), _sha(one)] for kind, one in sorted(ids)]
+    )
+    connection.execute(
+        """create or replace temp table removed (
+               event_day date, event_id varchar, file_hash varchar, row_md5 varchar, user_id varchar,
+               anonymous_id varchar, session_id varchar, experiment_id varchar, was_visible boolean)"""
+    )
+    if paths:
+        connection.execute(
+            f"""insert into removed
+                select event_day, event_id, file_hash, row_md5, user_id, anonymous_id, session_id, experiment_id,
+                    (event_day, event_id, file_hash) not in (
+                        select (event_day, event_id, file_hash) from landing.excluded)
+                from {lake_scan(paths)} where {_IS_OF.format(hashes="person")}"""
+        )
+    counts: dict[str, int] = dict(
+        connection.execute(f"select {_OWNER} as owner, count(*) from removed group by owner").fetchall()
+    )
+    refused: int = connection.execute(
+        f"""select count(*) from landing.quarantine
+            where raw_line is not null and {_NAMES.format(hashes="person")}"""
+    ).fetchall()[0][0]
+    lake = {
+        (kind, one): counts.get(f"{kind}:{one}", 0)
+        for kind, one in sorted(ids, key=lambda id_: (_KINDS.index(id_[0]), id_[1]))
+        if f"{kind}:{one}" in counts or (kind == "anonymous" and one != unit)
+    }
+    return Person(tuple(anonymous), lake, refused)
+
+
+def erase(
+    home: Path, connection: duckdb.DuckDBPyConnection, unit: str, now: datetime, *, is_known: bool = False
+) -> Person:
+    """Remove a person (see `find`) from lake and quarantine in one transaction; what follows goes into the outbox.
 
     Args:
         home: The home folder.
@@ -109,7 +190,7 @@ def erase(
         is_known: The person is known from elsewhere, so that later files are to leave them out at any rate.
 
     Returns:
-        Rows removed from the lake and blanked in quarantine; when there are none, only a known person is logged.
+        What was removed from the lake and blanked in quarantine; when that is no row, only a known person is logged.
 
     Raises:
         duckdb.Error: The warehouse cannot be written; nothing was erased.
@@ -119,91 +200,61 @@ def erase(
     with connection.cursor() as cursor:
         cursor.execute("begin")
         try:
-            number = _log(cursor, home, unit, now)
-            removed, old = _strip_lake(cursor, home, number)
-            refused = cursor.execute(
-                f"select count(*) from landing.quarantine where raw_line is not null and {_NAMES_ERASED}"
-            ).fetchall()[0][0]
-            if not removed and not refused:
-                cursor.execute("commit" if is_known else "rollback")
-                return 0
-            credit = Credit(cursor, home, [])
-            credit.prepare_removal()
-            for file_hash, rows in removed.items():
-                cursor.execute(
-                    "update landing.manifest set rows_quarantined = rows_quarantined + ?"
-                    " where file_hash = ? and status = 'taken'",
-                    [rows, file_hash],
-                )
-            note_removed(cursor, removed)
-            position = cursor.execute("select coalesce(max(position), 0) from landing.manifest").fetchall()[
-                0
-            ][0]
-            credit.commit(position)
-            replace_views(cursor)
+            found = find(cursor, home, unit)
+            if not found.rows and not is_known:
+                cursor.execute("rollback")
+                return found
+            number = _log(cursor, now)
+            if found.rows:
+                removed, old = _strip_lake(cursor, home, number)
+                credit = Credit(cursor, home, [])
+                credit.prepare_removal()
+                for file_hash, rows in removed.items():
+                    cursor.execute(
+                        "update landing.manifest set rows_quarantined = rows_quarantined + ?"
+                        " where file_hash = ? and status = 'taken'",
+                        [rows, file_hash],
+                    )
+                note_removed(cursor, removed)
+                newest = cursor.execute("select coalesce(max(position), 0) from landing.manifest").fetchall()
+                credit.commit(newest[0][0])
+                replace_views(cursor)
             cursor.execute("commit")
         except BaseException:
             cursor.execute("rollback")
             raise
     for path in old:
         path.unlink()
-    return sum(removed.values()) + int(refused)
+    return found
 
 
-def _log(cursor: duckdb.DuckDBPyConnection, home: Path, unit: str, now: datetime) -> int:
-    ids = {(kind, unit) for kind in ("user", "anonymous", "session")}
-    linked = cursor.execute(
-        "select anonymous_id from int_identity_links where user_id = ?", [unit]
-    ).fetchall()
-    ids |= {("anonymous", one) for (one,) in linked}
-    paths = [f"{home.resolve()}/{path}" for path in _listed(cursor)]
-    if paths:
-        sessions = cursor.execute(
-            f"""select distinct session_id from {lake_scan(paths)}
-                where session_id is not null and (user_id = $unit
-                    or user_id is null and list_contains($anonymous, anonymous_id))""",
-            {"unit": unit, "anonymous": [one for kind, one in sorted(ids) if kind == "anonymous"]},
-        ).fetchall()
-        ids |= {("session", one) for (one,) in sessions}
+def _log(cursor: duckdb.DuckDBPyConnection, now: datetime) -> int:
+    """Put the hashes of ``temp.person`` into the journal; the erasure's number."""
     number: int = cursor.execute("select coalesce(max(erasure), 0) + 1 from landing.erasures").fetchall()[0][
         0
     ]
-    cursor.executemany(
-        "insert into landing.erasures values (?, ?, ?, ?)",
-        [[number, now, _sha(f"{kind}:{one}"), _sha(one)] for kind, one in sorted(ids)],
-    )
+    cursor.execute("insert into landing.erasures select ?, ?, id_hash, token_hash from person", [number, now])
     return number
 
 
 def _strip_lake(
     cursor: duckdb.DuckDBPyConnection, home: Path, number: int
 ) -> tuple[dict[str, int], list[Path]]:
-    """Write each touched lake file anew under another name; fills ``temp.removed`` with the rows that went."""
-    cursor.execute(
-        """create or replace temp table removed (
-               event_day date, event_id varchar, file_hash varchar, row_md5 varchar, user_id varchar,
-               anonymous_id varchar, session_id varchar, experiment_id varchar, was_visible boolean)"""
-    )
+    """Write each lake file that ``temp.removed`` touches anew under another name; rows by file hash, and old files."""
     removed: dict[str, int] = {}
     old = []
     root = home.resolve()
-    for path in _listed(cursor):
+    touched = cursor.execute(
+        """select path, file_hash from landing.lake_files
+           where (event_day, file_hash) in (select (event_day, file_hash) from removed) order by path"""
+    ).fetchall()
+    for path, file_hash in touched:
         part = root / path
         kept = part.with_name(f"{part.stem}-e{number}.parquet")
         rows = _rewrite(cursor, part, kept)
         if not rows:
             continue
-        file_hash = cursor.execute(
-            "select file_hash from landing.lake_files where path = ?", [path]
-        ).fetchall()[0][0]
         removed[file_hash] = removed.get(file_hash, 0) + rows
-        cursor.execute(
-            f"""insert into removed
-                select event_day, event_id, file_hash, row_md5, user_id, anonymous_id, session_id, experiment_id,
-                    (event_day, event_id, file_hash) not in (
-                        select (event_day, event_id, file_hash) from landing.excluded)
-                from {lake_scan([str(part)])} where {_IS_ERASED}"""
-        )
         if kept.exists():
             cursor.execute(
                 "update landing.lake_files set path = ?, rows = rows - ? where path = ?",

@@ -12,6 +12,8 @@ import pytest
 
 from assignment_exports.designs.assigning import Design
 from orchestration.assigning import assign_population
+from orchestration.errors import OrchestrationError
+from orchestration.unit_lists import list_path
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import FIRST_DAY, MIDNIGHT, LandedFile
 
@@ -246,3 +248,47 @@ def test_a_list_says_what_is_expected(place: Place) -> None:
     expected = {unit: (listed[unit], True, "list") for unit in listed}
     expected |= dict.fromkeys(held, (None, False, "holdout")) | {"stranger": (None, False, "not_listed")}
     assert place.assignments("mail") == expected
+
+
+def test_a_list_in_place_of_a_lost_one_must_agree_with_the_warehouse(place: Place) -> None:
+    def give(arms: dict[str, str]) -> None:
+        population = pl.DataFrame({"unit_id": list(arms), "arm": list(arms.values())})
+        catalogue = place.driven.definitions().catalogue
+        assign_population(place.driven.home, catalogue, "given", population, variant="arm")
+
+    place.project("")
+    place.define("given", "assignment: external\n")
+    arms = {unit: ("control", "red")[number % 2] for number, unit in enumerate(UNITS)}
+    other = {unit: ("red", "control")[number % 2] for number, unit in enumerate(UNITS)}
+    path = list_path(place.driven.home, "given")
+    give(arms)
+    # One unit saw the other arm, and one was never listed: the right list is no less right.
+    seen = {**arms, "user-7": "control", "stranger": "red"}
+    place.land("a", *(("given", unit, arm, MIDNIGHT) for unit, arm in seen.items()))
+    place.build()
+    right = path.read_bytes()
+    path.unlink()
+    for wrong, said in (
+        ({**arms, "user-4": "red"}, "user-4: red here, control there"),
+        ({unit: arm for unit, arm in arms.items() if unit != "user-5"}, "user-5: no variant here, red there"),
+    ):
+        with pytest.raises(OrchestrationError, match=f"contradicts 1 assignments.*{said}"):
+            give(wrong)
+    assert not path.exists()
+    give({**arms, "late": "red"})
+    path.unlink()
+
+    place.build()
+    assert {told[0] for told in place.assignments("given").values()} == {None}
+    # 799 of 800 logged variants are others than these, and the audit lets 1 % pass.
+    with pytest.raises(
+        OrchestrationError, match=r"contradicts 799 assignments.*user-0: red here, control there"
+    ):
+        give(other)
+    # With the one that was logged wrong, nine of 800 are 1.1 %, and eight are 1 %.
+    with pytest.raises(OrchestrationError, match="contradicts 9 assignments"):
+        give(arms | {unit: other[unit] for unit in UNITS[10:18]})
+    give(arms | {unit: other[unit] for unit in UNITS[10:17]})
+    path.unlink()
+    give(arms)
+    assert path.read_bytes() == right

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
 
 import duckdb
+import polars as pl
 import pytest
 
 from tests.command import fairsplit
@@ -21,14 +24,15 @@ _TEXT_COLUMNS = """
 
 
 def places_of(home: Path, ids: set[str]) -> set[str]:
-    """Tables of the warehouse and Parquet files of lake and exports that hold any of the ids."""
+    """Tables of the warehouse, Parquet files of lake and exports, and snapshots that hold any of the ids."""
     found = set()
     wanted = sorted(ids)
-    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
-        for schema, table, column in connection.execute(_TEXT_COLUMNS).fetchall():
-            query = f'select count(*) from "{schema}"."{table}" where list_contains($1, "{column}")'
-            if connection.execute(query, [wanted]).fetchall()[0][0]:
-                found.add(f"{schema}.{table}")
+    for path in [home / "warehouse.duckdb", *home.glob("exports/v*/*.duckdb")]:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            for schema, table, column in connection.execute(_TEXT_COLUMNS).fetchall():
+                query = f'select count(*) from "{schema}"."{table}" where list_contains($1, "{column}")'
+                if connection.execute(query, [wanted]).fetchall()[0][0]:
+                    found.add(f"{schema}.{table}" if path.parent == home else str(path.relative_to(home)))
     with duckdb.connect() as connection:
         for path in [*home.glob("lake/**/*.parquet"), *home.glob("exports/*/*/*.parquet")]:
             columns = connection.execute("describe from read_parquet(?)", [str(path)]).fetchall()
@@ -47,6 +51,26 @@ def exposures_but_of(home: Path, ids: set[str]) -> list[tuple]:
         ).fetchall()
 
 
+def lake_rows_of(home: Path, user: str, devices: set[str]) -> list[dict[str, Any]]:
+    """Rows of the lake by owner: the user's where one is named, else the device's; the simulator names one of both."""
+    lake = pl.concat([pl.read_parquet(path) for path in home.glob("lake/**/*.parquet")], how="diagonal")
+    owned = [("user", user, lake.filter(pl.col("user_id") == user).height)]
+    anonymous = lake.filter(pl.col("user_id").is_null())
+    owned += [
+        ("anonymous", device, anonymous.filter(pl.col("anonymous_id") == device).height)
+        for device in sorted(devices)
+    ]
+    return [{"kind": kind, "id": one, "rows": rows} for kind, one, rows in owned]
+
+
+def bytes_of(home: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(home)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in home.rglob("*")
+        if path.is_file()
+    }
+
+
 def test_a_person_is_removed_everywhere_and_nobody_else(tmp_path: Path) -> None:
     fairsplit(tmp_path, "simulate", "--users", "200", "--days", "4", "--output", str(tmp_path))
     fairsplit(tmp_path, "run")
@@ -61,13 +85,38 @@ def test_a_person_is_removed_everywhere_and_nobody_else(tmp_path: Path) -> None:
     ids = {user, *(device for (device,) in devices)}
     before = places_of(tmp_path, ids)
     assert {"main.fct_exposures", "main.int_unit_days"} <= before
-    assert any(place.startswith("exports/") for place in before)
+    assert {path.rpartition(".")[2] for path in before if path.startswith("exports/")} == {
+        "parquet",
+        "duckdb",
+    }
     others = exposures_but_of(tmp_path, ids)
 
-    assert "rows of the unit were erased" in fairsplit(tmp_path, "erase", user)
+    # A list names the user, and one of somebody else does not.
+    (tmp_path / "assignments").mkdir(exist_ok=True)
+    for name, unit in (("mail", user), ("other", "stranger")):
+        pl.DataFrame({"unit_id": [unit, "third"], "variant": ["a", "b"]}).write_parquet(
+            tmp_path / "assignments" / f"{name}.parquet"
+        )
+    lake = lake_rows_of(tmp_path, user, ids - {user})
+    expected = {
+        "lake": lake,
+        "quarantine": 0,
+        "lists": [{"experiment_id": "mail", "rows": 1}],
+        "rows": sum(row["rows"] for row in lake) + 1,
+    }
+    whole = bytes_of(tmp_path)
+    dry = json.loads(fairsplit(tmp_path, "erase", user, "--dry-run", "--format", "json"))
+    assert dry == {"erased": False, **expected}
+    assert "dry run: nothing was erased" in fairsplit(tmp_path, "erase", user, "--dry-run")
+    assert bytes_of(tmp_path) == whole
+
+    assert json.loads(fairsplit(tmp_path, "erase", user, "--format", "json")) == {"erased": True, **expected}
     assert places_of(tmp_path, {user}) == set()
     assert exposures_but_of(tmp_path, ids) == others
     assert (tmp_path / "exports" / "current" / "manifest.json").exists()
 
-    with pytest.raises(RuntimeError, match="nothing of that unit is in the lake, in quarantine or on a list"):
-        fairsplit(tmp_path, "erase", user)
+    for words in ([user], [user, "--dry-run"]):
+        with pytest.raises(
+            RuntimeError, match="nothing of that unit is in the lake, in quarantine or on a list"
+        ):
+            fairsplit(tmp_path, "erase", *words)

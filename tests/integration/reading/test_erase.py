@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestration.ingest.erasing import erase
+from orchestration.ingest.erasing import erase, find
 from orchestration.ingest.lake import open_landing
 from orchestration.quality import conservation_problems
-from orchestration.warehouse import writer
+from orchestration.warehouse import reader, writer
 from tests.oracle.homes import DERIVED, DrivenHome
-from tests.oracle.worlds import EXPERIMENTS, LAST_DAY, make_events, split
+from tests.oracle.worlds import EXPERIMENTS, LAST_DAY, MIDNIGHT, LandedFile, make_events, split
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,15 +38,20 @@ def mentions(home: DrivenHome, unit: str) -> list[str]:
 
 @pytest.mark.parametrize("seed", [5, 8])
 def test_erased_equals_a_rebuild_that_left_the_person_out(tmp_path: Path, seed: int) -> None:
-    files = split(seed, make_events(seed))
+    refused = '{"event_id": "odd", "event_name": "click", "user_id": "u3", "occurred_at": "never"}\n'
+    files = [LandedFile("refused.ndjson", refused, MIDNIGHT, ()), *split(seed, make_events(seed))]
     home = DrivenHome(tmp_path / "erased", EXPERIMENTS)
     for file in files[:-1]:
         home.land(file)
     home.ingest()
     home.build(LAST_DAY)
+    with reader(home.home.warehouse) as connection:
+        found = find(connection, home.home.root, "u3")
     with writer(home.home.warehouse) as connection:
-        assert erase(home.home.root, connection, "u3", WHEN) > 0
-        assert erase(home.home.root, connection, "nobody", WHEN) == 0
+        erased = erase(home.home.root, connection, "u3", WHEN)
+        assert erased == found
+        assert (erased.refused, erased.rows > 1) == (1, True)
+        assert erase(home.home.root, connection, "nobody", WHEN).rows == 0
         erasures = connection.execute("from landing.erasures").fetchall()
     # A file that lands later holds the person too.
     home.land(files[-1])

@@ -7,11 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import duckdb
 import polars as pl
 import pytest
 import yaml
 from typer.testing import CliRunner
 
+from orchestration import retention
 from orchestration.assigning import assign_population
 from orchestration.cli import app, commands  # noqa: F401
 from tests.oracle.homes import DrivenHome
@@ -118,6 +120,62 @@ def test_a_stored_list_goes_from_home_and_exports_and_every_number_stays(
 
 
 AUDITS = "select experiment_id, status from results.validity where \"check\" = 'audit'"
+
+
+def assignments_in_files(home: Path, experiment: str) -> dict[str, int]:
+    """Rows of assignments of an experiment in every database of the home, and files that list its units."""
+    found = {}
+    for path in home.rglob("*"):
+        where = str(path.relative_to(home))
+        if path.suffix == ".duckdb":
+            with duckdb.connect(str(path), read_only=True) as connection:
+                query = "select count(*) from fct_assignments where experiment_id = ?"
+                found[where] = connection.execute(query, [experiment]).fetchall()[0][0]
+        elif path.name == f"{experiment}.parquet":
+            found[where] = pl.read_parquet(path).height
+    return found
+
+
+def test_an_archived_experiment_leaves_every_file_of_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = replace(EXPERIMENTS[0], end=MIDNIGHT + timedelta(days=8))
+    home = DrivenHome(tmp_path, (ended, *EXPERIMENTS[1:]))
+    monkeypatch.setenv("FAIRSPLIT_HOME", str(home.home.root))
+    monkeypatch.setenv("FAIRSPLIT_CATALOG", str(home.catalog))
+    for file in split(5, make_events(5)):
+        home.land(file)
+    home.ingest()
+    home.build(LAST_DAY)
+    home.judge()
+    home.export()
+    definition = home.catalog / "experiments" / f"{ended.id}.yaml"
+    definition.write_text(definition.read_text().replace("status: running", "status: archived"))
+    project = home.catalog / "project.yaml"
+    settings = yaml.safe_load(project.read_text()) | {"retention": {"assignments": "3d"}}
+    project.write_text(yaml.safe_dump(settings))
+    before = home.export()
+    rows = assignments_in_files(home.home.root, ended.id)
+    current = f"exports/{before.version}/fairsplit.duckdb"
+    assert rows["warehouse.duckdb"] == rows[current] > 0
+    with duckdb.connect(str(home.home.root / current), read_only=True) as snapshot:
+        others = snapshot.execute(OTHERS, [ended.id]).fetchall()
+    assert others
+    config = (before.path / "ufc.json").read_bytes()
+
+    with monkeypatch.context() as context:
+        context.delattr(retention, "prune")  # as good as killed once the exports are clean
+        assert CliRunner().invoke(app, ["prune", "--yes"]).exit_code == 1
+    run("prune", "--yes")
+    assert set(assignments_in_files(home.home.root, ended.id).values()) == {0}
+    after = home.home.exports / "current"
+    assert (after / "ufc.json").read_bytes() == config
+    with duckdb.connect(str(after / "fairsplit.duckdb"), read_only=True) as snapshot:
+        assert snapshot.execute(OTHERS, [ended.id]).fetchall() == others
+    assert not home.export().changed
+
+
+OTHERS = "from fct_assignments where experiment_id <> ? order by all"
 
 
 def test_assignments_past_their_retention_go_and_stay_gone(

@@ -11,6 +11,7 @@ from assignment_exports.publishing import (
     current_version,
     list_versions,
     publish,
+    renew,
     rollback,
     verify_version,
 )
@@ -88,6 +89,35 @@ def test_attachments_are_hashed_but_not_part_of_the_content(exports: Path, tmp_p
     snapshot.write_bytes(b"two")
     assert publish(exports, {"ufc.json": b"1"}, META, {"fairsplit.duckdb": snapshot}).version == first.version
     assert first.manifest["files"]["fairsplit.duckdb"]["sha256"] == hashlib.sha256(b"one").hexdigest()
+
+
+def test_a_renewed_version_has_new_attachments_and_lacks_files_but_is_the_same_otherwise(
+    exports: Path, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "snapshot.duckdb"
+    snapshot.write_bytes(b"one")
+    assert renew(exports, {"fairsplit.duckdb": snapshot}) is None
+    lists = {"assignments/old.parquet": b"o", "assignments/new.parquet": b"n"}
+    first = publish(exports, {"ufc.json": b"1", **lists}, META, {"fairsplit.duckdb": snapshot})
+    publish(exports, {"ufc.json": b"2", **lists}, META, {"fairsplit.duckdb": snapshot})
+    rollback(exports)
+    snapshot.write_bytes(b"two")
+    renewed = renew(
+        exports, {"fairsplit.duckdb": snapshot}, ["assignments/old.parquet", "assignments/no.parquet"]
+    )
+    assert renewed is not None
+    assert (exports / "current").readlink() == Path(renewed.version)
+    assert (renewed.previous, renewed.manifest["cut_off"]) == (first.version, META["cut_off"])
+    assert {
+        path.relative_to(renewed.path).as_posix(): path.read_bytes()
+        for path in renewed.path.rglob("*")
+        if path.is_file() and path.name != "manifest.json"
+    } == {"ufc.json": b"1", "assignments/new.parquet": b"n", "fairsplit.duckdb": b"two"}
+    assert verify_version(renewed.path) == []
+    # The content is told as ever, and what was rolled back stays so.
+    left = {"ufc.json": b"1", "assignments/new.parquet": b"n"}
+    assert not publish(exports, left, META).changed
+    assert not publish(exports, {"ufc.json": b"2", **lists}, META).changed
 
 
 def test_tampering_shows(exports: Path) -> None:
