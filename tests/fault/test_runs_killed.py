@@ -16,7 +16,7 @@ import pytest
 from tests.command import fairsplit
 from tests.oracle.homes import table_hashes
 
-pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.xdist_group("warehouse")]
+pytestmark = [pytest.mark.fault, pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST, LAST = "2026-01-05", "2026-01-10"

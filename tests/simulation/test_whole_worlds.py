@@ -13,7 +13,7 @@ from tests.worlds.observing import observe
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.simulation, pytest.mark.slow, pytest.mark.xdist_group("warehouse")]
+pytestmark = [pytest.mark.simulation, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

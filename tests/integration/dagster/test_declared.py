@@ -12,7 +12,7 @@ from orchestration.paths import DBT_PROJECT_DIR, Home
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("warehouse")]
+pytestmark = pytest.mark.integration
 
 ASSETS = {
     "aa_certification",

@@ -15,7 +15,7 @@ from orchestration.runs import RANGE_END, RANGE_START
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("warehouse")]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from orchestration.paths import DBT_PROJECT_DIR as PROJECT
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("warehouse")]
+pytestmark = pytest.mark.integration
 
 
 def test_every_dbt_unit_test_passes(world, viewed) -> None:

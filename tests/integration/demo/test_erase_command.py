@@ -15,7 +15,7 @@ from tests.command import fairsplit
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.integration
 
 _TEXT_COLUMNS = """
     select schema_name, table_name, column_name from duckdb_columns()

@@ -14,7 +14,7 @@ from tests.command import ROOT, fairsplit
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.integration
 
 SOUND = ("checkout_cta", "platform_check")
 

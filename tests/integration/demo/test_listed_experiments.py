@@ -17,7 +17,7 @@ from tests.command import ROOT, fairsplit
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.integration
 
 WORLD = ("--users", "1200", "--days", "6", "--seed", "7")
 _SEEN = "select user_id from landing.raw_events where user_id is not null"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.oracle.brute_force import Event, Exposure
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.integration
 
 FIRST, DAYS, UNITS = date(2026, 1, 5), 16, 200
 START, END = (datetime.combine(date(2026, 1, day), time()) for day in (8, 21))  # END ends the cut-off

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.oracle.homes import DrivenHome
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("warehouse")]
+pytestmark = pytest.mark.integration
 
 
 def test_an_automatic_stop_shows_as_completed_with_its_reason(home: DrivenHome, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from orchestration.warehouse import reader
 if TYPE_CHECKING:
     from tests.oracle.homes import DrivenHome
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("warehouse")]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
