@@ -301,10 +301,13 @@ def _test(name: str, operand: Any, value: Any) -> bool | None:
     return _TESTS[name](value, operand)
 
 
-def _number_test(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool | None]:
+def _number_test(compare: Callable[..., bool]) -> Callable[[Any, Any], bool | None]:
+    """Numbers compare as the doubles that they are on the wire."""
+
     def test(value: Any, operand: Any) -> bool | None:
+        bounds = operand if isinstance(operand, tuple) else (operand,)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return compare(float(value), operand) if is_number else None
+        return compare(*map(float, (value, *bounds))) if is_number else None
 
     return test
 
@@ -378,11 +381,11 @@ _TESTS: dict[str, Callable[[Any, Any], bool | None]] = {
     "in": lambda value, operand: as_text(value) in {as_text(item) for item in operand},
     "equals": lambda value, operand: as_text(value) == as_text(operand),
     "matches": lambda value, operand: _pattern_matches(operand, as_text(value)),
-    "between": _number_test(lambda value, operand: float(operand[0]) <= value <= float(operand[1])),
-    "gt": _number_test(lambda value, operand: value > float(operand)),
-    "gte": _number_test(lambda value, operand: value >= float(operand)),
-    "lt": _number_test(lambda value, operand: value < float(operand)),
-    "lte": _number_test(lambda value, operand: value <= float(operand)),
+    "between": _number_test(lambda value, low, high: low <= value <= high),
+    "gt": _number_test(operator.gt),
+    "gte": _number_test(operator.ge),
+    "lt": _number_test(operator.lt),
+    "lte": _number_test(operator.le),
     "semver_equals": _version_test(operator.eq),
     "semver_gt": _version_test(operator.gt),
     "semver_gte": _version_test(operator.ge),

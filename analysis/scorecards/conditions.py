@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import month_name
 from typing import TYPE_CHECKING, Any, Final
 
 from analysis.catalogue.conditions import as_text
@@ -52,20 +53,6 @@ _MEASURES: Final = {
     "session_events": "{bound} {events} in a session on average",
     "session_minutes": "{bound} minutes a session with {events} on average",
 }
-_MONTHS: Final = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
 
 
 def condition_words(condition: Condition, segments: Mapping[str, str]) -> str:
@@ -144,7 +131,7 @@ def _time(when: When) -> str:
     if when.weekdays is not None:
         parts.append(f"on {_listed(day.capitalize() for day in when.weekdays)}")
     if when.months is not None:
-        parts.append(f"in {_listed(_MONTHS[month - 1] for month in when.months)}")
+        parts.append(f"in {_listed(month_name[month] for month in when.months)}")
     if when.seasons is not None:
         parts.append(f"in {_listed(when.seasons)} of the {when.hemisphere}")
     if when.holidays is not None:
