@@ -97,6 +97,7 @@ class MetricDefinition:
         scale_y: What the numerator's stored integers are divided by.
         scale_d: The same for the denominator.
         definition_hash: SHA-256 of everything that affects the numbers.
+        covariate: What the covariate is called, where it is not the metric's own measure from before the exposure.
     """
 
     name: str
@@ -117,6 +118,7 @@ class MetricDefinition:
     scale_y: int
     scale_d: int
     definition_hash: str
+    covariate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

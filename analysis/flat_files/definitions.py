@@ -9,13 +9,15 @@ from analysis.catalogue.experiment import Experiment, Metrics, MetricUse, Phase,
 from analysis.catalogue.loading import Catalogue
 from analysis.catalogue.metrics import MetricDefinition, canonical_hash
 from analysis.catalogue.project import Project
+from analysis.flat_files.arms import ratio_of
+from analysis.flat_files.places import is_adjusted, is_ratio, segment_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from analysis.flat_files.guessing import Roles
+    from analysis.flat_files.places import Scales
     from analysis.flat_files.request import MetricColumn, Request
-    from analysis.flat_files.units import UnitTable
+    from analysis.flat_files.roles import Roles
 
 OWNER = "fairsplit analyze"
 _TESTS = {"mean": "welch"}
@@ -23,16 +25,15 @@ _UNITS = {"proportion": "share of units", "z": "share of units"}
 _KINDS = {"z": "proportion", "mann_whitney": "mean", "ks": "mean"}
 
 
-def metric_definitions(roles: Roles, units: UnitTable) -> dict[str, MetricDefinition]:
+def metric_definitions(roles: Roles, scales: Scales) -> dict[str, MetricDefinition]:
     """The metrics by name."""
     return {
-        metric.name: _definition(metric, units.scale_y[number], units.scale_d[number], roles)
+        metric.name: _definition(metric, scales.y[number], scales.d[number], roles)
         for number, metric in enumerate(roles.metrics)
     }
 
 
 def _definition(metric: MetricColumn, scale_y: int, scale_d: int, roles: Roles) -> MetricDefinition:
-    is_ratio = metric.type == "ratio"
     facts = {
         "columns": metric.columns,
         "type": metric.type,
@@ -40,6 +41,7 @@ def _definition(metric: MetricColumn, scale_y: int, scale_d: int, roles: Roles) 
         "direction": metric.direction,
         "covariates": roles.covariates,
         "by": roles.by,
+        "cluster": roles.cluster,
     }
     return MetricDefinition(
         name=metric.name,
@@ -50,17 +52,24 @@ def _definition(metric: MetricColumn, scale_y: int, scale_d: int, roles: Roles) 
         direction=metric.direction,
         window_start=timedelta(0),
         window_end=None,
-        cuped=bool(roles.covariates),
+        cuped=is_adjusted(metric, roles),
         winsorize=None,
         percentile=metric.percentile,
         funnel=(),
         test=_TESTS.get(metric.type, metric.type),
         numerator=metric.column,
-        denominator=metric.denominator if is_ratio else None,
+        denominator=metric.denominator if is_ratio(metric, roles) else None,
         scale_y=scale_y,
         scale_d=scale_d,
         definition_hash=canonical_hash(facts),
+        covariate=_covariate_label(metric, roles),
     )
+
+
+def _covariate_label(metric: MetricColumn, roles: Roles) -> str | None:
+    if len(roles.covariates) < 2:
+        return next(iter(roles.covariates), None)
+    return f"{' and '.join(roles.covariates)}, as they foretell {metric.name},"
 
 
 def catalogue_of(arms: Mapping[str, Sequence[str]], roles: Roles, request: Request, unit: str) -> Catalogue:
@@ -75,14 +84,14 @@ def catalogue_of(arms: Mapping[str, Sequence[str]], roles: Roles, request: Reque
         unit: What a unit is, for the page.
     """
     start = datetime.combine(request.cut_off, time())
-    first, *others = (MetricUse.model_construct(metric=metric.name) for metric in roles.metrics)
+    uses = tuple(MetricUse.model_construct(metric=metric.name) for metric in roles.metrics)
     project = Project(first_day=request.cut_off)
     plan = Plan(method="fixed", alpha=request.alpha, min_sample=2, cuped_days=0).model_copy(
         update={"max_duration": timedelta(days=1)}
     )
     experiments = {}
     for name, declared in arms.items():
-        shares = list(request.ratio) or [1.0] * len(declared)
+        shares = list(ratio_of(name, request)) or [1.0] * len(declared)
         weights = {arm: share / sum(shares) for arm, share in zip(declared, shares, strict=True)}
         experiments[name] = Experiment.model_construct(
             id=name,
@@ -98,8 +107,9 @@ def catalogue_of(arms: Mapping[str, Sequence[str]], roles: Roles, request: Reque
                 Variant.model_construct(id=arm, control=position == 0)
                 for position, arm in enumerate(declared)
             ),
-            segments=roles.segments,
-            metrics=Metrics.model_construct(primary=(first,), secondary=tuple(others)),
+            segments=tuple(segment_name(column, roles) for column in roles.segments),
+            crossovers=request.crossovers,
+            metrics=Metrics.model_construct(primary=uses[:1], secondary=uses[1:]),
             plan=plan,
         ).with_defaults(project.defaults)
     return Catalogue(project, experiments, {}, {}, {}, (), {})

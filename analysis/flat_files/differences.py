@@ -15,7 +15,7 @@ from analysis.statistics.multiplicity import adjust_p_values
 from analysis.statistics.status import names
 
 if TYPE_CHECKING:
-    from analysis.flat_files.guessing import Roles
+    from analysis.flat_files.roles import Roles
     from analysis.statistics.checks import FloatArray
 
 DIFFERENCES = {
@@ -35,7 +35,7 @@ def difference_rows(statistics: pl.DataFrame, roles: Roles) -> pl.DataFrame:
     """Chi-square of proportions and Welch's analysis of variance of means, per experiment.
 
     `p_adjusted` is Benjamini-Hochberg over the experiments of one metric. Covariates are not used. Other types
-    of metric have no such row.
+    of metric, and clusters, have no such row.
 
     Args:
         statistics: From `statistics_frame`.
@@ -46,7 +46,7 @@ def difference_rows(statistics: pl.DataFrame, roles: Roles) -> pl.DataFrame:
     """
     parts = []
     for metric in roles.metrics:
-        if not metric.is_share and metric.type != "mean":
+        if roles.cluster is not None or not (metric.is_share or metric.type == "mean"):
             continue
         rows = statistics.filter((pl.col("metric") == metric.name) & (pl.col("segment") == "all")).sort(
             "experiment_id", "variant_id"

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from analysis.catalogue.findings import did_you_mean, shown
 from analysis.errors import AnalysisError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
 By = Literal["unit", "event", "arm"]
+Crossovers = Literal["include", "exclude"]
 
 _PERCENTILE = re.compile(r"p([1-9][0-9]?)\Z")
 _DIRECTIONS = ("increase", "decrease")
+#: Types whose test needs every value and not only sums.
+BY_VALUES = ("percentile", "mann_whitney", "ks")
 TYPES = ("proportion", "z", "mean", "ratio", "median", "p1 to p99", "mann_whitney", "ks")
 
 
@@ -36,6 +40,7 @@ class MetricColumn:
             ``mann_whitney`` or ``ks``; empty until the values have been seen.
         percentile: The quantile in (0, 1) of a percentile, or none.
         direction: ``increase`` or ``decrease``: which way is better.
+        spread: Where rows are an arm's mean, the column of the standard deviation, else none.
     """
 
     name: str
@@ -44,6 +49,7 @@ class MetricColumn:
     type: str = ""
     percentile: float | None = None
     direction: str = "increase"
+    spread: str | None = None
 
     @property
     def is_share(self) -> bool:
@@ -53,7 +59,7 @@ class MetricColumn:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that it reads."""
-        return (self.column,) if self.denominator is None else (self.column, self.denominator)
+        return tuple(name for name in (self.column, self.spread, self.denominator) if name is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +73,18 @@ class Request:
         variant: Column of the arm.
         control: The arm that the others are compared with.
         metrics: ``COLUMN``, ``COLUMN:TYPE``, ``NUMERATOR/DENOMINATOR``, each with ``:decrease`` where less is
-            better.
+            better; of counts per arm ``SUCCESSES/UNITS`` or ``MEAN/SD/UNITS``.
         covariates: Columns known before the exposure (CUPED).
         segments: Columns to split the results by.
         experiment: Column that tells experiments apart.
         by: What a row is: a unit, an event of a unit, or the counts of an arm.
+        cluster: Column of the groups by which the arms were drawn, where those are larger than a unit.
+        units: Column of an arm's units, where rows are counts and no metric names it.
+        crossovers: Whether a unit seen in two arms stays in its first one or is left out.
         ratio: The declared split in the arms' order; equal where empty.
+        ratios: Splits of single experiments, which go before `ratio`.
+        decimal: The sign before decimals in text, ``.`` or ``,``; none finds it out.
+        arms_as_written: Whether arms that differ by case, blanks or normal form only are arms of their own.
         alpha: Level of the tests, in (0, 1).
     """
 
@@ -86,7 +98,13 @@ class Request:
     segments: Sequence[str] = ()
     experiment: str | None = None
     by: By | None = None
+    cluster: str | None = None
+    units: str | None = None
+    crossovers: Crossovers = "include"
     ratio: Sequence[float] = ()
+    ratios: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    decimal: str | None = None
+    arms_as_written: bool = False
     alpha: float = 0.05
 
 
@@ -121,8 +139,7 @@ def parse_metric(text: str, columns: Sequence[str]) -> MetricColumn:
         rest, _, direction = rest.rpartition(":")
     if rest not in columns and ":" in rest:
         rest, _, kind = rest.rpartition(":")
-    top, slash, bottom = rest.partition("/")
-    if rest in columns or not slash:
+    if rest in columns or "/" not in rest:
         require_column(rest, columns, "--metric")
         kind, percentile = _type(kind)
         if kind == "ratio":
@@ -130,13 +147,33 @@ def parse_metric(text: str, columns: Sequence[str]) -> MetricColumn:
                 Problem("a ratio needs two columns", "--metric", shown(text), "NUMERATOR/DENOMINATOR")
             )
         return MetricColumn(rest, rest, None, kind, percentile, direction)
-    require_column(top, columns, "--metric")
-    require_column(bottom, columns, "--metric")
+    parts = _parts(rest, columns)
     kind, _ = _type(kind)
+    if len(parts) == 3:
+        if kind not in {"", "mean"}:
+            raise FlatFileError(Problem("mean, sd and units give a mean", "--metric", shown(text), "mean"))
+        mean, spread, units = parts
+        return MetricColumn(mean, mean, units, "mean", None, direction, spread)
     if kind not in {"", "ratio", "proportion", "z"}:
         rule = "ratio; for counts per arm proportion or z"
         raise FlatFileError(Problem("this type takes one column", "--metric", shown(text), rule))
-    return MetricColumn(rest, top, bottom, kind, None, direction)
+    return MetricColumn(rest, parts[0], parts[1], kind, None, direction)
+
+
+def _parts(text: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """The two or three columns between slashes, which may themselves hold slashes."""
+    words = text.split("/")
+    cuts: list[tuple[int, ...]] = [(at,) for at in range(1, len(words))]
+    cuts += [(one, two) for one in range(1, len(words)) for two in range(one + 1, len(words))]
+    for cut in cuts:
+        edges = (0, *cut, len(words))
+        parts = tuple("/".join(words[a:b]) for a, b in itertools.pairwise(edges))
+        if all(part in columns for part in parts):
+            return parts
+    parts = tuple(words) if len(words) == 3 else tuple(text.split("/", 1))
+    for part in parts:
+        require_column(part, columns, "--metric")
+    return parts
 
 
 def _type(word: str) -> tuple[str, float | None]:

@@ -1,186 +1,190 @@
-"""From the file's rows to one row per unit: experiment, arm, segment levels, exact values."""
+"""From the file's rows to one row per unit: experiment, arm, segment levels, numbers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from analysis.catalogue.findings import shown
 from analysis.errors import Problem
-from analysis.flat_files.covariates import combined_covariate
-from analysis.flat_files.guessing import MAX_LEVELS
+from analysis.flat_files.columns import all_distinct, as_names, first_row, require_filled
 from analysis.flat_files.request import FlatFileError
-from analysis.flat_files.values import as_numbers, require_shares, scale_of, scaled
+from analysis.flat_files.unit_guesses import repeated
+from analysis.flat_files.values import LARGEST, as_numbers, require_shares
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from analysis.flat_files.request import Request
+    from analysis.flat_files.roles import Roles
 
-    from analysis.flat_files.guessing import Roles
-    from analysis.flat_files.request import MetricColumn
-
+MAX_LEVELS = 50
 UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class UnitTable:
-    """Units with exact values.
-
-    Attributes:
-        frame: One row per unit: ``experiment_id``, ``variant_id``, ``crossed`` (seen in a second arm), a column
-            ``segment:<name>`` per segment, and whole numbers ``y<i>``, ``d<i>`` and ``x<i>`` per metric i. Where
-            rows are counts per arm one row per arm, with counts in ``y<i>`` and units in ``d<i>``.
-        scale_y: What ``y<i>`` and ``x<i>`` are divided by, per metric.
-        scale_d: What ``d<i>`` is divided by, per metric.
-    """
-
-    frame: pl.DataFrame
-    scale_y: tuple[int, ...]
-    scale_d: tuple[int, ...]
+def value_column(name: str) -> str:
+    """Where the units' table keeps a column of the file: never where a name of its own could be."""
+    return f"value:{name}"
 
 
-def unit_table(frame: pl.DataFrame, roles: Roles, name: str) -> UnitTable:
-    """Read the columns that have a part.
+def segment_column(name: str) -> str:
+    """Where the units' table keeps the level of a segment."""
+    return f"segment:{name}"
+
+
+def unit_rows(frame: pl.DataFrame, roles: Roles, request: Request, guesses: list[str]) -> pl.DataFrame:
+    """Read the columns that have a part; rows of one unit are added up where they are its events.
 
     Args:
         frame: The file, not empty.
         roles: Every column's part.
-        name: The experiment's name where no column holds it.
+        request: What was said.
+        guesses: Gets what became of units in two arms and of covariates with gaps.
+
+    Returns:
+        One row per unit (or arm): ``experiment_id``, ``variant_id``, ``crossed`` (seen in a second arm),
+        ``cluster``, ``segment:<name>``, and numbers ``value:<name>``, null where a covariate is missing.
 
     Raises:
         FlatFileError: Cells that do not fit their column's part.
     """
-    places = _places(frame, roles, name)
-    inputs = {
-        column: as_numbers(frame, column, "--metric") for metric in roles.metrics for column in metric.columns
-    }
-    inputs |= {column: as_numbers(frame, column, "--covariate") for column in roles.covariates}
-    if roles.by == "unit" and roles.unit is not None:
-        _require_unique(frame, roles)
+    rows = _places(frame, roles, request)
+    columns = {name for metric in roles.metrics for name in metric.columns}
+    columns |= {roles.units} if roles.units else set()
+    values = {name: as_numbers(frame, name, "--metric") for name in sorted(columns)}
+    values |= {name: as_numbers(frame, name, "--covariate", may_lack=True) for name in roles.covariates}
     for metric in roles.metrics:
         if metric.is_share and roles.by != "arm":
-            require_shares(inputs[metric.column], metric.column)
+            require_shares(values[metric.column], metric.column)
+    rows = rows.with_columns(**{value_column(name): its for name, its in values.items()})
+    if roles.by == "unit" and roles.unit is not None:
+        _require_unique(frame, rows, roles)
     if roles.by == "event":
-        places, inputs = _by_unit(frame, places, inputs, roles)
-    if roles.by == "arm":
-        _require_counts(inputs, roles)
-    return _scaled(places, inputs, roles)
+        rows = _by_unit(rows, roles)
+    return _with_crossovers(rows, roles, request, guesses)
 
 
-def _places(frame: pl.DataFrame, roles: Roles, name: str) -> pl.DataFrame:
-    for option, column in (
-        ("--variant", roles.variant),
-        ("--experiment", roles.experiment),
-        ("--unit", roles.unit),
-    ):
-        if column is not None and (missing := frame[column].null_count()):
-            row = int(frame[column].is_null().arg_true()[0]) + 1
-            rule = "a value in every row"
-            raise FlatFileError(
-                Problem("empty values", f"{option} {shown(column)}", f"{missing:,}, first in row {row}", rule)
-            )
-    for column in roles.segments:
-        levels = frame[column].n_unique()
-        if levels > MAX_LEVELS:
-            rule = f"at most {MAX_LEVELS}"
-            raise FlatFileError(
-                Problem("a segment has too many levels", f"--segment {shown(column)}", f"{levels:,}", rule)
-            )
-    experiment = pl.lit(name) if roles.experiment is None else pl.col(roles.experiment).cast(pl.String)
-    return frame.select(
-        experiment_id=experiment,
-        variant_id=pl.col(roles.variant).cast(pl.String),
-        crossed=pl.lit(value=False),
-        **{
-            f"segment:{column}": pl.col(column).cast(pl.String).fill_null(UNKNOWN)
-            for column in roles.segments
-        },
-    )
+def _places(frame: pl.DataFrame, roles: Roles, request: Request) -> pl.DataFrame:
+    names = {
+        "variant_id": ("--variant", roles.variant),
+        "experiment_id": ("--experiment", roles.experiment),
+        "unit": ("--unit", roles.unit),
+        "cluster": ("--cluster", roles.cluster),
+    }
+    columns = []
+    for place, (option, column) in names.items():
+        if column is None:
+            name = request.name if place == "experiment_id" else None
+            columns.append(pl.repeat(name, frame.height, dtype=pl.String, eager=True).alias(place))
+            continue
+        text = as_names(frame, column, option)
+        require_filled(text, f"{option} {shown(column)}")
+        columns.append(text.alias(place))
+    columns += [_levels(frame, column) for column in roles.segments]
+    return pl.DataFrame(columns).with_columns(crossed=pl.lit(value=False))
 
 
-def _require_unique(frame: pl.DataFrame, roles: Roles) -> None:
-    key = [column for column in (roles.experiment, roles.unit) if column is not None]
-    twice = frame.select(key).is_duplicated()
-    if twice.any():
-        example = shown(str(frame[str(roles.unit)].filter(twice)[0]))
-        hint = "--by event adds a unit's rows up"
-        rows = f"{int(twice.sum()):,} rows share their unit with another"
+def _levels(frame: pl.DataFrame, column: str) -> pl.Series:
+    text = as_names(frame, column, "--segment")
+    levels = text.n_unique()
+    if levels > MAX_LEVELS:
+        rule = f"at most {MAX_LEVELS}"
         raise FlatFileError(
-            Problem(
-                rows, f"--unit {shown(str(roles.unit))}", f"for example {example}", "one row a unit", hint
-            )
+            Problem("a segment has too many levels", f"--segment {shown(column)}", f"{levels:,}", rule)
         )
+    missing = UNKNOWN if UNKNOWN not in text else f"{UNKNOWN} (empty)"
+    return text.fill_null(missing).alias(segment_column(column))
 
 
-def _by_unit(
-    frame: pl.DataFrame, places: pl.DataFrame, inputs: Mapping[str, pl.Series], roles: Roles
-) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+def _require_unique(frame: pl.DataFrame, rows: pl.DataFrame, roles: Roles) -> None:
+    if not all_distinct([rows["experiment_id"], rows["unit"]]):
+        raise FlatFileError(repeated(frame, str(roles.unit)))
+
+
+def _by_unit(rows: pl.DataFrame, roles: Roles) -> pl.DataFrame:
     """A unit's first row gives arm, segments and covariates; amounts add up, and a conversion is any 1."""
-    shares = {metric.column for metric in roles.metrics if metric.is_share}
-    amounts = [
-        pl.col(f"v:{name}").max() if name in shares else pl.col(f"v:{name}").sum()
-        for name in inputs
-        if name not in roles.covariates
-    ]
-    firsts = [pl.col(f"v:{name}").first() for name in roles.covariates]
-    keep = [pl.col(column).first() for column in places.columns if column not in {"experiment_id", "crossed"}]
-    rows = places.with_columns(
-        unit=frame[str(roles.unit)], **{f"v:{name}": values for name, values in inputs.items()}
-    )
+    shares = {value_column(metric.column) for metric in roles.metrics if metric.is_share}
+    covariates = {value_column(name) for name in roles.covariates}
+    amounts = [name for name in rows.columns if name.startswith(value_column("")) and name not in covariates]
+    summed = [name for name in amounts if name not in shares]
+    firsts = [name for name in rows.columns if name not in {"experiment_id", "unit", "crossed", *amounts}]
     units = rows.group_by("experiment_id", "unit", maintain_order=True).agg(
-        *keep, *amounts, *firsts, crossed=pl.col("variant_id").n_unique() > 1
+        *(pl.col(name).first() for name in firsts),
+        *(pl.col(name).max() for name in amounts if name in shares),
+        # Whole numbers of 64 bits would wrap around in silence.
+        *(_wide(rows[name]).sum() for name in summed),
+        crossed=pl.col("variant_id").n_unique() > 1,
     )
-    return units.select(places.columns), {name: units[f"v:{name}"] for name in inputs}
+    for name in summed:
+        if (row := first_row(units[name].cast(pl.Float64).abs() > LARGEST)) is not None:
+            where = f"--metric {shown(name.removeprefix(value_column('')))}"
+            value = f"{units[name][row - 1]:g} of unit {shown(units['unit'][row - 1])}"
+            rule = f"at most {LARGEST:.0e} either way"
+            raise FlatFileError(Problem("a unit's sum is too large", where, value, rule, "use a larger unit"))
+    return units.with_columns(pl.col(name).cast(rows.schema[name]) for name in summed).select(rows.columns)
 
 
-def _require_counts(inputs: Mapping[str, pl.Series], roles: Roles) -> None:
+def _wide(column: pl.Series) -> pl.Expr:
+    return pl.col(column.name).cast(pl.Int128) if column.dtype.is_integer() else pl.col(column.name)
+
+
+def _with_crossovers(rows: pl.DataFrame, roles: Roles, request: Request, guesses: list[str]) -> pl.DataFrame:
+    if roles.cluster is not None:
+        arms = pl.col("variant_id").n_unique().over("experiment_id", "cluster")
+        rows = rows.with_columns(crossed=arms > 1)
+    crossed = int(rows["crossed"].sum())
+    if request.crossovers == "exclude":
+        if roles.by != "event" and roles.cluster is None:
+            rule = "rows that repeat a unit: --by event or --cluster"
+            raise FlatFileError(
+                Problem("one row a unit shows no crossovers", "--crossovers", "exclude", rule)
+            )
+        return rows
+    if crossed and roles.cluster is not None:
+        first = rows.filter("crossed")["cluster"][0]
+        rule = "one arm for all rows of a cluster"
+        hint = "--crossovers exclude leaves such clusters out; --unit COL if arms were drawn within them"
+        raise FlatFileError(
+            Problem("a cluster is in two arms", f"--cluster {shown(roles.cluster)}", shown(first), rule, hint)
+        )
+    if crossed:
+        guesses.append(
+            f"{crossed:,} units seen in two arms stay in their first one (override with --crossovers exclude)"
+        )
+    return rows
+
+
+def require_counts(rows: pl.DataFrame, roles: Roles) -> None:
+    """Refuse counts per arm that cannot be: successes beyond the units, fractions of a unit, spreads below zero.
+
+    Raises:
+        FlatFileError: With the first row concerned.
+    """
     if roles.covariates:
         raise FlatFileError(
             Problem("counts per arm leave no covariates", "--covariate", rule="a row per unit")
         )
+
+    def numbers(name: str | None) -> pl.Series:
+        return rows[value_column(str(name))].cast(pl.Float64)
+
     for metric in roles.metrics:
-        successes, units = inputs[metric.column], inputs[str(metric.denominator)]
-        bad = (
-            (successes < 0)
-            | (successes > units)
-            | (successes.cast(pl.Int64) != successes)
-            | (units.cast(pl.Int64) != units)
-        )
-        if bad.any():
-            row = int(bad.arg_true()[0])
-            value = f"{successes[row]:g} of {units[row]:g} in row {row + 1}"
+        values, units = numbers(metric.column), numbers(metric.denominator)
+        if metric.spread is None:
+            bad = (values < 0) | (values > units) | (values != values.round()) | (units != units.round())
             rule = "whole numbers, 0 ≤ successes ≤ units"
+        else:
+            bad = (numbers(metric.spread) < 0) | (units < 0) | (units != units.round())
+            rule = "whole units and a standard deviation of 0 or more"
+        if (row := first_row(bad)) is not None:
+            value = f"{values[row - 1]:g} of {units[row - 1]:g} in row {row}"
             raise FlatFileError(
                 Problem("these are no counts of an arm", f"--metric {shown(metric.name)}", value, rule)
             )
-
-
-def _scaled(places: pl.DataFrame, inputs: Mapping[str, pl.Series], roles: Roles) -> UnitTable:
-    values: dict[str, pl.Series] = {}
-    scales_y, scales_d = [], []
-    for number, metric in enumerate(roles.metrics):
-        y = inputs[metric.column]
-        x = _covariate(places, y, inputs, roles, metric)
-        scale_y = scale_of(y) if x is None else scale_of(y, x)
-        scales_y.append(scale_y)
-        values[f"y{number}"] = scaled(y, scale_y)
-        if x is not None:
-            values[f"x{number}"] = scaled(x, scale_y)
-        scale_d = 1
-        if metric.denominator is not None:
-            d = inputs[metric.denominator]
-            scale_d = scale_of(d)
-            values[f"d{number}"] = scaled(d, scale_d)
-        scales_d.append(scale_d)
-    return UnitTable(places.with_columns(**values), tuple(scales_y), tuple(scales_d))
-
-
-def _covariate(
-    places: pl.DataFrame, y: pl.Series, inputs: Mapping[str, pl.Series], roles: Roles, metric: MetricColumn
-) -> pl.Series | None:
-    if not roles.covariates or metric.type not in {"proportion", "z", "mean"}:
-        return None
-    if len(roles.covariates) == 1:
-        return inputs[roles.covariates[0]]
-    return combined_covariate(places, y, [inputs[name] for name in roles.covariates])
+    units = numbers(roles.units)
+    if (row := first_row((units < 0) | (units != units.round()))) is not None:
+        value = f"{units[row - 1]:g} in row {row}"
+        raise FlatFileError(
+            Problem(
+                "these are no counts of an arm", f"--units {shown(str(roles.units))}", value, "whole numbers"
+            )
+        )

@@ -54,7 +54,7 @@ def balance_rows(rows: pl.DataFrame, thresholds: Thresholds, cut_off: date) -> p
     p_value = confidence_sequence(test.diff[usable], test.se[usable], units, planned).p_value
     family = pairs["experiment_id"].rank("dense").cast(pl.Int64).to_numpy()
     worst = (
-        pairs.select("experiment_id", "metric", "label", "variant_id", "control_id")
+        pairs.select("experiment_id", "metric", "covariate", "variant_id", "control_id")
         .with_columns(
             statistic=pl.Series(test.statistic[usable]),
             p_value=pl.Series(adjust_p_values(p_value, family, method="holm").p_adjusted),
@@ -97,4 +97,4 @@ def _sentence(row: dict[str, Any]) -> str:
     own, control = _number(row["before"]), _number(row["before_control"])
     values = f"{own} in {row['variant_id']} and {control} in {row['control_id']}"
     verdict = "as a random split may give" if row["status"] == "pass" else "more than a random split gives"
-    return f"{row['label']} before exposure: {values}, {verdict} ({p_text(row['p_value'])})."
+    return f"{row['covariate']} before exposure: {values}, {verdict} ({p_text(row['p_value'])})."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.judgement.distributions import compare_distributions, has_histogram
-from analysis.judgement.pairing import moments, successes
+from analysis.judgement.pairing import has_joint_moments, joint_moments, moments, successes
 from analysis.statistics.comparisons import Comparison, Estimate, conclude
 from analysis.statistics.covariates import cuped
 from analysis.statistics.lifts import Lift, Pair
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from analysis.statistics.checks import BoolArray, FloatArray
+    from analysis.statistics.moments import JointMoments
 
 #: Levels below this cannot be told from 0 in a quantile; such bounds count as never crossed.
 SMALLEST_LEVEL = 1e-300
@@ -75,10 +76,12 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray, histograms: pl.DataFra
     is_ratio = is_ratio & ~by_values
     there = has_histogram(pairs, histograms)
     alternatives = pairs["alternative"].to_numpy()
+    joint = has_joint_moments(pairs)
     kinds = {
         "ratio_delta": is_ratio & ~covered,
-        "ratio_cuped": is_ratio & covered,
-        "cuped": ~is_ratio & covered,
+        "regression": covered & joint,
+        "ratio_cuped": is_ratio & covered & ~joint,
+        "cuped": ~is_ratio & covered & ~joint,
         **{word: there & (test == name) for name, word in _DISTRIBUTION_WORDS.items()},
         "proportion": ~is_ratio & ~covered & (test == "proportion"),
         "two_proportion_z": ~is_ratio & ~covered & is_share & (test == "z"),
@@ -133,13 +136,20 @@ def _one_kind(
         else:
             done = ratio_delta(*both, alpha, alternative)
         return done, kind, None
-    letters = "ydxw" if kind == "ratio_cuped" else "yx"
-    control, treatment = moments(pairs, letters, "_control"), moments(pairs, letters)
-    if kind == "ratio_cuped":
-        control, treatment = linearised(control), linearised(treatment)
+    control, treatment = _with_covariates(kind, pairs, "_control"), _with_covariates(kind, pairs)
     adjusted = cuped(control, treatment, alpha, alternative)
     saved = np.where(adjusted.covariate_status == Reason.OK, adjusted.variance_reduction, 0.0)
-    return adjusted.comparison, kind, saved
+    words = np.where(pairs["is_ratio"].to_numpy(), "ratio_cuped", "cuped")
+    return adjusted.comparison, words, saved
+
+
+def _with_covariates(kind: str, pairs: pl.DataFrame, suffix: str = "") -> JointMoments:
+    """The outcome, linearised where it is a ratio, and its covariates."""
+    if kind == "regression":
+        return joint_moments(pairs, suffix)
+    if kind == "ratio_cuped":
+        return linearised(moments(pairs, "ydxw", suffix))
+    return moments(pairs, "yx", suffix)
 
 
 def _weighted(pairs: pl.DataFrame, alpha: FloatArray, alternative: Any) -> Comparison:

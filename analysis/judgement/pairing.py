@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from analysis.statistics.moments import JointMoments
@@ -11,12 +12,14 @@ from analysis.statistics.moments import JointMoments
 if TYPE_CHECKING:
     from datetime import date
 
-    import numpy as np
+    from analysis.statistics.checks import BoolArray
 
 _LETTERS = "ydxw"
 SUMS = tuple(f"sum_{a}" for a in _LETTERS) + tuple(
     f"sum_{a}{b}" for i, a in enumerate(_LETTERS) for b in _LETTERS[i:]
 )
+#: Joint moments of outcome and covariates as lists, in place of sums: the mean, and the cross-products row by row.
+JOINT = ("joint_mean", "joint_m2")
 GROUP = ("experiment_id", "cut_off", "metric", "segment", "segment_level", "analysis")
 
 _CONTROL = "_control"
@@ -62,6 +65,7 @@ def defined_rows(
 def paired(rows: pl.DataFrame) -> pl.DataFrame:
     """Each treatment row with its control's counts and sums under the suffix ``_control``."""
     wanted = ["n", "n_open", "scale_y", "scale_d", "covered", *SUMS]
+    wanted += [name for name in JOINT if name in rows.columns]
     control = rows.filter(pl.col("variant_id") == pl.col("control_id")).select(
         *GROUP, *(pl.col(name).alias(f"{name}{_CONTROL}") for name in wanted)
     )
@@ -88,6 +92,29 @@ def moments(rows: pl.DataFrame, letters: str, suffix: str = "") -> JointMoments:
     )
     scales = {"y": "scale_y", "x": "scale_y", "d": "scale_d", "w": "scale_d"}
     return JointMoments.from_frame(frame, letters, scales={letter: scales[letter] for letter in letters})
+
+
+def has_joint_moments(pairs: pl.DataFrame) -> BoolArray:
+    """Pairs whose outcome and covariates come as joint moments: several covariates, or those of a quotient."""
+    if not set(JOINT) <= set(pairs.columns):
+        return np.zeros(pairs.height, dtype=np.bool_)
+    both = pl.col(JOINT[0]).is_not_null() & pl.col(f"{JOINT[0]}{_CONTROL}").is_not_null()
+    return pairs.select(both).to_series().to_numpy()
+
+
+def joint_moments(pairs: pl.DataFrame, suffix: str = "") -> JointMoments:
+    """Moments of the outcome and its covariates as the rows hold them, which all have the same number.
+
+    Args:
+        pairs: From `paired`, with joint moments.
+        suffix: ``_control`` for the control's side of a pair.
+
+    Returns:
+        Moments of shape (pairs, 1 + covariates).
+    """
+    mean, m2 = (np.array(pairs[f"{name}{suffix}"].to_list(), dtype=np.float64) for name in JOINT)
+    size = mean.shape[-1]
+    return JointMoments(pairs[f"n{suffix}"].cast(pl.Float64).to_numpy(), mean, m2.reshape(-1, size, size))
 
 
 def successes(rows: pl.DataFrame, suffix: str = "") -> tuple[np.ndarray, np.ndarray]:

@@ -35,7 +35,8 @@ def json_text(found: FlatAnalysis) -> str:
     }
     # Polars writes a table of thousands of experiments many times faster than Python's own encoder.
     finite = pl.when(pl.col(pl.Float64).is_finite()).then(pl.col(pl.Float64))
-    parts = [f'"assumed": {json.dumps(found.guesses, ensure_ascii=False)}']
+    said = {"assumed": found.guesses, "notes": found.notes}
+    parts = [f'"{name}": {json.dumps(lines, ensure_ascii=False)}' for name, lines in said.items()]
     parts += [f'"{name}": {frame.with_columns(finite).write_json()}' for name, frame in tables.items()]
     return "{" + ",\n ".join(parts) + "}"
 
@@ -72,6 +73,8 @@ def print_summary(found: FlatAnalysis, stream: TextIO) -> None:
         _print_one(found, console)
     else:
         _print_many(found, console)
+    for note in found.notes:
+        console.print(f"Note: {_clean(note)}.")
 
 
 def _print_one(found: FlatAnalysis, console: Console) -> None:

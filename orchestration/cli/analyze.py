@@ -15,6 +15,8 @@ from orchestration.cli import app
 from orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from analysis.flat_files import FlatAnalysis
 
 
@@ -34,6 +36,13 @@ class RowKind(StrEnum):
     arm = "arm"
 
 
+class CrossoverChoice(StrEnum):
+    """What becomes of units seen in two arms."""
+
+    include = "include"
+    exclude = "exclude"
+
+
 @app.command(
     epilog="Example: `fairsplit analyze players.csv --variant version --metric retention_7:proportion "
     "--metric rounds:mean`"
@@ -47,19 +56,43 @@ def analyze(
         list[str] | None,
         typer.Option(
             help="COLUMN[:TYPE][:decrease], repeatable; the first one decides. Types: proportion, z, mean, median, "
-            "p90, mann_whitney, ks; NUMERATOR/DENOMINATOR is a ratio, or counts per arm."
+            "p90, mann_whitney, ks; NUMERATOR/DENOMINATOR is a ratio; of counts per arm SUCCESSES/UNITS or "
+            "MEAN/SD/UNITS."
         ),
     ] = None,
-    covariate: Annotated[list[str] | None, typer.Option(help="Column known before exposure (CUPED).")] = None,
-    segment: Annotated[list[str] | None, typer.Option(help="Column to split the results by.")] = None,
+    covariate: Annotated[
+        list[str] | None, typer.Option(help="Column known before exposure (CUPED), repeatable.")
+    ] = None,
+    segment: Annotated[
+        list[str] | None, typer.Option(help="Column to split the results by, repeatable.")
+    ] = None,
     experiment: Annotated[str | None, typer.Option(help="Column that tells experiments apart.")] = None,
     by: Annotated[
         RowKind | None, typer.Option(help="What a row is: a unit, its event, or an arm's counts.")
     ] = None,
-    ratio: Annotated[
-        str | None, typer.Option(help="The declared split, such as 1:1:2; equal if left out.")
+    cluster: Annotated[
+        str | None, typer.Option(help="Column of the groups by which the arms were drawn, larger than a row.")
     ] = None,
+    units: Annotated[
+        str | None, typer.Option(help="Column of an arm's units; alone it judges the split of counts.")
+    ] = None,
+    crossovers: Annotated[
+        CrossoverChoice, typer.Option(help="Units seen in two arms: stay in the first one, or are left out.")
+    ] = CrossoverChoice.include,
+    ratio: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The declared split, such as 1:1:2; equal if left out. NAME=1:1 for one experiment."
+        ),
+    ] = None,
+    arms_as_written: Annotated[
+        bool, typer.Option("--arms-as-written", help="Keep arms apart that differ by case or blanks only.")
+    ] = False,
     alpha: Annotated[float, typer.Option(help="Level of the tests.")] = 0.05,
+    delimiter: Annotated[
+        str | None, typer.Option(help="What separates the cells of text: one character, or tab.")
+    ] = None,
+    decimal: Annotated[str | None, typer.Option(help="Sign before decimals: . or ,")] = None,
     table: Annotated[str | None, typer.Option(help="Table of a DuckDB file.")] = None,
     as_of: Annotated[
         datetime | None,
@@ -75,9 +108,10 @@ def analyze(
     """Judge one flat file: is the split sound, which arm is better, by how much."""
     from analysis.flat_files import Request, analyse
     from orchestration.code_hash import analysis_hash
-    from orchestration.flat_file import read_flat_file
+    from orchestration.flat_files import read_flat_file
 
-    frame = read_flat_file(file, table)
+    read = read_flat_file(file, table, delimiter)
+    single, several = _parse_ratios(ratio or ())
     request = Request(
         name=file.name.split(".")[0] or file.name,
         cut_off=as_of.date() if as_of else _own_day(file),
@@ -89,11 +123,17 @@ def analyze(
         segments=segment or (),
         experiment=experiment,
         by=None if by is None else by.value,
-        ratio=_parse_ratio(ratio),
+        cluster=cluster,
+        units=units,
+        crossovers=crossovers.value,
+        ratio=single,
+        ratios=several,
+        decimal=decimal,
+        arms_as_written=arms_as_written,
         alpha=alpha,
     )
-    found = analyse(frame, request, analysis_hash())
-    for guess in found.guesses:
+    found = analyse(read.frame, request, analysis_hash())
+    for guess in (*read.guesses, *found.guesses):
         print(f"assumed: {guess}", file=sys.stderr)
     _give_back(found, output_format, output, file)
 
@@ -102,12 +142,28 @@ def _own_day(file: Path) -> date:
     return datetime.fromtimestamp(file.stat().st_mtime, UTC).date()
 
 
-def _parse_ratio(text: str | None) -> tuple[float, ...]:
+def _parse_ratios(texts: Sequence[str]) -> tuple[tuple[float, ...], dict[str, tuple[float, ...]]]:
+    """The split of all experiments, and those of single ones by name; a name may hold any character."""
+    general: tuple[float, ...] = ()
+    single: dict[str, tuple[float, ...]] = {}
+    for text in texts:
+        name, equals, split = text.rpartition("=")
+        shares = _parse_ratio(split)
+        if (name in single) if equals else general:
+            raise OrchestrationError(Problem("two splits for one experiment", "--ratio", text))
+        if equals:
+            single[name] = shares
+        else:
+            general = shares
+    return general, single
+
+
+def _parse_ratio(text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part) for part in text.split(":")) if text else ()
+        return tuple(float(part) for part in text.split(":"))
     except ValueError as error:
         raise OrchestrationError(
-            Problem("is not a split", "--ratio", str(text), "numbers such as 1:1:2")
+            Problem("is not a split", "--ratio", text, "numbers such as 1:1:2")
         ) from error
 
 

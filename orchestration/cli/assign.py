@@ -55,7 +55,7 @@ def assign(
     """Assign a known population at once, write the list, and show how well its arms are balanced."""
     from assignment_exports.designs.assigning import Design
     from orchestration.assigning import assign_population
-    from orchestration.flat_file import read_flat_file
+    from orchestration.flat_files import read_flat_file, with_numbers
     from orchestration.loading import read_definitions
 
     home = Home.from_environment()
@@ -63,7 +63,7 @@ def assign(
         home,
         read_definitions().catalogue,
         experiment,
-        read_flat_file(population, table_name),
+        with_numbers(read_flat_file(population, table_name).frame, {unit, variant or "", *(stratum or ())}),
         unit=unit,
         design=Design(design.value, tuple(stratum or ()), tuple(covariate or ()), seeds),
         variant=variant,

@@ -45,7 +45,7 @@ def good(tmp_path: Path) -> Path:
         (["--control", "c"], "--control c: no such arm. Hint: the arms are a, b"),
         (
             ["--metric", "country"],
-            "--metric country: the column is not numeric (DE: numbers, or true and false)",
+            "--metric country: the column is not numeric (DE in row 1: numbers, or true and false)",
         ),
         (
             ["--metric", "y:proportion"],
@@ -65,8 +65,9 @@ def good(tmp_path: Path) -> Path:
         (
             ["--unit", "y"],
             (
-                "--unit y: 400 rows share their unit with another (for example 0: one row a unit). "
-                "Hint: --by event adds a unit's rows up"
+                "--unit y: 400 rows share their y with another (for example 0: one row a unit). "
+                "Hint: --by event --unit y adds the rows of one y up; --cluster y keeps rows as units and takes "
+                "their dependence into account; --unit COL names another id"
             ),
         ),
         (["--segment", "id"], "--segment id: a segment has too many levels (400: at most 50)"),
@@ -111,7 +112,13 @@ def test_refusals(good: Path, options: list[str], message: str, capsys, monkeypa
         ),
         ("arm,y\na,1\na,NaN\nb,2\n", "--metric y: NaN or infinite values (first in row 2: finite numbers)"),
         ("arm,y\na,1\nb,inf\nb,2\n", "--metric y: NaN or infinite values (first in row 2: finite numbers)"),
-        ("arm,y\na,1\nb,1e16\n", "--metric y: values are too large (at most 1e+15). Hint: use a larger unit"),
+        (
+            "arm,y\na,1\nb,1e16\n",
+            (
+                "--metric y: values are too large (1e16 in row 2: at most 1e+15 either way). "
+                "Hint: use a larger unit; an id is no number"
+            ),
+        ),
         ("arm,y\na,1\n,2\nb,3\n", "--variant arm: empty values (1, first in row 2: a value in every row)"),
         ("arm,y\na,1\na,2\n", "--variant arm: there is one arm only (a: two arms or more)"),
     ],
@@ -148,7 +155,7 @@ def test_text_json_and_pages(good: Path, tmp_path: Path, capsys, monkeypatch) ->
     assert "done (primary" in text
     code, text, _ = call(capsys, monkeypatch, *options, "--format", "json")
     found = json.loads(text)
-    assert list(found) == ["assumed", "comparisons", "validity", "decisions", "differences"]
+    assert list(found) == ["assumed", "notes", "comparisons", "validity", "decisions", "differences"]
     assert {row["cut_off"] for row in found["comparisons"]} == {"2026-01-05"}
     code, text, _ = call(capsys, monkeypatch, *options, "--format", "html", "--output", tmp_path / "card")
     assert Path(text.strip()) == tmp_path / "card" / "experiments" / "players.html"
@@ -159,11 +166,24 @@ def test_hostile_names_are_only_text(tmp_path: Path, capsys, monkeypatch) -> Non
     path = tmp_path / "hostile.csv"
     arms = ("=1+1", "<script>alert(1)</script>[bold]\x1b[31m")
     path.write_text("arm,../y\n" + "".join(f'"{arms[i % 2]}",{i % 5}\n' for i in range(100)))
-    code, text, _ = call(capsys, monkeypatch, path, "--variant", "arm", "--metric", "../y")
+    code, text, _ = call(
+        capsys, monkeypatch, path, "--variant", "arm", "--control", "=1+1", "--metric", "../y"
+    )
     assert code == 0
     assert "\x1b" not in text
     assert "[bold]" in text
-    options = ("--variant", "arm", "--metric", "../y", "--format", "html", "--output", tmp_path / "o")
+    options = (
+        "--variant",
+        "arm",
+        "--control",
+        "=1+1",
+        "--metric",
+        "../y",
+        "--format",
+        "html",
+        "--output",
+        tmp_path / "o",
+    )
     code, text, _ = call(capsys, monkeypatch, path, *options)
     assert code == 0
     assert "<script>alert(1)" not in Path(text.strip()).read_text()

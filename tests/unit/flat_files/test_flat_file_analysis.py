@@ -214,11 +214,11 @@ class TestGuesses:
             "the arm is in column arm (override with --variant)",
             "the unit's id is in column id (override with --unit)",
             (
-                "metrics are bought, before, visits, spend, clicks; the first one decides "
+                "metrics are bought, visits, spend, clicks; the first one decides "
                 "(override with --metric COLUMN:TYPE, repeatedly)"
             ),
+            "no metrics are before (from before the exposure: --covariate) (override with --metric COLUMN:TYPE)",
             "bought is a proportion (override with --metric bought:TYPE)",
-            "before is a mean (override with --metric before:TYPE)",
             "visits is a mean (override with --metric visits:TYPE)",
             "spend is a mean (override with --metric spend:TYPE)",
             "clicks is a mean (override with --metric clicks:TYPE)",
