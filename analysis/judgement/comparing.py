@@ -124,7 +124,8 @@ def _one_kind(
         scored = compare_proportions(
             *successes(pairs, "_control"), *successes(pairs), alpha=alpha, alternative=alternative
         )
-        return scored.comparison, np.where(scored.score_used, "score", "welch"), None
+        word = np.where(scored.exact_used, "fisher", np.where(scored.score_used, "score", "welch"))
+        return scored.comparison, word, None
     if kind == "two_proportion_z":
         counts = (*successes(pairs, "_control"), *successes(pairs))
         return two_proportion_z(*counts, alpha=alpha, alternative=alternative), kind, None

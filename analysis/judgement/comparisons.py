@@ -10,8 +10,9 @@ import polars as pl
 from analysis.judgement.comparing import compare_pairs, is_adaptive
 from analysis.judgement.distributions import own_values
 from analysis.judgement.looks import follow
-from analysis.judgement.pairing import paired
+from analysis.judgement.pairing import paired, successes
 from analysis.judgement.rows import COMPARISON_KEY, COMPARISONS, FINITE, conform
+from analysis.statistics.bayes_beta import beta_compare
 from analysis.statistics.bayes_normal import normal_effect
 from analysis.statistics.multiplicity import adjust_p_values
 from analysis.statistics.planning import mde_z, power_z
@@ -31,6 +32,8 @@ FAMILIES = {
     "histogram_missing": "not_computed",
     "not_finite": "not_computed",
 }
+#: Methods that compare the rates of a share metric by its counts alone.
+RATE_TESTS = ("welch", "score", "fisher", "two_proportion_z")
 _EFFECT_STEPS = ((0.2, "negligible"), (0.5, "small"), (0.8, "medium"))
 
 
@@ -201,13 +204,11 @@ def _effects(pairs: pl.DataFrame, tested: Tested) -> dict[str, Any]:
     result: dict[str, Any] = {"effect_size": size, "effect_label": pl.Series(label.tolist(), dtype=pl.String)}
     for name in ("power", "mde_rel", "prob_beat", "expected_loss"):
         result[name] = np.full(size.shape, np.nan)
+    result["prob_beat"], result["expected_loss"] = _posterior(pairs, tested)
     at = np.flatnonzero(known & (base.se > 0))
     if at.size == 0:
         return result
-    se, diff, alpha = base.se[at], base.diff[at], base.alpha[at]
-    sign = pairs["sign"].to_numpy()[at]
-    posterior = normal_effect(diff * sign, se)
-    result["prob_beat"][at], result["expected_loss"][at] = posterior.chance_to_win, posterior.risk_t
+    se, alpha = base.se[at], base.alpha[at]
     baseline = np.abs(base.control[at])
     two_sided = pairs["alternative"].to_numpy()[at] == "two-sided"
     target = pairs["target_power"].to_numpy()[at]
@@ -222,6 +223,28 @@ def _effects(pairs: pl.DataFrame, tested: Tested) -> dict[str, Any]:
         per_side = np.where(two_sided, alpha, np.minimum(2 * alpha, 0.999))[asked]
         result["power"][at[asked]] = power_z(wanted[asked], se[asked], per_side)
     return result
+
+
+def _posterior(pairs: pl.DataFrame, tested: Tested) -> tuple[FloatArray, FloatArray]:
+    """Chance to beat the control and expected loss, towards the metric's direction.
+
+    Rates have Beta posteriors, exact whatever the counts. Everything else, what covariates and bandits' weights adjust
+    included, has the normal posterior of its difference.
+    """
+    base, sign = tested.comparison, pairs["sign"].to_numpy()
+    chance, loss = np.full(sign.shape, np.nan), np.full(sign.shape, np.nan)
+    known = base.status == Reason.OK
+    rates = known & pairs["is_share"].to_numpy() & np.isin(tested.method, RATE_TESTS)
+    at = np.flatnonzero(rates)
+    if at.size:
+        part, up = pairs[at], sign[at] > 0
+        beta = beta_compare(*successes(part, "_control"), *successes(part))
+        chance[at] = np.where(up, beta.p_beat, beta.p_behind)
+        loss[at] = np.where(up, beta.loss_choose_t, beta.loss_choose_c)
+    at = np.flatnonzero(known & ~rates & (base.se > 0))
+    posterior = normal_effect(base.diff[at] * sign[at], base.se[at])
+    chance[at], loss[at] = posterior.chance_to_win, posterior.risk_t
+    return chance, loss
 
 
 def _effect_size(pairs: pl.DataFrame, tested: Tested) -> FloatArray:

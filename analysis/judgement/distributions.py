@@ -118,7 +118,11 @@ def compare_distributions(
         return _without_means(both, delta, done.z, (done.p_value, done.log_p), ends, alpha, done.status)
     found = kolmogorov_smirnov(both)
     none = np.full(both.size, np.nan)
-    p = (found.p_value, found.log_p)
+    exact = np.isfinite(found.p_exact) & (found.p_exact > 0)
+    p = (
+        np.where(exact, found.p_exact, found.p_value),
+        np.where(exact, np.log(np.where(exact, found.p_exact, 1.0)), found.log_p),
+    )
     return replace(_without_means(both, found.signed, found.d, p, (none, none), alpha, found.status), se=none)
 
 

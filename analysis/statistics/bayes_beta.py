@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from analysis.statistics.best_arm import LOG_FALLS, ArmFunctions, BestIntegrals, best_of
+from analysis.statistics.best_arm import ArmFunctions, BestIntegrals, best_of
 from analysis.statistics.checks import as_level, as_positive, as_successes, refuse, together
+from analysis.statistics.logit_beta import beta_nodes, falls, log_fall, log_peak
 from analysis.statistics.status import quiet
-from analysis.statistics.stirling import stirling_remainder
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -23,13 +23,15 @@ UNIFORM_PRIOR = (1.0, 1.0)
 #: Log-odds at which the line is cut besides the arms' own marks: between two arms far apart the expected loss
 #: integrates the slope of the logistic curve, which no arm's marks resolve.
 _LOGISTIC_MARKS = np.array([-36, -28, -22, -16, -10, -6, -3, 0, 3, 6, 10, 16, 22, 28, 36], dtype=np.float64)
+#: Standard deviations of the narrower posterior within which its own nodes hold the overlap with the other.
+_NEAR = 5.0
+#: Pairs of rates that are integrated at once.
+_ROWS = 20_000
 #: Above this SciPy's incomplete beta function loses its digits near the mode (1e-3 wrong at 1e12), and the
 #: expansion about the mode is better than 1e-10.
 _HUGE = 1e9
 #: Where the log density has fallen this far, no tail counts any more.
 _NOTHING_LEFT = -45.0
-#: Newton steps to find where a log density has fallen by 40; each at least halves the distance.
-_NEWTON_STEPS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class BetaComparison:
         mean_t: Posterior mean rate of the treatment.
         mean_diff: Their difference, treatment minus control.
         p_beat: P(treatment's rate > control's rate).
+        p_behind: P(treatment's rate < control's rate), with its own digits where it is small.
         loss_choose_c: E[(rate_t - rate_c)+], what choosing the control is expected to lose.
         loss_choose_t: E[(rate_c - rate_t)+], what choosing the treatment is expected to lose.
     """
@@ -49,6 +52,7 @@ class BetaComparison:
     mean_t: FloatArray
     mean_diff: FloatArray
     p_beat: FloatArray
+    p_behind: FloatArray
     loss_choose_c: FloatArray
     loss_choose_t: FloatArray
 
@@ -176,17 +180,77 @@ def beta_compare(
     xt, nt = as_successes(x_t, n_t, "x_t", "n_t")
     a0, b0 = _prior(prior)
     a_c, b_c, a_t, b_t = together({"x_c": xc + a0, "n_c": nc - xc + b0, "x_t": xt + a0, "n_t": nt - xt + b0})
-    best = _best_of_betas(np.stack([a_c, a_t], axis=-1), np.stack([b_c, b_t], axis=-1))
+    beat, behind, lose_c, lose_t = _duel(a_c, b_c, a_t, b_t)
     # a/(a+b) - c/(c+d) as one fraction: no cancellation between nearly equal rates.
     mean_diff = (a_t * b_c - a_c * b_t) / ((a_t + b_t) * (a_c + b_c))
     return BetaComparison(
         mean_c=a_c / (a_c + b_c),
         mean_t=a_t / (a_t + b_t),
         mean_diff=mean_diff,
-        p_beat=best.p_best[..., 1],
-        loss_choose_c=best.expected_loss[..., 0],
-        loss_choose_t=best.expected_loss[..., 1],
+        p_beat=beat,
+        p_behind=behind,
+        loss_choose_c=lose_c,
+        loss_choose_t=lose_t,
     )
+
+
+def _duel(a_c: FloatArray, b_c: FloatArray, a_t: FloatArray, b_t: FloatArray) -> tuple[FloatArray, ...]:
+    """P(T > C), P(T < C), E[(T - C)+] and E[(C - T)+], by quadrature over the narrower of the two distributions.
+
+    That is ten times as fast as `best_of`. Where the narrower lies so far from the other that its nodes would miss the
+    overlap, or where the incomplete beta function loses its digits, `best_of` cuts the line at marks of both.
+    """
+    shape = a_c.shape
+    pars = [v.reshape(-1) for v in (a_c, b_c, a_t, b_t)]
+    out = np.empty((4, pars[0].size))
+    means, sds = zip(*(_mean_and_sd(a, b) for a, b in (pars[:2], pars[2:])), strict=True)
+    # Where both densities are largest together, in standard deviations of the narrower from its mean.
+    apart = np.abs(means[1] - means[0]) * np.minimum(*sds) > _NEAR * (sds[0] ** 2 + sds[1] ** 2)
+    hard = apart | (np.maximum.reduce(pars) > _HUGE)
+    for row in range(0, pars[0].size, _ROWS):
+        at = row + np.flatnonzero(~hard[row : row + _ROWS])
+        swap = sds[1][at] < sds[0][at]
+        own = [np.where(swap, pars[i + 2][at], pars[i][at]) for i in (0, 1)]
+        other = [np.where(swap, pars[i][at], pars[i + 2][at]) for i in (0, 1)]
+        above, under, gain, loss = _against(own, other)
+        out[0, at], out[1, at] = np.where(swap, under, above), np.where(swap, above, under)
+        out[2, at], out[3, at] = np.where(swap, loss, gain), np.where(swap, gain, loss)
+    at = np.flatnonzero(hard)
+    if at.size:
+        best = _best_of_betas(
+            np.stack([pars[0][at], pars[2][at]], axis=-1), np.stack([pars[1][at], pars[3][at]], axis=-1)
+        )
+        out[0, at], out[1, at] = best.p_best[..., 1], best.p_best[..., 0]
+        out[2, at], out[3, at] = best.expected_loss[..., 0], best.expected_loss[..., 1]
+    return tuple(values.reshape(shape) for values in out)
+
+
+def _against(own: list[FloatArray], other: list[FloatArray]) -> tuple[FloatArray, ...]:
+    """P(X > U), P(X < U), E[(X - U)+], E[(U - X)+]: U with parameters `own` gives the nodes, X has parameters `other`.
+
+    E[(U - X)+ | U = u] = (u - m) F(u) + m f(u) / a with m = a / (a + b) and f the density of logit(X).
+    """
+    nodes = beta_nodes(*own)
+    a, b = (v[:, None] for v in other)
+    y = np.log(nodes.rate) - np.log(nodes.rest)
+    centre = np.log(a) - np.log(b)
+    density = np.exp(log_peak(a, b) + log_fall(a, b, y - centre))
+    # Each tail from its own function, the other side as the rest: one costly call a node.
+    left = y < centre
+    near = special.betainc(a, b, nodes.rate, where=left, out=np.zeros_like(y))
+    far = special.betaincc(a, b, nodes.rate, where=~left, out=np.zeros_like(y))
+    below, above = np.where(left, near, 1.0 - far), np.where(left, 1.0 - near, far)
+    mean = a / (a + b)
+    share = mean * density / a
+    lost = np.maximum((nodes.rate - mean) * below + share, 0.0)
+    gained = np.maximum((mean - nodes.rate) * above + share, 0.0)
+    return tuple((nodes.weight * v).sum(axis=-1) for v in (above, below, gained, lost))
+
+
+def _mean_and_sd(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    total = a + b
+    mean = a / total
+    return mean, np.sqrt(mean * (b / total) / (total + 1.0))
 
 
 def beta_best(x: ArrayLike, n: ArrayLike, *, prior: ArrayLike = UNIFORM_PRIOR) -> BestArms:
@@ -229,20 +293,14 @@ def _best_of_betas(a: FloatArray, b: FloatArray) -> BestIntegrals:
     shape, arms = a.shape, a.shape[-1]
     a, b = a.reshape(-1, arms), b.reshape(-1, arms)
     centre = np.log(a) - np.log(b)
-    right = _falls(a, b)
-    left = _falls(b, a)
+    right = falls(a, b)
+    left = falls(b, a)
     marks = np.concatenate(
         [centre[..., None], centre[..., None] + right, centre[..., None] - left], axis=-1
     ).reshape(a.shape[0], -1)
     low, high = marks.min(axis=-1, keepdims=True), marks.max(axis=-1, keepdims=True)
     marks = np.concatenate([marks, np.clip(_LOGISTIC_MARKS, low, high)], axis=-1)
-    # log of the density of y at its mode, x0^a (1 - x0)^b / B(a, b), by Stirling with its remainder.
-    log_peak = (
-        0.5 * (np.log(a) + np.log(b) - np.log(a + b) - np.log(2 * np.pi))
-        + stirling_remainder(a + b)
-        - stirling_remainder(a)
-        - stirling_remainder(b)
-    )
+    peak = log_peak(a, b)
 
     def functions(y: FloatArray, live: BoolArray, block: slice) -> ArmFunctions:
         aa, bb = a[block, :, None], b[block, :, None]
@@ -251,8 +309,8 @@ def _best_of_betas(a: FloatArray, b: FloatArray) -> BestIntegrals:
         low = y < 0
         first, second, z = np.where(low, aa, bb), np.where(low, bb, aa), np.where(low, x, rest)
         distance = y - centre[block, :, None]
-        fall = _log_fall(aa, bb, distance)
-        density = np.exp(log_peak[block, :, None] + fall)
+        fall = log_fall(aa, bb, distance)
+        density = np.exp(peak[block, :, None] + fall)
         # The incomplete beta function costs most of the time: far from an arm it is 0 or 1 anyway.
         close = (fall > _NOTHING_LEFT) & live
         below = (distance > 0).astype(np.float64)
@@ -292,33 +350,3 @@ def _huge_tails(
     r = np.sign(d) * np.sqrt(-2.0 * np.minimum(fall, 0.0))
     correction = skew * np.exp(-0.5 * r * r) / np.sqrt(2 * np.pi)
     return special.ndtr(r) + correction, special.ndtr(-r) - correction
-
-
-def _log_fall(a: FloatArray, b: FloatArray, d: FloatArray) -> FloatArray:
-    """Log density of logit(Beta(a, b)) at a distance d from its mode, relative to the mode.
-
-    a d - (a + b) log(1 - m + m exp(d)), m = a / (a + b). Mirrored where m is above one half: only the smaller
-    share's formula is free of cancellation.
-    """
-    mirrored = a > b
-    small, large = np.minimum(a, b), np.maximum(a, b)
-    step = np.where(mirrored, -d, d)
-    total = small + large
-    change = small / total * np.expm1(np.minimum(step, 700.0))
-    near = change < 0.5
-    far = np.logaddexp(np.log(large / total), np.log(small) - np.log(total) + step)
-    out: FloatArray = small * step - total * np.where(near, np.log1p(np.where(near, change, 0.0)), far)
-    return out
-
-
-def _falls(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Distances right of the mode at which the log density has fallen by `LOG_FALLS`, shape (..., falls).
-
-    The density is log-concave: Newton from beyond the tail's asymptote never passes the root.
-    """
-    aa, bb = a[..., None], b[..., None]
-    d = (LOG_FALLS + (aa + bb) * np.log1p(bb / aa)) / bb
-    for _ in range(_NEWTON_STEPS):
-        slope = aa * bb * np.expm1(-d) / (aa + bb * np.exp(-d))
-        d = d - (_log_fall(aa, bb, d) + LOG_FALLS) / slope
-    return d

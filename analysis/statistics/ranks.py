@@ -12,6 +12,7 @@ from scipy import special
 from scipy.optimize import elementwise
 
 from analysis.statistics.checks import as_level
+from analysis.statistics.lattice_paths import distance_tail
 from analysis.statistics.status import Reason, blank, quiet, reasons
 from analysis.statistics.tails import infer, t_quantile
 
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from analysis.statistics.checks import BoolArray, FloatArray, IntArray, StatusArray
     from analysis.statistics.histograms import Histograms
 
-#: Largest product of arm sizes whose exact distribution is counted out.
+#: Largest product of arm sizes whose exact distribution of ranks, or of distances with ties, is counted out.
 EXACT_CELLS = 10_000
+#: Most values of both arms whose exact distribution of distances is counted out, in a twentieth of a second.
+EXACT_VALUES = 10_000
 _BISECTIONS = 80
 _STEP = 1e-12
 
@@ -89,7 +92,7 @@ class KolmogorovSmirnov:
         location: Value at which the distance is largest.
         p_value: Asymptotic (Kolmogorov's limit).
         log_p: Its natural logarithm.
-        p_exact: Exact, where the product of sizes is at most 10,000; else NaN.
+        p_exact: Exact, where both arms have 10,000 values at most; else NaN.
         adequate: True where n_c n_t / (n_c + n_t) is at least 4.
         status: `Reason` codes.
     """
@@ -318,8 +321,8 @@ def kolmogorov_smirnov(histograms: Histograms, *, exact_ties: bool = False) -> K
 
     Args:
         histograms: Value histograms of both arms.
-        exact_ties: Whether the exact p heeds ties, which takes one recursion (milliseconds) per comparison;
-            without it the exact p is conservative where values tie.
+        exact_ties: Whether the exact p heeds ties, which takes one recursion (milliseconds) per comparison, where
+            the product of sizes is at most 10,000; without it the exact p is conservative where values tie.
 
     Returns:
         Tests: asymptotic p by Kolmogorov's limit at sqrt(n_c n_t / N) D, exact p by counting lattice paths
@@ -362,7 +365,8 @@ def kolmogorov_smirnov(histograms: Histograms, *, exact_ties: bool = False) -> K
 def _ks_exact(h: Histograms, d: FloatArray, status: StatusArray, *, exact_ties: bool) -> FloatArray:
     n_c, n_t = h.n_control, h.n_treatment
     out = np.full(d.shape, np.nan)
-    wanted = np.flatnonzero((status == Reason.OK) & (n_c * n_t <= EXACT_CELLS))
+    small = n_c * n_t <= EXACT_CELLS if exact_ties else n_c + n_t <= EXACT_VALUES
+    wanted = np.flatnonzero((status == Reason.OK) & small)
     steps = np.rint(d * n_c * n_t)
     if exact_ties:
         ends = h.running(h.control + h.treatment).astype(np.int64)
@@ -373,23 +377,21 @@ def _ks_exact(h: Histograms, d: FloatArray, status: StatusArray, *, exact_ties: 
     keys = np.column_stack([n_c, n_t, steps])[wanted]
     for key in np.unique(keys, axis=0):
         rows = wanted[(keys == key).all(axis=1)]
-        out[rows] = _ks_tail(*(int(v) for v in key))
+        out[rows] = distance_tail(*(int(v) for v in key))
     return out
 
 
 @lru_cache(maxsize=1024)
-def _ks_tail(m: int, n: int, distance: int, ends: tuple[int, ...] | None = None) -> float:
+def _ks_tail(m: int, n: int, distance: int, ends: tuple[int, ...]) -> float:
     """P(D >= distance / (m n)): lattice paths that leave the open band, counted in exact integers.
 
-    With ties only the ends of the runs of equal values are looked at (Schröer and Trenkler 1995): a path may leave
+    Only the ends of the runs of equal values are looked at (Schröer and Trenkler 1995): a path may leave
     the band inside a run.
     """
     if distance <= 0:
         return 1.0
-    looked_at = np.ones(m + n + 1, dtype=np.bool_)
-    if ends is not None:
-        looked_at[:] = False
-        looked_at[list(ends)] = True
+    looked_at = np.zeros(m + n + 1, dtype=np.bool_)
+    looked_at[list(ends)] = True
     y = np.arange(n + 1)
     inside = np.zeros(n + 1, dtype=object)
     for i in range(m + 1):

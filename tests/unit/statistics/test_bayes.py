@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import integrate, special, stats
@@ -10,6 +12,7 @@ from analysis.statistics import bayes_beta
 from analysis.statistics.bayes_beta import beta_best, beta_compare, beta_interval
 from analysis.statistics.bayes_normal import normal_best, normal_effect, unit_normal_loss
 from analysis.statistics.checks import InputError
+from analysis.statistics.logit_beta import log_fall
 from analysis.statistics.status import names
 
 
@@ -76,7 +79,7 @@ def test_the_expansion_for_huge_counts_meets_the_exact_function():
     a, b = np.array([1.2e9, 3e9, 4e9]), np.array([8e9, 3e9, 2e9])
     for d in np.linspace(-4, 4, 17):
         distance = d * np.sqrt((a + b) / a / b)
-        cdf, sf = bayes_beta._huge_tails(a, b, distance, bayes_beta._log_fall(a, b, distance))
+        cdf, sf = bayes_beta._huge_tails(a, b, distance, log_fall(a, b, distance))
         x = special.expit(np.log(a) - np.log(b) + distance)
         np.testing.assert_allclose(cdf, special.betainc(a, b, x), atol=1e-9)
         np.testing.assert_allclose(cdf + sf, 1.0)
@@ -99,6 +102,42 @@ def test_the_expansion_for_huge_counts_meets_the_exact_function():
 def test_chance_to_beat_at_40_digits(beta_c, beta_t, expected):
     a, b = np.array([[beta_c[0], beta_t[0]]]), np.array([[beta_c[1], beta_t[1]]])
     assert bayes_beta._best_of_betas(a, b).p_best[0, 1] == pytest.approx(expected, rel=1e-13)
+
+
+# Case bayes-probability-of-a-share: two uniform priors, by numerical integration.
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [((0, 1000, 1, 1000), 0.7501), ((0, 20, 2, 20), 0.8841), ((5, 50, 9, 50), 0.8684)],
+)
+def test_chance_of_a_share_with_few_events(counts, expected):
+    x_c, n_c, x_t, n_t = counts
+    got = beta_compare(*counts)
+    c, t = stats.beta(x_c + 1, n_c - x_c + 1), stats.beta(x_t + 1, n_t - x_t + 1)
+    marks = t.ppf([0, 1e-6, 0.5, 1 - 1e-6, 1])
+    pieces = list(itertools.pairwise(marks))
+    integral = sum(integrate.quad(lambda v: t.pdf(v) * c.cdf(v), a, b, epsabs=1e-13)[0] for a, b in pieces)
+    assert got.p_beat == pytest.approx(integral, rel=1e-9)
+    assert got.p_beat == pytest.approx(expected, abs=5e-5)
+    assert got.p_behind == pytest.approx(1 - integral, rel=1e-9)
+
+
+def test_two_arms_by_the_narrow_ones_nodes_equal_the_grid_of_both():
+    rng = np.random.default_rng(8)
+    n = np.floor(10 ** rng.uniform(0, 6, (2, 300)))
+    x = rng.binomial(
+        n.astype(int), np.clip(10 ** rng.uniform(-4, 0, 300) * 10 ** rng.normal(0, 0.1, (2, 300)), 0, 1)
+    )
+    got = beta_compare(x[0], n[0], x[1], n[1])
+    a, b = np.stack(list(x + 1.0), axis=-1), np.stack(list(n - x + 1.0), axis=-1)
+    both = bayes_beta._best_of_betas(a, b)
+    pairs = (
+        (got.p_beat, both.p_best[:, 1]),
+        (got.p_behind, both.p_best[:, 0]),
+        (got.loss_choose_c, both.expected_loss[:, 0]),
+        (got.loss_choose_t, both.expected_loss[:, 1]),
+    )
+    for one, other in pairs:
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-15)
 
 
 def test_tiny_priors_with_huge_counts_still_answer():

@@ -96,8 +96,11 @@ def test_hodges_lehmann_is_the_median_of_all_differences() -> None:
     assert hodges_lehmann(Histograms.from_values(y, x)).shift.item() == pytest.approx(0.305)
 
 
-@pytest.mark.parametrize(("n", "m"), [(5, 5), (7, 12), (30, 40)])
+@pytest.mark.parametrize(
+    ("n", "m"), [(5, 5), (7, 12), (30, 40), (110, 120), (131, 700), (1, 400), (900, 800)]
+)
 def test_kolmogorov_smirnov_equals_scipy(n: int, m: int) -> None:
+    """Case ks-exact-middle-sizes: exact far beyond n m = 10,000."""
     rng = np.random.default_rng(n * m)
     c, t = rng.normal(size=n), rng.normal(0.7, 1, m)
     r = kolmogorov_smirnov(Histograms.from_values(c, t))
