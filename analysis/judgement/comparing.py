@@ -13,7 +13,7 @@ from analysis.statistics.comparisons import Comparison, Estimate, conclude
 from analysis.statistics.covariates import cuped
 from analysis.statistics.lifts import Lift, Pair
 from analysis.statistics.means import welch
-from analysis.statistics.proportions import compare_proportions, two_proportion_z
+from analysis.statistics.proportions import compare_proportions, is_rare, two_proportion_z
 from analysis.statistics.ratios import linearised, ratio_delta
 from analysis.statistics.status import Reason
 
@@ -72,7 +72,8 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray, histograms: pl.DataFra
     test, is_share = pairs["test"].to_numpy(), pairs["is_share"].to_numpy()
     populated = ((pairs["n"] > 0) & (pairs["n_control"] > 0)).to_numpy()
     by_values = np.isin(test, DISTRIBUTION_TESTS)
-    covered = covered & populated & ~by_values
+    # What a covariate would save of few events is little beside what Welch's t would say too often of them.
+    covered = covered & populated & ~by_values & ~rare_shares(pairs)
     is_ratio = is_ratio & ~by_values
     there = has_histogram(pairs, histograms)
     alternatives = pairs["alternative"].to_numpy()
@@ -104,6 +105,16 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray, histograms: pl.DataFra
                 reduction[index] = saved
                 used[index] = True
     return Tested(result, method, reduction, used)
+
+
+def rare_shares(pairs: pl.DataFrame) -> BoolArray:
+    """Pairs of rates whose events are so few in arms so unequal that only the exact test keeps its level."""
+    rare = np.zeros(pairs.height, dtype=np.bool_)
+    at = np.flatnonzero(pairs["is_share"].to_numpy() & ~pairs["is_ratio"].to_numpy())
+    if at.size:
+        part = pairs[at]
+        rare[at] = is_rare(*successes(part, "_control"), *successes(part))
+    return rare
 
 
 def is_adaptive(rows: pl.DataFrame) -> BoolArray:

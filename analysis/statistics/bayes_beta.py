@@ -230,7 +230,7 @@ def _against(own: list[FloatArray], other: list[FloatArray]) -> tuple[FloatArray
 
     E[(U - X)+ | U = u] = (u - m) F(u) + m f(u) / a with m = a / (a + b) and f the density of logit(X).
     """
-    nodes = beta_nodes(*own)
+    nodes = beta_nodes(own[0], own[1])
     a, b = (v[:, None] for v in other)
     y = np.log(nodes.rate) - np.log(nodes.rest)
     centre = np.log(a) - np.log(b)

@@ -182,7 +182,8 @@ def _bracket(
     Beyond the first at least one of two events of probability share / 2 must happen; beyond the second lies the event
     that both of two independent ones of probability sqrt(share) happen.
     """
-    outer, inner = [], []
+    outer: list[FloatArray] = []
+    inner: list[FloatArray] = []
     for level, kept in ((0.5 * share, outer), (np.sqrt(share), inner)):
         for pair in pairs:
             if upper:

@@ -87,8 +87,10 @@ class _Counts:
         return difference_skewness(rate_skewness(self.pooled), self.n_c, self.n_t)
 
     @property
-    def nearly_equal(self) -> BoolArray:
-        return np.asarray(np.maximum(self.n_c, self.n_t) <= NEARLY_EQUAL * np.minimum(self.n_c, self.n_t))
+    def rare(self) -> BoolArray:
+        """Whether only the exact test keeps its level."""
+        unequal = np.maximum(self.n_c, self.n_t) > NEARLY_EQUAL * np.minimum(self.n_c, self.n_t)
+        return np.asarray(unequal & (self.skewness > LARGEST_SKEW))
 
     def arms(self) -> tuple[Moments, Moments]:
         return Moments.from_binomial(self.x_c, self.n_c), Moments.from_binomial(self.x_t, self.n_t)
@@ -344,6 +346,29 @@ def _with_ends(
 
 
 @quiet
+def is_rare(x_c: Any, n_c: Any, x_t: Any, n_t: Any) -> BoolArray:
+    """Whether events are so few in arms so unequal that only the exact test keeps its level.
+
+    Args:
+        x_c: Successes of the control, shape (...).
+        n_c: Units of the control.
+        x_t: Successes of the treatment.
+        n_t: Units of the treatment.
+
+    Returns:
+        False where an arm has no unit.
+
+    Raises:
+        InputError: For impossible counts.
+
+    Examples:
+        >>> is_rare([2, 200, 2], [90000, 90000, 10000], [5, 30, 5], [10000, 10000, 10000])
+        array([ True,  True, False])
+    """
+    return _Counts.checked(x_c, n_c, x_t, n_t).rare
+
+
+@quiet
 def compare_proportions(
     x_c: Any,
     n_c: Any,
@@ -390,12 +415,12 @@ def compare_proportions(
     few = np.broadcast_to((expected < ENOUGH_EVENTS) | (counts.skewness > SLIGHT_SKEW), shape)
     level = np.broadcast_to(level, shape)
     given = [np.broadcast_to(v, shape) for v in (counts.x_c, counts.n_c, counts.x_t, counts.n_t)]
-    mild = np.broadcast_to(counts.nearly_equal | (counts.skewness <= LARGEST_SKEW), shape)
-    for mask, test in ((few & mild, score_test), (few & ~mild, exact_test)):
+    rare = np.broadcast_to(counts.rare, shape)
+    for mask, test in ((few & ~rare, score_test), (rare, exact_test)):
         if mask.any():
             part = test(*(v[mask] for v in given), alpha=level[mask], alternative=alternative)
             result = _overlaid(result, part, mask)
-    return ProportionTest(result, few & mild, few & ~mild, expected)
+    return ProportionTest(result, few & ~rare, rare, expected)
 
 
 def _overlaid(base: Comparison, part: Comparison, mask: BoolArray) -> Comparison:
