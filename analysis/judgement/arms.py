@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analysis.judgement.looks import planned_duration
+from analysis.judgement.information import SEQUENTIAL, planned_duration
 from analysis.judgement.prospects import first_given_up, with_prospects
 
 if TYPE_CHECKING:
     from datetime import date
-
-SEQUENTIAL = ("group_sequential", "always_valid", "sprt")
 
 
 def timing(experiments: pl.DataFrame, uses: pl.DataFrame, cut_off: date) -> pl.DataFrame:
@@ -22,7 +20,7 @@ def timing(experiments: pl.DataFrame, uses: pl.DataFrame, cut_off: date) -> pl.D
     the longest window of a primary metric is over too; without one, the last day of the longest duration. Its
     numbers are those of that day even if units came later, since every further day would be another look.
     Plans that look repeatedly and respect whole weeks stop on what they had shown by `week_day`, the last day
-    that completed a week.
+    that completed a week. A group sequential plan has spent its error on the verdict day and says the same ever after.
 
     Returns:
         Experiments with `days_run`, `verdict_day`, `week_day`, `at_horizon` and `used_cut_off`.
@@ -46,10 +44,55 @@ def timing(experiments: pl.DataFrame, uses: pl.DataFrame, cut_off: date) -> pl.D
             week_day=pl.lit(cut_off).dt.offset_by(pl.format("-{}d", pl.col("days_run").mod(7))),
         )
         .with_columns(
-            used_cut_off=pl.when(pl.col("plan_method").is_in(SEQUENTIAL))
+            used_cut_off=pl.when(pl.col("plan_method").is_in(("always_valid", "sprt")))
             .then(pl.lit(cut_off))
             .otherwise(pl.min_horizontal(pl.lit(cut_off), "verdict_day"))
         )
+    )
+
+
+def with_early_end(timed: pl.DataFrame, comparisons: pl.DataFrame) -> pl.DataFrame:
+    """When group sequential plans end before their verdict day: once every comparison has its planned information.
+
+    The last look has spent the error by then, so that its numbers decide, as on a verdict day. A difference that shows
+    still waits for whole weeks where the plan respects them.
+
+    Args:
+        timed: From `timing`.
+        comparisons: Result rows, every cut-off up to the one judged.
+
+    Returns:
+        The frame with `ended_on` (null where the plan goes on), `at_horizon` and `used_cut_off` by it, and
+        `guarded_cut_off`: guardrails are followed until the verdict day.
+    """
+    complete = (
+        comparisons.filter(
+            (pl.col("role") == "primary")
+            & (pl.col("segment") == "all")
+            & (pl.col("analysis") == "default")
+            & pl.col("comparison").is_not_null()
+        )
+        .group_by("experiment_id", "cut_off")
+        .agg(
+            complete=(pl.col("information_fraction") >= 1).fill_null(value=False).all(),
+            showing=pl.col("seq_crossed").fill_null(value=False).any(),
+        )
+        .filter("complete")
+        .sort("cut_off")
+        .group_by("experiment_id")
+        .agg(pl.col("cut_off").first().alias("ended_on"), pl.col("showing").first())
+    )
+    ended = (pl.col("plan_method") == "group_sequential") & (pl.col("ended_on") < pl.col("verdict_day"))
+    waits = pl.col("whole_weeks") & pl.col("showing") & (pl.col("week_day") < pl.col("ended_on"))
+    return (
+        timed.join(complete, on="experiment_id", how="left")
+        .with_columns(ended_on=pl.when(ended).then("ended_on"))
+        .with_columns(
+            at_horizon=pl.col("at_horizon") | (pl.col("ended_on").is_not_null() & ~waits),
+            used_cut_off=pl.min_horizontal("used_cut_off", "ended_on"),
+            guarded_cut_off="used_cut_off",
+        )
+        .drop("showing")
     )
 
 
@@ -58,7 +101,8 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
 
     `showing` is a difference that the plan recognises now; `won` and `lost` are conclusions about primary
     metrics, `harmed` and `uncleared` about guardrails. A guardrail with a margin is harmed only beyond it, and
-    cleared only when the interval lies inside it. `given_up_on` is the day on which a plan bound itself to stop.
+    cleared only when the interval that holds at every look lies inside it. `given_up_on` is the day on which a plan
+    bound itself to stop.
     """
     wanted = (
         pl.when(pl.col("crossovers") == "exclude")
@@ -79,7 +123,8 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
     week = every.filter(pl.col("cut_off") == pl.col("week_day")).select(
         *key, crossed_by_week="seq_crossed", sure_by_week=sure
     )
-    rows = every.filter(pl.col("cut_off") == pl.col("used_cut_off")).join(week, on=key, how="left")
+    used = pl.when(pl.col("role") == "guardrail").then("guarded_cut_off").otherwise("used_cut_off")
+    rows = every.filter(pl.col("cut_off") == used).join(week, on=key, how="left")
     sequential = pl.col("plan_method").is_in(SEQUENTIAL)
     bayesian = pl.col("plan_method") == "bayesian"
     showing = (
@@ -100,7 +145,7 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
     margin = pl.col("margin").fill_null(0.0)
     increases = pl.col("sign") > 0
     best_case = pl.when(increases).then("seq_rel_high").otherwise(-pl.col("seq_rel_low"))
-    worst_case = pl.when(increases).then("lift_rel_low").otherwise(-pl.col("lift_rel_high"))
+    worst_case = pl.when(increases).then("seq_rel_low").otherwise(-pl.col("seq_rel_high"))
     beyond = pl.when(pl.col("margin").is_null()).then(pl.lit(value=True)).otherwise(best_case < -margin)
     crossed = pl.col("seq_crossed").fill_null(value=False)
     unclear = pl.when(pl.col("margin").is_null()).then(pl.lit(value=False)).otherwise(worst_case <= -margin)
@@ -110,6 +155,7 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
         won=(primary & decisive & good).fill_null(value=False),
         lost=(primary & decisive & ~good).fill_null(value=False),
         harmed=(guardrail & crossed & ~good & beyond).fill_null(value=False),
+        accepted=(primary & pl.col("seq_accepted")).fill_null(value=False),
         uncleared=guardrail & unclear.fill_null(value=True),
         gain=pl.col("sign") * pl.coalesce("lift_rel", "lift_abs"),
     )
@@ -133,6 +179,7 @@ def arm_summary(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("harmed").any(),
         pl.col("uncleared").any(),
         pl.col("poor").any(),
+        accepted=pl.col("accepted").filter(pl.col("role") == "primary").all(),
         success_chance=pl.col("success_chance").max(),
         gain=pl.col("gain").filter(pl.col("role") == "primary").first(),
     )

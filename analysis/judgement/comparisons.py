@@ -135,10 +135,13 @@ def _pair_numbers(pairs: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Da
         "p_adjusted": p_adjusted,
         "seq_low": looks.low,
         "seq_high": looks.high,
-        "seq_rel_low": looks.rel_low,
-        "seq_rel_high": looks.rel_high,
+        "seq_rel_low": _with_an_end(looks.rel_low, looks.rel_high),
+        "seq_rel_high": _with_an_end(looks.rel_high, looks.rel_low),
         "seq_p_value": looks.p_value,
         "seq_bound": np.where(np.isfinite(looks.bound), looks.bound, np.nan),
+        "seq_look": pairs["cut_off"].gather(pl.Series(looks.look).replace(-1, None)),
+        "seq_accepted": pl.Series(looks.accepted),
+        "seq_units_needed": looks.units_needed,
         "information_fraction": np.where(known, looks.information, np.nan),
         "cuped": tested.cuped,
         "variance_reduction": tested.variance_reduction,
@@ -151,6 +154,11 @@ def _pair_numbers(pairs: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Da
         pl.when(pl.Series(~np.isnan(looks.bound))).then(pl.Series(looks.crossed)).alias("seq_crossed"),
     )
     return frame.with_columns(pl.Series(name, values) for name, values in arrays.items())
+
+
+def _with_an_end(end: FloatArray, other: FloatArray) -> FloatArray:
+    """The end of an interval; NaN where neither end is finite, since that is no interval."""
+    return np.where(np.isfinite(end) | np.isfinite(other), end, np.nan)
 
 
 def adjusted(pairs: pl.DataFrame, p_value: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.judgement.arms import SEQUENTIAL, arm_summary, deciding_rows, timing
+from analysis.judgement.arms import arm_summary, deciding_rows, timing, with_early_end
+from analysis.judgement.effect_wording import effect_text
+from analysis.judgement.information import SEQUENTIAL
 from analysis.judgement.prospects import FUTILE_BELOW
 from analysis.judgement.wording import listed, percent
 
@@ -266,8 +268,28 @@ RULES = (
         "control_id",
     ),
     Rule(
+        "null_accepted",
+        pl.col("all_accepted"),
+        "stop",
+        "keep_control",
+        "Stop: the test has decided for no effect over one of {minimum_text}: {lead_text}.",
+        "control_id",
+    ),
+    Rule(
+        "information_complete",
+        pl.col("ended_on").is_not_null() & pl.col("at_horizon"),
+        "stop",
+        "keep_control",
+        "Stop: all of the planned information is in, and there is no clear difference: {lead_text}.",
+        "control_id",
+    ),
+    Rule(
         "underpowered",
-        pl.col("at_horizon") & (pl.col("extend_days") > 0) & (pl.col("extend_days") <= pl.col("days_run")),
+        # A group sequential plan has spent its error by now.
+        (pl.col("plan_method") != "group_sequential")
+        & pl.col("at_horizon")
+        & (pl.col("extend_days") > 0)
+        & (pl.col("extend_days") <= pl.col("days_run")),
         "extend",
         "extend",
         "No clear result yet; about {extend_days} more days would find an effect of {minimum_text}.",
@@ -314,7 +336,7 @@ def decision_rows(
         Rows of the schema `DECISIONS`, in no particular order.
     """
     timed = timing(experiments, uses, cut_off).join(ramps, on="experiment_id", how="left")
-    timed = timed.join(weights, on="experiment_id", how="left")
+    timed = with_early_end(timed.join(weights, on="experiment_id", how="left"), comparisons)
     rows = deciding_rows(comparisons, timed, uses)
     situations = _situations(rows, timed, validity)
     chosen = pl.lit(len(RULES) - 1)
@@ -350,6 +372,7 @@ def _situations(rows: pl.DataFrame, timed: pl.DataFrame, validity: pl.DataFrame)
         lost_arm=pl.col("variant_id").filter(pl.col("lost")).first(),
         poor_arm=pl.col("variant_id").filter(pl.col("poor")).first(),
         all_poor=pl.col("poor").all(),
+        all_accepted=pl.col("accepted").all(),
         # Null where any arm has no chance computed: then nothing is given up.
         success_chance=pl.when(pl.col("success_chance").is_not_null().all()).then(
             pl.col("success_chance").max()
@@ -371,9 +394,7 @@ def _situations(rows: pl.DataFrame, timed: pl.DataFrame, validity: pl.DataFrame)
         smallest_exposed=(pl.col("n") + pl.col("n_open")).min(),
         minimum=pl.col("minimum_effect").first(),
         mde=pl.col("mde_rel").max(),
-        best_case=(
-            pl.when(pl.col("sign") > 0).then("lift_rel_high").otherwise(-pl.col("lift_rel_low"))
-        ).max(),
+        best_case=(pl.when(pl.col("sign") > 0).then(_end("high")).otherwise(-_end("low"))).max(),
         control_id=pl.col("comparison").drop_nulls().first(),
         given_up_on=pl.col("given_up_on").first(),
     )
@@ -410,6 +431,12 @@ def _situations(rows: pl.DataFrame, timed: pl.DataFrame, validity: pl.DataFrame)
         pl.col("lead_text", "guardrail_text").first()
     )
     return result.join(any_text, on="experiment_id", how="left")
+
+
+def _end(side: str) -> pl.Expr:
+    """An end of the relative interval that the plan may use."""
+    looks = pl.col("plan_method").is_in(SEQUENTIAL)
+    return pl.when(looks).then(f"seq_rel_{side}").otherwise(f"lift_rel_{side}")
 
 
 def _chance(value: float) -> str:
@@ -454,23 +481,3 @@ def _texts(rows: pl.DataFrame) -> pl.DataFrame:
         "guardrail_text",
     )
     return pl.DataFrame(texts, schema=dict.fromkeys(names, pl.String))
-
-
-def effect_text(row: dict[str, Any]) -> str:
-    """``Checkout conversion +5.2 % (+1.1 % to +9.4 %)``, by the interval that the plan may use."""
-    if row["method"] == "mann_whitney":
-        return f"{row['label']} higher in {percent((1 + row['lift_abs']) / 2, signed=False)} of pairs"
-    if row["lift_rel"] is None:
-        return f"{row['label']} cannot be compared ({row['reason'] or 'zero_baseline'})"
-    sequential = row["plan_method"] in SEQUENTIAL or row["role"] == "guardrail"
-    low, high = (row["seq_rel_low"], row["seq_rel_high"]) if sequential else (None, None)
-    if low is None or high is None:
-        low, high = row["lift_rel_low"], row["lift_rel_high"]
-    interval = f"{_end(low)} to {_end(high)}"
-    return f"{row['label']} {percent(row['lift_rel'])} ({interval})"
-
-
-def _end(value: float | None) -> str:
-    if value is None or value in {float("inf"), float("-inf")}:
-        return "unbounded"
-    return percent(value)

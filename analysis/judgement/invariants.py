@@ -39,7 +39,9 @@ _ROW_RULES: dict[str, pl.Expr] = {
     "expected_loss_not_negative": pl.col("expected_loss") >= 0,
     "interval_contains_estimate": _between("lift_abs_low", "lift_abs", "lift_abs_high"),
     "relative_interval_contains_estimate": _between("lift_rel_low", "lift_rel", "lift_rel_high"),
-    "sequential_interval_contains_estimate": _between("seq_low", "lift_abs", "seq_high"),
+    # A day that is no look keeps the interval of the look before.
+    "sequential_interval_contains_estimate": (pl.col("seq_look") < pl.col("cut_off"))
+    | _between("seq_low", "lift_abs", "seq_high"),
     "reason_where_not_ok": (pl.col("status") == "ok") | pl.col("reason").is_not_null(),
     "test_where_compared": (pl.col("status") != "ok")
     | pl.col("comparison").is_null()

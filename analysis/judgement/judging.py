@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from analysis.judgement.allocating import allocation_rows, allocation_texts
-from analysis.judgement.arms import SEQUENTIAL, timing
+from analysis.judgement.arms import timing
 from analysis.judgement.audit import audit_rows
 from analysis.judgement.balance import balance_rows
 from analysis.judgement.batching import phase_sums, with_batches
@@ -19,6 +19,7 @@ from analysis.judgement.definitions import experiment_frame, use_frame, variant_
 from analysis.judgement.diagnosis import diagnosis_rows, with_location
 from analysis.judgement.fading import fading_rows
 from analysis.judgement.freshness import completeness_rows, freshness_rows
+from analysis.judgement.information import SEQUENTIAL
 from analysis.judgement.known import result_hashes
 from analysis.judgement.losses import crossover_rows, exposure_order_rows, loss_rows
 from analysis.judgement.novelty import effect_trends, novelty_rows

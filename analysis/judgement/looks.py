@@ -1,4 +1,4 @@
-"""What may be said at every look: confidence sequences and error-spending bounds along the cut-offs."""
+"""What may be said at every look: confidence sequences, error-spending bounds and Wald's test along the cut-offs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,18 @@ import polars as pl
 from scipy import special
 
 from analysis.judgement.comparing import SMALLEST_LEVEL, compare_pairs
+from analysis.judgement.information import (
+    information_fraction,
+    planned_looks,
+    shared_level,
+    time_fraction,
+)
+from analysis.judgement.lines import Lines
 from analysis.statistics.confidence_sequences import confidence_sequence
 from analysis.statistics.group_sequential import lan_demets_bounds
+from analysis.statistics.recursive_integration import looks_taken
 from analysis.statistics.spending import spending_function
+from analysis.statistics.sprt import Verdict, sprt_comparison
 from analysis.statistics.status import Reason, quiet
 from analysis.statistics.tails import t_log_sf
 
@@ -23,6 +32,9 @@ if TYPE_CHECKING:
 
 #: Units at which a confidence sequence is tightest where the plan's minimum sample is smaller than that.
 LEAST_PLANNED_UNITS = 5_000
+#: Guardrails of plans that end on a day spend their error by t³: as watchful in the first days as a confidence
+#: sequence, and near the fixed quantile on the last, so that a margin can be cleared.
+GUARDRAIL_SPENDING = ("power", 3.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +46,14 @@ class Looks:
         high: Its upper end.
         rel_low: The same for the relative lift.
         rel_high: Its upper end.
-        p_value: Anytime-valid p-value, the smallest so far; NaN for group-sequential plans.
+        p_value: Anytime-valid p-value, the smallest so far; NaN where bounds are spent.
         bound: Critical value of the absolute statistic at this look.
         crossed: The statistic has crossed its bound at this or an earlier look.
+        accepted: Wald's test has accepted that there is no effect, at this or an earlier look.
         information: Share of the planned information that has come in.
+        look: Row of the look that the interval and the bound are from: this one, or on a day that is no look the one
+            before; -1 where there was none.
+        units_needed: Units of the arm from about which on the relative interval has two ends; NaN where it has.
     """
 
     low: FloatArray
@@ -47,7 +63,10 @@ class Looks:
     p_value: FloatArray
     bound: FloatArray
     crossed: BoolArray
+    accepted: BoolArray
     information: FloatArray
+    look: np.ndarray[Any, Any]
+    units_needed: FloatArray
 
 
 @quiet
@@ -66,160 +85,156 @@ def follow(pairs: pl.DataFrame, tested: Tested, histograms: pl.DataFrame | None 
         Arrays in the pairs' order.
     """
     size = pairs.height
-    method = pairs["plan_method"].to_numpy()
-    level = shared_level(pairs)
-    se, diff = tested.comparison.se, tested.comparison.diff
-    known = (tested.comparison.status == Reason.OK) & np.isfinite(se)
-    information = information_fraction(pairs, tested)
-    # Harm to a guardrail is watched at every look whatever the plan, so it needs a bound that allows that.
-    watched = (pairs["role"] == "guardrail").to_numpy() & (method != "group_sequential")
-    anytime = known & (np.isin(method, ["always_valid", "sprt"]) | watched)
-    bound = np.full(size, np.nan)
-    low, high, p_value = (np.full(size, np.nan) for _ in range(3))
-    crossed = np.zeros(size, dtype=np.bool_)
-    series = _series(pairs)
+    method, guards = pairs["plan_method"].to_numpy(), (pairs["role"] == "guardrail").to_numpy()
+    whole = (pairs["segment"] == "all").to_numpy()
+    level, lines = shared_level(pairs), Lines.of(pairs)
+    base = tested.comparison
+    known = (base.status == Reason.OK) & np.isfinite(base.se)
+    information = information_fraction(pairs, tested, lines)
+    # Guardrails are watched at every look whatever the plan, so they need a bound that allows that.
+    spending = whole & (
+        (method == "group_sequential") | (guards & ~np.isin(method, ["always_valid", "sprt"]))
+    )
+    planned = pairs["minimum_effect"].is_not_null().to_numpy() & (base.control != 0)
+    wald = known & ~guards & (method == "sprt") & planned
+    anytime = known & ~spending & ~wald & (guards | np.isin(method, ["always_valid", "sprt"]))
+    bound, p_value, low, high = (np.full(size, np.nan) for _ in range(4))
+    crossed, accepted = (np.zeros(size, dtype=np.bool_) for _ in range(2))
     for alternative in np.unique(pairs["alternative"].to_numpy()):
         index = np.flatnonzero(anytime & (pairs["alternative"].to_numpy() == alternative))
         if index.size == 0:
             continue
         part = pairs[index]
         units = (part["n"] + part["n_control"]).to_numpy()
-        planned = np.maximum(2 * part["min_sample"].to_numpy(), LEAST_PLANNED_UNITS)
+        tuned = np.maximum(2 * part["min_sample"].to_numpy(), LEAST_PLANNED_UNITS)
         sequence = confidence_sequence(
-            diff[index], se[index], units, planned, level[index], alternative=str(alternative)
+            base.diff[index], base.se[index], units, tuned, level[index], alternative=str(alternative)
         )
-        bound[index] = sequence.multiplier
-        p_value[index] = sequence.p_value
+        bound[index], p_value[index] = sequence.multiplier, sequence.p_value
         low[index], high[index] = sequence.low, sequence.high
-    p_value = _along(np.fmin, p_value, series)
+    _wald(pairs, tested, wald, level, lines, (bound, p_value, crossed, accepted))
+    p_value = lines.along(np.fmin, p_value)
     crossed[anytime] = p_value[anytime] <= level[anytime]
-    grouped = (method == "group_sequential") & (pairs["segment"] == "all").to_numpy()
-    z_bound = _spending_bounds(pairs, grouped, level, information, series)
-    bound = np.where(grouped, z_bound, bound)
-    over = grouped & known & (_normal_size(tested, pairs["alternative"].to_numpy()) >= z_bound)
-    crossed |= _along(np.logical_or, over, series) & grouped
+    bound = np.where(spending, _spending_bounds(pairs, spending, level, information, lines), bound)
+    over = spending & known & (_normal_size(tested, pairs["alternative"].to_numpy()) >= bound)
+    crossed |= lines.along(np.logical_or, over) & spending
     again, has = _at_bounds(pairs, tested, bound, histograms)
+    look = lines.latest(has)
+    # A day that is no look, or that adds nothing, leaves the interval of the look before in force.
+    look = np.where(known & (has | spending), look, -1)
+
+    def held(values: FloatArray) -> FloatArray:
+        return np.where(look >= 0, values[look], np.nan)
+
     return Looks(
-        np.where(anytime, low, np.where(has, again.ci_low, np.nan)),
-        np.where(anytime, high, np.where(has, again.ci_high, np.nan)),
-        np.where(has, again.rel.low, np.nan),
-        np.where(has, again.rel.high, np.nan),
+        np.where(anytime, low, held(again.ci_low)),
+        np.where(anytime, high, held(again.ci_high)),
+        held(again.rel.low),
+        held(again.rel.high),
         p_value,
-        bound,
+        np.where(look >= 0, bound[look], bound),
         crossed,
+        accepted,
         information,
+        look,
+        _units_needed(
+            base, bound, np.where(spending, information, np.nan), held(again.rel.high - again.rel.low)
+        ),
     )
 
 
-def shared_level(pairs: pl.DataFrame) -> FloatArray:
-    """The level of one primary comparison under repeated looks; the plan's own for other roles."""
-    alpha, arms = pairs["alpha"].to_numpy(), pairs["primary_arms"].to_numpy()
-    shared = (pairs["role"] == "primary") & (pairs["correction"] != "none")
-    return np.where(shared.to_numpy(), alpha / arms, alpha)
+def _wald(
+    pairs: pl.DataFrame,
+    tested: Tested,
+    wald: BoolArray,
+    level: FloatArray,
+    lines: Lines,
+    into: tuple[FloatArray, FloatArray, BoolArray, BoolArray],
+) -> None:
+    """Wald's test of no effect against the minimum one; its first verdict stays.
 
-
-@quiet
-def information_fraction(pairs: pl.DataFrame, tested: Tested) -> FloatArray:
-    """Information so far over what the plan needs, never falling along the cut-offs of a plan with several looks.
-
-    A plan that is read once has no look before: its earlier days are not there when a later one is judged by itself.
-
-    Where the metric declares a minimum effect m: (m / (z_alpha + z_power))² over the squared relative standard
-    error, the information that gives the planned power. Otherwise the share of the planned time.
+    The bound of the statistic is where the likelihood ratio meets its own: (A + δ² / 2 SE²) SE / δ.
     """
-    sides = np.where(pairs["alternative"].to_numpy() == "two-sided", 2.0, 1.0)
-    level = pairs["alpha"].to_numpy() / sides
-    quantiles = special.ndtri(1 - level) + special.ndtri(pairs["target_power"].to_numpy())
-    wanted = pairs["minimum_effect"].cast(pl.Float64).fill_null(np.nan).to_numpy() / quantiles
-    relative_se = tested.comparison.se / np.abs(tested.comparison.control)
-    by_effect = (wanted / relative_se) ** 2
-    passed = (
-        pl.col("cut_off").cast(pl.Datetime("us")) + pl.duration(days=1) - pl.col("start_at")
-    ) / planned_duration()
-    by_time = pairs.select(passed.cast(pl.Float64)).to_series().to_numpy()
-    fraction = np.where(np.isfinite(wanted), np.where(np.isfinite(by_effect), by_effect, 0.0), by_time)
-    here = np.maximum(fraction, 0.0)
-    several = np.isin(pairs["plan_method"].to_numpy(), ["group_sequential", "always_valid", "sprt"])
-    rising: FloatArray = np.where(several, _along(np.fmax, here, _series(pairs)), here)
-    return rising
-
-
-def planned_duration() -> pl.Expr:
-    """From start to end, at most the plan's longest duration; that duration where no end is set."""
-    to_end = pl.col("end_at") - pl.col("start_at")
-    return pl.min_horizontal(to_end, pl.col("max_duration"))
-
-
-def _series(pairs: pl.DataFrame) -> np.ndarray[Any, Any]:
-    """A number for each line of cut-offs of one comparison; the pairs are sorted by cut-off inside it."""
-    key = ["experiment_id", "metric", "segment", "segment_level", "analysis", "variant_id"]
-    return pairs.select(pl.struct(key).rank("dense").cast(pl.Int64) - 1).to_series().to_numpy()
-
-
-def _matrix(
-    series: np.ndarray[Any, Any],
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], tuple[int, int]]:
-    """Row and column of each pair in a (line, look) matrix padded at the end."""
-    order = np.argsort(series, kind="stable")
-    counts = np.bincount(series[order])
-    column = np.empty(series.size, dtype=np.int64)
-    starts = np.repeat(np.cumsum(counts) - counts, counts)
-    column[order] = np.arange(series.size) - starts
-    return series, column, (counts.size, int(counts.max(initial=0)))
-
-
-def _along(ufunc: np.ufunc, values: np.ndarray[Any, Any], series: np.ndarray[Any, Any]) -> Any:
-    """A running minimum, maximum or "or" along each line of cut-offs."""
-    if values.size == 0:
-        return values
-    row, column, shape = _matrix(series)
-    matrix = np.zeros(shape, dtype=values.dtype)
-    matrix[row, column] = values
-    return ufunc.accumulate(matrix, axis=1)[row, column]
+    bound, p_value, crossed, accepted = into
+    verdict = np.zeros(pairs.height, dtype=np.int64)
+    alternatives = pairs["alternative"].to_numpy()
+    base = tested.comparison
+    for alternative in np.unique(alternatives[wald]):
+        at = np.flatnonzero(wald & (alternatives == alternative))
+        sides = 2 if alternative == "two-sided" else 1
+        minimum = pairs["minimum_effect"].cast(pl.Float64).to_numpy()[at]
+        effect = minimum * np.abs(base.control[at]) * (-1.0 if alternative == "less" else 1.0)
+        missed = 1 - pairs["target_power"].to_numpy()[at]
+        test = sprt_comparison(base.diff[at], base.se[at], effect, level[at], missed, sides=sides)
+        verdict[at] = test.verdict
+        size, se = np.abs(effect), base.se[at]
+        bound[at] = test.log_upper * se / size + size / (2 * se)
+        # At most the level exactly where the likelihood ratio has reached its bound.
+        p_value[at] = np.minimum(1.0, level[at] * np.exp(test.log_upper - test.llr))
+    decided = lines.first(verdict != Verdict.CONTINUE)
+    crossed |= lines.along(np.logical_or, decided & (verdict == Verdict.REJECT_NULL))
+    accepted |= lines.along(np.logical_or, decided & (verdict == Verdict.ACCEPT_NULL))
 
 
 def _spending_bounds(
-    pairs: pl.DataFrame,
-    grouped: BoolArray,
-    level: FloatArray,
-    information: FloatArray,
-    series: np.ndarray[Any, Any],
+    pairs: pl.DataFrame, spending: BoolArray, level: FloatArray, information: FloatArray, lines: Lines
 ) -> FloatArray:
-    """Critical values of group-sequential plans, infinite at cut-offs that are no look."""
-    bound = np.full(pairs.height, np.nan)
-    is_look = _planned_looks(pairs)
-    names = pairs["spending"].to_numpy()
+    """Critical values of the looks of plans that spend their error; infinite on days that are no look.
+
+    The spending follows the planned information where a minimum effect is declared and the planned time elsewhere;
+    how looks hang together follows the units, so that it does not depend on what was planned. A plan ends with its
+    verdict day or with its planned information, whichever comes first: that look spends what is left.
+    """
+    guards = (pairs["role"] == "guardrail").to_numpy()
+    due = np.clip(np.where(guards, time_fraction(pairs), information), 0.0, 1.0)
+    ends = lines.first((pairs["cut_off"] >= pairs["verdict_day"]).to_numpy() | (due >= 1))
+    after = lines.along(np.logical_or, ends) & ~ends
+    is_look = (planned_looks(pairs) | ends) & ~after
+    n, control = pairs["n"].to_numpy(), pairs["n_control"].to_numpy()
+    units = np.where(is_look & (n + control > 0), n * control / np.maximum(n + control, 1), 0.0)
+    due = np.where(is_look, np.where(ends, 1.0, due), 0.0)
+    names = np.where(guards, "guardrail", pairs["spending"].to_numpy())
     sided = pairs["alternative"].to_numpy() == "two-sided"
-    for name in np.unique(names[grouped]) if grouped.any() else []:
+    bound = np.full(pairs.height, np.nan)
+    for name in np.unique(names[spending]) if spending.any() else []:
         for sides in (1, 2):
-            index = np.flatnonzero(grouped & (names == name) & (sided == (sides == 2)))
+            index = np.flatnonzero(spending & (names == name) & (sided == (sides == 2)))
             if index.size == 0:
                 continue
-            row, column, shape = _matrix(np.unique(series[index], return_inverse=True)[1])
-            fractions = np.full(shape, np.nan)
-            fractions[row, column] = np.where(is_look[index], information[index], 0.0)
-            fractions = np.fmax.accumulate(fractions, axis=1)
-            fractions[:, :][_padding(row, column, shape)] = np.nan
-            levels = np.empty(shape[0])
-            levels[row] = level[index]
-            bounds = lan_demets_bounds(fractions, levels, sides=sides, spending=spending_function(str(name)))
-            bound[index] = bounds.upper[row, column]
+            part = lines.part(index)
+            levels = np.empty(part.shape[0])
+            levels[part.row] = level[index]
+            spend = spending_function(*(GUARDRAIL_SPENDING if name == "guardrail" else (str(name),)))
+            grown, when = part.rising(units[index]), part.rising(due[index])
+            upper = lan_demets_bounds(grown, levels, sides=sides, spending=spend, spent_by=when).upper
+            # The last look may bring no unit: what is left is then spent on the look before, whose statistic stands.
+            taken = looks_taken(grown)
+            idle = part.matrix(ends[index], padding=False) & ~taken
+            late = np.flatnonzero(idle.any(axis=1) & taken.any(axis=1))
+            if late.size:
+                row, newest = np.arange(late.size), taken.shape[1] - 1 - taken[late, ::-1].argmax(axis=1)
+                final = when[late]
+                final[row, newest] = 1.0
+                again = lan_demets_bounds(
+                    grown[late], levels[late], sides=sides, spending=spend, spent_by=final
+                )
+                upper[late, idle[late].argmax(axis=1)] = again.upper[row, newest]
+            bound[index] = upper[part.row, part.column]
     return bound
 
 
-def _padding(row: np.ndarray[Any, Any], column: np.ndarray[Any, Any], shape: tuple[int, int]) -> BoolArray:
-    absent = np.ones(shape, dtype=np.bool_)
-    absent[row, column] = False
-    return absent
+def _units_needed(base: Comparison, bound: FloatArray, spent: FloatArray, width: FloatArray) -> FloatArray:
+    """Units of the arm at which the control's mean is as far from 0 as the bound, so that a lift has two ends.
 
-
-def _planned_looks(pairs: pl.DataFrame) -> BoolArray:
-    """A look a day, or the days on which another share of the planned time is complete."""
-    days = planned_duration().dt.total_days().clip(1)
-    day = (pl.col("cut_off") - pl.col("start_at").dt.date()).dt.total_days() + 1
-    step = days / pl.col("looks")
-    reached = (day / step).floor() > ((day - 1) / step).floor()
-    return pairs.select((pl.col("looks").is_null() | reached).fill_null(value=True)).to_series().to_numpy()
+    A bound that is spent falls with the root of the information while the mean's distance grows with it; others (whose
+    `spent` information is NaN) stay about where they are.
+    """
+    usual = special.stdtrit(np.where(np.isfinite(base.df), base.df, 1e9), 1 - base.alpha / 2)
+    here = np.where(np.isfinite(bound) | np.isnan(spent), bound, usual / np.sqrt(spent))
+    # Fieller's g at the bound: above 1 no relative interval ends.
+    g = base.rel.g * (here / usual) ** 2
+    needed = np.ceil(base.n_treatment * np.where(np.isnan(spent), g, np.sqrt(g)))
+    return np.where(np.isfinite(width) | ~np.isfinite(needed), np.nan, needed)
 
 
 def _normal_size(tested: Tested, alternative: np.ndarray[Any, Any]) -> FloatArray:

@@ -55,6 +55,8 @@ def defined_rows(
         .sort(*GROUP, "position")
     )
     return rows.with_columns(
+        # A guardrail is asked both whether it is harmed and whether it is not.
+        alternative=pl.when(pl.col("role") == "guardrail").then(pl.lit("two-sided")).otherwise("alternative"),
         is_ratio=pl.col("sum_d").is_not_null(),
         covered=(pl.col("covariate_status") == "ok").fill_null(value=False) & pl.col("sum_x").is_not_null(),
         scale_d=pl.col("scale_d").fill_null(1),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from scipy import special
 
+from analysis.judgement.information import planned_drift
 from analysis.judgement.looks import LEAST_PLANNED_UNITS
 from analysis.statistics.conditional_power import conditional_power
 from analysis.statistics.confidence_sequences import sequence_multiplier
@@ -93,9 +93,7 @@ def _success_chance(rows: pl.DataFrame) -> pl.Series:
     chance = np.full(rows.height, np.nan)
     if at.size:
         part = rows[at]
-        sides = np.where(part["alternative"].to_numpy() == "two-sided", 2.0, 1.0)
-        final = -special.ndtri(part["alpha"].to_numpy() / sides)
-        drift = final + special.ndtri(part["target_power"].to_numpy())
+        final, drift = planned_drift(part)
         z = part["sign"].to_numpy() * part["statistic"].to_numpy()
         chance[at] = conditional_power(z, part["information_fraction"].to_numpy(), final, drift).planned
     return pl.Series("success_chance", chance).fill_nan(None)

@@ -15,7 +15,9 @@ _TEXT, _REAL, _WHOLE, _TRUTH = pl.String(), pl.Float64(), pl.Int64(), pl.Boolean
 #: `variance` and `std_error` are the arm's own, unadjusted; `lift_*` compare it with `comparison` (the control)
 #: and are null on the control's own row. Intervals are closed; `ci_level` is theirs after the correction.
 #: A bandit's `mean`, `std_error` and `lift_*` are adaptively weighted (method ``adaptive_weights``).
-#: `seq_*` hold however often one looks.
+#: `seq_*` hold however often one looks; they are those of the look on `seq_look`, the cut-off itself unless that is no
+#: look. Where a relative interval has no end yet, it has from about `seq_units_needed` units of the arm on.
+#: `seq_accepted`: Wald's test has accepted that there is no effect.
 COMPARISONS: Mapping[str, pl.DataType] = {
     "experiment_id": _TEXT,
     "cut_off": pl.Date(),
@@ -53,6 +55,9 @@ COMPARISONS: Mapping[str, pl.DataType] = {
     "seq_p_value": _REAL,
     "seq_bound": _REAL,
     "seq_crossed": _TRUTH,
+    "seq_accepted": _TRUTH,
+    "seq_look": pl.Date(),
+    "seq_units_needed": _REAL,
     "information_fraction": _REAL,
     "effect_size": _REAL,
     "effect_label": _TEXT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,7 @@ def lift_chart(experiment: ExperimentView, metric: MetricView, history: Sequence
     place = {arm.id: index for index, arm in enumerate(experiment.arms)}
     rows.sort(key=lambda row: (row["cut_off"], place.get(row["variant_id"], 999)))
     points, table = [], []
+    early: str | bool = False
     for row in rows:
         outer = headline.interval_of(row, sequential=sequential)
         inner = (row.get("lift_rel_low"), row.get("lift_rel_high"))
@@ -88,16 +90,23 @@ def lift_chart(experiment: ExperimentView, metric: MetricView, history: Sequence
             [row["cut_off"].isoformat(), place.get(row["variant_id"], 0), *(_six(v) for v in numbers)]
         )
         said = [fmt.percent(value, signed=True, half_width=half) for value in numbers]
+        early = early or (outer == (None, None) and headline.too_early(row))
         arm = names[place[row["variant_id"]]] if row["variant_id"] in place else row["variant_id"]
         table.append(
-            [fmt.day(row["cut_off"]), arm, said[0], f"{said[1]} to {said[2]}", f"{said[3]} to {said[4]}"]
+            [
+                fmt.day(row["cut_off"]),
+                arm,
+                said[0],
+                f"{said[1]} to {said[2]}",
+                "none yet" if outer == (None, None) else f"{said[3]} to {said[4]}",
+            ]
         )
     level = wording.level(rows[0].get("ci_level"))
     wide = "outer band: valid at every look" if sequential else "band: interval of that day alone"
     return Chart(
         id="lift",
         title=f"{metric.label}: lift as data came in",
-        note=f"Relative to control, {level} intervals; {wide}.",
+        note=f"Relative to control, {level} intervals; {wide}." + (f" At first {early}." if early else ""),
         data={"kind": "lift", "arms": names, "points": points, "sequential": sequential},
         columns=[
             "Cut-off",
@@ -111,5 +120,5 @@ def lift_chart(experiment: ExperimentView, metric: MetricView, history: Sequence
 
 
 def _six(value: float | None) -> float | None:
-    """Six significant digits: enough for a picture, and it keeps the page small."""
-    return None if value is None else float(f"{value:.6g}")
+    """Six significant digits: enough for a picture, and it keeps the page small; an open end is none."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ from analysis.scorecards.headline import (
     absolute_interval_of,
     direction_sign,
     half_width,
+    held_interval_of,
     interval_of,
+    too_early,
 )
 from analysis.scorecards.inputs import MetricView
 from analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
@@ -143,17 +146,17 @@ def reading(
     """What the intervals say: better, worse or unclear; for guardrails, whether harm is shown or excluded."""
     guardrail = role == "guardrail"
     low, high = interval_of(row, sequential=sequential or guardrail)
-    inner = row.get("lift_rel_low"), row.get("lift_rel_high")
-    if low is None or high is None:
+    if low is None and high is None:
         low, high = absolute_interval_of(row, sequential=sequential or guardrail)
-        inner, margin = (low, high), None
-    if low is None or high is None or inner[0] is None or inner[1] is None:
+        margin = None
+    if low is None and high is None:
         return Reading("unclear", "·", "unclear")
+    low, high = (-math.inf if low is None else low), (math.inf if high is None else high)
     sign = direction_sign(row.get("direction"))
     worst, best = (low, high) if sign > 0 else (-high, -low)
     mark = "▲" if low > 0 else "▼"
     if guardrail and margin is not None:
-        if (inner[0] if sign > 0 else -inner[1]) > -margin:
+        if worst > -margin:
             return Reading("good", "✓", "within margin")
         return Reading("bad", mark, "harmed") if best < -margin else Reading("unclear", "·", "not yet safe")
     if worst <= 0 <= best or (sequential and row.get("seq_crossed") is False):
@@ -190,8 +193,7 @@ def cells(
     bounded = row.get("lift_rel_bounded") is not False
     abs_low, abs_high = row.get("lift_abs_low"), row.get("lift_abs_high")
     abs_half = half_width(abs_low, abs_high)
-    seq_low, seq_high = row.get("seq_rel_low"), row.get("seq_rel_high")
-    seq_half = half_width(seq_low, seq_high)
+    seq_low, seq_high = held_interval_of(row)
 
     before = control.get("mean") if control else None
     divisor, unit = fmt.time_unit(metric.unit, before)
@@ -221,7 +223,7 @@ def cells(
         lift_interval=between,
         absolute=diff(row.get("lift_abs")),
         absolute_interval=fmt.between(diff(abs_low), diff(abs_high)),
-        sequential_interval="" if seq_half is None else fmt.bounds(seq_low, seq_high, half_width=seq_half),
+        sequential_interval=_sequential_words(row, seq_low, seq_high) if ok and sequential else "",
         p=fmt.p_value(row.get("p_value")),
         p_adjusted=fmt.p_value(row.get("p_adjusted")),
         n=fmt.count(row.get("n")),
@@ -239,6 +241,12 @@ def cells(
         bar=bar,
         spoken=f"{metric.label}, {arm}: {lift}, interval {between}, {said.word}",
     )
+
+
+def _sequential_words(row: Row, low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return too_early(row) if (row.get("segment") or "all") == "all" else ""
+    return fmt.bounds(low, high, half_width=half_width(low, high))
 
 
 def metric_view(metrics: Mapping[str, MetricView], name: str) -> MetricView:

@@ -39,22 +39,45 @@ class Headline:
 
 
 def interval_of(row: Row, *, sequential: bool) -> tuple[float | None, float | None]:
-    """The interval of the relative lift that the verdict rests on: sequential where the plan looks often."""
-    if sequential and row.get("seq_rel_low") is not None and row.get("seq_rel_high") is not None:
-        return row["seq_rel_low"], row["seq_rel_high"]
-    return row.get("lift_rel_low"), row.get("lift_rel_high")
+    """The interval of the relative lift that the verdict rests on: sequential where the plan looks often.
+
+    An interval of one look never stands in for one that holds at every look: before that has an end there is none.
+    """
+    return _ends(row, "rel", sequential=sequential)
 
 
 def absolute_interval_of(row: Row, *, sequential: bool) -> tuple[float | None, float | None]:
     """As `interval_of`, for the absolute lift."""
-    if sequential and row.get("seq_low") is not None and row.get("seq_high") is not None:
-        return row["seq_low"], row["seq_high"]
-    return row.get("lift_abs_low"), row.get("lift_abs_high")
+    return _ends(row, "abs", sequential=sequential)
+
+
+def held_interval_of(row: Row, scale: str = "_rel") -> tuple[float | None, float | None]:
+    """The interval that holds at every look, of the relative (``_rel``) or absolute (empty) lift; None for no end."""
+    return _finite(row.get(f"seq{scale}_low")), _finite(row.get(f"seq{scale}_high"))
+
+
+def _ends(row: Row, scale: str, *, sequential: bool) -> tuple[float | None, float | None]:
+    # Levels of segments inform and never decide: plans that spend their error give them the interval of one look.
+    informs = (row.get("segment") or "all") != "all" and row.get("seq_look") is None
+    if sequential and not informs:
+        return held_interval_of(row, "_rel" if scale == "rel" else "")
+    return _finite(row.get(f"lift_{scale}_low")), _finite(row.get(f"lift_{scale}_high"))
+
+
+def _finite(end: float | None) -> float | None:
+    return end if end is not None and math.isfinite(end) else None
+
+
+def too_early(row: Row) -> str:
+    """Why there is no interval that holds at every look yet, and from when on."""
+    needed = row.get("seq_units_needed")
+    since = f", from about {fmt.count(needed)} units an arm on" if needed else ""
+    return f"too early for a bound that holds at every look{since}"
 
 
 def half_width(low: float | None, high: float | None) -> float | None:
     """Half the width of an interval, None when it is open."""
-    return None if low is None or high is None else (high - low) / 2
+    return None if low is None or high is None or not math.isfinite(high - low) else (high - low) / 2
 
 
 def check_families(checks: Sequence[Row]) -> list[tuple[str, list[Row]]]:
@@ -122,7 +145,7 @@ def effect_words(row: Row, metric: MetricView, *, sequential: bool) -> str:
     low, high = interval_of(row, sequential=sequential)
     level = wording.level(row.get("ci_level"))
     half = half_width(low, high)
-    if row.get("lift_rel") is not None and half is not None and math.isfinite(half):
+    if row.get("lift_rel") is not None and half is not None:
         lift = fmt.percent(row["lift_rel"], signed=True, half_width=half)
         return f"{lift} ({level} interval {fmt.bounds(low, high, half_width=half)})"
     low, high = absolute_interval_of(row, sequential=sequential)
@@ -131,6 +154,8 @@ def effect_words(row: Row, metric: MetricView, *, sequential: bool) -> str:
         fmt.amount(v, metric.unit, metric.kind, signed=True, scale=half)
         for v in (row.get("lift_abs"), low, high)
     )
+    if low is None and high is None:
+        return f"{lift} ({too_early(row)})" if sequential else f"{lift} (no interval)"
     return f"{lift} ({level} interval {fmt.between(lower, upper)})"
 
 

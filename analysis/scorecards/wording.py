@@ -112,6 +112,8 @@ VERDICTS = {
     "weights_follow": ("unclear", "running", "New weights are ready."),
     "weights_stay": ("unclear", "running", "Keep running."),
     "poor_performer": ("bad", "loss", "{arm} stays below the floor."),
+    "null_accepted": ("unclear", "flat", "No effect worth having."),
+    "information_complete": ("unclear", "flat", "No clear difference."),
     "futile": ("unclear", "flat", "Hardly any chance left."),
     "below_min_sample": ("waiting", "too_early", "Too early to tell."),
     "underpowered": ("unclear", "extend", "Extend: not yet clear."),

@@ -88,18 +88,13 @@ def centred_product(
         0.5
     """
     divisor = np.maximum(n, 1.0)
-    scale_a, scale_b = scales
     if any(c.dtype == np.object_ for c in (a, b, ab)) and all(_whole(c) for c in (a, b, ab)):
-        count = _integers(divisor)
-        numerator = count * _integers(ab) - _integers(a) * _integers(b)
-        denominator = count * _integers(scale_a) * _integers(scale_b)
-        out: FloatArray = np.asarray(numerator / denominator, dtype=np.float64)
+        out = _of_integers(divisor, a, b, ab, scales)
     else:
         fa, fb, fab = (c.astype(np.float64, copy=False) for c in (a, b, ab))
-        out = _difference_of_products(divisor, fab, fa, fb) / divisor
-        out = out / (scale_a.astype(np.float64) * scale_b.astype(np.float64))
+        out = _of_floats(divisor, fa, fb, fab, scales)
     if a is b:
-        size = np.abs(ab.astype(np.float64)) / (scale_a.astype(np.float64) ** 2)
+        size = np.abs(ab.astype(np.float64)) / (scales[0].astype(np.float64) ** 2)
         if np.any(out < -_ROUNDING * size) or np.any((ab < 0) | ((n == 0) & ((ab != 0) | (a != 0)))):
             raise refuse(
                 "impossible_sums",
@@ -108,6 +103,33 @@ def centred_product(
                 rule="n * sum of squares is at least sum squared, and sums are 0 without units",
             )
         out = np.maximum(out, 0.0)
+    return out
+
+
+def _of_floats(
+    n: FloatArray, a: FloatArray, b: FloatArray, ab: FloatArray, scales: tuple[NDArray[Any], NDArray[Any]]
+) -> FloatArray:
+    scale_a, scale_b = (scale.astype(np.float64) for scale in scales)
+    return np.asarray(_difference_of_products(n, ab, a, b) / n / (scale_a * scale_b), dtype=np.float64)
+
+
+def _of_integers(
+    n: FloatArray,
+    a: NDArray[Any],
+    b: NDArray[Any],
+    ab: NDArray[Any],
+    scales: tuple[NDArray[Any], NDArray[Any]],
+) -> FloatArray:
+    """Rows beyond exact floats as Python integers, the others as floats: no row's bits depend on the rows beside it."""
+    rows = np.broadcast_arrays(n, a, b, ab, *scales)
+    large = np.zeros(rows[0].shape, dtype=np.bool_)
+    for column in rows[1:4]:
+        large |= np.asarray(np.abs(column) > LARGEST_COUNT, dtype=np.bool_)
+    out = np.empty(large.shape)
+    fn, fa, fb, fab, *fscales = (column[~large].astype(np.float64) for column in rows)
+    out[~large] = _of_floats(fn, fa, fb, fab, (fscales[0], fscales[1]))
+    count, ia, ib, iab, scale_a, scale_b = (_integers(column[large]) for column in rows)
+    out[large] = np.asarray((count * iab - ia * ib) / (count * scale_a * scale_b), dtype=np.float64)
     return out
 
 

@@ -100,12 +100,14 @@ def lan_demets_bounds(
     *,
     sides: int = 2,
     spending: SpendingFunction | None = None,
+    spent_by: Any | None = None,
 ) -> SpendingBounds:
     """Efficacy bounds by error spending, for many designs with information of their own at once.
 
     A look at which information has grown by less than a thousandth since the last counted look is none: its
     bound is infinite and its share of the error waits. Fractions above 1 (overrun) spend everything that is
-    left.
+    left. The last look spends what is left, too, however little information came in (underrun), where `spent_by`
+    says 1 for it.
 
     Args:
         information_fraction: Observed over planned information at each look, shape (..., looks), rising, NaN
@@ -113,19 +115,26 @@ def lan_demets_bounds(
         alpha: Total error, broadcastable to shape (...); half of it is spent on each side if there are two.
         sides: 2 (symmetric) or 1 (upper).
         spending: From `spending_function` or `custom_spending`; O'Brien-Fleming-type if omitted.
+        spent_by: Where the spending function is read at each look, same shape, such as the share of the planned time;
+            the information fraction if omitted. With it only the ratios of the information matter.
 
     Returns:
         Bounds of the same shape.
 
     Raises:
-        InputError: For alpha outside (0, 1), negative or gappy information, sides other than 1 or 2.
+        InputError: For alpha outside (0, 1), negative or gappy information, sides other than 1 or 2;
+            ``shape_mismatch`` for times that do not pair up with the looks.
 
     Source:
-        Lan and DeMets (1983), Biometrika 70, 659; Jennison and Turnbull (2000), sections 7.2 and 19.2.
+        Lan and DeMets (1983), Biometrika 70, 659; Jennison and Turnbull (2000), sections 7.2 and 19.2; for two time
+        scales Lan and DeMets (1989), Controlled Clinical Trials 10, 216; for the last look of an underrun Wassmer
+        and Brannath (2016), section 3.3.
 
     Examples:
         >>> lan_demets_bounds([0.2, 0.4, 0.6, 0.8, 1.0]).upper.round(3)
         array([4.877, 3.357, 2.68 , 2.29 , 2.031])
+        >>> lan_demets_bounds([0.2, 0.4], spent_by=[0.2, 1.0]).upper.round(3)
+        array([4.877, 1.96 ])
     """
     t = as_information(information_fraction, "information_fraction")
     level = as_level(alpha)
@@ -134,12 +143,20 @@ def lan_demets_bounds(
     shape = t.shape
     rows = t.reshape(-1, shape[-1])
     per_side = np.broadcast_to(level, shape[:-1]).reshape(-1) / sides
+    times = rows
+    if spent_by is not None:
+        when = as_information(spent_by, "spent_by")
+        if when.shape != shape:
+            raise refuse(
+                "shape_mismatch", "times without their looks", "spent_by", value=when.shape, rule=str(shape)
+            )
+        times = when.reshape(rows.shape)
     # comparisons of one experiment often share their looks: each distinct design is integrated once
-    key = np.column_stack([np.nan_to_num(rows, nan=-1.0), per_side])
+    key = np.column_stack([np.nan_to_num(rows, nan=-1.0), np.nan_to_num(times, nan=-1.0), per_side])
     _, first, place = np.unique(key, axis=0, return_index=True, return_inverse=True)
-    rows, per_side, place = rows[first], per_side[first], place.reshape(-1)
+    rows, times, per_side, place = rows[first], times[first], per_side[first], place.reshape(-1)
     taken = looks_taken(rows)
-    cumulative = spend(np.nan_to_num(rows), per_side[:, None])
+    cumulative = spend(np.nan_to_num(times), per_side[:, None])
     cumulative = np.maximum.accumulate(np.where(taken, cumulative, 0.0), axis=1)
     increment = np.diff(cumulative, axis=1, prepend=0.0)
     upper = _efficacy(rows, taken, increment, sides)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis.judgement.acting import act_text
-from analysis.judgement.arms import SEQUENTIAL, timing
+from analysis.judgement.arms import timing
 from analysis.judgement.definitions import experiment_frame, use_frame
+from analysis.judgement.information import SEQUENTIAL
 from analysis.scorecards import FailedDefinition, Provenance, SiteInputs
 from analysis.scorecards.inputs import DefinitionChange
 from analysis.scorecards.views import experiment_view, flag_view, metric_view, segment_view

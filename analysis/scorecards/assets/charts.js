@@ -78,9 +78,14 @@
     return [low - room, high + room];
   }
 
+  // An end that does not exist is null; a format would print it as 0.
+  const said = (low, high) => [low, high].map((end) => (end === null ? "open" : (end < 0 ? "−" : "+") + Math.abs(100 * end).toFixed(2) + "%")).join(" to ");
+
   function lift(data, look, width) {
-    const values = data.points.map(([at, arm, value, low, high, olow, ohigh]) => (
-      { day: day(at), arm: data.arms[arm], lift: value, low, high, olow, ohigh }));
+    const values = data.points.map(([at, arm, value, low, high, olow, ohigh]) => ({
+      day: day(at), arm: data.arms[arm], lift: value, low, high, olow, ohigh, interval: said(low, high),
+      every: olow === null && ohigh === null ? "none yet" : said(olow, ohigh),
+    }));
     const domain = domainOf(values);
     const y = (field, extra) => ({
       field, type: "quantitative", title: null, axis: { labelExpr: "datum.value === 0 ? '0%' : format(datum.value, '+~%')" },
@@ -102,8 +107,8 @@
           tooltip: [
             { field: "day", type: "temporal", format: "%-d %b %Y", title: "Cut-off" }, { field: "arm", title: "Arm" },
             { field: "lift", format: "+.2%", title: "Lift" },
-            { field: "low", format: "+.2%", title: "Interval from" }, { field: "high", format: "+.2%", title: "to" },
-            ...(data.sequential ? [{ field: "olow", format: "+.2%", title: "Every look from" }, { field: "ohigh", format: "+.2%", title: "to" }] : []),
+            { field: "interval", title: "Interval" },
+            ...(data.sequential ? [{ field: "every", title: "Every look" }] : []),
           ],
         },
       },

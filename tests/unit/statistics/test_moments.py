@@ -136,3 +136,12 @@ def test_binomial_moments_are_those_of_zeros_and_ones() -> None:
     # Among 10^12 units with 10^5 events the variance is p (1 - p) to the last digits.
     rare = Moments.from_binomial(10**5, 10**12)
     assert float(rare.m2) == pytest.approx(1e5 * (1 - 1e-7), rel=1e-15)
+
+
+def test_the_bits_of_a_row_do_not_depend_on_the_rows_beside_it():
+    """A cut-off judged alone and in a range has the same variance, though a later one has sums beyond 2**53."""
+    n, total, square = [50, 50], [249_020_464, 2**60], [1_292_320_780_123_457, 2**115]
+    both = Moments.from_sums(n, total, square, 10**6)
+    alone = Moments.from_sums(n[:1], total[:1], square[:1], 10**6)
+    assert both.m2[0] == alone.m2[0]
+    assert both.mean[0] == alone.mean[0]
