@@ -13,7 +13,7 @@ from analysis.scorecards.inputs import (
     SegmentView,
     SiteInputs,
 )
-from analysis.scorecards.site import Page, chart_runtime, render_site
+from analysis.scorecards.site import Page, render_site
 
 __all__ = [
     "ArmView",
@@ -28,6 +28,5 @@ __all__ = [
     "Provenance",
     "SegmentView",
     "SiteInputs",
-    "chart_runtime",
     "render_site",
 ]

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from analysis.scorecards.inputs import SiteInputs
 
 Row = dict[str, Any]
-_ASSETS = ("site.css", "site.js", "charts.js", "draft.js")
+#: `vega.js` is the chart runtime as vl-convert bundles it, in a scope of its own (decision 0010).
+_ASSETS = ("site.css", "site.js", "charts.js", "draft.js", "vega.js")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,27 +84,17 @@ def _newest(rows: list[Row], until: date | None = None) -> list[Row]:
     return [row for row in rows if row["cut_off"] == newest]
 
 
-def _assets(runtime: str) -> Iterator[Page]:
+def _assets() -> Iterator[Page]:
     folder = resources.files("analysis.scorecards") / "assets"
     for name in _ASSETS:
         yield Page(f"assets/{name}", (folder / name).read_text(encoding="utf-8"))
-    yield Page("assets/vega.js", runtime)
 
 
-@cache
-def chart_runtime() -> str:
-    """The chart runtime that vl-convert carries, in a scope of its own: it declares top-level names."""
-    import vl_convert  # noqa: PLC0415 - loads a JavaScript engine; only a publication needs it
-
-    return "(()=>{" + vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;") + "})();\n"
-
-
-def render_site(inputs: SiteInputs, runtime: str | None = None) -> Iterator[Page]:
+def render_site(inputs: SiteInputs) -> Iterator[Page]:
     """All pages, assets and API files of the site.
 
     Args:
         inputs: Frames and views; see `SiteInputs`.
-        runtime: What `chart_runtime` gave, where the caller has kept it.
 
     Yields:
         Pages in a fixed order; the same inputs give the same text.
@@ -123,7 +114,7 @@ def render_site(inputs: SiteInputs, runtime: str | None = None) -> Iterator[Page
     template = environment.get_template("scorecard.html.j2")
     summaries: list[portfolio.Summary] = []
     units: dict[tuple[str, str], int] = {}
-    yield from _assets(runtime or chart_runtime())
+    yield from _assets()
     for experiment in inputs.experiments:
         history = comparisons.get(experiment.id, [])
         facts = Facts(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 from scipy.optimize import elementwise
 
 from analysis.statistics.checks import as_floats, as_level, as_rates
@@ -150,6 +150,8 @@ def noncentrality_interval(t: FloatArray, df: FloatArray, alpha: FloatArray) -> 
 
 
 def _nct_gap(nc: FloatArray, goal: FloatArray, t: FloatArray, df: FloatArray) -> FloatArray:
+    from scipy import stats  # noqa: PLC0415 - half a second, which only small samples need
+
     gap: FloatArray = stats.nct.cdf(t, df, nc) - goal
     return gap
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,16 +78,22 @@ class Setup:
 
     def factors(self) -> SequentialPlan:
         """Sample sizes over those of one look, at the error of one comparison."""
-        error = self.comparison_alpha()
-        if self.method == "group_sequential":
-            looks = equal_fractions(self.looks)
-            return plan_group_sequential(looks, error, self.power, sides=self.sides, spending=self.spending)
-        if self.method == "always_valid":
-            return plan_always_valid(equal_fractions(self.looks), error, self.power, sides=self.sides)
-        if self.method == "sprt":
-            return plan_sprt(error, self.power, sides=self.sides)
-        one = np.ones(())
-        return SequentialPlan(one, one, one)
+        return _factors(self)
+
+
+@cache
+def _factors(setup: Setup) -> SequentialPlan:
+    # Kept, since every metric and duration of one plan asks for the same, and boundaries are integrals.
+    error = setup.comparison_alpha()
+    if setup.method == "group_sequential":
+        looks = equal_fractions(setup.looks)
+        return plan_group_sequential(looks, error, setup.power, sides=setup.sides, spending=setup.spending)
+    if setup.method == "always_valid":
+        return plan_always_valid(equal_fractions(setup.looks), error, setup.power, sides=setup.sides)
+    if setup.method == "sprt":
+        return plan_sprt(error, setup.power, sides=setup.sides)
+    one = np.ones(())
+    return SequentialPlan(one, one, one)
 
 
 @dataclass(frozen=True, slots=True)

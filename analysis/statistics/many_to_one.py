@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from analysis.statistics.checks import as_floats, as_level, refuse
 from analysis.statistics.group_sequential import as_sides
@@ -86,6 +86,8 @@ def many_to_one_critical(loading: Any, df: Any, alpha: Any = 0.05, *, sides: int
         >>> many_to_one_critical([[0.5**0.5] * 3], [10.0], sides=1).round(3)
         array([2.338])
     """
+    from scipy import stats  # noqa: PLC0415 - half a second, which only families of comparisons need
+
     as_sides(sides)
     shape = np.shape(loading)[:1]
     _, loads, freedom = _family(np.zeros(shape), loading, df)
@@ -159,6 +161,8 @@ def _scale(c: FloatArray, df: FloatArray, points: int) -> tuple[FloatArray, Floa
 
 def _scale_range(c: FloatArray, df: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Where log S counts: far out, small S brings most of the tail, so the range follows the tail."""
+    from scipy import stats  # noqa: PLC0415 - half a second, which only families of comparisons need
+
     single = np.maximum(stats.t.sf(np.abs(c), df), 1e-280)
     low = 0.5 * np.log(np.maximum(stats.chi2.ppf(1e-13 * single, df), 1e-300) / df)
     high = 0.5 * np.log(stats.chi2.isf(1e-15, df) / df)

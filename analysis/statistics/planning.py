@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from analysis.statistics.checks import as_choice, as_floats, as_level, as_positive, refuse, together
 from analysis.statistics.roots import rowwise_root
@@ -403,6 +403,8 @@ def _z_power(drift: FloatArray, alpha: FloatArray, alternative: str) -> FloatArr
 def _t_power(
     effect: FloatArray, n1: FloatArray, n2: FloatArray, alpha: FloatArray, alternative: str
 ) -> FloatArray:
+    from scipy import stats  # noqa: PLC0415 - half a second, which only small plans need
+
     drift = effect * np.sqrt(n1 * n2 / (n1 + n2))
     df = n1 + n2 - 2.0
     large = df > _NORMAL_DF

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from analysis.statistics.checks import as_counts, as_floats, as_level, refuse, together
 from analysis.statistics.comparisons import Comparison, Estimate, compare
@@ -67,6 +67,8 @@ def quantile_ranks(n: Any, p: Any, confidence: Any = 0.95) -> RankInterval:
     count, q, level = together(
         {"n": as_counts(n, "n"), "p": as_level(p, "p"), "confidence": as_level(confidence, "confidence")}
     )
+    from scipy import stats  # noqa: PLC0415 - half a second, which only exact ranks need
+
     tail = (1.0 - level) / 2.0
     low = np.asarray(stats.binom.ppf(tail, count, q))
     # From the other side, since 1 - tail would round for tails below 1e-16.
@@ -219,6 +221,8 @@ def quantile_test(n: Any, below: Any, at_most: Any, p: Any) -> FloatArray:
             "p": as_level(p, "p"),
         }
     )
+    from scipy import stats  # noqa: PLC0415 - half a second, which only exact ranks need
+
     if np.any((low > high) | (high > count)):
         raise refuse("out_of_range", "counts out of order", "below, at_most, n", rule="below <= at_most <= n")
     left, right = stats.binom.cdf(high, count, q), stats.binom.sf(low - 1.0, count, q)

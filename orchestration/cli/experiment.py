@@ -9,12 +9,13 @@ import typer
 
 from orchestration.cli import app
 from orchestration.cli.formats import FormatOption, ReportFormat, print_json
+from orchestration.cli.once import App
 from orchestration.paths import Home, catalog_dir
 
 if TYPE_CHECKING:
     from analysis.lifecycle.log import Entry
 
-commands = typer.Typer(help="Move an experiment through its life.", no_args_is_help=True)
+commands = App(help="Move an experiment through its life.", no_args_is_help=True)
 app.add_typer(commands, name="experiment")
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="The experiment.")]

@@ -18,7 +18,6 @@ from orchestration.paths import catalog_dir
 from orchestration.resources.home import HomeResource
 from orchestration.site import publish_site
 from orchestration.site.inputs import site_inputs
-from orchestration.site.runtime import kept_runtime
 from orchestration.warehouse import writer
 
 GROUP = "publishing"
@@ -75,7 +74,7 @@ def scorecards(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mate
     links = {name: f"{name}/index.html" for name in folders}
     with writer(place.warehouse) as connection:
         inputs = site_inputs(connection, read_definitions(), catalog_dir(), links)
-        published = publish_site(place.site, render_site(inputs, kept_runtime(place.root)), folders)
+        published = publish_site(place.site, render_site(inputs), folders)
         exports = current_version(place.exports)
         now = datetime.now(UTC).replace(tzinfo=None)
         number = record_publication(

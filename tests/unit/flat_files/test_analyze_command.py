@@ -198,3 +198,13 @@ def test_every_option_is_documented() -> None:
     names = [name for name in inspect.signature(command.callback).parameters if name != "file"]
     options = ["format" if name == "output_format" else name.replace("_", "-") for name in names]
     assert [option for option in options if f"`--{option}" not in text] == []
+
+
+@pytest.mark.parametrize(
+    "twice", [("--variant", "arm"), ("--alpha", "0.1"), ("--by", "unit"), ("--table", "t")]
+)
+def test_option_given_twice_is_refused_unless_it_is_a_list(
+    good: Path, twice: tuple[str, str], capsys, monkeypatch
+) -> None:
+    code, _, err = call(capsys, monkeypatch, good, *twice, *twice)
+    assert (code, err) == (1, f"error: {twice[0]}: is given twice (once). Hint: the last one would win\n")
