@@ -38,3 +38,6 @@ CONTRACT_COLUMNS = (
 
 FILTER_COLUMNS = ("event_name", "user_id", "anonymous_id", "session_id", *CONTEXT_COLUMNS)
 """The columns that a filter may look at."""
+
+MAX_VALUE = 10_000_000_000
+"""Largest `value` of an event, either way: six decimals of it, summed and squared, stay exact in 128 bits."""

@@ -29,11 +29,13 @@ class Cell:
         text: The cell as VARCHAR; null where empty.
         kind: Its kind as VARCHAR, one of this module's constants; null where empty.
         typed: The typed column, for `INSTANT` and `LOCAL_TIME`.
+        number: The digits of a number as they were written, where the text may have lost the last of many.
     """
 
     text: str
     kind: str
     typed: str = ""
+    number: str = ""
 
 
 EMPTY = Cell("null::varchar", "null::varchar")

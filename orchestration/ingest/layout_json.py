@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,8 @@ class JsonLines:
         if not self._register(steps):
             return _lone_cell(column)
         place = ".".join(map(identifier, steps))
-        return Cell(f"texts.{place}", kind_of_token(f"tokens.{place}::varchar"))
+        text = f"texts.{place}"
+        return Cell(text, kind_of_token(f"tokens.{place}::varchar"), number=_as_written(steps[-1], text))
 
     def _register(self, steps: list[str]) -> bool:
         """Add a leaf to the struct; false where its fields' names, which ignore case, would clash."""
@@ -125,6 +127,14 @@ class JsonLines:
 
 def _leaves(tree: dict[str, Any], type_: str) -> dict[str, Any]:
     return {name: type_ if child is None else _leaves(child, type_) for name, child in tree.items()}
+
+
+def _as_written(key: str, text: str) -> str:
+    """A number's own digits: DuckDB reads JSON's numbers as doubles, whose neighbours lie 2e-6 apart from 2^33 on."""
+    written = rf'"{re.escape(key)}"\s*:\s*(-?[0-9][0-9.eE+-]*)'
+    of_key = f"regexp_extract_all(line, {literal(written)}, 1)"
+    return f"""(case when abs(try_cast({text} as double)) < 8e9 then {text} else coalesce(list_filter(
+        {of_key}, lambda n: try_cast(n as double) = try_cast({text} as double))[1], {text}) end)"""
 
 
 def _pointer(column: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.catalogue.events import CONTRACT_COLUMNS, ID_COLUMNS
+from analysis.catalogue.events import CONTRACT_COLUMNS, ID_COLUMNS, MAX_VALUE
 from analysis.catalogue.sources import EPOCHS
 from orchestration.ingest import cells as cell_kinds
 from orchestration.ingest.layout_table import Table
@@ -174,6 +174,7 @@ def _wrong(events: list[EventSql]) -> dict[str, str]:
         conditions = [_wrong_text(event, name) for event in events]
         if any(conditions):
             wrong[name] = _per_event([condition or "false" for condition in conditions])
+    wrong[f"value: beyond ±{MAX_VALUE}"] = _per_event([_beyond(event) for event in events])
     wrong["value"] = _per_event([_wrong_value(event) for event in events])
     return wrong | {name: condition for condition, name in events[0].wrong}
 
@@ -194,30 +195,43 @@ def _wrong_text(event: EventSql, name: str) -> str:
 
 def _wrong_value(event: EventSql) -> str:
     cell = event.cells["value"]
-    kinds = [cell_kinds.INTEGER, cell_kinds.NUMBER] + ([cell_kinds.STRING] if event.numeric_text else [])
-    listed = ", ".join(map(literal, kinds))
+    listed = ", ".join(map(literal, _value_kinds(event)))
     text = _value_text(cell) if event.numeric_text else cell.text
     return (
         f"coalesce({text} is not null and ({cell.kind} not in ({listed}) or ({_value(cell)}) is null), false)"
     )
 
 
+def _beyond(event: EventSql) -> str:
+    """Whether the value is a number, and too large: told apart from what is none."""
+    cell = event.cells["value"]
+    kinds = ", ".join(map(literal, _value_kinds(event)))
+    text = _value_text(cell) if event.numeric_text else cell.text
+    number = f"try_cast({text} as double)"
+    return f"coalesce({cell.kind} in ({kinds}) and isfinite({number}) and abs({number}) > {MAX_VALUE}, false)"
+
+
+def _value_kinds(event: EventSql) -> list[str]:
+    return [cell_kinds.INTEGER, cell_kinds.NUMBER] + ([cell_kinds.STRING] if event.numeric_text else [])
+
+
 def _value_text(cell: Cell) -> str:
-    return f"nullif(trim({cell.text}), '')"
+    return f"nullif(trim({cell.number or cell.text}), '')"
 
 
 def _value(cell: Cell) -> str:
-    """DECIMAL(18,6), finer digits rounded half-even; null where the text is no number or is out of range."""
+    """DECIMAL(18,6), finer digits rounded half-even; null where the text is no number or lies beyond `MAX_VALUE`."""
     text = _value_text(cell)
     exact = f"try_cast({text} as decimal(38,26))"
     away = f"try_cast({exact} as decimal(18,6))"
     tie = f"abs({exact} - {away}::decimal(38,26)) = 0.0000005::decimal(38,26)"
-    odd = f"({away} * 1000000)::hugeint % 2 <> 0"
+    odd = f"({away}::decimal(38,6) * 1000000)::hugeint % 2 <> 0"
     even = (
         f"case when {tie} and {odd} then {away} - (sign({exact}) * 0.000001)::decimal(18,6) else {away} end"
     )
-    return f"""(case when regexp_full_match({text}, '{_SHORT_NUMBER}') then try_cast({text} as decimal(18,6))
+    number = f"""(case when regexp_full_match({text}, '{_SHORT_NUMBER}') then try_cast({text} as decimal(18,6))
         when regexp_full_match({text}, '{_NUMBER}') then {even} end)::decimal(18,6)"""
+    return f"(case when abs({number}) <= {MAX_VALUE} then {number} end)"
 
 
 def _instant(cell: Cell, time_format: str, timezone: str | None) -> str:

@@ -1,7 +1,6 @@
 {#-
   The declared bot and internal-traffic filters as one CASE: the name of the first that matches, else null.
-  A value beyond 1e10 is taken away by a filter of its own: scaled and squared it would overflow the exact sums, and
-  one such event would stop every experiment.
+  Ingest refuses values beyond 1e10; those that landed before it did are taken away by a filter of their own.
 -#}
 {%- macro matching_filter() -%}
   {%- set filters = [] -%}
