@@ -27,6 +27,8 @@ FLAGD: Final = "flagd.json"
 _SCHEMA: Final = "https://flagd.dev/schema/v0/flags.json"
 _CLOCK: Final = {"var": "$flagd.timestamp"}
 UNIT: Final = {"var": "targetingKey"}
+NOBODY: Final = {"!": [UNIT]}
+"""No targeting key, or an empty one: there is no unit, so nothing is rolled out and no arm drawn."""
 _INSIDE, _OUTSIDE = "in", "out"
 _COMPARE: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
@@ -82,11 +84,11 @@ def flagd_condition(condition: Condition) -> Logic:
 
 
 def _targeting(allocation: Allocation, as_of: datetime) -> Logic:
-    """One long ``if``: a condition and what it serves, overrides first, then stretch by stretch, then nothing."""
-    overrides: list[Logic] = []
+    """One long ``if`` of conditions and what they serve: no key, the overrides, stretch by stretch, then nothing."""
+    overrides: list[Logic] = [NOBODY, None]
     for variant, units in allocation.overridden.items():
         overrides += [{"in": [{"var": "targetingKey"}, units]}, variant]
-    if overrides and allocation.status == "paused":
+    if allocation.overridden and allocation.status == "paused":
         return {"if": [*overrides, None]}
     after = allocation.fallback
     if allocation.status == "completed" or (allocation.end is not None and allocation.end <= as_of):

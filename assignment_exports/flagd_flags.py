@@ -12,7 +12,7 @@ from analysis.catalogue.shards import share_to_shards
 from analysis.errors import Problem
 from assignment_exports.eligibility import inline_segments
 from assignment_exports.errors import ExportError
-from assignment_exports.flagd import UNIT, Logic, before, flagd_condition, in_time, within
+from assignment_exports.flagd import NOBODY, UNIT, Logic, before, flagd_condition, in_time, within
 from assignment_exports.flags import (
     OFF,
     ON,
@@ -69,7 +69,7 @@ def flagd_flag(
             "state": "ENABLED",
             "defaultVariant": OFF,
             "variants": variants,
-            "targeting": {"if": [*steps, OFF]} if steps else {},
+            "targeting": {"if": [NOBODY, OFF, *steps, OFF]} if steps else {},
         }
     }
 

@@ -126,7 +126,12 @@ def _overrides(allocation: Allocation, values: Mapping[str, Any]) -> list[Json]:
 def _rules(allocation: Allocation, as_of: datetime, values: Mapping[str, Any]) -> list[Json]:
     state = allocation.state_at(as_of)
     if state == "shipped":
-        after: Json = {"id": f"{allocation.experiment_id}-after", "force": values[allocation.fallback]}
+        after: Json = {
+            "id": f"{allocation.experiment_id}-after",
+            # Other rules bucket by the id and so skip whoever has none; what everybody gets is for units too.
+            "condition": {UNIT: {"$nin": [None, ""]}},
+            "force": values[allocation.fallback],
+        }
         return [after | ({"filters": filters} if (filters := _filters(allocation.holdout_gates)) else {})]
     if state != "open":
         return []

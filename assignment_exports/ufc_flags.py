@@ -29,7 +29,13 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _FIRST, _LAST = datetime.min, datetime.max  # noqa: DTZ901 - instants are naive UTC in this project
-_TYPES: Final = {"boolean": "BOOLEAN", "string": "STRING", "number": "NUMERIC", "json": "JSON"}
+_TYPES: Final = {
+    "boolean": "BOOLEAN",
+    "string": "STRING",
+    "integer": "INTEGER",
+    "number": "NUMERIC",
+    "json": "JSON",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,6 +186,7 @@ def _flags(sdk: Sdk) -> list[Flag]:
             depends_on=needs(wallet=True),
             overrides={"user_8": 1},
         ),
+        one("limit", type="integer", default=10, value=20, rollout=0.5, overrides={"user_8": -3}),
         one("half_price", type="number", default=1, value=0.5, depends_on=needs(coupons=12.5), rollout=0.5),
         one(
             "theme",

@@ -27,6 +27,7 @@ def main() -> None:
     get = {
         "boolean": client.get_boolean_value,
         "string": client.get_string_value,
+        "integer": client.get_integer_value,
         "number": client.get_float_value,
         "json": client.get_object_value,
     }

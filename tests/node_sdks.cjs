@@ -4,7 +4,7 @@
 "use strict";
 const http = require("http");
 
-const FALLBACK = { boolean: false, string: "-", number: -1, json: {} };
+const FALLBACK = { boolean: false, string: "-", integer: -1, number: -1, json: {} };
 
 async function ufc(payload) {
   const server = http.createServer((_, answer) => answer.end(payload));
@@ -21,6 +21,7 @@ async function ufc(payload) {
   const get = {
     boolean: "getBooleanAssignment",
     string: "getStringAssignment",
+    integer: "getIntegerAssignment",
     number: "getNumericAssignment",
     json: "getJSONAssignment",
   };
@@ -41,6 +42,26 @@ function growthbook(payload) {
   };
 }
 
+function flagd(payload) {
+  const { FlagdCore } = require("@openfeature/flagd-core");
+  const silent = { debug() {}, info() {}, warn() {}, error() {} };
+  const core = new FlagdCore(undefined, silent);
+  core.setConfigurations(payload);
+  const get = {
+    boolean: "resolveBooleanEvaluation",
+    string: "resolveStringEvaluation",
+    integer: "resolveNumberEvaluation",
+    number: "resolveNumberEvaluation",
+    json: "resolveObjectEvaluation",
+  };
+  return {
+    serve: (type, key, unit, attributes) => {
+      const context = unit === null ? attributes : { targetingKey: unit, ...attributes };
+      return core[get[type]](key, FALLBACK[type], context, silent).value ?? FALLBACK[type];
+    },
+  };
+}
+
 function schema(payload) {
   const { MemoryStorage } = require("@openfeature/flagd-core");
   const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -51,7 +72,7 @@ function schema(payload) {
 async function main() {
   const text = require("fs").readFileSync(0, "utf8");
   const { sdk, payload, flags, units } = JSON.parse(text);
-  const client = await { ufc, growthbook, schema }[sdk](payload);
+  const client = await { ufc, growthbook, flagd, schema }[sdk](payload);
   const values = flags.map(([type, key]) =>
     units.map(([unit, attributes]) =>
       type === "precomputed" ? client.precomputed(unit, attributes) : client.serve(type, key, unit, attributes),

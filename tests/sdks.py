@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 NODE_PACKAGES: Final = {
     "ufc": "@eppo/node-server-sdk",
     "growthbook": "@growthbook/growthbook",
+    "flagd": "@openfeature/flagd-core",
     "schema": "@openfeature/flagd-core",
 }
 # What a caller gives as the default: served only where the payload serves nothing.
-FALLBACK: Final[dict[str, Any]] = {"boolean": False, "string": "-", "number": -1.0, "json": {}}
+FALLBACK: Final[dict[str, Any]] = {"boolean": False, "string": "-", "integer": -1, "number": -1.0, "json": {}}
 
 
 def python_sdk(sdk: Sdk, payload: bytes) -> Serve:
@@ -48,13 +49,14 @@ def python_sdk(sdk: Sdk, payload: bytes) -> Serve:
         payload: The bytes of its published file.
 
     Returns:
-        Value type (``boolean``, ``string``, ``number``, ``json``), flag key, unit and attributes to the value served.
+        Value type (``boolean``, ``string``, ``integer``, ``number``, ``json``), flag key, unit and attributes to the
+        value served.
     """
     return {"ufc": _ufc, "flagd": _flagd, "growthbook": _growthbook}[sdk](payload)
 
 
 def node_sdk(
-    sdk: Literal["ufc", "growthbook", "schema"],
+    sdk: Literal["ufc", "growthbook", "flagd", "schema"],
     payload: bytes,
     flags: Flags = (),
     units: Units = (),
@@ -121,6 +123,7 @@ def _ufc(payload: bytes) -> Serve:
     get = {
         "boolean": client.get_boolean_assignment,
         "string": client.get_string_assignment,
+        "integer": client.get_integer_assignment,
         "number": client.get_numeric_assignment,
         "json": client.get_json_assignment,
     }
@@ -134,6 +137,7 @@ def _flagd(payload: bytes) -> Serve:
     get: dict[str, Callable[..., Any]] = {
         "boolean": core.resolve_boolean_value,
         "string": core.resolve_string_value,
+        "integer": core.resolve_integer_value,
         "number": core.resolve_float_value,
         "json": core.resolve_object_value,
     }

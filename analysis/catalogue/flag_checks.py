@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _TYPES: Final[dict[str, tuple[type, ...]]] = {
     "boolean": (bool,),
     "string": (str,),
+    "integer": (int,),
     "number": (int, float),
     "json": (dict, list),
 }

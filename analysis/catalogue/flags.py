@@ -9,7 +9,7 @@ from pydantic import Field
 from analysis.catalogue.behaviour import Behaviour
 from analysis.catalogue.conditions import Condition
 from analysis.catalogue.experiment import TargetingTest
-from analysis.catalogue.fields import Items, ShardShare, Slug, Strict, Text
+from analysis.catalogue.fields import Items, ShardShare, Slug, Strict, Text, UnitId
 from analysis.catalogue.hashes import Sdk
 from analysis.catalogue.project import UnitType
 
@@ -28,7 +28,8 @@ class Flag(Strict):
     name: Text
     owner: Text
     description: Text | None = None
-    type: Literal["boolean", "string", "number", "json"]
+    type: Literal["boolean", "string", "integer", "number", "json"]
+    """SDKs tell them apart: a `number` is asked for as a float, an `integer` as a whole number."""
     sdk: Sdk = "ufc"
     """The SDK family that serves it and whose hash decides the rollout; flags depend on flags of their own family."""
     enabled: bool = True
@@ -38,7 +39,7 @@ class Flag(Strict):
     rollout: ShardShare = 1.0
     targeting: Condition | None = None
     depends_on: Items[Dependency] = ()
-    overrides: dict[str, Any] = Field(default_factory=dict)
+    overrides: dict[UnitId, Any] = Field(default_factory=dict)
     """Unit id to the value that this unit always gets."""
     experiment: Slug | None = None
     """The experiment that this flag belongs to."""
