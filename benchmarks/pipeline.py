@@ -10,6 +10,7 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
 from analysis.catalogue import compile_tables
+from analysis.catalogue.compiled_metrics import compile_metrics
 from analysis.scorecards import render_site
 from benchmarks.measuring import Measurement, measured
 from benchmarks.worlds import FIRST_DAY, World
@@ -72,9 +73,11 @@ class Driven:
         return [configs, site]
 
     def _ingest(self) -> None:
-        definitions = read_definitions().catalogue
+        definitions = read_definitions()
+        experiments = definitions.catalogue.experiments.values()
+        metrics = compile_metrics(experiments, definitions.metrics, definitions.measures)
         with writer(self.home.warehouse) as connection:
-            replace_tables(connection, "catalog", compile_tables(definitions))
+            replace_tables(connection, "catalog", compile_tables(definitions.catalogue) | metrics)
             settings = IngestSettings(FIRST_DAY, settle=timedelta())
             ingest_landing(self.home.root, connection, settings, [], datetime.now(UTC))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from analysis.catalogue import compile_tables
+from analysis.catalogue.compiled_metrics import compile_metrics
 from analysis.judgement.acting import ACTS, new_acts
 from analysis.judgement.acting import in_force as with_acts
 from analysis.judgement.ramping import ramp_frame
@@ -51,7 +52,9 @@ def write_catalogue(connection: duckdb.DuckDBPyConnection, home: Home, definitio
     """
     settle(connection, home.exports)
     catalogue = in_force(connection, definitions).catalogue
-    replace_tables(connection, "catalog", compile_tables(catalogue, usable_lists(home, catalogue)))
+    tables = compile_tables(catalogue, usable_lists(home, catalogue))
+    metrics = compile_metrics(catalogue.experiments.values(), definitions.metrics, definitions.measures)
+    replace_tables(connection, "catalog", tables | metrics)
 
 
 def propose(connection: duckdb.DuckDBPyConnection, definitions: Definitions, cut_off: date) -> pl.DataFrame:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.code_hash import code_hash
 from orchestration.kept_days import EVENT_INPUTS, changed_days
+from orchestration.measure_sql import scaled
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,7 +28,7 @@ _UNITS = """
 _OUTCOMES = """
     select session_id, '{name}' as measure, event_day, occurred_at from stg_events
     where session_id is not null and event_day in (select day from early_outcomes_changes)
-        and coalesce(try_cast(({expr}) as double), 0) > 0
+        and {value} > 0
 """
 # The exposures of a day, the content of its part of the lake, the filters that its events pass, and what is asked.
 _HASHES = f"""
@@ -77,6 +78,8 @@ def keep_early_outcomes(connection: duckdb.DuckDBPyConnection, definitions: Defi
     wanted = [code_hash(), *sorted((one, measure.name, measure.expr) for one, measure in asked)]
     changed_days(connection, "early_outcomes", _HASHES, {"asked": repr(wanted)})
     if used:
-        outcomes = " union all ".join(_OUTCOMES.format(name=one.name, expr=one.expr) for one in used.values())
+        outcomes = " union all ".join(
+            _OUTCOMES.format(name=one.name, value=scaled(one)) for one in used.values()
+        )
         connection.execute(f"insert into results.early_outcomes {_UNITS.format(outcomes=outcomes)}")
     connection.execute("commit")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from orchestration.code_hash import code_hash
 from orchestration.kept_days import EVENT_INPUTS, changed_days
+from orchestration.measure_sql import scaled, worth
 from orchestration.outstanding import frontier
-from orchestration.reading.unit_values import joined_links, scaled, unit_id
+from orchestration.reading.unit_values import joined_links, unit_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,7 +88,7 @@ _UNIT_DAYS = """
 _EVENTS = """
     select '{name}', '{unit_type}', {unit_id}, e.event_day, e.occurred_at, {value}
     from stg_events as e{links}
-    where e.event_day in (from effect_ages_changes) and ({expr}) is not null
+    where e.event_day in (from effect_ages_changes) and {worth} is not null
 """
 # The exposures of a day, the ids linked to their units, the lake's content from then on, and what is asked.
 _HASHES = f"""
@@ -168,7 +169,7 @@ def _done(definitions: Definitions, asked: Sequence[_Asked]) -> str:
                 unit_id=unit_id(unit_type),
                 links=joined_links(unit_type),
                 value=scaled(measure),
-                expr=measure.expr,
+                worth=worth(measure),
             )
         )
     return " union all ".join(parts)
@@ -178,7 +179,9 @@ def _asked(definitions: Definitions) -> Iterator[_Asked]:
     for experiment in definitions.catalogue.experiments.values():
         for use in experiment.metrics.primary:
             metric = definitions.metrics[use.metric]
-            if metric.window_end is None or metric.window_start or metric.kind not in (*_SUMMED, *_SHARES):
+            if metric.window_end is None or metric.window_start or metric.by_event:
+                continue
+            if metric.kind not in (*_SUMMED, *_SHARES):
                 continue
             adds_up = definitions.measures[metric.numerator].agg in _ADDITIVE and metric.denominator is None
             if adds_up and metric.window_end.days >= _LEAST_DAYS:

@@ -14,7 +14,16 @@ from analysis.catalogue.together import joint_findings
 from analysis.catalogue.yaml_source import parse_yaml
 from analysis.errors import Problem
 from analysis.lifecycle.editing import Edit, edited
-from analysis.lifecycle.log import Entry, HistoryLine, Observed, append, edit_entry, history, read_log
+from analysis.lifecycle.log import (
+    Entry,
+    HistoryLine,
+    Observed,
+    append,
+    edit_entry,
+    history,
+    read_log,
+    read_sound,
+)
 from analysis.lifecycle.states import LifecycleError, next_status
 from orchestration.reading.results import require_known, rows_of
 from orchestration.unit_lists import usable_list
@@ -167,17 +176,14 @@ def note_definitions(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue
 
 
 def histories(catalog: Path, connection: duckdb.DuckDBPyConnection | None) -> dict[str, list[HistoryLine]]:
-    """Each experiment's history from the transition log and from what runs have seen.
+    """Each experiment's history from the transition log, damaged lines left out, and from what runs have seen.
 
     Args:
         catalog: The catalogue's folder.
         connection: On the warehouse; none before the first run.
-
-    Raises:
-        LifecycleError: The log holds a line that is not an entry.
     """
     logged: dict[str, list[Entry]] = {}
-    for entry in read_log(catalog):
+    for entry in read_sound(catalog)[0]:
         logged.setdefault(entry.experiment, []).append(entry)
     seen: dict[str, list[Observed]] = {}
     if connection is not None and has_table(connection, "journal", "definitions"):

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import duckdb
-
-from analysis.catalogue import Catalogue, MetricDefinition, load_catalogue, load_metrics
-from analysis.catalogue.metrics import Measure, load_measures
-from analysis.errors import Problem
-from orchestration.ingest.sql import EVENT_COLUMNS, EVENT_TYPES
+from analysis.catalogue import Catalogue, MetricDefinition, load_catalogue
+from analysis.catalogue.metrics import Measure, SemanticLayer, read_semantic_layer
+from analysis.catalogue.yaml_source import read_regular
+from orchestration.measure_checks import measure_faults
 from orchestration.paths import DBT_PROJECT_DIR, catalog_dir
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from analysis.errors import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class Definitions:
 
     Attributes:
         measures: Every sound measure of the semantic layer, by name.
-        metrics: Metrics of the semantic layer whose SQL the warehouse understands, by name.
+        metrics: Every sound metric of the semantic layer, by name.
         catalogue: Project settings, experiments, flags, segments, and the problems of the broken ones.
-        metric_problems: Measures whose SQL the warehouse does not understand; their metrics are left out, and the
-            experiments that name them are broken, so that no other experiment is stopped by them.
+        metric_problems: What is wrong with the others; the experiments that name them are broken, so that no
+            other experiment is stopped by them.
     """
 
     measures: Mapping[str, Measure]
@@ -45,35 +45,28 @@ def read_definitions(catalog: Path | None = None) -> Definitions:
     Raises:
         CatalogueError: `project.yaml` is missing or wrong; a broken experiment is reported, not raised.
     """
-    measures = load_measures(DBT_PROJECT_DIR)
-    faults = measure_faults(measures)
-    metrics = {
-        name: metric
-        for name, metric in load_metrics(DBT_PROJECT_DIR).items()
-        if not faults.keys() & {metric.numerator, metric.denominator, *metric.funnel}
-    }
-    catalogue = load_catalogue(catalog or catalog_dir(), metrics)
-    return Definitions(measures, metrics, catalogue, tuple(faults.values()))
+    layer = read_metrics_that_bind(DBT_PROJECT_DIR)
+    catalogue = load_catalogue(catalog or catalog_dir(), layer.metrics)
+    return Definitions(layer.measures, layer.metrics, catalogue, layer.problems)
 
 
-def measure_faults(measures: Mapping[str, Measure]) -> dict[str, Problem]:
-    """Measures whose expression does not bind to the event columns, with DuckDB's reason.
+def read_metrics_that_bind(dbt_project_dir: Path) -> SemanticLayer:
+    """The semantic layer without the measures and metrics whose SQL the warehouse would not understand."""
+    layer = read_semantic_layer(dbt_project_dir)
+    faults = measure_faults(layer.measures)
+    return SemanticLayer(
+        {name: measure for name, measure in layer.measures.items() if name not in faults},
+        {name: metric for name, metric in layer.metrics.items() if not faults.keys() & set(metric.measures)},
+        (*layer.problems, *dict.fromkeys(faults.values())),
+    )
 
-    One bad expression would fail the model that computes all measures, and with it every experiment.
-    """
-    columns = ", ".join(f'"{name}" {EVENT_TYPES.get(name, "varchar")}' for name in EVENT_COLUMNS)
-    faults = {}
-    with duckdb.connect() as connection:
-        connection.execute(f"create table events ({columns})")
-        for measure in measures.values():
-            try:
-                connection.execute(f"select {measure.expr} from events").fetchall()
-            except duckdb.Error as error:
-                faults[measure.name] = Problem(
-                    "the warehouse does not understand the measure",
-                    f"measure {measure.name}",
-                    measure.expr,
-                    "SQL over the columns of stg_events",
-                    str(error).splitlines()[0],
-                )
-    return faults
+
+def definition_files(catalog: Path) -> dict[str, bytes]:
+    """The content of every definition by its path in the catalogue; empty where it cannot be read."""
+    files = {}
+    for path in sorted(catalog.rglob("*.yaml")):
+        try:
+            files[path.relative_to(catalog).as_posix()] = read_regular(path)
+        except OSError:
+            files[path.relative_to(catalog).as_posix()] = b""
+    return files

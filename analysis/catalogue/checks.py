@@ -7,15 +7,14 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-
 from analysis.catalogue.bandit_checks import bandit_findings
 from analysis.catalogue.conditions import condition_faults, evaluate
+from analysis.catalogue.config_schema import config_findings
 from analysis.catalogue.events import ATTRIBUTE_COLUMNS
 from analysis.catalogue.fields import duration_text
 from analysis.catalogue.findings import Finding, did_you_mean, shown
 from analysis.catalogue.holding_out import measuring_findings
+from analysis.catalogue.metric_rules import RANKS
 from analysis.catalogue.serving import eligible_variant
 from analysis.catalogue.shards import exact
 
@@ -50,10 +49,11 @@ def experiment_findings(
         *_list_findings(experiment),
         *measuring_findings(experiment, project),
         *_variant_findings(experiment),
-        *_config_findings(experiment),
+        *config_findings(experiment),
         *_factor_findings(experiment),
         *_segment_findings(experiment),
         *_metric_findings(experiment, metrics),
+        *_asked_findings(experiment, project, metrics),
         *_plan_findings(experiment, project, metrics),
         *bandit_findings(experiment, metrics),
         *targeting_findings(experiment.targeting, segments),
@@ -236,7 +236,22 @@ def _phase_findings(phase: Phase, where: KeyPath, declared: list[str]) -> Iterat
     total = sum((exact(weight) for weight in phase.weights.values()), Decimal(0))
     equal_share = len(set(phase.weights.values())) == 1 and where == ("variants",)
     if known and abs(total - 1) > WEIGHT_TOLERANCE and not (equal_share and abs(total - 1) < Decimal("1e-6")):
-        yield Finding(where, "weights do not sum to 1", f"{total.normalize():f}", "1")
+        yield Finding(where, "weights do not sum to 1", f"{total.normalize():f}", "1", _way_out(phase, where))
+
+
+def _way_out(phase: Phase, where: KeyPath) -> str:
+    """What to write in place of weights that sum to almost 1 or to something else."""
+    if (
+        max(phase.weights.values()) - min(phase.weights.values()) <= 0.011
+    ):  # thirds, sixths, sevenths, rounded
+        return (
+            "`weights: equal` shares evenly"
+            if where[0] == "phases"
+            else "leave the weights out to share evenly"
+        )
+    *others, last = phase.weights
+    rest = 1 - sum((exact(phase.weights[name]) for name in others), Decimal(0))
+    return f"for example {last}: {rest.normalize():f}" if 0 <= rest <= 1 else ""
 
 
 def _variant_findings(experiment: Experiment) -> Iterator[Finding]:
@@ -260,42 +275,6 @@ def _variant_findings(experiment: Experiment) -> Iterator[Finding]:
         yield Finding(
             ("shipped",), "unknown variant", experiment.shipped, f"one of: {', '.join(counts)}", hint
         )
-
-
-def _config_findings(experiment: Experiment) -> Iterator[Finding]:
-    schema = experiment.config_schema
-    if schema is None:
-        return
-    outside = next((ref for ref in _references(schema) if not ref.startswith("#")), None)
-    if outside is not None:
-        yield Finding(("config_schema",), "refers outside itself", shown(outside), "$ref: '#/…'")
-        return
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        yield Finding(
-            ("config_schema", *error.absolute_path), "is not a JSON Schema", rule=shown(error.message)
-        )
-        return
-    validator = Draft202012Validator(schema)
-    for position, variant in enumerate(experiment.variants):
-        errors = sorted(
-            validator.iter_errors(variant.config), key=lambda error: [str(p) for p in error.absolute_path]
-        )
-        for misfit in errors:
-            where: KeyPath = ("variants", position, "config", *misfit.absolute_path)
-            yield Finding(where, "the config does not fit config_schema", rule=shown(misfit.message))
-
-
-def _references(schema: Any) -> Iterator[str]:
-    if isinstance(schema, dict):
-        for key, value in schema.items():
-            if key in {"$ref", "$dynamicRef"} and isinstance(value, str):
-                yield value
-            yield from _references(value)
-    elif isinstance(schema, list):
-        for value in schema:
-            yield from _references(value)
 
 
 def _factor_findings(experiment: Experiment) -> Iterator[Finding]:
@@ -369,6 +348,26 @@ def _metric_findings(experiment: Experiment, metrics: Mapping[str, MetricDefinit
         yield Finding(
             path, "not a metric of this experiment", poor.metric, rule, did_you_mean(poor.metric, seen)
         )
+
+
+def _asked_findings(
+    experiment: Experiment, project: Project, metrics: Mapping[str, MetricDefinition]
+) -> Iterator[Finding]:
+    """What a metric cannot do for this experiment."""
+    alternative = experiment.plan.alternative or project.defaults.alternative
+    for _, use in experiment.metric_uses:
+        metric = metrics.get(use.metric)
+        if metric is None:
+            continue
+        if metric.test in RANKS and alternative != "two_sided":
+            what = f"the test of {metric.name} looks both ways"
+            hint = f"judge {metric.name} in an experiment of its own, or compare means"
+            yield Finding(
+                ("plan", "alternative"), what, alternative, f"two_sided with test: {metric.test}", hint
+            )
+        if metric.conversion is not None and metric.conversion.unit != experiment.unit:
+            what = f"{metric.name} converts per {metric.conversion.unit}"
+            yield Finding(("unit",), what, experiment.unit, f"unit: {metric.conversion.unit}")
 
 
 def _plan_findings(

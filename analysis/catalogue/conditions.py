@@ -218,7 +218,7 @@ def _test_faults(
         return
     name, operand = condition.operator, condition.operand
     here = (*path, name)
-    if name in {"matches", "not_matches"} and not _pattern_is_valid(operand):
+    if name in {"matches", "not_matches"} and not pattern_is_valid(operand):
         yield here, "the pattern is not a regular expression", operand, "Rust/RE2 syntax, without look-around"
     if name.startswith("semver_") and complete_version(operand) is None:
         yield here, "is not a semantic version", operand, "such as 2.10.0 or 2.10.0-beta.1"
@@ -372,7 +372,8 @@ def _version(text: str) -> tuple[Any, ...] | None:
 
 
 @lru_cache(maxsize=10_000)
-def _pattern_matches(pattern: str, text: str) -> bool:
+def pattern_matches(pattern: str, text: str) -> bool:
+    """Whether a sound pattern is found anywhere in a text."""
     # Polars matches with Rust's regex, the engine of the SDKs' core, in linear time whatever the pattern.
     return bool(pl.Series([text]).str.contains(pattern).item())
 
@@ -380,7 +381,7 @@ def _pattern_matches(pattern: str, text: str) -> bool:
 _TESTS: dict[str, Callable[[Any, Any], bool | None]] = {
     "in": lambda value, operand: as_text(value) in {as_text(item) for item in operand},
     "equals": lambda value, operand: as_text(value) == as_text(operand),
-    "matches": lambda value, operand: _pattern_matches(operand, as_text(value)),
+    "matches": lambda value, operand: pattern_matches(operand, as_text(value)),
     "between": _number_test(lambda value, low, high: low <= value <= high),
     "gt": _number_test(operator.gt),
     "gte": _number_test(operator.ge),
@@ -395,7 +396,8 @@ _TESTS: dict[str, Callable[[Any, Any], bool | None]] = {
 
 
 @lru_cache(maxsize=1_000)
-def _pattern_is_valid(pattern: str) -> bool:
+def pattern_is_valid(pattern: str) -> bool:
+    """Whether a text is a regular expression that matches in linear time (no look-around, no back-references)."""
     try:
         pl.Series([""]).str.contains(pattern, strict=True)
     except pl.exceptions.ComputeError:

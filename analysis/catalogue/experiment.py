@@ -49,14 +49,22 @@ class Salts(Strict):
     split: Text | None = None
 
 
+class _EqualInSchema:
+    """`equal` beside the mapping in the JSON Schema: the experiment knows its variants and writes their shares."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"const": "equal"}, handler(core)]}
+
+
 class Phase(Strict):
     """Traffic and weights in force from `start` until the next phase."""
 
     start: Instant
     traffic: ShardShare = 1.0
     """Share of eligible units that take part."""
-    weights: dict[VariantId, Share]
-    """Share of the participants per variant; sums to 1."""
+    weights: Annotated[dict[VariantId, Share], _EqualInSchema()]
+    """Share of the participants per variant; sums to 1. `equal` for the same share each."""
     salts: Salts = Salts()
 
 
@@ -283,6 +291,23 @@ class Experiment(Strict):
     shipped: VariantId | None = None
     """Completed: the variant that everybody gets; control if left out."""
     tests: Items[TargetingTest] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _equal_weights(cls, value: Any) -> Any:
+        """`weights: equal` as the share of each declared variant."""
+        match value:
+            case {"phases": list(phases), "variants": list(variants)} if variants:
+                names = [variant.get("id") for variant in variants if isinstance(variant, dict)]
+                equal = {name: 1 / len(names) for name in names if isinstance(name, str)}
+                shared = [
+                    phase | {"weights": equal}
+                    if isinstance(phase, dict) and phase.get("weights") == "equal"
+                    else phase
+                    for phase in phases
+                ]
+                return value | {"phases": shared}
+        return value
 
     @property
     def control(self) -> Variant:

@@ -22,7 +22,6 @@ from analysis.catalogue.findings import Finding, did_you_mean, parse_model, show
 from analysis.catalogue.flag_checks import flag_findings
 from analysis.catalogue.flags import Flag, Segment
 from analysis.catalogue.holding_out import measured
-from analysis.catalogue.metrics import MetricDefinition, read_metrics
 from analysis.catalogue.project import Project
 from analysis.catalogue.segments import circle_of, segment_findings
 from analysis.catalogue.sources import Source
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from analysis.catalogue.conditions import Condition
+    from analysis.catalogue.metrics import MetricDefinition, SemanticLayer
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -183,7 +183,7 @@ def _read_folder(
     taken: dict[str, str] = {}
     for path in sorted((catalog_dir / folder).rglob("*")):
         name = path.relative_to(catalog_dir).as_posix()
-        if path.name.startswith(".") or not path.is_file():
+        if path.name.startswith(".") or (path.is_dir() and path.suffix != ".yaml"):
             continue
         if path.suffix != ".yaml":
             found.refuse(
@@ -371,9 +371,9 @@ class ValidationReport:
         return json.dumps(content, indent=2, ensure_ascii=False)
 
 
-def validate_catalogue(catalog_dir: Path, dbt_project_dir: Path) -> ValidationReport:
-    """Check all definitions and metrics; never raises for what a user wrote."""
-    metrics, metric_problems = read_metrics(dbt_project_dir)
+def validate_catalogue(catalog_dir: Path, layer: SemanticLayer) -> ValidationReport:
+    """Check all definitions beside the metrics; never raises for what a user wrote."""
+    metrics = layer.metrics
     project = read_project(catalog_dir)
     project_problems: list[Problem] = []
     if isinstance(project, list):
@@ -385,5 +385,5 @@ def validate_catalogue(catalog_dir: Path, dbt_project_dir: Path) -> ValidationRe
         tuple(catalogue.flags),
         tuple(catalogue.segments),
         tuple(metrics),
-        (*project_problems, *catalogue.problems, *metric_problems),
+        (*project_problems, *catalogue.problems, *layer.problems),
     )

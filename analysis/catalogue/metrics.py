@@ -2,380 +2,465 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BeforeValidator, Field, PlainSerializer
-
-from analysis.catalogue.fields import Items, Name, Strict, Text, parse_duration
+from analysis.catalogue.derived import NotASumError, Quotient, combine, divided, single
 from analysis.catalogue.findings import Finding, did_you_mean, parse_model, shown
-from analysis.catalogue.yaml_source import Document, YamlFaultError, read_yaml
+from analysis.catalogue.measures import Measure, SqlText, filtered, measure_of, summed
+from analysis.catalogue.metric_definition import (
+    Conversion,
+    MetricDefinition,
+    MetricMeta,
+    canonical_hash,
+)
+from analysis.catalogue.metric_rules import (
+    KINDS,
+    meta_findings,
+    options_of,
+    refused_agg,
+    refused_type,
+)
+from analysis.catalogue.semantic_filters import FilterError, filter_sql, filter_texts
+from analysis.catalogue.semantic_layer import (
+    SEMANTIC_FOLDER,
+    mapping,
+    metric_key_findings,
+    read_semantic_yaml,
+    unread_keys,
+)
+from analysis.catalogue.yaml_source import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
+    from analysis.catalogue.derived import Form
+    from analysis.catalogue.semantic_layer import Entry, SemanticYaml
     from analysis.catalogue.yaml_source import KeyPath
     from analysis.errors import Problem
 
-SEMANTIC_FOLDER = "models/semantic"
-
-Kind = Literal[
-    "count",
-    "proportion",
-    "mean",
-    "ratio",
-    "revenue",
-    "duration",
-    "retention",
-    "count_distinct",
-    "percentile",
-    "funnel",
-    "time_to_conversion",
-]
-Test = Literal[
-    "welch", "student", "z", "proportion", "ratio", "chi_square", "mann_whitney", "ks", "anova", "percentile"
-]
-Direction = Literal["increase", "decrease"]
-_BY_EVENT = ("count_distinct", "funnel", "time_to_conversion")
-
-
-def _parse_window(value: Any) -> Any:
-    return value if value == "open" else parse_duration(value)
-
-
-Window = Annotated[
-    timedelta | Literal["open"], BeforeValidator(_parse_window), PlainSerializer(str, return_type=str)
+__all__ = [
+    "SEMANTIC_FOLDER",
+    "Measure",
+    "MetricDefinition",
+    "MetricMeta",
+    "SemanticLayer",
+    "canonical_hash",
+    "load_metrics",
+    "read_metrics",
+    "read_semantic_layer",
 ]
 
-
-class Winsorize(Strict):
-    """Quantiles of the pooled arms at which unit values are capped."""
-
-    lower: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    upper: Annotated[float, Field(gt=0, le=1)] = 1.0
-
-
-class MetricMeta(Strict):
-    """`config.meta.fairsplit` of a metric."""
-
-    kind: Kind
-    unit: Text
-    direction: Direction
-    window: Window
-    retention_day: Annotated[int | None, Field(ge=0, le=365)] = None
-    cuped: bool = False
-    winsorize: Winsorize | None = None
-    percentile: Annotated[float | None, Field(gt=0, lt=1)] = None
-    funnel: Items[Name] = ()
-    test: Test | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MetricDefinition:
-    """What judgement and the scorecards need to know of one metric.
-
-    Attributes:
-        name: The metric's name in the semantic layer.
-        label: For people.
-        description: One sentence.
-        kind: What the unit value is.
-        unit: Unit of measurement of the value, for example ``USD per user``.
-        direction: Which way is better.
-        window_start: Offset from the exposure instant at which the half-open window begins.
-        window_end: Offset at which it ends; none for an open window.
-        cuped: Whether the pre-period measure is used as a covariate.
-        winsorize: Quantiles of capping, or none.
-        percentile: The quantile that the metric estimates, or none.
-        funnel: Measures of the steps in order; empty unless a funnel.
-        test: The test that compares arms.
-        numerator: Measure of the unit value.
-        denominator: Measure of a ratio's denominator, or none.
-        scale_y: What the numerator's stored integers are divided by.
-        scale_d: The same for the denominator.
-        definition_hash: SHA-256 of everything that affects the numbers.
-        covariate: What the covariate is called, where it is not the metric's own measure from before the exposure.
-    """
-
-    name: str
-    label: str
-    description: str
-    kind: str
-    unit: str
-    direction: str
-    window_start: timedelta
-    window_end: timedelta | None
-    cuped: bool
-    winsorize: Winsorize | None
-    percentile: float | None
-    funnel: tuple[str, ...]
-    test: str
-    numerator: str
-    denominator: str | None
-    scale_y: int
-    scale_d: int
-    definition_hash: str
-    covariate: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """What one event is worth: an SQL expression over the columns of `stg_events`, null where it does not count.
-
-    Attributes:
-        name: The measure's name in the semantic layer.
-        agg: sum, count, min or count_distinct.
-        expr: SQL.
-        scale: What a value is multiplied with to become an integer.
-    """
-
-    name: str
-    agg: str
-    expr: str
-    scale: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    data: Mapping[str, Any]
-    document: Document
-    path: KeyPath
-
-
-_DEFAULT_TESTS = {
-    "funnel": "proportion",
-    "percentile": "percentile",
-    "proportion": "proportion",
-    "ratio": "ratio",
-    "retention": "proportion",
-    # A mean over the units that convert: time summed over them, divided by their number.
-    "time_to_conversion": "ratio",
+_META: Final = ("config", "meta", "fairsplit")
+_DEEPEST: Final = 10
+_ENTITY_UNITS: Final = {"user_id": "user", "anonymous_id": "anonymous", "session_id": "session"}
+_GRAINS: Final = {"second": "seconds", "minute": "minutes", "hour": "hours", "day": "days", "week": "weeks"}
+_INPUT_REFUSALS: Final = {
+    "offset_window": "an experiment compares arms, not times",
+    "offset_to_grain": "an experiment compares arms, not times",
 }
+_MEASURE_REFUSALS: Final = {"alias": "leave it out: it names a column of MetricFlow's SQL alone"}
 
 
-def load_metrics(dbt_project_dir: Path) -> dict[str, MetricDefinition]:
-    """The sound metrics of `read_metrics`, by name."""
-    return read_metrics(dbt_project_dir)[0]
+@dataclass(frozen=True, slots=True)
+class SemanticLayer:
+    """The semantic layer as experiments use it.
+
+    Attributes:
+        measures: The sound measures by name, those with a filter and sums of several among them.
+        metrics: The sound metrics by name, sorted.
+        problems: What is wrong with the others.
+    """
+
+    measures: Mapping[str, Measure]
+    metrics: Mapping[str, MetricDefinition]
+    problems: tuple[Problem, ...]
 
 
-def load_measures(dbt_project_dir: Path) -> dict[str, Measure]:
-    """The sound measures of the semantic models, by name."""
-    return _read(dbt_project_dir)[0]
+def read_semantic_layer(dbt_project_dir: Path) -> SemanticLayer:
+    """Read every metric that has `config.meta.fairsplit`, and the measures.
 
-
-def read_metrics(dbt_project_dir: Path) -> tuple[dict[str, MetricDefinition], list[Problem]]:
-    """Read every metric that has `config.meta.fairsplit`.
+    Metrics without the meta are parts of others or belong to other tools, and are left alone.
 
     Args:
         dbt_project_dir: Folder of `dbt_project.yml`.
-
-    Returns:
-        The sound metrics sorted by name, and what is wrong with the others. Metrics without the meta are
-        parts of ratios or belong to other tools, and are left alone.
     """
-    measures, entries, problems = _read(dbt_project_dir)
+    text = read_semantic_yaml(dbt_project_dir)
+    builder = _Builder(text)
+    problems = [*text.problems, *builder.read_measures()]
     metrics: dict[str, MetricDefinition] = {}
-    for name, entry in sorted(entries.items()):
-        if _meta(entry.data) is None:
+    for name, entry in sorted(text.metrics.items()):
+        if entry.meta is None:
             continue
-        found = _definition(name, entry, entries, measures)
-        if isinstance(found, MetricDefinition):
-            metrics[name] = found
-        else:
-            problems.extend(found)
-    return metrics, problems
-
-
-def _read(dbt_project_dir: Path) -> tuple[dict[str, Measure], dict[str, _Entry], list[Problem]]:
-    problems: list[Problem] = []
-    measures: dict[str, Measure] = {}
-    entries: dict[str, _Entry] = {}
-    folder = dbt_project_dir / SEMANTIC_FOLDER
-    for path in sorted((*folder.rglob("*.yml"), *folder.rglob("*.yaml"))):
         try:
-            document = read_yaml(path, path.relative_to(dbt_project_dir).as_posix())
-        except YamlFaultError as error:
-            problems.append(error.problem)
-            continue
-        _collect(document, measures, entries, problems)
-    return measures, entries, problems
+            metrics[name] = builder.metric(name, entry)
+        except _RefusedError as refused:
+            problems += refused.problems
+    return SemanticLayer(builder.measures, metrics, tuple(problems))
 
 
-def _collect(
-    document: Document, measures: dict[str, Measure], entries: dict[str, _Entry], problems: list[Problem]
-) -> None:
-    for path, model in _items(document, document.data, "semantic_models", (), problems):
-        for inner, measure in _items(document, model, "measures", path, problems):
-            found = _measure(measure, inner, measures)
-            if isinstance(found, Finding):
-                problems.append(found.problem(document))
-            else:
-                measures[found.name] = found
-    for path, metric in _items(document, document.data, "metrics", (), problems):
-        name = str(metric.get("name"))
-        if name in entries:
-            problems.append(Finding((*path, "name"), "a metric's name is used twice", name).problem(document))
-            continue
-        entries[name] = _Entry(metric, document, path)
+def load_metrics(dbt_project_dir: Path) -> dict[str, MetricDefinition]:
+    """The sound metrics, by name."""
+    return dict(read_semantic_layer(dbt_project_dir).metrics)
 
 
-def _items(
-    document: Document, node: Any, key: str, path: KeyPath, problems: list[Problem]
-) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
-    """The mappings of a list under a key; anything else there is a problem."""
-    value = _mapping(node).get(key)
-    if value is not None and not isinstance(value, list):
-        problems.append(Finding((*path, key), "must be a list").problem(document))
-        return
-    for position, item in enumerate(value or ()):
-        where = (*path, key, position)
-        if isinstance(item, dict):
-            yield where, item
-        else:
-            problems.append(Finding(where, "must be a mapping of keys to values").problem(document))
+def read_metrics(dbt_project_dir: Path) -> tuple[dict[str, MetricDefinition], list[Problem]]:
+    """The sound metrics by name, and what is wrong with the others."""
+    layer = read_semantic_layer(dbt_project_dir)
+    return dict(layer.metrics), list(layer.problems)
 
 
-def _measure(node: Mapping[str, Any], path: KeyPath, measures: Mapping[str, Measure]) -> Measure | Finding:
-    name = str(node.get("name"))
-    if name in measures:
-        return Finding((*path, "name"), "a measure's name is used twice", name)
-    scale = _mapping(_meta(node)).get("scale", 1)
-    if not isinstance(scale, int) or isinstance(scale, bool) or scale < 1:
-        where = (*path, "config", "meta", "fairsplit", "scale")
-        return Finding(where, "is not a scale", shown(scale), "a whole number ≥ 1")
-    return Measure(name, str(node.get("agg")), str(node.get("expr", name)), scale)
+class _RefusedError(Exception):
+    """A metric that is not computed, with everything that is wrong with it."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(str(problems[0]))
+        self.problems = problems
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """One filter where it stands; which columns it means depends on the measure that it meets."""
+
+    entry: Entry
+    path: KeyPath
+    text: str
 
 
-def _meta(node: Mapping[str, Any]) -> Any:
-    return _mapping(_mapping(node.get("config")).get("meta")).get("fairsplit")
+@dataclass(slots=True)
+class _Builder:
+    """Metrics from their text. Measures that a metric makes, by filters or sums, are kept beside the declared ones."""
+
+    text: SemanticYaml
+    measures: dict[str, Measure] = field(default_factory=dict)
+    _aggs: dict[str, str] = field(default_factory=dict)
+    _faults: dict[str, list[Problem]] = field(default_factory=dict)
+
+    def read_measures(self) -> list[Problem]:
+        """Take the declared measures; what is wrong with those over events, whether or not a metric uses them."""
+        problems = []
+        for name, entry in self.text.measures.items():
+            measure, self._aggs[name], findings = measure_of(entry)
+            if measure is not None:
+                self.measures[name] = measure
+                continue
+            self._faults[name] = [entry.problem(finding) for finding in findings]
+            if entry.model is None or entry.model.over_events:
+                # An aggregation that no metric of an experiment uses is another tool's.
+                problems += self._faults[name]
+        return problems
+
+    def metric(self, name: str, entry: Entry) -> MetricDefinition:
+        """The definition of a metric for experiments."""
+        meta = _read_meta(entry)
+        type_ = entry.data.get("type")
+        findings = [*metric_key_findings(entry), *meta_findings(meta, _META)]
+        if refusal := refused_type(meta.kind, str(type_)):
+            findings.append(Finding(("type",), refusal[0], shown(type_), hint=refusal[1]))
+        if findings:
+            raise _RefusedError([entry.problem(finding) for finding in findings])
+        if type_ == "conversion":
+            return self._conversion(name, entry, meta)
+        conditions = self._conditions(entry, entry.data.get("filter"), ("filter",))
+        funnel = tuple(self._step(entry, meta, position, conditions) for position in range(len(meta.funnel)))
+        value = self._value(entry, meta.kind, (), 0)
+        if value.is_ratio != (meta.kind == "ratio"):
+            what = "the expression is a quotient" if value.is_ratio else "the expression is no quotient"
+            hint = "kind: ratio" if value.is_ratio else "kind: count, mean, revenue or duration"
+            raise _refused(entry, Finding((*_META, "kind"), what, meta.kind, hint=hint))
+        numerator, scale_y = self._summed(entry, value.top)
+        denominator, scale_d = self._summed(entry, value.bottom) if value.is_ratio else (None, 1)
+        if funnel and numerator.name != funnel[-1]:
+            raise _refused(
+                entry,
+                Finding(
+                    ("type_params", "measure"),
+                    "a funnel's measure is its last step",
+                    numerator.name,
+                    funnel[-1],
+                ),
+            )
+        return self._definition(name, entry, meta, (numerator, denominator), (scale_y, scale_d), funnel)
+
+    def _definition(
+        self,
+        name: str,
+        entry: Entry,
+        meta: MetricMeta,
+        of: tuple[Measure, Measure | None],
+        scales: tuple[int, int],
+        funnel: tuple[str, ...] = (),
+        conversion: Conversion | None = None,
+    ) -> MetricDefinition:
+        numerator, denominator = of
+        start = timedelta(0)
+        end = meta.window if isinstance(meta.window, timedelta) else None
+        if meta.retention_day is not None:
+            start, end = timedelta(days=meta.retention_day), timedelta(days=meta.retention_day + 1)
+        used = [numerator, *([denominator] if denominator else [])]
+        if conversion is not None and denominator is None:
+            used.append(self.measures[conversion.base])
+        facts = {
+            "meta": meta.model_dump(mode="json"),
+            "measures": [measure.facts for measure in used],
+            "funnel": [self.measures[step].facts for step in funnel],
+            "type": entry.data.get("type"),
+            "type_params": entry.data.get("type_params"),
+            "filter": entry.data.get("filter"),
+        }
+        return MetricDefinition(
+            name=name,
+            label=str(entry.data.get("label") or name),
+            description=str(entry.data.get("description") or "").strip(),
+            kind=meta.kind,
+            unit=meta.unit,
+            direction=meta.direction,
+            window_start=start,
+            window_end=end,
+            cuped=meta.cuped,
+            winsorize=meta.winsorize,
+            percentile=meta.percentile,
+            funnel=funnel,
+            test=meta.test or KINDS[meta.kind].tests[0],
+            numerator=numerator.name,
+            denominator=denominator.name if denominator else None,
+            scale_y=_STORED_SCALES.get(meta.kind, scales[0]),
+            scale_d=scales[1],
+            definition_hash=canonical_hash(facts),
+            conversion=conversion,
+        )
+
+    def _value(self, entry: Entry, kind: str, outer: tuple[_Condition, ...], depth: int) -> Quotient:
+        """What a metric's expression comes to, over measures on which every filter from outside in holds."""
+        params, type_ = mapping(entry.data.get("type_params")), entry.data.get("type")
+        conditions = (*outer, *self._conditions(entry, entry.data.get("filter"), ("filter",)))
+        if depth > _DEEPEST:
+            raise _refused(entry, Finding(("type_params",), "metrics refer to one another in a circle"))
+        if type_ == "simple":
+            self._only(entry, params, ("measure",))
+            return single(
+                self._measure(entry, params.get("measure"), ("type_params", "measure"), kind, conditions)
+            )
+        if type_ == "ratio":
+            self._only(entry, params, ("numerator", "denominator"))
+            parts = [
+                self._input(entry, params.get(part), ("type_params", part), kind, conditions, depth)[1]
+                for part in ("numerator", "denominator")
+            ]
+            return self._arithmetic(entry, lambda: divided(*parts))
+        if type_ == "derived":
+            self._only(entry, params, ("expr", "metrics"))
+            listed = params.get("metrics")
+            if not isinstance(listed, list) or not listed:
+                raise _refused(entry, Finding(("type_params", "metrics"), "must be a list of metrics"))
+            inputs = dict(
+                self._input(entry, one, ("type_params", "metrics", position), kind, conditions, depth)
+                for position, one in enumerate(listed)
+            )
+            expr = params.get("expr")
+            if not isinstance(expr, str):
+                raise _refused(entry, Finding(("type_params", "expr"), "must be text", shown(expr)))
+            return self._arithmetic(entry, lambda: combine(expr, inputs))
+        hint = "a simple, ratio or derived metric"
+        raise _refused(entry, Finding(("type",), "is no part of another metric", shown(type_), hint=hint))
+
+    @staticmethod
+    def _arithmetic(entry: Entry, compute: Any) -> Quotient:
+        try:
+            value: Quotient = compute()
+        except NotASumError as error:
+            hint = "sums of measures with factors, or one such sum over another, are computed"
+            expr = mapping(entry.data.get("type_params")).get("expr", "")
+            raise _refused(
+                entry, Finding(("type_params", "expr"), f"is not computed: {error}", shown(expr), hint=hint)
+            ) from error
+        return value
+
+    def _input(
+        self,
+        entry: Entry,
+        part: Any,
+        path: KeyPath,
+        kind: str,
+        conditions: tuple[_Condition, ...],
+        depth: int,
+    ) -> tuple[str, Quotient]:
+        """A metric that another is made of, with the name by which the expression knows it."""
+        node = {"name": part} if isinstance(part, str) else mapping(part)
+        self._refuse(entry, list(unread_keys(node, path, ("name", "alias", "filter"), _INPUT_REFUSALS)))
+        name = str(node.get("name"))
+        inner = self.text.metrics.get(name)
+        if inner is None:
+            hint = did_you_mean(name, self.text.metrics)
+            raise _refused(entry, Finding(path, "unknown metric", shown(name), hint=hint))
+        if inner.meta is not None:
+            meta = _read_meta(inner)
+            summed_kinds = [
+                one for one, rule in KINDS.items() if "winsorize" in rule.options or one == "ratio"
+            ]
+            if meta.kind not in summed_kinds:
+                what = f"a metric of kind {meta.kind} does not add up over events"
+                raise _refused(
+                    entry, Finding(path, what, name, f"a metric of kind {', '.join(summed_kinds)}")
+                )
+            if meta.winsorize is not None:
+                hint = "name a metric of the same measure without winsorize"
+                raise _refused(entry, Finding(path, "the cap of a part is not carried", name, hint=hint))
+        own = self._conditions(entry, node.get("filter"), (*path, "filter"))
+        return str(node.get("alias") or name), self._value(inner, kind, (*conditions, *own), depth + 1)
+
+    def _measure(
+        self, entry: Entry, part: Any, path: KeyPath, kind: str, conditions: Sequence[_Condition]
+    ) -> str:
+        """The name of a measure on the events for which the conditions hold."""
+        node = {"name": part} if isinstance(part, str) else mapping(part)
+        read = ("name", "filter", "join_to_timespine", "fill_nulls_with")
+        self._refuse(entry, list(unread_keys(node, path, read, _MEASURE_REFUSALS)))
+        for key, plain in (("join_to_timespine", False), ("fill_nulls_with", 0)):
+            if node.get(key) not in {None, plain}:
+                hint = "leave it out: a unit without events counts as 0"
+                raise _refused(
+                    entry, Finding((*path, key), f"{key} is not computed", shown(node[key]), hint=hint)
+                )
+        name = str(node.get("name"))
+        if name not in self.text.measures:
+            hint = did_you_mean(name, self.text.measures)
+            raise _refused(entry, Finding(path, "unknown measure", shown(name), hint=hint))
+        declared = self.text.measures[name]
+        agg = self._aggs[name]
+        if refusal := refused_agg(kind, agg):
+            raise _refused(entry, Finding(path, refusal[0], name, hint=refusal[1]))
+        if name in self._faults:
+            raise _RefusedError(
+                [
+                    entry.problem(Finding(path, "names a measure that is itself refused", name)),
+                    *([] if declared.model is None or declared.model.over_events else self._faults[name]),
+                ]
+            )
+        own = self._conditions(entry, node.get("filter"), (*path, "filter"))
+        made = filtered(self.measures[name], [self._written(one, declared) for one in (*conditions, *own)])
+        self.measures[made.name] = made
+        return made.name
+
+    @staticmethod
+    def _written(condition: _Condition, measure: Entry) -> SqlText:
+        if measure.model is None:
+            raise _refused(condition.entry, Finding(condition.path, "the measure has no semantic model"))
+        try:
+            sql = filter_sql(condition.text, measure.model)
+        except FilterError as error:
+            found = error.finding
+            raise _refused(
+                condition.entry, Finding(condition.path, found.what, found.value, found.rule, found.hint)
+            ) from error
+        return SqlText(sql, condition.entry.place(*condition.path), "boolean")
+
+    def _step(self, entry: Entry, meta: MetricMeta, position: int, conditions: Sequence[_Condition]) -> str:
+        return self._measure(entry, meta.funnel[position], (*_META, "funnel", position), "funnel", conditions)
+
+    def _summed(self, entry: Entry, form: Form) -> tuple[Measure, int]:
+        try:
+            made, scale = summed(form, self.measures)
+        except ValueError as error:
+            raise _refused(entry, Finding(("type_params", "expr"), f"is not computed: {error}")) from error
+        self.measures[made.name] = made
+        return made, scale
+
+    def _conversion(self, name: str, entry: Entry, meta: MetricMeta) -> MetricDefinition:
+        """Events that follow others: https://docs.getdbt.com/docs/build/conversion."""
+        self._only(entry, mapping(entry.data.get("type_params")), ("conversion_type_params",))
+        path: KeyPath = ("type_params", "conversion_type_params")
+        params = mapping(mapping(entry.data["type_params"]).get("conversion_type_params"))
+        read = ("base_measure", "conversion_measure", "entity", "calculation", "window")
+        refusals = {"constant_properties": "filter both measures by the property's values"}
+        self._refuse(entry, list(unread_keys(params, path, read, refusals)))
+        if entry.data.get("filter") is not None:
+            hint = "filter base_measure or conversion_measure"
+            raise _refused(
+                entry, Finding(("filter",), "a conversion's filter belongs to one of its measures", hint=hint)
+            )
+        for option in (*options_of(meta), *([meta.test] if meta.test in {"mann_whitney", "ks"} else [])):
+            what = f"{option} is not honoured by type conversion"
+            raise _refused(entry, Finding(_META, what, hint="leave it out"))
+        calculation = params.get("calculation", "conversion_rate")
+        kinds = {"conversion_rate": "ratio", "conversions": "count"}
+        if calculation not in kinds:
+            rule = f"one of: {', '.join(kinds)}"
+            raise _refused(
+                entry, Finding((*path, "calculation"), "unknown calculation", shown(calculation), rule)
+            )
+        if meta.kind != kinds[calculation]:
+            what = f"calculation {calculation} gives another kind"
+            raise _refused(entry, Finding((*_META, "kind"), what, meta.kind, f"kind: {kinds[calculation]}"))
+        base, converted = (
+            self.measures[self._measure(entry, params.get(part), (*path, part), "funnel", ())]
+            for part in ("base_measure", "conversion_measure")
+        )
+        conversion = Conversion(base.name, self._within(entry, params, path), self._unit(entry, params, path))
+        rate = base if calculation == "conversion_rate" else None
+        return self._definition(name, entry, meta, (converted, rate), (1, 1), conversion=conversion)
+
+    def _unit(self, entry: Entry, params: Mapping[str, Any], path: KeyPath) -> str:
+        measure = mapping(params.get("base_measure")).get("name", params.get("base_measure"))
+        model = self.text.measures[str(measure)].model
+        entities = model.entities if model else {}
+        named = str(params.get("entity"))
+        unit = _ENTITY_UNITS.get(entities.get(named, ""))
+        if unit is None:
+            fitting = [one for one, sql in entities.items() if sql in _ENTITY_UNITS]
+            what = "the entity is no kind of unit"
+            raise _refused(entry, Finding((*path, "entity"), what, named, f"one of: {', '.join(fitting)}"))
+        return unit
+
+    @staticmethod
+    def _within(entry: Entry, params: Mapping[str, Any], path: KeyPath) -> timedelta | None:
+        window = params.get("window")
+        if window is None:
+            return None
+        found = re.fullmatch(r"([1-9][0-9]{0,4})\s+([a-z]+?)s?", str(window).strip().lower())
+        if found is None or found[2] not in _GRAINS:
+            rule = f"a whole number and one of: {', '.join(_GRAINS)}"
+            raise _refused(entry, Finding((*path, "window"), "is not a window", shown(window), rule))
+        return timedelta(**{_GRAINS[found[2]]: int(found[1])})
+
+    def _conditions(self, entry: Entry, value: Any, path: KeyPath) -> tuple[_Condition, ...]:
+        try:
+            return tuple(_Condition(entry, where, text) for where, text in filter_texts(value, path))
+        except FilterError as error:
+            raise _refused(entry, error.finding) from error
+
+    def _only(self, entry: Entry, params: Mapping[str, Any], read: Collection[str]) -> None:
+        self._refuse(entry, list(unread_keys(params, ("type_params",), read, {})))
+
+    @staticmethod
+    def _refuse(entry: Entry, findings: Sequence[Finding]) -> None:
+        if findings:
+            raise _RefusedError([entry.problem(finding) for finding in findings])
 
 
-def _definition(
-    name: str, entry: _Entry, entries: Mapping[str, _Entry], measures: Mapping[str, Measure]
-) -> MetricDefinition | list[Problem]:
-    base = (*entry.path, "config", "meta", "fairsplit")
+#: Values that are stored in a unit of their own, whatever the scale of the measure: counts, and microseconds.
+_STORED_SCALES: Final = {
+    "proportion": 1,
+    "retention": 1,
+    "funnel": 1,
+    "count_distinct": 1,
+    "time_to_conversion": 1_000_000,
+}
+
+
+def _refused(entry: Entry, finding: Finding) -> _RefusedError:
+    return _RefusedError([entry.problem(finding)])
+
+
+def _read_meta(entry: Entry) -> MetricMeta:
+    base = (*entry.path, *_META)
     lines = {
         path[len(base) :]: line for path, line in entry.document.lines.items() if path[: len(base)] == base
     }
-    meta = parse_model(MetricMeta, Document(entry.document.name, _meta(entry.data), lines))
+    meta = parse_model(MetricMeta, Document(entry.document.name, entry.meta, lines))
     if isinstance(meta, list):
-        return meta
-    used, missing = _measures_of(entry.data, entries, measures, depth=0)
-    problems = [
-        Finding(
-            (*entry.path, "type_params"),
-            "unknown measure or metric",
-            word,
-            hint=did_you_mean(word, (*measures, *entries)),
-        ).problem(entry.document)
-        for word in missing
-    ]
-    problems += [finding.problem(entry.document) for finding in _meta_findings(meta, base, measures)]
-    if not used and not problems:
-        problems.append(Finding((*entry.path, "type_params"), "names no measure").problem(entry.document))
-    if problems:
-        return problems
-    is_ratio = entry.data.get("type") == "ratio"
-    numerator, denominator = used[0], used[1] if is_ratio and len(used) > 1 else None
-    start = timedelta(0)
-    end = meta.window if isinstance(meta.window, timedelta) else None
-    if meta.retention_day is not None:
-        start, end = timedelta(days=meta.retention_day), timedelta(days=meta.retention_day + 1)
-    facts = {
-        "meta": meta.model_dump(mode="json"),
-        "measures": [asdict(measure) for measure in used],
-        "funnel": [asdict(measures[step]) for step in meta.funnel],
-        "type": entry.data.get("type"),
-        "type_params": entry.data.get("type_params"),
-        "filter": entry.data.get("filter"),
-    }
-    return MetricDefinition(
-        name=name,
-        label=str(entry.data.get("label") or name),
-        description=str(entry.data.get("description") or "").strip(),
-        kind=meta.kind,
-        unit=meta.unit,
-        direction=meta.direction,
-        window_start=start,
-        window_end=end,
-        cuped=meta.cuped,
-        winsorize=meta.winsorize,
-        percentile=meta.percentile,
-        funnel=meta.funnel,
-        test=meta.test or ("ratio" if is_ratio else _DEFAULT_TESTS.get(meta.kind, "welch")),
-        numerator=numerator.name,
-        denominator=denominator.name if denominator else None,
-        scale_y=numerator.scale,
-        scale_d=denominator.scale if denominator else 1,
-        definition_hash=canonical_hash(facts),
-    )
-
-
-def _meta_findings(meta: MetricMeta, base: KeyPath, measures: Mapping[str, Measure]) -> list[Finding]:
-    findings = []
-    if meta.kind == "percentile" and meta.percentile is None:
-        findings.append(Finding(base, "a percentile metric says no percentile", rule="percentile: 0.9"))
-    if meta.kind == "retention" and meta.retention_day is None:
-        findings.append(Finding(base, "a retention metric says no day", rule="retention_day: 7"))
-    if meta.kind == "funnel" and len(meta.funnel) < 2:
-        findings.append(Finding(base, "a funnel has fewer than two steps", rule="funnel: [first, second, …]"))
-    for position, step in enumerate(meta.funnel):
-        if step not in measures:
-            hint = did_you_mean(step, measures)
-            findings.append(Finding((*base, "funnel", position), "unknown measure", step, hint=hint))
-    if meta.window == "open" and meta.kind in _BY_EVENT:
-        rule = "a fixed window such as 7d: an open one is summed day by day, and this kind is no sum"
-        findings.append(Finding((*base, "window"), f"a {meta.kind} metric has an open window", "open", rule))
-    if meta.winsorize is not None and meta.winsorize.lower >= meta.winsorize.upper:
-        findings.append(Finding((*base, "winsorize"), "the quantiles are reversed", rule="lower < upper"))
-    return findings
-
-
-def _measures_of(
-    metric: Mapping[str, Any], entries: Mapping[str, _Entry], measures: Mapping[str, Measure], depth: int
-) -> tuple[list[Measure], list[str]]:
-    """The measures behind a metric in order (numerator first), and the words that name nothing."""
-    params = _mapping(metric.get("type_params"))
-    conversion = _mapping(params.get("conversion_type_params"))
-    others = params.get("metrics")
-    words = [
-        _named(part)
-        for part in (
-            params.get("measure"),
-            params.get("numerator"),
-            params.get("denominator"),
-            *(others if isinstance(others, list) else ()),
-            conversion.get("conversion_measure"),
-            conversion.get("base_measure"),
-        )
-        if part is not None
-    ]
-    found: list[Measure] = []
-    missing: list[str] = []
-    for word in words:
-        if word in measures:
-            found.append(measures[word])
-        elif word in entries and depth < 10:
-            inner, unknown = _measures_of(entries[word].data, entries, measures, depth + 1)
-            found += inner[:1]
-            missing += unknown
-        else:
-            missing.append(word)
-    return found, missing
-
-
-def _named(part: Any) -> str:
-    return str(part.get("name")) if isinstance(part, dict) else str(part)
-
-
-def canonical_hash(facts: Any) -> str:
-    """SHA-256 of the facts as JSON with sorted keys and no spaces."""
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+        raise _RefusedError(meta)
+    return meta

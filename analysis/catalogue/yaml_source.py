@@ -6,7 +6,9 @@ not 750, ``1e-3`` is a number. Instants stay text here; the models parse them.
 
 from __future__ import annotations
 
+import errno
 import re
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -130,6 +132,18 @@ for _tag, _pattern, _first in _CORE_SCALARS:
         _loader.add_implicit_resolver(_tag, re.compile(rf"^(?:{_pattern})$"), _first)
 
 
+def read_regular(path: Path) -> bytes:
+    """The content of a file; whatever else has the name is not opened, for a pipe would be waited for.
+
+    Raises:
+        OSError: It is no regular file, or cannot be read.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device")
+    return path.read_bytes()
+
+
 def read_yaml(path: Path, name: str) -> Document:
     """Read a file as plain data.
 
@@ -145,9 +159,12 @@ def read_yaml(path: Path, name: str) -> Document:
             duplicate key or a key that is not text.
     """
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path)
     except OSError as error:
-        raise YamlFaultError(Problem("the file cannot be read", name, error.strerror or "")) from error
+        hint = "replace it by a file that this user can read, or take it away"
+        raise YamlFaultError(
+            Problem("the file cannot be read", name, error.strerror or "", hint=hint)
+        ) from error
     if len(raw) > MAX_BYTES:
         raise YamlFaultError(
             Problem("the file is too large", name, f"{len(raw)} bytes", f"at most {MAX_BYTES}")

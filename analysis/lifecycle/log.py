@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from analysis.catalogue.yaml_source import read_regular
 from analysis.errors import Problem
 from analysis.lifecycle.changes import changes
 from analysis.lifecycle.states import LifecycleError, is_legal_edge
@@ -91,28 +92,40 @@ def read_log(folder: Path) -> list[Entry]:
         folder: The catalogue's folder.
 
     Raises:
-        LifecycleError: A line is not an entry.
+        LifecycleError: A line is not an entry: nothing is to be appended to such a log.
     """
-    path = folder / LOG_NAME
-    if not path.exists():
-        return []
-    entries = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    entries, problems = read_sound(folder)
+    if problems:
+        raise LifecycleError(problems[0])
+    return entries
+
+
+def read_sound(folder: Path) -> tuple[list[Entry], list[Problem]]:
+    """The entries of a log that may be damaged, and each line that is none."""
+    try:
+        content = read_regular(folder / LOG_NAME)
+    except FileNotFoundError:
+        return [], []
+    except OSError as error:
+        return [], [Problem("the transition log cannot be read", LOG_NAME, error.strerror or "")]
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    for number, line in enumerate(content.splitlines(), start=1):
         try:
             row = json.loads(line)
             times = {
                 name: datetime.fromisoformat(row[name].removesuffix("Z")) for name in ("at", "effective")
             }
             entries.append(Entry(**{**row, **times}))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise LifecycleError(
+        except (ValueError, TypeError, KeyError, AttributeError):
+            problems.append(
                 Problem(
                     "not an entry of the transition log",
                     f"{LOG_NAME}:{number}",
                     hint="the log is append-only: restore the line from version control",
                 )
-            ) from error
-    return entries
+            )
+    return entries, problems
 
 
 def append(folder: Path, entries: Sequence[Entry]) -> None:

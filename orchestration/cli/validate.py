@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from analysis.catalogue import validate_catalogue, write_schemas
-from analysis.catalogue.metrics import load_measures
+from analysis.lifecycle.log import read_sound
 from orchestration.cli import app
 from orchestration.cli.formats import FormatOption, ReportFormat
-from orchestration.loading import measure_faults
+from orchestration.loading import read_metrics_that_bind
 from orchestration.paths import DBT_PROJECT_DIR, catalog_dir
 
 
@@ -26,9 +26,9 @@ def validate(
     if write_schema:
         for path in write_schemas(catalog_dir()):
             print(path)
-    report = validate_catalogue(catalog_dir(), DBT_PROJECT_DIR)
-    faults = measure_faults(load_measures(DBT_PROJECT_DIR))
-    report = replace(report, problems=(*report.problems, *faults.values()))
+    layer = read_metrics_that_bind(DBT_PROJECT_DIR)
+    report = validate_catalogue(catalog_dir(), layer)
+    report = replace(report, problems=(*report.problems, *read_sound(catalog_dir())[1]))
     print(report.json() if output is ReportFormat.json else report.text())
     if not report.ok:
         raise typer.Exit(1)

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from orchestration.measure_sql import scaled, worth
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
+    from analysis.catalogue.metric_definition import Conversion
     from analysis.catalogue.metrics import Measure, MetricDefinition
 
 _PAIRS = tuple(itertools.combinations_with_replacement("ydxw", 2))
@@ -95,6 +98,8 @@ def sums_query(unit_values: str) -> str:
 def _values(asked: Asked, metric: MetricDefinition) -> str:
     if metric.kind == "funnel":
         return _funnel(len(metric.funnel))
+    if metric.conversion is not None:
+        return _followed(metric, metric.conversion)
     if metric.kind == "count_distinct":
         y, d, x, w = "count(distinct y) filter (is_post)::hugeint", "null", "null", "null"
     elif metric.kind == "time_to_conversion":
@@ -135,6 +140,24 @@ from (
 )"""
 
 
+def _followed(metric: MetricDefinition, conversion: Conversion) -> str:
+    """Events that came shortly enough after one of the base measure, the same instant included."""
+    bound = "is not null"
+    if conversion.within is not None:
+        bound = f"> occurred_at - {_interval(conversion.within)}"
+    base = "count(*) filter (is_post and before is not null)" if metric.denominator else "null"
+    return f"""select variant_id, unit_id,
+    count(*) filter (is_post and y is not null and last_before_at {bound})::hugeint as y,
+    {base}::hugeint as d, null::hugeint as x, null::hugeint as w
+from (
+    select *, max(occurred_at) filter (is_post and before is not null) over (
+        partition by variant_id, unit_id order by occurred_at range between unbounded preceding and current row
+    ) as last_before_at
+    from of_units
+)
+group by variant_id, unit_id"""
+
+
 def _outcome(metric: MetricDefinition, when: str) -> str:
     total = _sum("y", when)
     return f"({total} > 0)::int::hugeint" if metric.kind in ("proportion", "retention") else total
@@ -153,23 +176,18 @@ def _capped(value: str, asked: Asked) -> str:
 def _event_columns(metric: MetricDefinition, measures: Mapping[str, Measure]) -> str:
     if metric.kind == "funnel":
         return ",\n        ".join(
-            f"({measures[step].expr}) is not null as step_{number}"
+            f"{worth(measures[step])} is not null as step_{number}"
             for number, step in enumerate(metric.funnel, start=1)
         )
     outcome = measures[metric.numerator]
+    if metric.conversion is not None:
+        return f"{worth(outcome)} as y,\n        {worth(measures[metric.conversion.base])} as before"
     if metric.kind in ("count_distinct", "time_to_conversion"):
-        return f"({outcome.expr}) as y"
+        return f"{worth(outcome)} as y"
     columns = [f"{scaled(outcome)} as y"]
     if metric.denominator:
         columns.append(f"{scaled(measures[metric.denominator])} as d")
     return ",\n        ".join(columns)
-
-
-def scaled(measure: Measure) -> str:
-    """What one event adds to a measure, as an integer: the dbt project's `scaled_value`, as SQL."""
-    if measure.agg == "count":
-        return f"(({measure.expr}) is not null)::int"
-    return f"coalesce(round_even(({measure.expr}) * {measure.scale}, 0), 0)::bigint"
 
 
 def unit_id(unit: str) -> str:

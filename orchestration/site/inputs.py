@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from operator import attrgetter
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -19,6 +20,7 @@ from analysis.scorecards.views import experiment_view, flag_view, metric_view, s
 from orchestration.acting import acts_done, in_force
 from orchestration.code_hash import code_hash, commit
 from orchestration.lifecycle import histories
+from orchestration.loading import definition_files
 from orchestration.losing import LOSSES
 from orchestration.outstanding import frontier
 from orchestration.reading.segments import segment_sizes
@@ -88,7 +90,10 @@ def site_inputs(
     acts = _acts(acts_done(connection))
     named = {name: segment.name for name, segment in catalogue.segments.items()}
     sizes = segment_sizes(connection, catalogue, _SEGMENT_DAYS)
-    texts = {path.stem: path.read_text() for path in sorted((catalog / "experiments").rglob("*.yaml"))}
+    texts = {
+        PurePosixPath(name).stem: content.decode(errors="replace")
+        for name, content in definition_files(catalog / "experiments").items()
+    }
     return SiteInputs(
         cut_off=cut_off,
         experiments=[

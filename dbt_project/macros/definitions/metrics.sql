@@ -1,30 +1,14 @@
-{#- The semantic layer as the models need it: lists of plain dicts, written from `graph` (empty while parsing). -#}
+{#- The definitions as the models need them: lists of plain dicts, from the tables that the catalogue is compiled to. -#}
 
 {%- macro measure_definitions() -%}
-  {#- name → {name, agg, expr, scale} of every measure of every semantic model. -#}
+  {#- name → {name, agg, expr, scale} of every measure that a used metric needs. -#}
   {%- set found = {} -%}
   {%- if can_query() -%}
-    {%- for model in graph.semantic_models.values() -%}
-      {%- for measure in model.measures -%}
-        {%- set meta = ((measure.config or {}).get('meta') or {}).get('fairsplit') or {} -%}
-        {%- do found.update({measure.name: {
-            'name': measure.name,
-            'agg': measure.agg | string | lower | replace('aggregationtype.', ''),
-            'expr': measure.expr or measure.name,
-            'scale': meta.get('scale', 1),
-        }}) -%}
-      {%- endfor -%}
+    {%- for row in run_query('select measure, agg, expr, scale from catalog.measures order by measure').rows -%}
+      {%- do found.update({row[0]: {'name': row[0], 'agg': row[1], 'expr': row[2], 'scale': row[3] | int}}) -%}
     {%- endfor -%}
   {%- endif -%}
   {{- return(found) -}}
-{%- endmacro -%}
-
-
-{%- macro used_metric_names() -%}
-  {#- Metrics that some experiment of the catalogue names: only these are computed. -#}
-  {%- if not can_query() -%}{{- return([]) -}}{%- endif -%}
-  {%- set rows = run_query('select distinct metric from catalog.experiment_metrics order by metric') -%}
-  {{- return(rows.columns[0].values() | list) -}}
 {%- endmacro -%}
 
 
@@ -33,54 +17,24 @@
   {%- set found = [] -%}
   {%- if can_query() -%}
     {%- set measures = measure_definitions() -%}
-    {%- set used = used_metric_names() -%}
-    {%- set by_name = {} -%}
-    {%- for metric in graph.metrics.values() -%}{%- do by_name.update({metric.name: metric}) -%}{%- endfor -%}
-    {%- for name in used if name in by_name -%}
-      {%- set metric = by_name[name] -%}
-      {%- set meta = metric.config.meta.get('fairsplit') -%}
-      {%- if meta -%}
-        {%- set y = measures[base_measure(by_name, metric, 'numerator')] -%}
-        {%- set d = measures[base_measure(by_name, metric, 'denominator')] if metric.type | string == 'ratio' else none -%}
-        {%- set steps = [] -%}
-        {%- for step in meta.get('funnel') or [] -%}{%- do steps.append(measures[step]) -%}{%- endfor -%}
-        {%- set day = meta.get('retention_day') -%}
-        {%- set window = window_microseconds(meta.window) -%}
-        {%- set start = (day * 86400000000) if day is not none else 0 -%}
-        {%- set end = (start + 86400000000) if day is not none else window -%}
-        {%- set histogram = meta.kind in ('percentile', 'funnel') or meta.get('winsorize') is not none
-            or meta.get('test') in ('mann_whitney', 'ks') -%}
-        {%- set facts = {'meta': meta, 'y': y, 'd': d, 'steps': steps} -%}
-        {%- do found.append({
-            'name': name, 'kind': meta.kind, 'start': start, 'end': end, 'cuped': meta.get('cuped', false),
-            'winsorize': meta.get('winsorize'), 'histogram': histogram, 'y': y, 'd': d, 'steps': steps,
-            'by_event': meta.kind in ('count_distinct', 'funnel', 'time_to_conversion'),
-            'hash': local_md5(tojson(facts, sort_keys=true)),
-        }) -%}
-        {%- if end is none and found[-1].by_event -%}
-          {{- exceptions.raise_compiler_error("metric " ~ name ~ ": kind " ~ meta.kind ~ " needs a fixed window") -}}
-        {%- endif -%}
-      {%- endif -%}
+    {%- set rows = run_query("
+      select metric, kind, window_start, window_end, cuped, cap_lower, cap_upper, histogram, by_event, measure_y,
+        measure_d, array_to_string(steps, ','), measure_before, before_within, scale_y, scale_d, definition_hash
+      from catalog.metrics order by metric").rows -%}
+    {%- for row in rows -%}
+      {%- set steps = [] -%}
+      {%- for step in (row[11] or '').split(',') if step -%}{%- do steps.append(measures[step]) -%}{%- endfor -%}
+      {%- do found.append({
+          'name': row[0], 'kind': row[1], 'start': row[2] | int, 'end': none if row[3] is none else row[3] | int,
+          'cuped': row[4], 'winsorize': none if row[5] is none else {'lower': row[5], 'upper': row[6]},
+          'histogram': row[7], 'by_event': row[8], 'y': measures[row[9]],
+          'd': measures[row[10]] if row[10] else none, 'steps': steps,
+          'before': measures[row[12]] if row[12] else none, 'within': none if row[13] is none else row[13] | int,
+          'scale_y': row[14] | int, 'scale_d': none if row[15] is none else row[15] | int, 'hash': row[16],
+      }) -%}
     {%- endfor -%}
   {%- endif -%}
   {{- return(found) -}}
-{%- endmacro -%}
-
-
-{%- macro base_measure(by_name, metric, part) -%}
-  {#- Name of the measure behind a simple metric, or behind one part of a ratio (whose parts are metrics). -#}
-  {%- if metric.type | string == 'ratio' -%}
-    {{- return(base_measure(by_name, by_name[metric.type_params[part].name], 'numerator')) -}}
-  {%- endif -%}
-  {{- return(metric.type_params.measure.name) -}}
-{%- endmacro -%}
-
-
-{%- macro window_microseconds(window) -%}
-  {#- `7d`, `24h`, `30m` or `90s` in microseconds; none for `open`. -#}
-  {%- if window == 'open' -%}{{- return(none) -}}{%- endif -%}
-  {%- set units = {'s': 1000000, 'm': 60000000, 'h': 3600000000, 'd': 86400000000, 'w': 604800000000} -%}
-  {{- return((window[:-1] | int) * units[window[-1]]) -}}
 {%- endmacro -%}
 
 
@@ -102,6 +56,7 @@
   {%- set found = {} -%}
   {%- for metric in metric_definitions() if metric.by_event -%}
     {%- do found.update({metric.y.name: metric.y}) -%}
+    {%- if metric.before -%}{%- do found.update({metric.before.name: metric.before}) -%}{%- endif -%}
     {%- for step in metric.steps -%}{%- do found.update({step.name: step}) -%}{%- endfor -%}
   {%- endfor -%}
   {%- if can_query() -%}
@@ -118,11 +73,30 @@
 {%- endmacro -%}
 
 
+{%- macro event_worth(measure) -%}
+  {#- The expression on one event; null where it fails there, so that one odd event stops no run. -#}
+  try((
+    {{ measure.expr }}
+  ))
+{%- endmacro -%}
+
+
 {%- macro scaled_value(measure) -%}
-  {#- What one event adds to the measure, as an integer: 1 or 0 for counts, the value times its scale for sums. -#}
+  {#-
+    What one event adds to the measure, as an integer: 1 or 0 for counts, the value times its scale for sums, half-even.
+    In decimals of 128 bits throughout: doubles lose digits from 2^53 on, which 10^10 with six decimals is beyond.
+    Worth beyond ±10^10 is not counted; squares of sums stay exact within it.
+  -#}
   {%- if measure.agg == 'count' -%}
-    cast(({{ measure.expr }}) is not null as bigint)
+    cast({{ event_worth(measure) }} is not null as bigint)
   {%- else -%}
-    cast(coalesce(round_even(({{ measure.expr }}) * {{ measure.scale }}, 0), 0) as bigint)
+    {%- set exact = 'try_cast(' ~ event_worth(measure) ~ ' as decimal(38, 12)) * ' ~ measure.scale -%}
+    {%- set away = 'cast(' ~ exact ~ ' as hugeint)' -%}
+    cast(
+      case
+        when coalesce(abs({{ exact }}) > 10000000000 * {{ measure.scale }}, true) then 0
+        when abs({{ exact }} - {{ away }}) = 0.5 and {{ away }} % 2 <> 0 then {{ away }} - sign({{ exact }})
+        else {{ away }}
+      end as bigint)
   {%- endif -%}
 {%- endmacro -%}

@@ -63,8 +63,8 @@
       {% for metric in metrics -%}
       select
         '{{ metric.name }}' as metric,
-        cast({{ metric.winsorize.get('lower', 0.0) }} as decimal(9, 6)) as lower,
-        cast({{ metric.winsorize.get('upper', 1.0) }} as decimal(9, 6)) as upper
+        cast({{ metric.winsorize.lower }} as decimal(9, 6)) as lower,
+        cast({{ metric.winsorize.upper }} as decimal(9, 6)) as upper
       {{ 'union all' if not loop.last }}
       {% else -%}
       select '' as metric, cast(0 as decimal(9, 6)) as lower, cast(1 as decimal(9, 6)) as upper where false

@@ -20,7 +20,7 @@
 {%- endmacro -%}
 
 
-{#- One CTE per metric that needs the single events: distinct counts, ordered funnels, times to conversion. -#}
+{#- One CTE per metric that needs the single events: distinct counts, ordered funnels, conversions and times to them. -#}
 {%- macro event_level_values(metrics) -%}
 measure_events as (
     select
@@ -43,10 +43,14 @@ measure_events as (
 )
 {%- for metric in metrics if metric.by_event %},
 
-{{ metric.name }} as (
+values_of_{{ metric.name }} as (
     select
         experiment_id, unit_id, window_start, window_end, '{{ metric.name }}' as metric,
-        {% if metric.kind == 'count_distinct' -%}
+        {% if metric.before -%}
+        cast(count(*) filter (measure = '{{ metric.y.name }}' and {{ followed(metric) }}) as hugeint) as y,
+        {{ "cast(count(*) filter (measure = '" ~ metric.before.name ~ "') as hugeint)" if metric.d else 'cast(0 as hugeint)' }} as d,
+        cast(0 as hugeint) as x, cast(0 as hugeint) as w, cast(0 as hugeint) as h
+        {%- elif metric.kind == 'count_distinct' -%}
         cast(count(distinct item) as hugeint) as y, cast(0 as hugeint) as d, cast(0 as hugeint) as x, cast(0 as hugeint) as w, cast(0 as hugeint) as h
         {%- elif metric.kind == 'time_to_conversion' -%}
         cast(epoch_us(min(occurred_at)) - epoch_us(min(exposed_at)) as hugeint) as y, 1::hugeint as d,
@@ -56,7 +60,15 @@ measure_events as (
         cast(0 as hugeint) as x, cast(0 as hugeint) as w,
         cast({% for step in metric.steps %}cast(step_{{ loop.index }} is not null as int){{ ' + ' if not loop.last }}{% endfor %} as hugeint) as h
         {%- endif %}
-    from {% if metric.kind != 'funnel' %}measure_events where measure = '{{ metric.y.name }}'{% else %}(
+    from {% if metric.before %}(
+        select
+            *,
+            max(occurred_at) filter (measure = '{{ metric.before.name }}') over (
+                partition by experiment_id, unit_id, window_start, window_end order by occurred_at
+                range between unbounded preceding and current row
+            ) as last_before_at
+        from measure_events where measure in ('{{ metric.before.name }}', '{{ metric.y.name }}')
+    ){% elif metric.kind != 'funnel' %}measure_events where measure = '{{ metric.y.name }}'{% else %}(
         select
             experiment_id, unit_id, window_start, window_end,
             {%- for step in metric.steps %}
@@ -74,6 +86,12 @@ measure_events as (
     {{ 'group by experiment_id, unit_id, window_start, window_end' if metric.kind != 'funnel' }}
 )
 {%- endfor %}
+{%- endmacro -%}
+
+
+{#- Whether a base event of the unit came before the event, shortly enough; the same instant counts. -#}
+{%- macro followed(metric) -%}
+  last_before_at {{ 'is not null' if metric.within is none else '> occurred_at - to_microseconds(' ~ metric.within ~ ')' }}
 {%- endmacro -%}
 
 

@@ -65,7 +65,7 @@
     {%- endfor %}
   from {{ ref('stg_events') }} as events
   where {{ where }} and {{ raw_id(unit_type) }} is not null
-    and ({% for measure in measures %}({{ measure.expr }}) is not null{{ ' or ' if not loop.last }}{% else %}false{% endfor %})
+    and ({% for measure in measures %}{{ event_worth(measure) }} is not null{{ ' or ' if not loop.last }}{% else %}false{% endfor %})
   {{ 'union all' if not loop.last }}
   {%- endfor %}
 {%- endmacro -%}

@@ -19,7 +19,7 @@ from (
         {{ raw_id(unit_type) }} as raw_id,
         unnest(list_filter([
             {%- for measure in event_measures() %}
-            {measure: {{ text_literal(measure.name) }}, item: cast(({{ measure.expr }}) as varchar)},
+            {measure: {{ text_literal(measure.name) }}, item: cast({{ event_worth(measure) }} as varchar)},
             {%- else %}
             {measure: '', item: cast(null as varchar)}
             {%- endfor %}

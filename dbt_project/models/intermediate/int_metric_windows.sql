@@ -7,9 +7,7 @@ metrics (metric, kind, window_start, window_end, cuped, winsorized, histogram, b
         '{{ metric.name }}', '{{ metric.kind }}', cast({{ metric.start }} as bigint),
         cast({{ metric.end if metric.end is not none else 'null' }} as bigint), {{ metric.cuped }},
         {{ metric.winsorize is not none }}, {{ metric.histogram }}, {{ metric.by_event }},
-        cast({{ 1000000 if metric.kind == 'time_to_conversion' else
-            (1 if metric.kind in ('proportion', 'retention', 'count_distinct', 'funnel') else metric.y.scale) }} as bigint),
-        cast({{ metric.d.scale if metric.d else (1 if metric.kind == 'time_to_conversion' else 'null') }} as bigint)
+        cast({{ metric.scale_y }} as bigint), cast({{ metric.scale_d if metric.scale_d is not none else 'null' }} as bigint)
     {{ 'union all' if not loop.last }}
     {% else -%}
     select '', '', cast(0 as bigint), cast(0 as bigint), false, false, false, false, cast(1 as bigint), cast(1 as bigint) where false

@@ -102,7 +102,7 @@ combined as (
     select * from additive
     {%- for metric in metrics if metric.by_event %}
     union all
-    select * from {{ metric.name }}
+    select * from values_of_{{ metric.name }}
     {%- endfor %}
 )
 

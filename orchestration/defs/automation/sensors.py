@@ -10,6 +10,7 @@ import dagster as dg
 from orchestration.alerting import alert
 from orchestration.dbt import source_hash
 from orchestration.defs.automation.jobs import daily, land
+from orchestration.loading import definition_files
 from orchestration.paths import Home, catalog_dir
 from orchestration.runs import range_tags
 
@@ -64,10 +65,9 @@ def outstanding_days(
 )
 def changed_definitions(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for a `daily` run of the newest built day when the catalogue or a dbt model has changed."""
-    catalog = catalog_dir()
     digest = hashlib.md5(source_hash().encode(), usedforsecurity=False)
-    for path in sorted(catalog.rglob("*.yaml")):
-        digest.update(path.read_bytes())
+    for content in definition_files(catalog_dir()).values():
+        digest.update(content)
     current = digest.hexdigest()
     if current == context.cursor:
         return dg.SkipReason("no definition has changed")

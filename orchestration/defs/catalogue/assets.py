@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from analysis.lifecycle.log import read_sound
 from orchestration.acting import write_catalogue
 from orchestration.lifecycle import note_definitions
 from orchestration.loading import read_definitions
+from orchestration.paths import catalog_dir
 from orchestration.resources.home import HomeResource
 from orchestration.warehouse import writer
 
@@ -33,7 +35,11 @@ def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
 def definitions_are_sound() -> dg.AssetCheckResult:
     """Warn with every problem of the catalogue."""
     definitions = read_definitions()
-    problems = (*definitions.metric_problems, *definitions.catalogue.problems)
+    problems = (
+        *definitions.metric_problems,
+        *definitions.catalogue.problems,
+        *read_sound(catalog_dir())[1],
+    )
     listed = "\n".join(f"- {problem}" for problem in problems)
     return dg.AssetCheckResult(
         passed=not problems,

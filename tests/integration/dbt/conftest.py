@@ -11,10 +11,15 @@ import sys
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
+
+from analysis.catalogue.compiled_metrics import compile_metrics
+from analysis.catalogue.metrics import SEMANTIC_FOLDER, SemanticLayer, read_semantic_layer
+from orchestration.warehouse import replace_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,6 +124,7 @@ class World:
     batch: int = 0
     runs: int = 0
     experiments: dict[str, dict] = field(default_factory=dict)
+    semantics: SemanticLayer = field(default_factory=lambda: read_semantic_layer(PROJECT))
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -183,6 +189,23 @@ class World:
             for segment in it["segments"]:
                 connection.execute("insert into catalog.experiment_segments values (?,?)", [name, segment])
 
+    def define(self, semantic_yaml: str) -> None:
+        """Put a semantic layer of one's own in place of the shipped one."""
+        folder = self.home / "own" / SEMANTIC_FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "metrics.yml").write_text(semantic_yaml)
+        self.semantics = read_semantic_layer(self.home / "own")
+        assert self.semantics.problems == ()
+
+    def _compile_metrics(self) -> None:
+        """The used metrics as tables; how a definition becomes a row is not what these tests look at."""
+        with self.connect() as connection:
+            named = connection.execute("select distinct metric from catalog.experiment_metrics").fetchall()
+            metrics = [SimpleNamespace(metric=name) for (name,) in named]
+            experiment = SimpleNamespace(metric_uses=[("secondary", one) for one in metrics])
+            tables = compile_metrics([experiment], self.semantics.metrics, self.semantics.measures)
+            replace_tables(connection, "catalog", tables)
+
     def land(self, *events: dict) -> None:
         """One file with these events (keys of the lake; `at` for occurred_at, `id` for event_id)."""
         self.batch += 1
@@ -236,6 +259,7 @@ class World:
 
     def start(self, day: str) -> subprocess.Popen[str]:
         """Begin to build everything up to a day of January, in a process group of its own."""
+        self._compile_metrics()
         to = date(2026, 1, int(day)).isoformat()
         command = [sys.executable, "-m", "dbt.cli.main", "run"]
         for option, value in {

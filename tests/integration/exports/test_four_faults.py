@@ -45,7 +45,8 @@ SOUND = {
 }
 MESSAGES = {
     "short": (
-        "the definition is broken: experiments/short.yaml:8 phases[0].weights: weights do not sum to 1 (0.99: 1)"
+        "the definition is broken: experiments/short.yaml:8 phases[0].weights: weights do not sum to 1 (0.99: 1). "
+        "Hint: `weights: equal` shares evenly"
     ),
     "hen": (
         "the definition is broken: flags/hen.yaml:6 depends_on: flags depend on one another in a circle "

@@ -408,7 +408,7 @@ EXPECTED: dict[str, list[str]] = {
         ),
     ],
     "weights_sum": [
-        "experiments/weights_sum.yaml:8 variants: weights do not sum to 1 (0.9: 1)",
+        "experiments/weights_sum.yaml:8 variants: weights do not sum to 1 (0.9: 1). Hint: for example red: 0.5",
     ],
     "wrong_default": [
         "flags/wrong_default.yaml:5 default: does not have the flag's type (0: boolean)",

@@ -14,6 +14,7 @@ from analysis.catalogue import (
     validate_catalogue,
     write_schemas,
 )
+from analysis.catalogue.metrics import read_semantic_layer
 from analysis.catalogue.serving import eligible_variant
 from analysis.catalogue.yaml_source import parse_yaml
 
@@ -156,7 +157,7 @@ def test_without_project_settings_nothing_runs_but_the_rest_is_still_checked(fol
     (folder / "project.yaml").write_text("first_day: tomorrow\n")
     with pytest.raises(CatalogueError, match=r"^project.yaml:1 first_day: is not a day \(tomorrow: a date"):
         load_catalogue(folder, metric_catalogue)
-    report = validate_catalogue(folder, folder)
+    report = validate_catalogue(folder, read_semantic_layer(folder))
     assert [problem.where for problem in report.problems] == [
         "project.yaml:1 first_day",
         "experiments/cta.yaml:19 metrics.primary[0]",

@@ -28,13 +28,16 @@ metrics:
     type_params: {measure: money}
     config: {meta: {fairsplit: {kind: revenue, unit: USD, direction: increase, window: 7d, cuped: true}}}
   - name: helper
+    label: Helper
     type: simple
     type_params: {measure: {name: purchases}}
   - name: order_value
+    label: Order value
     type: ratio
     type_params: {numerator: revenue, denominator: helper}
     config: {meta: {fairsplit: {kind: ratio, unit: USD, direction: increase, window: open}}}
   - name: back_on_day_7
+    label: Back
     type: simple
     type_params: {measure: purchases}
     config: {meta: {fairsplit: {kind: retention, unit: s, direction: increase, window: 1d, retention_day: 7}}}
@@ -76,21 +79,21 @@ def test_metrics_know_their_measures_windows_and_scales(tmp_path):
     ("old", "new", "message"),
     [
         ("cuped: true", "cupd: true", "metrics.yml:15 cupd: unknown key 'cupd' (one of: cuped,"),
-        ("window: open", "window: 7 days", "metrics.yml:22 window: is not a duration (7 days:"),
+        ("window: open", "window: 7 days", "metrics.yml:24 window: is not a duration (7 days:"),
         (
             "direction: increase, window: open",
             "window: open",
-            "metrics.yml:22 direction: key 'direction' is missing",
+            "metrics.yml:24 direction: key 'direction' is missing",
         ),
         (
             "denominator: helper",
             "denominator: helpr",
-            "metrics.yml:21 metrics[2].type_params: unknown measure or",
+            "metrics.yml:23 metrics[2].type_params.denominator: unknown metric (helpr). Hint: did you mean 'helper'?",
         ),
         (
             ", retention_day: 7",
             "",
-            "metrics.yml:26 metrics[3].config.meta.fairsplit: a retention metric says no day",
+            "metrics.yml:29 metrics[3].config.meta.fairsplit: a retention metric says no day",
         ),
         (
             "scale: 1000000",
