@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dagster_dbt import DbtProject
 
 from analysis.errors import Problem
+from orchestration.code_hash import dbt_sources
 from orchestration.errors import OrchestrationError
 from orchestration.paths import DBT_PROJECT_DIR, Home
 
@@ -28,11 +29,9 @@ _STAMP = DBT_PROJECT_DIR / "target" / "sources.md5"
 def source_hash(folder: Path = DBT_PROJECT_DIR) -> str:
     """One md5 over the names and contents of the project's SQL and YAML."""
     digest = hashlib.md5(usedforsecurity=False)
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if path.suffix in {".sql", ".yml", ".md"} and relative.parts[0] not in {"target", "logs"}:
-            digest.update(str(relative).encode())
-            digest.update(path.read_bytes())
+    for name, content in sorted(dbt_sources(folder).items()):
+        digest.update(name.encode())
+        digest.update(content)
     return digest.hexdigest()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from orchestration.code_hash import code_hash, commit
+from orchestration.code_hash import code_hash, commit, publication_hash
+from orchestration.loading import definition_files
 from orchestration.outstanding import frontier
 from orchestration.warehouse import has_table
 
@@ -29,10 +30,12 @@ def fingerprint(connection: duckdb.DuckDBPyConnection, catalog: Path) -> str:
         Equal for two states of which one publication serves both.
     """
     position = connection.execute("select max(position) from landing.manifest").fetchall()[0][0]
-    digest = hashlib.md5(f"{frontier(connection)}|{position}|{code_hash()}".encode(), usedforsecurity=False)
-    for path in sorted(catalog.rglob("*.yaml")):
-        digest.update(path.relative_to(catalog).as_posix().encode())
-        digest.update(path.read_bytes())
+    digest = hashlib.md5(
+        f"{frontier(connection)}|{position}|{publication_hash()}".encode(), usedforsecurity=False
+    )
+    for name, content in definition_files(catalog).items():
+        digest.update(name.encode())
+        digest.update(content)
     return digest.hexdigest()
 
 
