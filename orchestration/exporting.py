@@ -12,6 +12,7 @@ from assignment_exports.allocation import LIVE
 from assignment_exports.catalogue import export_catalogue
 from assignment_exports.publishing import list_versions, renew
 from orchestration.acting import as_json, in_force, propose, settle
+from orchestration.assignment_lists import assignment_list
 from orchestration.outstanding import frontier
 from orchestration.subjects import subject_attributes
 from orchestration.unit_lists import usable_lists
@@ -26,22 +27,6 @@ if TYPE_CHECKING:
     from assignment_exports.publishing import PublishedVersion
     from orchestration.loading import Definitions
     from orchestration.paths import Home
-
-# Units outside the layer or the traffic have no variant and are not in a list. The probability is that of the
-# variant for a unit that takes part, which is what weighting by its inverse needs.
-_UNIT_LIST = """
-    select
-        a.unit_id,
-        a.variant_id as variant,
-        cast(json_merge_patch('{}', to_json({'platform': a.platform, 'device': a.device})) as varchar) as attributes,
-        w.weight as probability,
-        'assigned' as reason
-    from fct_assignments as a
-    inner join catalog.phase_weights as w
-        on a.experiment_id = w.experiment_id and a.phase = w.phase and a.variant_id = w.variant_id
-    where a.experiment_id = ? and a.in_traffic
-    order by a.unit_id
-"""
 
 
 def export_configs(
@@ -82,7 +67,7 @@ def export_configs(
         for name, table in (("results", "comparisons"), ("decisions", "decisions"))
     }
     frames |= {
-        f"assignments/{name}": connection.sql(_UNIT_LIST, params=[name]).pl()
+        f"assignments/{name}": assignment_list(connection, experiment, catalogue.conditions)
         for name, experiment in catalogue.experiments.items()
         if experiment.status in LIVE and experiment.assignment == "hash"
     }
