@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dagster_dbt import DbtProject
-
+from analysis.catalogue.metrics import SEMANTIC_FOLDER
+from analysis.catalogue.yaml_source import YamlFaultError, read_yaml
 from analysis.errors import Problem
 from orchestration.code_hash import dbt_sources
 from orchestration.errors import OrchestrationError
@@ -17,13 +19,13 @@ from orchestration.paths import DBT_PROJECT_DIR, Home
 
 if TYPE_CHECKING:
     from datetime import date
-    from pathlib import Path
 
     import duckdb
 
-PROJECT = DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR)
 MANIFEST = DBT_PROJECT_DIR / "target" / "manifest.json"
 _STAMP = DBT_PROJECT_DIR / "target" / "sources.md5"
+_WITHOUT_METRICS = DBT_PROJECT_DIR / "target" / "without-metrics"
+_REASON = "refused.txt"
 
 
 def source_hash(folder: Path = DBT_PROJECT_DIR) -> str:
@@ -72,32 +74,94 @@ def run_dbt(home: Home, fault: str, *arguments: str) -> None:
     command = [sys.executable, "-m", "dbt.cli.main", *arguments]
     done = subprocess.run(
         [*command, "--quiet", "--project-dir", ".", "--profiles-dir", "."],
-        cwd=DBT_PROJECT_DIR,
+        cwd=project_dir(),
         env=environment(home),
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        raise OrchestrationError(
-            Problem(fault, where=str(DBT_PROJECT_DIR), value=done.stdout[-2000:].strip())
-        )
+        raise OrchestrationError(Problem(fault, "dbt_project", done.stdout[-2000:].strip()))
+
+
+def project_dir() -> Path:
+    """The project that dbt is given: the user's, or a copy without the semantic layer while dbt refuses that."""
+    return _WITHOUT_METRICS if _WITHOUT_METRICS.exists() else DBT_PROJECT_DIR
 
 
 def ensure_manifest(home: Home) -> Path:
     """Parse the project when its sources have changed since the last parse.
 
-    Dagster needs the manifest to load its definitions; parsing costs seconds, so it happens once a change.
+    Dagster needs the manifest to load its definitions; parsing costs seconds, so it happens once a change. The models
+    read metrics from the catalogue's tables, so one that dbt refuses takes only dbt's pages about metrics away.
 
     Returns:
         Path of `manifest.json`.
 
     Raises:
-        OrchestrationError: dbt refused the project; its own words are in the message.
+        OrchestrationError: dbt refused the project, metrics aside; its own words are in the message.
     """
     current = source_hash()
     if MANIFEST.exists() and _STAMP.exists() and _STAMP.read_text() == current:
         return MANIFEST
-    run_dbt(home, "dbt cannot parse the project", "parse")
+    shutil.rmtree(_WITHOUT_METRICS, ignore_errors=True)
+    parse = ("parse", "--target-path", str(MANIFEST.parent))
+    if (reason := _unreadable()) is None:
+        try:
+            run_dbt(home, "dbt cannot parse the project", *parse)
+        except OrchestrationError as error:
+            reason = error.problem.value
+    if reason is not None:
+        _copy_without_metrics(reason)
+        run_dbt(home, "dbt cannot parse the project", *parse)
     _STAMP.write_text(current)
     return MANIFEST
+
+
+def semantic_layer_fault(home: Home) -> Problem | None:
+    """Why dbt refuses the metrics, or the whole project, as it stands now; none where it takes them."""
+    try:
+        ensure_manifest(home)
+    except OrchestrationError as error:
+        return error.problem
+    if project_dir() == DBT_PROJECT_DIR:
+        return None
+    hint = "mend what dbt names; until then results are computed, and dbt's docs show no metrics"
+    return Problem(
+        "dbt refuses the semantic layer", SEMANTIC_FOLDER, (_WITHOUT_METRICS / _REASON).read_text(), hint=hint
+    )
+
+
+def _unreadable() -> str | None:
+    """What dbt would wait for, or stumble over, without saying so: a pipe or a folder with the name of a file."""
+    for path in sorted((DBT_PROJECT_DIR / SEMANTIC_FOLDER).rglob("*")):
+        if path.suffix in {".yml", ".yaml", ".sql"} and not path.is_file():
+            return f"{path.name} is no file"
+    return None
+
+
+def _copy_without_metrics(reason: str) -> None:
+    """A copy of the project with everything but the files that declare metrics, or that cannot be read."""
+
+    def left_out(folder: str, names: list[str]) -> list[str]:
+        inside = (DBT_PROJECT_DIR / SEMANTIC_FOLDER) in (Path(folder), *Path(folder).parents)
+        return [
+            name
+            for name in names
+            if name in {"target", "logs"} or (inside and _is_metrics(Path(folder, name)))
+        ]
+
+    shutil.copytree(DBT_PROJECT_DIR, _WITHOUT_METRICS, ignore=left_out)
+    (_WITHOUT_METRICS / _REASON).write_text(reason)
+
+
+def _is_metrics(path: Path) -> bool:
+    if path.suffix not in {".yml", ".yaml"}:
+        return False
+    try:
+        data = read_yaml(path, path.name).data
+    except YamlFaultError:
+        return True
+    return not isinstance(data, dict) or not data.keys().isdisjoint(
+        {"semantic_models", "metrics", "saved_queries"}
+    )

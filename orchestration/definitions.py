@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.dbt import PROJECT
+from orchestration.dbt import project_dir
 from orchestration.paths import PROJECT_ROOT
 from orchestration.progress import progress_logger
 from orchestration.resources.dbt import LeanDbt
@@ -24,8 +24,8 @@ def defs() -> dg.Definitions:
                 "home": HomeResource(),
                 # The one beside this interpreter, whatever the PATH of the process says.
                 "dbt": LeanDbt(
-                    project_dir=str(PROJECT.project_dir),
-                    profiles_dir=str(PROJECT.project_dir),
+                    project_dir=str(project_dir()),
+                    profiles_dir=str(project_dir()),
                     dbt_executable=str(Path(sys.executable).with_name("dbt")),
                 ),
             },

@@ -11,8 +11,9 @@ from analysis.catalogue import validate_catalogue, write_schemas
 from analysis.lifecycle.log import read_sound
 from orchestration.cli import app
 from orchestration.cli.formats import FormatOption, ReportFormat
+from orchestration.dbt import semantic_layer_fault
 from orchestration.loading import read_metrics_that_bind
-from orchestration.paths import DBT_PROJECT_DIR, catalog_dir
+from orchestration.paths import DBT_PROJECT_DIR, Home, catalog_dir
 
 
 @app.command(epilog="Example: `fairsplit validate --format json`")
@@ -27,6 +28,8 @@ def validate(
         for path in write_schemas(catalog_dir()):
             print(path)
     layer = read_metrics_that_bind(DBT_PROJECT_DIR)
+    if not layer.problems and (fault := semantic_layer_fault(Home.from_environment())):
+        layer = replace(layer, problems=(fault,))
     report = validate_catalogue(catalog_dir(), layer)
     report = replace(report, problems=(*report.problems, *read_sound(catalog_dir())[1]))
     print(report.json() if output is ReportFormat.json else report.text())

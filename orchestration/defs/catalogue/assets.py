@@ -6,9 +6,10 @@ import dagster as dg
 
 from analysis.lifecycle.log import read_sound
 from orchestration.acting import write_catalogue
+from orchestration.dbt import semantic_layer_fault
 from orchestration.lifecycle import note_definitions
 from orchestration.loading import read_definitions
-from orchestration.paths import catalog_dir
+from orchestration.paths import Home, catalog_dir
 from orchestration.resources.home import HomeResource
 from orchestration.warehouse import writer
 
@@ -35,7 +36,9 @@ def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
 def definitions_are_sound() -> dg.AssetCheckResult:
     """Warn with every problem of the catalogue."""
     definitions = read_definitions()
+    refused = semantic_layer_fault(Home.from_environment())
     problems = (
+        *([refused] if refused else []),
         *definitions.metric_problems,
         *definitions.catalogue.problems,
         *read_sound(catalog_dir())[1],
