@@ -11,7 +11,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from analysis.catalogue.events import CONTRACT_COLUMNS
 
-EPOCHS = ("epoch_s", "epoch_ms", "epoch_us")
+EPOCHS = {"epoch_s": "1000000", "epoch_ms": "1000", "epoch_us": "1", "epoch_ns": "0.001"}
+"""How a count since 1970-01-01T00:00:00Z is named, and how many microseconds one of its units has."""
 
 Scalar = str | int | float | bool
 
@@ -103,7 +104,7 @@ class Mapped(_Strict):
         cast: ``number`` reads numeric text as a number (for `value`), ``text`` reads numbers and booleans
             as text. CSV cells are always cast.
         format: For `occurred_at`: ``iso`` (default), ``epoch_s``, ``epoch_ms``, ``epoch_us``,
-            or a strptime pattern such as ``%d/%m/%Y %H:%M``.
+            ``epoch_ns``, or a strptime pattern such as ``%d/%m/%Y %H:%M``.
         values: Translation of cell texts; a text that is not listed stays as it is.
     """
 

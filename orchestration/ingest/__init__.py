@@ -1,6 +1,7 @@
 """Landed files to the lake: manifest, quarantine, credit, retractions and the outbox of work still owed."""
 
-from orchestration.ingest.ingest import IngestReport, IngestSettings, ingest_landing
+from orchestration.ingest.ingest import IngestReport, ingest_landing
 from orchestration.ingest.lake import open_landing
+from orchestration.ingest.settings import IngestSettings
 
 __all__ = ["IngestReport", "IngestSettings", "ingest_landing", "open_landing"]

@@ -28,7 +28,7 @@ class Cell:
     Attributes:
         text: The cell as VARCHAR; null where empty.
         kind: Its kind as VARCHAR, one of this module's constants; null where empty.
-        typed: The typed column, for `INSTANT` and `LOCAL_TIME`.
+        typed: Of `INSTANT` the instant as naive TIMESTAMP in UTC, of `LOCAL_TIME` the wall clock's TIMESTAMP.
         number: The digits of a number as they were written, where the text may have lost the last of many.
     """
 
@@ -67,6 +67,9 @@ class Layout(Protocol):
     def own_events(self) -> tuple[dict[str, Cell], str, list[tuple[str, str]]]:
         """Cells, properties and (wrong, column) pairs of a file that follows the contract without any mapping."""
 
+    def json_of(self, column: str) -> str:
+        """SQL of the cell as JSON text; null where it is empty."""
+
     def object_of(self, columns: list[str] | None, taken: set[str]) -> str:
         """JSON text of an object of these columns, or of all but `taken`; empty cells are left out."""
 
@@ -85,6 +88,31 @@ def object_text(entries: str) -> str:
     """JSON object text of a list like `ENTRIES`."""
     pairs = f"list_transform({entries}, lambda e: to_json(e[1])::varchar || ':' || e[2])"
     return f"('{{' || array_to_string({pairs}, ',') || '}}')"
+
+
+def merged(entries: list[str]) -> str:
+    """JSON object text of several lists like `ENTRIES`, each without a name twice; the last to name something wins."""
+    maps = ", ".join(f"map_from_entries({one})" for one in entries)
+    pairs = f"list_transform(map_entries(map_concat({maps})), lambda e: to_json(e.key)::varchar || ':' || e.value)"
+    return f"('{{' || array_to_string({pairs}, ',') || '}}')"
+
+
+def first_of(top: Cell, inner: Cell) -> Cell:
+    """The first of two cells unless it is empty."""
+    if EMPTY in (top, inner):
+        return inner if top == EMPTY else top
+    kind = f"(case when {top.text} is not null then {top.kind} else {inner.kind} end)"
+    number = f"coalesce({top.number or top.text}, {inner.number or inner.text})" if inner.number else ""
+    return Cell(f"coalesce({top.text}, {inner.text})", kind, number=number)
+
+
+def inside(text: str, steps: list[str]) -> Cell:
+    """The cell that keys reach into a text of JSON; empty where the text is none."""
+    path = literal("/" + "/".join(step.replace("~", "~0").replace("/", "~1") for step in steps))
+    whole = f"(case when {IS_OBJECT.format(text)} and json_valid({text}) then {text} end)"
+    return Cell(
+        f"json_extract_string({whole}, {path})", kind_of_token(f"json_extract({whole}, {path})::varchar")
+    )
 
 
 def kind_of_token(token: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestration.ingest.lake import lake_scan
+from orchestration.ingest.sql import same_content
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,8 +142,9 @@ class Credit:
                where (event_day, event_id) in (select (event_day, event_id) from copies)"""
         )
         self._cursor.execute(
-            """insert into landing.excluded
-               select event_day, event_id, file_hash, case when row_md5 = best then 'duplicate' else 'conflict' end
+            f"""insert into landing.excluded
+               select event_day, event_id, file_hash,
+                   case when {same_content("row_md5", "best")} then 'duplicate' else 'conflict' end
                from (
                    select *, min(row_md5) over (partition by event_day, event_id) as best,
                        row_number() over (partition by event_day, event_id order by row_md5, file_hash) as place

@@ -2,55 +2,38 @@
 
 from __future__ import annotations
 
-import lzma
 import shutil
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field, replace
-from datetime import date, datetime, timedelta
+from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
-import duckdb
-
-from orchestration.ingest import erasing, lake_files
+from orchestration.ingest import erasing, lake_files, repeated_keys
 from orchestration.ingest import stage as staging
 from orchestration.ingest.content import Content, identify
 from orchestration.ingest.credit import Credit
 from orchestration.ingest.lake import STAGING, open_landing, replace_views
-from orchestration.ingest.rows import NO_EVENT
+from orchestration.ingest.rows import COUNTED_ONLY
 from orchestration.ingest.scan import Landed, landed_files, naive_utc, stamp
 from orchestration.ingest.stage import Incoming
 from orchestration.ingest.tables import folder_of, land_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import date, datetime
     from pathlib import Path
+
+    import duckdb
 
     from analysis.catalogue.sources import Source
     from orchestration.ingest.cells import Layout
     from orchestration.ingest.lake_files import LakeFile
+    from orchestration.ingest.settings import IngestSettings
 
 BATCH_BYTES = 256 << 20
 """Files are taken together until their unpacked size passes this; a larger file is a batch of its own."""
 
 _FLUSH_ROWS = 131_072
 """A thread writes out its rows at this many: 1.1 GB for 5 M events, where DuckDB's default takes 3.7 GB."""
-
-_READ_ERRORS = (OSError, EOFError, lzma.LZMAError, duckdb.Error)
-
-
-@dataclass(frozen=True, slots=True)
-class IngestSettings:
-    """What the catalogue's project settings say about taking files.
-
-    Attributes:
-        first_day: Events before this day are quarantined.
-        max_clock_skew: How far beyond its file's arrival an event's instant may lie.
-        settle: A file modified less than this ago may still be written and is left for the next time.
-    """
-
-    first_day: date
-    max_clock_skew: timedelta = timedelta(minutes=10)
-    settle: timedelta = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +96,7 @@ def ingest_landing(
     open_landing(connection, home)
     with connection.cursor() as cursor:
         run = _Run(home, cursor, settings, recorded or {}, progress or (lambda _: None))
-        with _settings(cursor):
+        with _settings(cursor), repeated_keys.in_sql(cursor):
             instant = naive_utc(now)
             run.report.unreadable |= land_tables(cursor, home / "landing", sources, instant)
             landed_whole = tuple(folder_of(source) for source in sources if source.table)
@@ -206,10 +189,12 @@ class _Run:
         record = _Record(landed, landed.modified_at, "unreadable", source=source)
         layout = None
         try:
+            if landed.fault:
+                raise OSError(landed.fault)
             content = identify(landed.file)
             if stamp(landed.file) != landed.stamp:
                 return
-            record.content = replace(content, format=source.format) if source and source.format else content
+            record.content = content.read_as(source.format) if source and source.format else content
             record.arrived_at = self._recorded.get(content.file_hash, landed.modified_at)
             if content.file_hash in self._taken or content.file_hash in self._waiting:
                 record.status = "same_content"
@@ -218,8 +203,8 @@ class _Run:
                 record.status = "taken"
         except FileNotFoundError:
             return
-        except _READ_ERRORS as error:
-            record.message = str(error)
+        except staging.STAGE_ERRORS as error:
+            record.message = staging.words_of(error)
         if layout is not None:
             self._enter(layout, record)
             self._waiting[content.file_hash] = content.size_bytes
@@ -250,8 +235,9 @@ class _Run:
             return
         try:
             out = self._stage(records, layout)
-        except duckdb.Error:
-            if not self._mark_damaged(records):
+        except staging.STAGE_ERRORS:
+            # Whose fault it is shows when each file is read alone; where none is, the disk or the memory is.
+            if not self._mark_unreadable(records, layout):
                 raise
             self._records = records
             self._flush()
@@ -265,24 +251,17 @@ class _Run:
 
     def _stage(self, records: list[_Record], layout: Layout) -> Path:
         batch = [_incoming(record) for record in records if record.status == "taken"]
-        return staging.stage(
-            self._cursor,
-            self._home,
-            batch,
-            layout,
-            first_day=self._settings.first_day,
-            max_clock_skew=self._settings.max_clock_skew,
-        )
+        return staging.stage(self._cursor, self._home, batch, layout, self._settings)
 
-    def _mark_damaged(self, records: list[_Record]) -> bool:
-        """Mark the Parquet files that cannot be read to their end; whether there are any."""
-        damaged = False
+    def _mark_unreadable(self, records: list[_Record], layout: Layout) -> bool:
+        """Mark the files that cannot be staged; whether there are any."""
+        found = False
         for record in records:
-            if record.status == "taken" and _content(record).format == "parquet":
-                fault = staging.damage(self._cursor, _incoming(record))
+            if record.status == "taken":
+                fault = staging.fault(self._cursor, self._home, _incoming(record), layout, self._settings)
                 if fault:
-                    record.status, record.message, damaged = "unreadable", fault, True
-        return damaged
+                    record.status, record.message, found = "unreadable", fault, True
+        return found
 
     def _commit(self, records: list[_Record], out: Path | None) -> None:
         """Lake files first, durably; then everything that the warehouse knows of them, in one transaction."""
@@ -313,7 +292,7 @@ class _Run:
             if out is not None:
                 run("insert into landing.repeats from repeats")
             if rejected:
-                run(f"insert into landing.quarantine from ({rejected}) where reason <> '{NO_EVENT}'")
+                run(f"insert into landing.quarantine from ({rejected}) where reason not in {COUNTED_ONLY}")
             erasing.note_removed(self._cursor, erased)
             if moved:
                 credit.commit(position + 1)
@@ -344,7 +323,7 @@ class _Run:
             if content is not None and record.status == "taken":
                 count = counts.get(content.file_hash, count)
             self._cursor.execute(
-                f"insert into landing.manifest values ({', '.join('?' * 15)})",
+                f"insert into landing.manifest values ({', '.join('?' * 16)})",
                 [
                     number,
                     record.landed.path,
@@ -361,6 +340,7 @@ class _Run:
                     count.differing,
                     count.without_event,
                     record.message,
+                    count.repeated_hour,
                 ],
             )
 

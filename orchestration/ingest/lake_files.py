@@ -9,8 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.ingest.rows import NO_EVENT
-from orchestration.ingest.sql import array, literal
+from orchestration.ingest.rows import COUNTED_ONLY, NO_EVENT, REPEATED_HOUR
+from orchestration.ingest.sql import array, literal, same_content
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,6 +38,7 @@ class Counts:
         repeated: Of the valid ones, left out because the file holds their key more than once.
         differing: Of these, unlike the copy that was kept.
         without_event: Source rows for which no declared event applies; not among those read.
+        repeated_hour: Source rows with a local time that the clock showed twice; read like any other.
     """
 
     read: int = 0
@@ -45,6 +46,7 @@ class Counts:
     repeated: int = 0
     differing: int = 0
     without_event: int = 0
+    repeated_hour: int = 0
 
     def with_erased(self, rows: int) -> Counts:
         """The same with rows of erased persons, which were read and count as rejected."""
@@ -71,7 +73,8 @@ def reduce_repeats(cursor: duckdb.DuckDBPyConnection, out: Path) -> None:
         cursor.execute(
             f"""insert into repeats
                 select any_value(event_day), event_id, any_value(file_hash),
-                    count(*) filter (row_md5 = best) - 1, count(*) filter (row_md5 <> best)
+                    count(*) filter ({same_content("row_md5", "best")}) - 1,
+                    count(*) filter (not {same_content("row_md5", "best")})
                 from (
                     select *, min(row_md5) over (partition by event_id) as best
                     from {rows} semi join twice using (event_id))
@@ -102,23 +105,24 @@ def count_rows(cursor: duckdb.DuckDBPyConnection, out: Path) -> dict[str, Counts
             file_hash = Path(name).parent.name.removeprefix("file_hash=")
             kept[file_hash] = kept.get(file_hash, 0) + rows
     rejected = rejected_rows(out)
-    refused = dict[str, tuple[int, int]]()
+    refused = dict[str, tuple[int, int, int]]()
     if rejected:
         grouped = cursor.execute(
-            f"""select file_hash, count(*) filter (reason <> '{NO_EVENT}'), count(*) filter (reason = '{NO_EVENT}')
+            f"""select file_hash, count(*) filter (reason not in {COUNTED_ONLY}),
+                    count(*) filter (reason = '{NO_EVENT}'), count(*) filter (reason = '{REPEATED_HOUR}')
                 from ({rejected}) group by all"""
         )
-        refused = {file_hash: (bad, idle) for file_hash, bad, idle in grouped.fetchall()}
+        refused = {file_hash: (bad, idle, twice) for file_hash, bad, idle, twice in grouped.fetchall()}
     again = cursor.execute(
         "select file_hash, sum(same)::bigint, sum(differing)::bigint from repeats group by all"
     )
     repeated = {file_hash: (same, differing) for file_hash, same, differing in again.fetchall()}
     counts = {}
     for file_hash in kept.keys() | refused.keys():
-        bad, idle = refused.get(file_hash, (0, 0))
+        bad, idle, twice = refused.get(file_hash, (0, 0, 0))
         same, differing = repeated.get(file_hash, (0, 0))
         read = kept.get(file_hash, 0) + bad + same + differing
-        counts[file_hash] = Counts(read, bad, same + differing, differing, idle)
+        counts[file_hash] = Counts(read, bad, same + differing, differing, idle, twice)
     return counts
 
 

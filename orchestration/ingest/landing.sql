@@ -16,8 +16,11 @@ create table if not exists landing.manifest (
     rows_duplicate_within bigint not null,
     conflicts_within bigint not null,
     rows_without_event bigint not null,
-    message varchar
+    message varchar,
+    rows_repeated_hour bigint default 0
 );
+
+alter table landing.manifest add column if not exists rows_repeated_hour bigint default 0;
 
 create table if not exists landing.seals (event_day date not null, position bigint not null);
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.catalogue.events import CONTRACT_COLUMNS
-from orchestration.ingest.cells import EMPTY, STRING, Cell, json_pairs
-from orchestration.ingest.own_properties import with_strays
+from orchestration.ingest.cells import EMPTY, STRING, Cell, inside, json_pairs
+from orchestration.ingest.own_properties import columns_as_events
 from orchestration.ingest.sql import literal
 
 
@@ -22,11 +21,18 @@ class Delimited:
     texts_are_numbers: bool = True
 
     def cell(self, column: str) -> Cell:
-        """See `Layout`."""
-        if column not in self.header:
-            return EMPTY
-        name = f"c{self.header.index(column)}"
-        return Cell(name, literal(STRING))
+        """See `Layout`; a name with dots reaches into cells that hold JSON."""
+        if column in self.header:
+            return Cell(self._place(column), literal(STRING))
+        steps = column.split(".")
+        for length in range(len(steps) - 1, 0, -1):
+            outer = ".".join(steps[:length])
+            if outer in self.header:
+                return inside(self._place(outer), steps[length:])
+        return EMPTY
+
+    def _place(self, column: str) -> str:
+        return f"c{self.header.index(column)}"
 
     def names(self) -> list[str]:
         """See `Layout`."""
@@ -37,13 +43,15 @@ class Delimited:
         return f"select * from {relation}"
 
     def own_events(self) -> tuple[dict[str, Cell], str, list[tuple[str, str]]]:
-        """See `Layout`: columns named as in the contract; `properties` holds JSON."""
-        cells = {column: self.cell(column) for column in CONTRACT_COLUMNS[:-1]}
-        strays = [name for name in self.header if name not in CONTRACT_COLUMNS]
-        return with_strays(self, cells, strays)
+        """See `Layout`: columns named as in the contract; `properties` and `context` hold JSON."""
+        return columns_as_events(self, self.header)
+
+    def json_of(self, column: str) -> str:
+        """See `Layout`."""
+        cell = self.cell(column)
+        return f"to_json({cell.text})::varchar" if cell != EMPTY else "null::varchar"
 
     def object_of(self, columns: list[str] | None, taken: set[str]) -> str:
         """See `Layout`."""
         names = [name for name in self.header if name not in taken] if columns is None else columns
-        cells = [(name, self.cell(name)) for name in names]
-        return json_pairs([(name, f"to_json({cell.text})::varchar") for name, cell in cells if cell != EMPTY])
+        return json_pairs([(name, self.json_of(name)) for name in names if self.cell(name) != EMPTY])

@@ -8,28 +8,44 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from analysis.catalogue.events import CONTEXT_COLUMNS, CONTRACT_COLUMNS
+from orchestration.ingest import repeated_keys
 from orchestration.ingest.cells import (
-    EMPTY,
     ENTRIES,
     IS_OBJECT,
     JSON_STRING,
     Cell,
+    first_of,
     json_pairs,
     kind_of_token,
+    merged,
     object_text,
 )
+from orchestration.ingest.limits import MAX_COLUMNS
+from orchestration.ingest.own_properties import READ_AT_TOP, contract_cells, without_moved
 from orchestration.ingest.sql import identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_NESTED = ("experiment_id", "variation_id")
-
 # DuckDB's JSON reader takes trailing commas; lines that look like it are looked at once more without their strings.
-_TRAILING_COMMA = rf"""case when regexp_matches(whole, ',\s*[\]}}]')
-    then regexp_matches(regexp_replace(whole, '{JSON_STRING}', '', 'g'), ',\s*[\]}}]') end"""
-_BROKEN = """coalesce(fault, case when not json_valid(line) then 'not JSON' when whole is null then 'not an object'
-    when list_unique(names) < len(names) then 'a key stands twice' else 'a comma before a closing bracket' end)"""
+_TRAILING_COMMA = rf"""coalesce(case when regexp_matches(whole, ',\s*[\]}}]')
+    then regexp_matches(regexp_replace(whole, '{JSON_STRING}', '', 'g'), ',\s*[\]}}]') end, false)"""
+_OBJECTS = (
+    "1 + coalesce((left(own_properties, 1) = '{')::int, 0) + coalesce((left(own_context, 1) = '{')::int, 0)"
+)
+_TWICE = " or ".join(
+    [
+        f"({repeated_keys.condition('whole', _OBJECTS)})",
+        *(
+            f"coalesce(left({part}, 1) = '{{' and list_unique(json_keys({part})) < len(json_keys({part})), false)"
+            for part in ("own_properties", "own_context")
+        ),
+    ]
+)
+_TOO_MANY = f"greatest(len(names), coalesce(len(json_keys(own_properties)), 0)) > {MAX_COLUMNS}"
+_BROKEN = f"""case when fault is not null then fault when not json_valid(line) then 'not JSON'
+    when whole is null then 'not an object' when {_TOO_MANY} then 'more than {MAX_COLUMNS} keys in one object'
+    when {_TWICE} then 'a key stands twice' when {_TRAILING_COMMA} then 'a comma before a closing bracket' end"""
 
 
 @dataclass
@@ -43,10 +59,13 @@ class JsonLines:
     _tree: dict[str, Any] = field(default_factory=dict)
 
     def cell(self, column: str) -> Cell:
-        """See `Layout`."""
-        steps = column.split(".")
+        """See `Layout`: a key of that very name, or the value that its steps reach."""
+        whole = self._cell_at([column])
+        return first_of(whole, self._cell_at(column.split("."))) if "." in column else whole
+
+    def _cell_at(self, steps: list[str]) -> Cell:
         if not self._register(steps):
-            return _lone_cell(column)
+            return _lone_cell(steps)
         place = ".".join(map(identifier, steps))
         text = f"texts.{place}"
         return Cell(text, kind_of_token(f"tokens.{place}::varchar"), number=_as_written(steps[-1], text))
@@ -72,15 +91,15 @@ class JsonLines:
         """See `Layout`."""
         texts, tokens = (literal(json.dumps(_leaves(self._tree, type_))) for type_ in ("VARCHAR", "JSON"))
         return f"""
-            select file_index, line_number, line, doc, names, case when doc is null then {_BROKEN} end as fault,
-                json_extract(doc, '/properties')::varchar as own_properties,
-                json_extract(doc, '/context')::varchar as own_context,
+            select file_index, line_number, line, doc, names, fault, own_properties, own_context,
                 json_transform(doc, {texts}) as texts, json_transform(doc, {tokens}) as tokens
             from (
-                select *, case when list_unique(names) = len(names) and not coalesce({_TRAILING_COMMA}, false)
-                    then whole end as doc
+                select * replace ({_BROKEN} as fault), case when {_BROKEN} is null then whole end as doc
                 from (
-                    select *, json_keys(whole) as names from (
+                    select *, json_keys(whole) as names,
+                        json_extract(whole, '/properties')::varchar as own_properties,
+                        json_extract(whole, '/context')::varchar as own_context
+                    from (
                         select *, case when fault is null and json_valid(line)
                             then case when json_type(line) = 'OBJECT' then line end end as whole
                         from {relation}
@@ -90,12 +109,7 @@ class JsonLines:
 
     def own_events(self) -> tuple[dict[str, Cell], str, list[tuple[str, str]]]:
         """See `Layout`: keys at the top, in `context` or in `properties`; what is unknown goes to properties."""
-        cells = {}
-        for column in CONTRACT_COLUMNS[:-1]:
-            top = self.cell(column)
-            outer = "context" if column in CONTEXT_COLUMNS else "properties" if column in _NESTED else ""
-            inner = self.cell(f"{outer}.{column}") if outer else EMPTY
-            cells[column] = _first_of(top, inner) if outer else top
+        cells = contract_cells(self)
         wrong = [
             (f"coalesce(left({whole}, 1) not in ('{{', 'n'), false)", whole.removeprefix("own_"))
             for whole in ("own_properties", "own_context")
@@ -103,26 +117,35 @@ class JsonLines:
         return cells, self._own_properties(), wrong
 
     def _own_properties(self) -> str:
-        moved = "own_properties"
-        for column in _NESTED:
-            top, inner = self.cell(column), self.cell(f"properties.{column}")
-            at_top = f"({top.text} is null and {inner.text} is not null)"
-            moved = f"case when {at_top} then json_remove({moved}, '$.{column}')::varchar else {moved} end"
-        properties = f"case when {IS_OBJECT.format('own_properties')} then {moved} else '{{}}' end"
+        own = f"case when {IS_OBJECT.format('own_properties')} then own_properties else '{{}}' end"
         known = (*CONTRACT_COLUMNS, "context")
         odd_keys = f"len(list_filter(names, lambda k: k not in {_tuple(known)})) > 0"
         odd_context = f"""(case when {IS_OBJECT.format("own_context")} then
             len(list_filter(json_keys(own_context), lambda k: k not in {_tuple(CONTEXT_COLUMNS)})) > 0
             else false end)"""
-        return f"""case when {odd_keys} or {odd_context} then {_merged(properties, known, odd_context)}
-            else {properties} end"""
+        strays = f"list_filter({ENTRIES.format('doc')}, lambda e: e[1] not in {_tuple(READ_AT_TOP)}"
+        at_top = f"{strays} and not starts_with(e[1], 'properties.'))"
+        dotted = f"""list_transform({strays} and starts_with(e[1], 'properties.')),
+            lambda e: row(substr(e[1], {len("properties.") + 1}), e[2]))"""
+        in_context = f"""case when {odd_context} then list_transform(
+                list_filter({ENTRIES.format("own_context")}, lambda e: e[1] not in {_tuple(CONTEXT_COLUMNS)}),
+                lambda e: row('context.' || e[1], e[2]))
+            else [] end"""
+        whole = merged([in_context, at_top, dotted, ENTRIES.format(f"({own})")])
+        return without_moved(self, f"(case when {odd_keys} or {odd_context} then {whole} else {own} end)")
+
+    def json_of(self, column: str) -> str:
+        """See `Layout`."""
+        steps = [column] if "." not in column else column.split(".")
+        whole = f"json_extract(doc, {_pointer([column])})::varchar"
+        return f"coalesce({whole}, json_extract(doc, {_pointer(steps)})::varchar)" if "." in column else whole
 
     def object_of(self, columns: list[str] | None, taken: set[str]) -> str:
         """See `Layout`."""
         if columns is None:
             kept = f"list_filter({ENTRIES.format('doc')}, lambda e: e[1] not in {_tuple(sorted(taken))})"
             return object_text(kept)
-        return json_pairs([(column, f"json_extract(doc, {_pointer(column)})::varchar") for column in columns])
+        return json_pairs([(column, self.json_of(column)) for column in columns])
 
 
 def _leaves(tree: dict[str, Any], type_: str) -> dict[str, Any]:
@@ -137,34 +160,15 @@ def _as_written(key: str, text: str) -> str:
         {of_key}, lambda n: try_cast(n as double) = try_cast({text} as double))[1], {text}) end)"""
 
 
-def _pointer(column: str) -> str:
-    steps = (step.replace("~", "~0").replace("/", "~1") for step in column.split("."))
-    return literal("/" + "/".join(steps))
+def _pointer(steps: list[str]) -> str:
+    return literal("/" + "/".join(step.replace("~", "~0").replace("/", "~1") for step in steps))
 
 
-def _lone_cell(column: str) -> Cell:
+def _lone_cell(steps: list[str]) -> Cell:
     """A cell that is parsed on its own: whole objects, and columns whose names clash with another's."""
-    path = _pointer(column)
+    path = _pointer(steps)
     return Cell(f"json_extract_string(doc, {path})", kind_of_token(f"json_extract(doc, {path})::varchar"))
-
-
-def _first_of(top: Cell, inner: Cell) -> Cell:
-    kind = f"(case when {top.text} is not null then {top.kind} else {inner.kind} end)"
-    return Cell(f"coalesce({top.text}, {inner.text})", kind)
 
 
 def _tuple(texts: Iterable[str]) -> str:
     return "(" + ", ".join(literal(text) for text in texts) + ")" if texts else "(null)"
-
-
-def _merged(properties: str, known: Iterable[str], odd_context: str) -> str:
-    """Properties with the unknown keys of the line and of its context beside its own, which go first."""
-    at_top = f"list_filter({ENTRIES.format('doc')}, lambda e: e[1] not in {_tuple(known)})"
-    in_context = (
-        f"case when {odd_context} then list_filter({ENTRIES.format('own_context')}, "
-        f"lambda e: e[1] not in {_tuple(CONTEXT_COLUMNS)}) else [] end"
-    )
-    strays = f"list_concat({at_top}, list_transform({in_context}, lambda e: row('context.' || e[1], e[2])))"
-    own = ENTRIES.format(f"({properties})")
-    fresh = f"list_filter({strays}, lambda e: not list_contains(json_keys({properties}), e[1]))"
-    return object_text(f"list_concat({own}, {fresh})")

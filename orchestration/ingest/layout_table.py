@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.catalogue.events import CONTRACT_COLUMNS
 from orchestration.ingest.cells import (
     ARRAY,
     BOOLEAN,
@@ -16,10 +15,11 @@ from orchestration.ingest.cells import (
     OBJECT,
     STRING,
     Cell,
+    inside,
     json_pairs,
     kind_of_token,
 )
-from orchestration.ingest.own_properties import with_strays
+from orchestration.ingest.own_properties import columns_as_events
 from orchestration.ingest.sql import identifier, literal
 
 JSON = "JSON"
@@ -30,12 +30,13 @@ _KINDS = {
     "BOOLEAN": BOOLEAN,
     "DATE": LOCAL_TIME,
     "TIMESTAMP WITH TIME ZONE": INSTANT,
+    "TIMESTAMPTZ_NS": INSTANT,
     "STRUCT": OBJECT,
     "MAP": OBJECT,
     "UNION": OBJECT,
-    **dict.fromkeys(("FLOAT", "DOUBLE", "DECIMAL", "HUGEINT", "UHUGEINT"), NUMBER),
-    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT"), INTEGER),
-    **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"), INTEGER),
+    **dict.fromkeys(("FLOAT", "DOUBLE", "DECIMAL"), NUMBER),
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "BIGNUM"), INTEGER),
+    **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"), INTEGER),
 }
 
 
@@ -51,24 +52,31 @@ class Table:
     texts_are_numbers: bool = False
 
     def cell(self, column: str) -> Cell:
-        """See `Layout`."""
-        name, type_ = self._resolve(column)
+        """See `Layout`; a name with dots reaches into structs, maps and texts of JSON."""
+        name, type_, steps = self._resolve(column)
         if not name:
             return EMPTY
+        if steps:
+            holds_text = _kind(type_) in (STRING, JSON)
+            return inside(f"{name}::varchar" if holds_text else _json_text(name, type_), steps)
         kind = _kind(type_)
         if kind == JSON:
             return Cell(f"({name} ->> '$')", kind_of_token(f"{name}::varchar"))
         if kind in (OBJECT, ARRAY):
-            return Cell(f"to_json({name})::varchar", literal(kind))
-        return Cell(f"{name}::varchar", literal(kind), f"{name}::timestamp" if kind == LOCAL_TIME else name)
+            return Cell(_json_text(name, type_), literal(kind))
+        typed = _instant_of(name, type_) if kind in (INSTANT, LOCAL_TIME) else ""
+        return Cell(f"{name}::varchar", literal(kind), typed)
 
-    def _resolve(self, column: str) -> tuple[str, str]:
-        """The quoted expression and type of a column or, through dots, of a struct's field."""
+    def _resolve(self, column: str) -> tuple[str, str, list[str]]:
+        """The expression and type of a column or of a struct's field, and the steps that reach further into it."""
         if column in self.types:
-            return self._place(column), self.types[column]
-        outer, _, inner = column.partition(".")
-        fields = _struct_fields(self.types.get(outer, ""))
-        return (f"{self._place(outer)}.{identifier(inner)}", fields[inner]) if inner in fields else ("", "")
+            return self._place(column), self.types[column], []
+        steps = column.split(".")
+        for length in range(len(steps) - 1, 0, -1):
+            outer = ".".join(steps[:length])
+            if outer in self.types:
+                return _descend(self._place(outer), self.types[outer], steps[length:])
+        return "", "", []
 
     def _place(self, column: str) -> str:
         """Rows call their columns by place: a user's column may have any name, ours too."""
@@ -87,32 +95,60 @@ class Table:
         return f"select *, null::varchar as fault from {relation}"
 
     def own_events(self) -> tuple[dict[str, Cell], str, list[tuple[str, str]]]:
-        """See `Layout`: columns named as in the contract, or fields of a struct `context`."""
-        cells = {}
-        for column in CONTRACT_COLUMNS[:-1]:
-            cell = self.cell(column)
-            cells[column] = self.cell(f"context.{column}") if cell == EMPTY else cell
-        known = {*CONTRACT_COLUMNS, "context"}
-        strays = [name for name in self.types if name not in known]
-        return with_strays(self, cells, strays)
+        """See `Layout`: columns named as in the contract, `properties` and `context` structs, maps or JSON."""
+        return columns_as_events(self, self.names())
+
+    def json_of(self, column: str) -> str:
+        """See `Layout`."""
+        name, type_, steps = self._resolve(column)
+        if steps:
+            return f"to_json({self.cell(column).text})::varchar"
+        return _json_text(name, type_) if name else "null::varchar"
 
     def object_of(self, columns: list[str] | None, taken: set[str]) -> str:
         """See `Layout`."""
         names = [name for name in self.types if name not in taken] if columns is None else columns
-        pairs = [
-            (name, f"to_json({self._resolve(name)[0]})::varchar") for name in names if self._resolve(name)[0]
-        ]
-        return json_pairs(pairs)
+        return json_pairs([(name, self.json_of(name)) for name in names if self._resolve(name)[0]])
+
+
+def _descend(name: str, type_: str, steps: list[str]) -> tuple[str, str, list[str]]:
+    """Through fields of structs as far as the steps lead; nothing where a struct has no such field."""
+    while steps and type_.startswith("STRUCT("):
+        fields = _struct_fields(type_)
+        if steps[0] not in fields:
+            return "", "", []
+        name, type_, steps = f"{name}.{identifier(steps[0])}", fields[steps[0]], steps[1:]
+    reaches = not steps or _kind(type_) in (JSON, STRING, OBJECT)
+    return (name, type_, steps) if reaches else ("", "", [])
+
+
+def _json_text(name: str, type_: str) -> str:
+    """The value as JSON text; fields of structs that are null are left out, as JSON leaves them out."""
+    text = f"to_json({name})::varchar"
+    return f"json_merge_patch('{{}}', {text})::varchar" if type_.startswith("STRUCT(") else text
 
 
 def _kind(type_: str) -> str:
     """The kind of a DuckDB type; of one that no event column takes, its own name."""
     base = type_.split("(", maxsplit=1)[0]
+    if base == "DECIMAL" and type_.endswith(",0)"):
+        return INTEGER
     if type_.endswith("]"):
         return ARRAY
-    if base.startswith("TIMESTAMP") and base != "TIMESTAMP WITH TIME ZONE":
+    if base.startswith("TIMESTAMP") and base not in _KINDS:
         return LOCAL_TIME
     return _KINDS.get(base, base)
+
+
+def _instant_of(name: str, type_: str) -> str:
+    """The column as TIMESTAMP, finer than a microsecond cut off; null where it is infinite or out of range."""
+    if type_.endswith("_NS"):
+        nanoseconds = f"epoch_ns({name})"
+        return f"make_timestamp({nanoseconds} // 1000 - ({nanoseconds} % 1000 < 0)::integer)"
+    if type_ == "TIMESTAMP WITH TIME ZONE":
+        return f"case when isfinite({name}) then make_timestamp(epoch_us({name})) end"
+    instant = f"try_cast({name} as timestamp)"
+    return f"case when isfinite({instant}) then {instant} end"
 
 
 def _struct_fields(type_: str) -> dict[str, str]:

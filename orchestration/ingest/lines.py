@@ -7,16 +7,13 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from orchestration.ingest.content import BOM, CHUNK_BYTES
+from orchestration.ingest.content import BOM
+from orchestration.ingest.limits import CHUNK_BYTES, KEPT_BYTES, MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
-
-MAX_LINE_BYTES = 16 << 20
-KEPT_BYTES = 1 << 20
-"""Of a line beyond the limit, so much is kept in quarantine."""
 
 SCHEMA = pa.schema(
     [("file_index", pa.int32()), ("line_number", pa.int64()), ("line", pa.string()), ("fault", pa.string())]
@@ -42,7 +39,7 @@ def line_batches(stream: IO[bytes], file_index: int) -> Iterator[pa.RecordBatch]
         cut = chunk.rfind(b"\n") + 1
         if not cut:
             carry += chunk
-            if len(carry) > MAX_LINE_BYTES:
+            if len(carry) > MAX_RECORD_BYTES:
                 skipped = _skip_line(stream)
                 yield _overlong(carry, skipped[0], file_index, number)
                 carry, number = skipped[1], number + 1

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from analysis.catalogue.events import CONTRACT_COLUMNS, ID_COLUMNS, MAX_VALUE
 from analysis.catalogue.sources import EPOCHS
 from orchestration.ingest import cells as cell_kinds
+from orchestration.ingest.layout_csv import Delimited
 from orchestration.ingest.layout_table import Table
-from orchestration.ingest.sql import EVENT_COLUMNS, literal
+from orchestration.ingest.local_times import utc_of
+from orchestration.ingest.sql import CUT_MARK, EVENT_COLUMNS, literal
 
 if TYPE_CHECKING:
-    from datetime import date, timedelta
-
     from orchestration.ingest.cells import Cell, Layout
     from orchestration.ingest.mapping import EventSql
+    from orchestration.ingest.settings import IngestSettings
 
 REASONS = (
     "unparseable",
@@ -31,6 +33,11 @@ REASONS = (
 NO_EVENT = "no_event"
 """Stands for the reason of rows for which no declared event applies: they are counted, not quarantined."""
 
+REPEATED_HOUR = "repeated_hour"
+"""Stands for the reason of a second row, only counted, of one whose local time the clock showed twice."""
+
+COUNTED_ONLY = (NO_EVENT, REPEATED_HOUR)
+
 _TEXTS = [name for name in CONTRACT_COLUMNS if name not in ("occurred_at", "value", "properties")]
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d+)?)?"
 _LOCAL = rf"\d{{4}}-\d\d-\d\d([Tt ]{_CLOCK})?"
@@ -43,16 +50,14 @@ _NOT_FINITE = rf"""case when regexp_matches(properties, 'NaN|Infinity|[0-9]e[+]?
     or len(list_filter(
         regexp_extract_all(regexp_replace(properties, '{cell_kinds.JSON_STRING}', '', 'g'), '[0-9.]+e[+]?[0-9]+'),
         lambda n: coalesce(not isfinite(try_cast(n as double)), true))) > 0 end"""
-_MAX_EPOCH_SECONDS = 253_402_300_800
+_MAX_EPOCH_MICROSECONDS = 253_402_300_800_000_000
 
 
 def lake_rows(
     layout: Layout,
     events: list[EventSql],
     relation: str,
-    *,
-    first_day: date,
-    max_clock_skew: timedelta,
+    settings: IngestSettings,
     timezone: str | None,
 ) -> str:
     """The SELECT whose rows are lake rows and, with a null `event_day`, rejected rows.
@@ -64,24 +69,25 @@ def lake_rows(
         layout: Of the files.
         events: What each row gives.
         relation: The raw rows, with `file_index`; ``incoming(file_index, file_hash, arrived_at)`` stands beside it.
-        first_day: Events before this day are rejected.
-        max_clock_skew: How far beyond its file's arrival an event may lie.
+        settings: Of the project.
         timezone: Zone of times without offset.
     """
-    cells = _cells(events, timezone)
+    instants = [_instant(event.cells["occurred_at"], event.time_format, timezone) for event in events]
+    cells = _cells(events, [instant for instant, _ in instants])
     # `rows` comes last: building the cells tells the layout which paths to extract.
     raw = layout.rows(relation)
-    skew = round(max_clock_skew.total_seconds() * 1_000_000)
+    skew = round(settings.max_clock_skew.total_seconds() * 1_000_000)
     bads = " ".join(f"when {wrong} then {literal(name)}" for name, wrong in _wrong(events).items())
     reason = f"""case
         when fault is null and event_index = {len(events)} then '{NO_EVENT}'
+        when event_index > {len(events)} then '{REPEATED_HOUR}'
         when fault is not null then 'unparseable'
         when event_id is null then 'missing_event_id'
         when occurred_text is null then 'missing_occurred_at'
         when occurred_at is null then 'invalid_occurred_at'
         when wrong is not null then 'wrong_type'
         when occurred_at > arrived_at + to_microseconds({skew}) then 'future'
-        when occurred_at < timestamp '{first_day.isoformat()}' then 'before_first_day'
+        when occurred_at < timestamp '{settings.first_day.isoformat()}' then 'before_first_day'
         when occurred_at::date in (select event_day from landing.seals) then 'sealed_day'
     end"""
     detail = """case reason
@@ -101,22 +107,32 @@ def lake_rows(
     chosen = ", ".join(_chosen(name, travelling.get(name, "null")) for name in EVENT_COLUMNS)
     return f"""
         select {chosen} from (
-            select *, {reason} as reason, md5({_canonical_json()}) as row_md5 from (
+            select *, {reason} as reason, {_row_md5()} as row_md5 from (
                 select * exclude (own, occurred_text, wrong_cell), nullif(occurred_text, '') as occurred_text,
                     case when wrong_cell is null then json_normalize(own)::varchar else '{{}}' end as properties,
                     coalesce(wrong_cell, case when {_NOT_FINITE} then 'properties: a number is not finite' end) as wrong
                 from (
-                    select file_hash, arrived_at, line_number, raw_line, fault, event_index,
+                    select file_hash, arrived_at, line_number, raw_line, fault, event_index, is_whole,
                         case {bads} end as wrong_cell, {cells}
                     from (
-                        select r.*, i.file_hash, i.arrived_at, {_raw_line(layout)} as raw_line, event_index
+                        select r.*, i.file_hash, i.arrived_at, {_raw_line(layout)} as raw_line, event_index,
+                            {"is_ended" if isinstance(layout, Delimited) else "true"} as is_whole
                         from ({raw}) r join incoming i using (file_index)
-                        cross join (select unnest(range({len(events) + 1})) as event_index)
-                        where {_applies(events)}
+                        cross join (select unnest(range({len(events) + 2})) as event_index)
+                        where {_applies(events, [repeated for _, repeated in instants])}
                     )
                 )
             )
         )"""
+
+
+def _row_md5() -> str:
+    """What tells the row's content, and of differing copies of an event the one that counts: the smallest.
+
+    A last record of CSV without a line end may have been cut off (12 for 12.50): it loses to any other.
+    """
+    digest = f"md5({_canonical_json()})"
+    return f"case when is_whole then {digest} else '{CUT_MARK}' || substr({digest}, 2) end"
 
 
 def _raw_line(layout: Layout) -> str:
@@ -126,15 +142,20 @@ def _raw_line(layout: Layout) -> str:
     return "rtrim(line, chr(10) || chr(13))"
 
 
-def _applies(events: list[EventSql]) -> str:
-    """A broken row is one row, whatever events it would have given; a row without any event is one too."""
-    if [event.when for event in events] == ["true"]:
+def _applies(events: list[EventSql], repeated: list[str]) -> str:
+    """A broken row is one row, whatever events it would have given; a row without any event is one too.
+
+    A row of which some event's local time came twice is counted by a row more.
+    """
+    whens = [event.when for event in events]
+    twice = [f"({when} and {one})" for when, one in zip(whens, repeated, strict=True) if one]
+    counted = f" when {len(events) + 1} then coalesce({' or '.join(twice)}, false)" if twice else ""
+    if whens == ["true"] and not twice:
         return "event_index = 0"
-    arms = " ".join(f"when {index} then {event.when}" for index, event in enumerate(events))
-    none = " and ".join(f"not {event.when}" for event in events)
-    return (
-        f"case when fault is not null then event_index = 0 else case event_index {arms} else {none} end end"
-    )
+    arms = " ".join(f"when {index} then {when}" for index, when in enumerate(whens))
+    arms += f" when {len(events)} then " + " and ".join(f"not {when}" for when in whens)
+    return f"""case when fault is not null then event_index = 0
+        else case event_index {arms}{counted} else false end end"""
 
 
 def _per_event(expressions: list[str]) -> str:
@@ -145,12 +166,11 @@ def _per_event(expressions: list[str]) -> str:
     return f"case event_index {arms} end"
 
 
-def _cells(events: list[EventSql], timezone: str | None) -> str:
+def _cells(events: list[EventSql], instants: list[str]) -> str:
     columns = []
     for name in _TEXTS:
         texts = [_text(event, name) for event in events]
         columns.append(f"{_per_event(texts)} as {name}")
-    instants = [_instant(event.cells["occurred_at"], event.time_format, timezone) for event in events]
     columns += [
         f"{_per_event([event.cells['occurred_at'].text for event in events])} as occurred_text",
         f"{_per_event(instants)} as occurred_at",
@@ -234,29 +254,39 @@ def _value(cell: Cell) -> str:
     return f"(case when abs({number}) <= {MAX_VALUE} then {number} end)"
 
 
-def _instant(cell: Cell, time_format: str, timezone: str | None) -> str:
-    """The instant as naive TIMESTAMP in UTC, finer digits truncated; null where it cannot be told."""
-    local = (
-        f"make_timestamp(epoch_us(timezone({literal(timezone)}, {{}})))" if timezone else "null::timestamp"
-    )
+def _instant(cell: Cell, time_format: str, timezone: str | None) -> tuple[str, str]:
+    """The instant as naive TIMESTAMP in UTC, finer digits cut off; null where it cannot be told.
+
+    And the condition that it is a local time that came twice; empty where it cannot be one.
+    """
     if cell.kind == literal(cell_kinds.INSTANT):
-        return f"case when isfinite({cell.typed}) then make_timestamp(epoch_us({cell.typed})) end"
+        return cell.typed, ""
     if cell.kind == literal(cell_kinds.LOCAL_TIME):
-        return f"case when isfinite({cell.typed}) then {local.format(cell.typed)} end"
+        return _local(cell.typed, timezone)
     if time_format in EPOCHS:
-        scale = {"epoch_s": "1000000", "epoch_ms": "1000", "epoch_us": "1"}[time_format]
         number = f"try_cast(trim({cell.text}) as decimal(38,9))"
-        limit = _MAX_EPOCH_SECONDS * 1_000_000 // int(scale)
-        return f"case when abs({number}) < {limit} then make_timestamp(trunc({number} * {scale})::bigint) end"
+        limit = _MAX_EPOCH_MICROSECONDS / Decimal(EPOCHS[time_format])
+        # Decimal times decimal is exact; what is finer than a microsecond is cut.
+        microseconds = f"floor({number} * {EPOCHS[time_format]})::bigint"
+        return f"case when abs({number}) < {limit:f} then make_timestamp({microseconds}) end", ""
     if time_format != "iso":
-        parsed = f"try_strptime({cell.text}, {literal(time_format)})"
-        return f"make_timestamp(epoch_us({parsed}))" if "%z" in time_format else local.format(parsed)
-    text = f"replace({cell.text}, ',', '.')"
-    zoned = f"make_timestamp(epoch_us(try_cast(upper({text}) as timestamptz)))"
-    wall = local.format(f"try_cast(upper({text}) as timestamp)")
+        # strptime's %f takes six digits, %n nine.
+        text = rf"regexp_replace({cell.text}, '([.,]\d{{6}})\d+', '\1')"
+        parsed = f"try_strptime({text}, {literal(time_format.replace('%n', '%f'))})"
+        has_offset = "%z" in time_format or "%Z" in time_format
+        return (f"make_timestamp(epoch_us({parsed}))", "") if has_offset else _local(parsed, timezone)
+    text = f"upper(replace({cell.text}, ',', '.'))"
     is_text = f"{cell.kind} = '{cell_kinds.STRING}'"
-    return f"""case when {is_text} and regexp_full_match({cell.text}, '{_OFFSET}') then {zoned}
-        when {is_text} and regexp_full_match({cell.text}, '{_LOCAL}') then {wall} end"""
+    wall, twice = _local(f"try_cast({text} as timestamp)", timezone)
+    is_local = f"{is_text} and regexp_full_match({cell.text}, '{_LOCAL}')"
+    instant = f"""case when {is_text} and regexp_full_match({cell.text}, '{_OFFSET}')
+            then make_timestamp(epoch_us(try_cast({text} as timestamptz)))
+        when {is_local} then {wall} end"""
+    return instant, f"(case when {is_local} then {twice} else false end)" if twice else ""
+
+
+def _local(wall: str, timezone: str | None) -> tuple[str, str]:
+    return utc_of(wall, timezone) if timezone else ("null::timestamp", "")
 
 
 def _canonical_json() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".inprogress", ".lock")
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (instants are naive UTC throughout)
+_LAST_MICROSECOND = (datetime(9999, 12, 31) - EPOCH) // timedelta(microseconds=1)  # noqa: DTZ001
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -25,6 +27,7 @@ class Landed:
         size_bytes: As packed.
         stamp: (size, modification time in ns, inode): differs when the file was written meanwhile.
         file: Where to open it.
+        fault: Why it is not opened: only regular files are.
     """
 
     modified_at: datetime
@@ -32,6 +35,7 @@ class Landed:
     size_bytes: int
     stamp: tuple[int, int, int]
     file: Path = field(compare=False)
+    fault: str | None = field(default=None, compare=False)
 
     @property
     def key(self) -> tuple[str, int, datetime]:
@@ -45,8 +49,8 @@ def naive_utc(instant: datetime) -> datetime:
 
 
 def stamp(path: Path) -> tuple[int, int, int]:
-    """What changes when a file is written."""
-    status = path.stat()
+    """What changes when a file is written or replaced, by a link too."""
+    status = path.lstat()
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
@@ -60,16 +64,19 @@ def landed_files(
     """Files that have settled and are not `known`, in order of arrival, then path.
 
     Args:
-        landing: The landing folder; subfolders are walked, links to folders are not.
+        landing: The landing folder; subfolders are walked, links to folders are not. What is no regular file, and a
+            folder that cannot be opened, is among them with a `fault`.
         now: Naive UTC.
         settle: A file modified less than this before `now` may still be written.
         landed_whole: Folders whose files appear in one piece and need not settle.
         known: (path, size, modification time) of files that the manifest has.
     """
     found = []
-    for folder, folders, names in os.walk(landing):
+    closed: list[OSError] = []
+    for folder, folders, names in os.walk(landing, onerror=closed.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
+        linked = [name for name in folders if Path(folder, name).is_symlink()]
+        for name in [*names, *linked]:
             if name.startswith(".") or name.lower().endswith(_UNFINISHED):
                 continue
             file = _landed(landing, Path(folder, name))
@@ -77,16 +84,25 @@ def landed_files(
                 continue
             if file.modified_at <= now - settle or file.path.startswith(landed_whole or "/"):
                 found.append(file)
-    return sorted(found)
+    shut = [_landed(landing, Path(error.filename), error.strerror) for error in closed if error.filename]
+    return sorted([*found, *(file for file in shut if file is not None)])
 
 
-def _landed(landing: Path, file: Path) -> Landed | None:
+def _landed(landing: Path, file: Path, fault: str | None = None) -> Landed | None:
     try:
-        mark = stamp(file)
+        status = file.lstat()
     except FileNotFoundError:
         return None
-    if not file.is_file():
-        return None
-    modified = EPOCH + timedelta(microseconds=mark[1] // 1000)
+    mark = status.st_size, status.st_mtime_ns, status.st_ino
+    modified = EPOCH + timedelta(microseconds=min(mark[1] // 1000, _LAST_MICROSECOND))
     name = file.relative_to(landing).as_posix().encode("utf-8", "surrogateescape")
-    return Landed(modified, name.decode("utf-8", "backslashreplace"), mark[0], mark, file)
+    fault = fault or _not_regular(status.st_mode)
+    return Landed(modified, name.decode("utf-8", "backslashreplace"), mark[0], mark, file, fault)
+
+
+def _not_regular(mode: int) -> str | None:
+    if stat.S_ISLNK(mode):
+        return "a link, which is not followed; land the file itself"
+    if not stat.S_ISREG(mode):
+        return "not a regular file (a pipe, a socket or a device)"
+    return None

@@ -21,6 +21,14 @@ EVENT_COLUMNS = (
 EVENT_TYPES = {"occurred_at": "timestamp", "event_day": "date", "value": "decimal(18,6)"}
 """Types of the columns that are not text."""
 
+CUT_MARK = "z"
+"""Stands in place of the first digit of the `row_md5` of a row that may be cut off: behind every whole one."""
+
+
+def same_content(first: str, second: str) -> str:
+    """Condition that two `row_md5` are of one content, whether or not one of them may be cut off."""
+    return f"(substr({first}, 2) = substr({second}, 2))"
+
 
 def literal(text: str) -> str:
     """A string literal, whatever the text holds."""

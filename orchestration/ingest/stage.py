@@ -11,11 +11,12 @@ import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from orchestration.ingest import delimited, lines
-from orchestration.ingest.content import unpacked
+from orchestration.ingest.content import READ_ERRORS, unpacked
 from orchestration.ingest.lake import STAGING
 from orchestration.ingest.layout_csv import Delimited
 from orchestration.ingest.layout_json import JsonLines
 from orchestration.ingest.layout_table import Table
+from orchestration.ingest.limits import MAX_COLUMNS
 from orchestration.ingest.mapping import events_of
 from orchestration.ingest.rows import lake_rows
 from orchestration.ingest.sql import array, literal
@@ -23,16 +24,18 @@ from orchestration.ingest.tables import ROW_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import date, datetime, timedelta
+    from datetime import datetime
     from pathlib import Path
 
     from analysis.catalogue.sources import Source
     from orchestration.ingest.cells import Layout
     from orchestration.ingest.content import Content
     from orchestration.ingest.scan import Landed
-
+    from orchestration.ingest.settings import IngestSettings
 
 _ROW_NUMBER = "file_row_number"
+STAGE_ERRORS = (*READ_ERRORS, duckdb.Error, pa.ArrowException, MemoryError)
+"""What staging a file may raise: of a fault of its own, or of the disk that it is staged on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +60,48 @@ def layout_of(cursor: duckdb.DuckDBPyConnection, incoming: Incoming) -> Layout:
 
     Raises:
         duckdb.Error: A Parquet file that is none.
-        OSError: A Parquet file with a column that cannot be read.
+        OSError: What the file is or what stands in its header is not read.
     """
+    incoming.content.refuse_what_is_not_read()
     if incoming.content.format == "ndjson":
         return JsonLines()
     if incoming.content.format == "csv":
         return Delimited(delimited.header_of(incoming.content.head, _delimiter(incoming))[0])
     described = cursor.execute(f"describe from {_parquet(incoming)}").fetchall()
     types = {row[0]: row[1] for row in described if row[0] != ROW_MARK}
+    _refuse_repeated_columns(cursor, incoming)
+    if len(types) > MAX_COLUMNS:
+        raise OSError(f"{len(types):,} columns, at most {MAX_COLUMNS:,} are read")
     if _ROW_NUMBER in types:
         raise OSError(f"a column named {_ROW_NUMBER} hides the rows' numbers; give it another name")
     return Table(types)
 
 
+def _refuse_repeated_columns(cursor: duckdb.DuckDBPyConnection, incoming: Incoming) -> None:
+    """DuckDB gives the second of two columns another name, and ignores case."""
+    names = cursor.execute(
+        f"select name, num_children from parquet_schema({literal(_path(incoming))})"
+    ).fetchall()
+    # The schema is a tree written out depth first: a node stands before its children.
+    open_nodes: list[tuple[set[str], int]] = [(set(), 1)]
+    for name, children in names:
+        seen, left = open_nodes.pop()
+        if name.lower() in seen:
+            raise OSError(f"the column name {name!r} stands twice (case does not count); give each its own")
+        seen.add(name.lower())
+        if left > 1:
+            open_nodes.append((seen, left - 1))
+        if children:
+            open_nodes.append((set(), children))
+
+
+def _path(incoming: Incoming) -> str:
+    """The file's path for DuckDB, where its name may hold glob characters."""
+    return re.sub(r"([\[*?])", r"[\1]", str(incoming.landed.file))
+
+
 def _parquet(incoming: Incoming) -> str:
-    """A table function over a landed Parquet file, whose name may hold glob characters."""
-    name = re.sub(r"([\[*?])", r"[\1]", str(incoming.landed.file))
-    return f"read_parquet({literal(name)}, hive_partitioning = false)"
+    return f"read_parquet({literal(_path(incoming))}, hive_partitioning = false)"
 
 
 def _delimiter(incoming: Incoming) -> str | None:
@@ -85,9 +113,7 @@ def stage(
     home: Path,
     batch: list[Incoming],
     layout: Layout,
-    *,
-    first_day: date,
-    max_clock_skew: timedelta,
+    settings: IngestSettings,
 ) -> Path:
     """Write the rows of files of one layout as Parquet by day and file below the lake's staging folder.
 
@@ -98,11 +124,48 @@ def stage(
         duckdb.Error: A file cannot be read to its end.
         OSError, EOFError: Likewise.
     """
+    select = _select(cursor, home, batch, layout, settings)
+    target = home / "lake" / STAGING / "out"
+    target.mkdir()
+    cursor.execute(
+        f"""copy ({select}) to {literal(str(target))}
+            (format parquet, partition_by (event_day, file_hash), write_partition_columns, overwrite_or_ignore)"""
+    )
+    return target
+
+
+def fault(
+    cursor: duckdb.DuckDBPyConnection,
+    home: Path,
+    incoming: Incoming,
+    layout: Layout,
+    settings: IngestSettings,
+) -> str | None:
+    """Why a file cannot be staged, told by reading it alone and writing nothing; none where it can."""
+    try:
+        select = _select(cursor, home, [incoming], layout, settings)
+        cursor.execute(f"select max(hash(r)) from ({select}) r").fetchall()
+    except STAGE_ERRORS as error:
+        return words_of(error)
+    return None
+
+
+def words_of(error: BaseException) -> str:
+    """What an error says, without the statement that DuckDB quotes below it."""
+    return str(error).split("\n\nLINE ", maxsplit=1)[0] or type(error).__name__
+
+
+def _select(
+    cursor: duckdb.DuckDBPyConnection,
+    home: Path,
+    batch: list[Incoming],
+    layout: Layout,
+    settings: IngestSettings,
+) -> str:
+    """The SELECT of lake rows and rejected rows, over an empty staging folder."""
     staging = home / "lake" / STAGING
     shutil.rmtree(staging, ignore_errors=True)
     (staging / "in").mkdir(parents=True)
-    target = staging / "out"
-    target.mkdir()
     hashes = pa.table(
         {
             "file_index": pa.array(range(len(batch)), pa.int32()),
@@ -113,19 +176,8 @@ def stage(
     cursor.register("incoming", hashes)
     source = batch[0].source
     relation = _relation(cursor, staging / "in", batch, layout)
-    select = lake_rows(
-        layout,
-        events_of(layout, source),
-        relation,
-        first_day=first_day,
-        max_clock_skew=max_clock_skew,
-        timezone=source.timezone if source else None,
-    )
-    cursor.execute(
-        f"""copy ({select}) to {literal(str(target))}
-            (format parquet, partition_by (event_day, file_hash), write_partition_columns, overwrite_or_ignore)"""
-    )
-    return target
+    timezone = source.timezone if source else None
+    return lake_rows(layout, events_of(layout, source), relation, settings, timezone)
 
 
 def _relation(cursor: duckdb.DuckDBPyConnection, folder: Path, batch: list[Incoming], layout: Layout) -> str:
@@ -153,20 +205,7 @@ def _batches(batch: list[Incoming], width: int) -> Iterator[pa.RecordBatch]:
 
 
 def _plain_parquet(folder: Path, index: int, one: Incoming) -> Path:
-    """A name without glob characters; unpacked where the file is compressed as a whole."""
+    """A name without glob characters."""
     plain = folder / f"{index}.parquet"
-    if not one.content.packing:
-        plain.symlink_to(one.landed.file.resolve())
-        return plain
-    with unpacked(one.landed.file, one.content.packing) as stream, plain.open("wb") as target:
-        shutil.copyfileobj(stream, target)
+    plain.symlink_to(one.landed.file.resolve())
     return plain
-
-
-def damage(cursor: duckdb.DuckDBPyConnection, incoming: Incoming) -> str | None:
-    """Why a Parquet file cannot be read to its end; none where it can."""
-    try:
-        cursor.execute(f"select max(hash(r)) from {_parquet(incoming)} r").fetchall()
-    except duckdb.Error as error:
-        return str(error)
-    return None

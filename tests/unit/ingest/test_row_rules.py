@@ -186,7 +186,7 @@ def test_line_numbers_count_blank_lines_and_ends_of_any_kind() -> None:
 def test_very_long_and_very_deep_lines_are_only_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     from orchestration.ingest import lines  # noqa: PLC0415
 
-    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 6 << 20)
+    monkeypatch.setattr(lines, "MAX_RECORD_BYTES", 6 << 20)
     deep = (
         '{"event_id": "deep", "occurred_at": "2026-01-06T00:00:00Z", "x": '
         + "[" * 20_000
