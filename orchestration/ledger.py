@@ -36,6 +36,9 @@ def fingerprint(connection: duckdb.DuckDBPyConnection, catalog: Path) -> str:
     for name, content in definition_files(catalog).items():
         digest.update(name.encode())
         digest.update(content)
+    if has_table(connection, "landing", "findings"):
+        findings = connection.execute("from landing.findings order by all").fetchall()
+        digest.update(repr(findings).encode() if findings else b"")
     return digest.hexdigest()
 
 

@@ -58,6 +58,8 @@ class Thresholds(Strict):
     loss_fail: Probability = 0.001
     """p-value of equal loss per arm."""
     loss_warn: Probability = 0.01
+    quarantine_warn: Probability = 0.05
+    """Share of a landed file's rows that are in quarantine."""
 
 
 class Filter(Strict):

@@ -231,6 +231,7 @@ class SiteInputs:
         histograms: ``fct_value_histograms`` of the cut-off.
         file_accounts: ``landing.file_accounts`` with ``path`` and ``arrived_at`` where known.
         quarantine: Quarantined rows counted: (reason, rows), and ``file_hash`` where known. Never raw lines.
+        landing_findings: What is wrong with sources and landed files: (subject, message).
         days: Event days: (event_day, rows) and whatever of ``fct_event_quality`` is numeric.
         provenance: Hashes and positions that make the page reproducible.
         run_seconds: Seconds of the last run's steps, for monitoring only: step to seconds.
@@ -253,6 +254,7 @@ class SiteInputs:
     histograms: pl.DataFrame = field(default_factory=_empty)
     file_accounts: pl.DataFrame = field(default_factory=_empty)
     quarantine: pl.DataFrame = field(default_factory=_empty)
+    landing_findings: pl.DataFrame = field(default_factory=_empty)
     days: pl.DataFrame = field(default_factory=_empty)
     provenance: Provenance = field(default_factory=Provenance)
     run_seconds: Mapping[str, float] = field(default_factory=dict)

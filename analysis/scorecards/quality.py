@@ -59,6 +59,7 @@ class QualityView:
     totals: Sequence[tuple[str, str, int]]
     conserved: bool
     known: bool
+    findings: Sequence[tuple[str, str]]
     files: Sequence[FileLine]
     reasons: Sequence[ReasonLine]
     days: Sequence[DayLine]
@@ -119,6 +120,7 @@ def build(inputs: SiteInputs) -> QualityView:
         totals=[(names[part], fmt.count(totals[part]), totals[part]) for part in PARTS],
         conserved=all(line.conserved for line in files),
         known=bool(files),
+        findings=[(row["subject"], row["message"]) for row in inputs.landing_findings.to_dicts()],
         files=files,
         reasons=[
             ReasonLine(reason.replace("_", " "), fmt.count(rows), round(100 * rows / top, 2))

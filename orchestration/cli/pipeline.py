@@ -16,6 +16,9 @@ from orchestration.cli import app
 from orchestration.errors import OrchestrationError
 from orchestration.paths import Home, catalog_dir
 
+SAID_AT_ONCE = 10
+"""Findings on the command line."""
+
 
 def take_events(source: Path, home: Home) -> int:
     """Copy event files into the landing folder, keeping their modification times (their arrival).
@@ -78,6 +81,7 @@ def run(
     execute(home, "land")
     with writer(home.warehouse) as connection:
         days = outstanding_days(connection, published=is_published(connection, catalog_dir()))
+    _say_findings(home)
     if days is None:
         print(
             "nothing is outstanding: no new file, no complete new day, no changed definition", file=sys.stderr
@@ -103,7 +107,24 @@ def backfill(
     home = Home.from_environment().prepare()
     ensure_manifest(home)
     execute(home, "daily", days)
+    _say_findings(home)
     _report(home, started)
+
+
+def _say_findings(home: Home) -> None:
+    """A line for each source and file that something is wrong with; of very many the newest."""
+    from orchestration.ingest import landing_findings
+    from orchestration.loading import read_definitions
+    from orchestration.warehouse import reader
+
+    thresholds = read_definitions().catalogue.project.thresholds
+    with reader(home.warehouse) as connection:
+        findings = landing_findings(connection, thresholds.quarantine_warn)
+    for finding in findings[:SAID_AT_ONCE]:
+        print(f"warning: {finding}", file=sys.stderr)
+    if len(findings) > SAID_AT_ONCE:
+        more = f"{len(findings) - SAID_AT_ONCE} more are listed by the check files_are_readable"
+        print(f"warning: {more} and on the data page", file=sys.stderr)
 
 
 def _require_order(first: date, last: date) -> None:

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestration.ingest import erasing, lake_files, repeated_keys
+from orchestration.ingest import erasing, findings, lake_files, repeated_keys
 from orchestration.ingest import stage as staging
 from orchestration.ingest.content import Content, identify
 from orchestration.ingest.credit import Credit
+from orchestration.ingest.findings import Finding
 from orchestration.ingest.lake import STAGING, open_landing, replace_views
 from orchestration.ingest.rows import COUNTED_ONLY
 from orchestration.ingest.scan import Landed, landed_files, naive_utc, stamp
@@ -98,10 +99,21 @@ def ingest_landing(
         run = _Run(home, cursor, settings, recorded or {}, progress or (lambda _: None))
         with _settings(cursor), repeated_keys.in_sql(cursor):
             instant = naive_utc(now)
-            run.report.unreadable |= land_tables(cursor, home / "landing", sources, instant)
+            empty = land_tables(cursor, home / "landing", sources, instant)
+            run.report.unreadable |= empty
             landed_whole = tuple(folder_of(source) for source in sources if source.table)
-            files = landed_files(home / "landing", instant, settings.settle, run.known_files(), landed_whole)
+            files = landed_files(
+                home / "landing",
+                instant,
+                settings.settle,
+                run.known_files(),
+                landed_whole,
+                settings.max_clock_skew,
+            )
             run.take(files, sources)
+            named = {source.table: f"source {source.id} (table {source.table})" for source in sources}
+            faults = [Finding(named[table], message, is_fault=True) for table, message in empty.items()]
+            findings.keep(cursor, [*faults, *run.findings])
     return run.report
 
 
@@ -168,6 +180,7 @@ class _Run:
         self._layout: Layout | None = None
         self._key: object = None
         self.report = IngestReport()
+        self.findings: list[Finding] = []
 
     def known_files(self) -> set[tuple[str, int, datetime]]:
         """(path, packed size, modification time) of every file that was taken or holds known content."""
@@ -265,6 +278,9 @@ class _Run:
 
     def _commit(self, records: list[_Record], out: Path | None) -> None:
         """Lake files first, durably; then everything that the warehouse knows of them, in one transaction."""
+        self.findings += [
+            Finding(one.landed.path, one.message or "") for one in records if one.status == "unreadable"
+        ]
         records = self._news(records)
         if not records:
             return

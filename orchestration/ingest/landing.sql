@@ -83,6 +83,9 @@ create table if not exists landing.touched_links (
     batch bigint not null, anonymous_id varchar not null, event_day date not null, shrunk boolean not null
 );
 
+-- What the last ingest could not do; see orchestration/ingest/findings.py.
+create table if not exists landing.findings (subject varchar not null, message varchar not null, is_fault boolean);
+
 create table if not exists landing.home (root varchar not null);
 
 -- Event ids that a retraction in force names.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".inprogress", ".lock")
+_AHEAD = "its time, {:%Y-%m-%d %H:%M:%S} UTC, lies ahead of the clock; correct it with `touch`"
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (instants are naive UTC throughout)
 _LAST_MICROSECOND = (datetime(9999, 12, 31) - EPOCH) // timedelta(microseconds=1)  # noqa: DTZ001
 
@@ -27,7 +28,7 @@ class Landed:
         size_bytes: As packed.
         stamp: (size, modification time in ns, inode): differs when the file was written meanwhile.
         file: Where to open it.
-        fault: Why it is not opened: only regular files are.
+        fault: Why it is not opened: only regular files are whose time does not lie ahead of the clock.
     """
 
     modified_at: datetime
@@ -60,6 +61,7 @@ def landed_files(
     settle: timedelta,
     known: Container[tuple[str, int, datetime]],
     landed_whole: tuple[str, ...] = (),
+    max_clock_skew: timedelta = timedelta(minutes=10),
 ) -> list[Landed]:
     """Files that have settled and are not `known`, in order of arrival, then path.
 
@@ -70,6 +72,7 @@ def landed_files(
         settle: A file modified less than this before `now` may still be written.
         landed_whole: Folders whose files appear in one piece and need not settle.
         known: (path, size, modification time) of files that the manifest has.
+        max_clock_skew: A file whose time lies further ahead of `now` has a wrong time.
     """
     found = []
     closed: list[OSError] = []
@@ -81,6 +84,9 @@ def landed_files(
                 continue
             file = _landed(landing, Path(folder, name))
             if file is None or file.key in known:
+                continue
+            if file.modified_at > now + max_clock_skew and not file.fault:
+                found.append(replace(file, fault=_AHEAD.format(file.modified_at)))
                 continue
             if file.modified_at <= now - settle or file.path.startswith(landed_whole or "/"):
                 found.append(file)

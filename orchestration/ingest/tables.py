@@ -43,19 +43,21 @@ def land_tables(
         now: Naive UTC; the arrival of what is landed.
 
     Returns:
-        Table → why it could not be read; the other tables are landed nevertheless.
+        Table → why it gives nothing; the other tables are landed nevertheless.
     """
     faults = {}
     for source in sources:
         if source.table is not None:
             try:
-                _land(cursor, landing / folder_of(source), source.table, now)
-            except duckdb.Error as error:
-                faults[source.table] = str(error)
+                if not _land(cursor, landing / folder_of(source), source.table, now):
+                    faults[source.table] = "the table is empty"
+            except (duckdb.Error, OSError) as error:
+                faults[source.table] = str(error).split("\n\nLINE ", maxsplit=1)[0]
     return faults
 
 
-def _land(cursor: duckdb.DuckDBPyConnection, folder: Path, table: str, now: datetime) -> None:
+def _land(cursor: duckdb.DuckDBPyConnection, folder: Path, table: str, now: datetime) -> bool:
+    """Land the new rows; whether the table has any row, new or not."""
     name = ".".join(identifier(part) for part in table.split("."))
     marked = f"select t.*, md5(to_json(t)::varchar) as {ROW_MARK} from {name} t"
     taken = sorted(str(path) for path in folder.glob("*.parquet"))
@@ -70,9 +72,10 @@ def _land(cursor: duckdb.DuckDBPyConnection, folder: Path, table: str, now: date
     ).fetchall()[0][0]
     if not rows:
         unfinished.unlink()
-        return
+        return bool(cursor.execute(f"select 1 from {name} limit 1").fetchall())
     seconds = (now - EPOCH).total_seconds()
     os.utime(unfinished, (seconds, seconds))
     with unfinished.open("rb") as file:
         os.fsync(file.fileno())
     unfinished.replace(folder / f"{identify(unfinished).file_hash[:16]}.parquet")
+    return True

@@ -19,6 +19,7 @@ from analysis.scorecards.inputs import DefinitionChange
 from analysis.scorecards.views import experiment_view, flag_view, metric_view, segment_view
 from orchestration.acting import acts_done, in_force
 from orchestration.code_hash import code_hash, commit
+from orchestration.ingest import landing_findings
 from orchestration.lifecycle import histories
 from orchestration.loading import definition_files
 from orchestration.losing import LOSSES
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from analysis.catalogue import MetricDefinition
+    from analysis.catalogue import Catalogue, MetricDefinition
     from orchestration.loading import Definitions
 
 # A week holds every weekday; a longer look back would cost each publication a pass over that many days of events.
@@ -117,10 +118,17 @@ def site_inputs(
         segments=[segment_view(catalogue.segments[size["segment"]], named, size) for size in sizes],
         failed=[FailedDefinition(name, problems) for name, problems in catalogue.broken.items()],
         funnels=_funnels(frames["histograms"], definitions.metrics),
+        landing_findings=_findings(connection, catalogue),
         provenance=Provenance(commit(), code_hash(), position),
         links=links,
         **frames,
     )
+
+
+def _findings(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> pl.DataFrame:
+    found = landing_findings(connection, catalogue.project.thresholds.quarantine_warn)
+    rows = [(finding.subject, finding.message) for finding in found]
+    return pl.DataFrame(rows, schema={"subject": pl.String, "message": pl.String}, orient="row")
 
 
 def _acts(journal: pl.DataFrame) -> dict[str, list[DefinitionChange]]:

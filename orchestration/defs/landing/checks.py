@@ -8,6 +8,8 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration.defs.landing.assets import landed_files, raw_events
+from orchestration.ingest import landing_findings
+from orchestration.loading import read_definitions
 from orchestration.outstanding import newest_arrival
 from orchestration.partitions import DAILY, days_of
 from orchestration.quality import conservation_problems, profile_days, quarantine_samples, validate_days
@@ -31,19 +33,20 @@ def rows_are_conserved(home: HomeResource) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(
-    asset=landed_files, description="Every file could be read; one that could not stands in the manifest."
+    asset=landed_files,
+    description="Every source and file could be read; no file has too large a share of its rows in quarantine.",
 )
 def files_are_readable(home: HomeResource) -> dg.AssetCheckResult:
-    """Warn with every unreadable file; the others were taken all the same."""
+    """Fail where a source gives nothing, warn of files; whatever could be read was taken all the same."""
+    thresholds = read_definitions().catalogue.project.thresholds
     with writer(home.open().warehouse) as connection:
-        broken = connection.execute(
-            "select path, message from landing.manifest where status = 'unreadable' order by position"
-        ).fetchall()
-    listed = "\n".join(f"- `{path}`: {message}" for path, message in broken)
+        findings = landing_findings(connection, thresholds.quarantine_warn)
+    listed = "\n".join(f"- {finding}" for finding in findings)
+    is_fault = any(finding.is_fault for finding in findings)
     return dg.AssetCheckResult(
-        passed=not broken,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"files": dg.MetadataValue.md(listed or "none")},
+        passed=not findings,
+        severity=dg.AssetCheckSeverity.ERROR if is_fault else dg.AssetCheckSeverity.WARN,
+        metadata={"findings": dg.MetadataValue.md(listed or "none")},
     )
 
 
