@@ -47,7 +47,9 @@ def orders(table: str = "shop.orders") -> Source:
 
 def lines(good: int, bad: int, start: int = 0) -> str:
     rows = [{"event_id": f"e{start + n}", "occurred_at": "2026-01-02T00:00:00Z"} for n in range(good + bad)]
-    return "".join(json.dumps(row | ({"value": "much"} if n < bad else {})) + "\n" for n, row in enumerate(rows))
+    return "".join(
+        json.dumps(row | ({"value": "much"} if n < bad else {})) + "\n" for n, row in enumerate(rows)
+    )
 
 
 def land(home: Home, name: str, text: str, at: datetime = ARRIVED) -> None:
@@ -69,7 +71,9 @@ def test_a_table_that_gives_nothing_is_named_with_the_engines_words(home: Home) 
     """Case table-source-that-is-missing: absent, empty, filled, dropped, behind a detached database."""
     name = "source orders (table shop.orders): "
     absent = found(home, [orders()])
-    empty = found(home, [orders()], "create schema shop; create table shop.orders (id int, made_at timestamptz)")
+    empty = found(
+        home, [orders()], "create schema shop; create table shop.orders (id int, made_at timestamptz)"
+    )
     filled = found(home, [orders()], "insert into shop.orders values (1, '2026-01-02 00:00:00Z')")
     again = found(home, [orders()])
     emptied = found(home, [orders()], "delete from shop.orders")
@@ -92,7 +96,7 @@ def test_a_missing_table_fails_the_check_and_stands_on_the_command_line(
     land(home, "notes.csv", "name,colour\nann,red\n")
     found(home, [orders()])
     result = files_are_readable(HomeResource())
-    pipeline._say_findings(home)  # noqa: SLF001  (what `run` and `backfill` say)
+    pipeline._say_findings(home)
 
     assert (result.passed, result.severity.value) == (False, "ERROR")
     text = result.metadata["findings"].value
