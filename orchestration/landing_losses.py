@@ -11,10 +11,14 @@ from orchestration.kept_days import changed_days
 if TYPE_CHECKING:
     import duckdb
 
-# A copy equal to the one that counts loses nothing. What is in quarantine has no day of its own but its file's.
+# A copy equal to the one that counts loses nothing. What is in quarantine has no day of its own but its file's. Which
+# rows are exposures, and whose, the definitions say.
 _HASHES = """
     with arrivals as (
         select file_hash, min(arrived_at) as arrived_at from landing.manifest group by all
+    ),
+    definitions as (
+        select sum(hash((experiment_id, exposure_event, unit_type))::hugeint) as h from catalog.experiments
     ),
     parts as (
         select event_day as day, hash(x) as h from landing.excluded as x where reason <> 'duplicate'
@@ -22,7 +26,8 @@ _HASHES = """
         select m.arrived_at::date, hash((q.file_hash, q.line_number, q.raw_line is null))
         from landing.quarantine as q inner join arrivals as m using (file_hash)
     )
-    select day, concat_ws('|', sum(h::hugeint), $code) as input_hash from parts group by day
+    select day, concat_ws('|', sum(parts.h::hugeint), any_value(definitions.h), $code) as input_hash
+    from parts cross join definitions group by day
 """
 _EXCLUDED = """
     select
@@ -33,12 +38,20 @@ _EXCLUDED = """
     inner join catalog.experiments as e on l.experiment_id = e.experiment_id and l.event_name = e.exposure_event
     where x.reason <> 'duplicate' and l.event_day in (from landing_losses_changes)
         -- The copy that won may say the same of the unit and its variant.
-        and (l.event_day, l.event_id, l.experiment_id, l.variation_id, {unit}) not in (
-            select (w.event_day, w.event_id, w.experiment_id, w.variation_id, {winner}) from landing.raw_events as w
-            where w.event_day in (from landing_losses_changes) and w.experiment_id is not null)
+        and not exists (
+            select 1 from landing.raw_events as w
+            where w.event_day in (from landing_losses_changes)
+                and w.event_day = l.event_day and w.event_id = l.event_id
+                and w.experiment_id = l.experiment_id
+                and w.variation_id is not distinct from l.variation_id
+                and {winner} is not distinct from {unit})
     group by all
 """
-_UNIT = "coalesce({0}.user_id, {0}.anonymous_id, {0}.session_id)"
+_UNIT = """case e.unit_type
+        when 'session' then {0}.session_id
+        when 'anonymous' then {0}.anonymous_id
+        else coalesce({0}.user_id, {0}.anonymous_id)
+    end"""
 # Only rows that carry the contract's names can be told apart: JSON and Parquet, not the columns of a CSV file.
 _QUARANTINED = """
     with arrivals as (
@@ -54,10 +67,11 @@ _QUARANTINED = """
         select event_day, line ->> '$.event_name' as event_name,
             coalesce(line ->> '$.experiment_id', line ->> '$.properties.experiment_id') as experiment_id,
             coalesce(line ->> '$.variation_id', line ->> '$.properties.variation_id') as variant_id,
-            coalesce(line ->> '$.user_id', line ->> '$.anonymous_id', line ->> '$.session_id') as unit_id
+            line ->> '$.user_id' as user_id, line ->> '$.anonymous_id' as anonymous_id,
+            line ->> '$.session_id' as session_id
         from rows
     )
-    select n.experiment_id, n.variant_id, 'quarantine', n.event_day, count(distinct n.unit_id), count(*)
+    select n.experiment_id, n.variant_id, 'quarantine', n.event_day, count(distinct {unit}), count(*)
     from named as n
     inner join catalog.experiments as e on n.experiment_id = e.experiment_id and n.event_name = e.exposure_event
     group by all
@@ -90,5 +104,6 @@ def keep_landing_losses(connection: duckdb.DuckDBPyConnection) -> None:
         lake = lake_scan([path for (path,) in paths])
         excluded = _EXCLUDED.format(lake=lake, unit=_UNIT.format("l"), winner=_UNIT.format("w"))
         connection.execute(f"insert into results.landing_losses {excluded}")
-    connection.execute(f"insert into results.landing_losses {_QUARANTINED}")
+    quarantined = _QUARANTINED.format(unit=_UNIT.format("n"))
+    connection.execute(f"insert into results.landing_losses {quarantined}")
     connection.execute("commit")

@@ -35,16 +35,17 @@ LOSSES: Final = """
         group by e.experiment_id, e.raw_id
         having min(e.occurred_at) > any_value(f.exposed_at)
     )
-    select experiment_id, variant_id, step, event_day, units, events from fct_losses where event_day is not null
+    select experiment_id, variant_id, due_variant_id, step, event_day, units, events
+    from fct_losses where event_day is not null
     union all
-    select experiment_id, variant_id, step, event_day, units, events from results.landing_losses
+    select experiment_id, variant_id, null, step, event_day, units, events from results.landing_losses
     union all
-    select experiment_id, variant_id, 'not_activated', event_day, count(*), null from waiting group by all
+    select experiment_id, variant_id, null, 'not_activated', event_day, count(*), null from waiting group by all
     union all
-    select w.experiment_id, w.variant_id, 'not_activated', e.exposure_day, -count(*), null
+    select w.experiment_id, w.variant_id, null, 'not_activated', e.exposure_day, -count(*), null
     from waiting as w
     inner join fct_exposures as e on w.experiment_id = e.experiment_id and w.unit_id = e.unit_id
     group by all
     union all
-    select experiment_id, variant_id, 'identity', event_day, count(*), null from joined group by all
+    select experiment_id, variant_id, null, 'identity', event_day, count(*), null from joined group by all
 """

@@ -10,6 +10,7 @@ import polars as pl
 from analysis.catalogue.findings import shown
 from analysis.errors import Problem
 from analysis.flat_files.arms import arms_of, one_spelling
+from analysis.flat_files.days import dated_units, exposure_days
 from analysis.flat_files.decimals import with_decimal_points
 from analysis.flat_files.definitions import catalogue_of, metric_definitions
 from analysis.flat_files.differences import difference_rows
@@ -86,7 +87,8 @@ def analyse(frame: pl.DataFrame, request: Request, code_hash: str = "") -> FlatA
     guesses: list[str] = []
     frame = with_decimal_points(frame, request, guesses)
     roles = roles_of(frame, request, guesses)
-    rows = unit_rows(frame, roles, request, guesses)
+    days = exposure_days(frame, roles)
+    rows = unit_rows(frame, roles, request, guesses, days)
     if not request.arms_as_written:
         arm = one_spelling(rows["experiment_id"], rows["variant_id"], guesses)
         rows = rows.with_columns(variant_id=arm)
@@ -110,6 +112,14 @@ def analyse(frame: pl.DataFrame, request: Request, code_hash: str = "") -> FlatA
     metrics = metric_definitions(roles, scales)
     exposures = exposure_frame(rows, roles, declared, request.cut_off)
     histograms = histogram_frame(places, roles, request.cut_off)
+    dated = None
+    if days is not None:
+        dated = dated_units(rows, roles, days.name)
+        column = shown(days.name)
+        guesses.append(
+            f"units were exposed on the day in column {column}, and the split is tested on each "
+            f"(--segment {column} makes it a segment)"
+        )
     judgement = judge_cut_offs(
         statistics,
         exposures,
@@ -117,6 +127,7 @@ def analyse(frame: pl.DataFrame, request: Request, code_hash: str = "") -> FlatA
         metrics,
         [request.cut_off],
         histograms=histograms,
+        dated=dated,
         code_hash=code_hash,
     )
     judgement = replace(judgement, validity=_checks_of_a_file(judgement.validity, roles))

@@ -31,7 +31,9 @@ def segment_column(name: str) -> str:
     return f"segment:{name}"
 
 
-def unit_rows(frame: pl.DataFrame, roles: Roles, request: Request, guesses: list[str]) -> pl.DataFrame:
+def unit_rows(
+    frame: pl.DataFrame, roles: Roles, request: Request, guesses: list[str], days: pl.Series | None = None
+) -> pl.DataFrame:
     """Read the columns that have a part; rows of one unit are added up where they are its events.
 
     Args:
@@ -39,10 +41,12 @@ def unit_rows(frame: pl.DataFrame, roles: Roles, request: Request, guesses: list
         roles: Every column's part.
         request: What was said.
         guesses: Gets what became of units in two arms and of covariates with gaps.
+        days: From `exposure_days`.
 
     Returns:
         One row per unit (or arm): ``experiment_id``, ``variant_id``, ``crossed`` (seen in a second arm),
-        ``cluster``, ``segment:<name>``, and numbers ``value:<name>``, null where a covariate is missing.
+        ``cluster``, ``day`` if the file tells it (of events the first), ``segment:<name>``, and numbers
+        ``value:<name>``, null where a covariate is missing.
 
     Raises:
         FlatFileError: Cells that do not fit their column's part.
@@ -56,6 +60,8 @@ def unit_rows(frame: pl.DataFrame, roles: Roles, request: Request, guesses: list
         if metric.is_share and roles.by != "arm":
             require_shares(values[metric.column], metric.column)
     rows = rows.with_columns(**{value_column(name): its for name, its in values.items()})
+    if days is not None:
+        rows = rows.with_columns(day=days)
     if roles.by == "unit" and roles.unit is not None:
         _require_unique(frame, rows, roles)
     if roles.by == "event":
@@ -106,9 +112,12 @@ def _by_unit(rows: pl.DataFrame, roles: Roles) -> pl.DataFrame:
     covariates = {value_column(name) for name in roles.covariates}
     amounts = [name for name in rows.columns if name.startswith(value_column("")) and name not in covariates]
     summed = [name for name in amounts if name not in shares]
-    firsts = [name for name in rows.columns if name not in {"experiment_id", "unit", "crossed", *amounts}]
+    own = {"experiment_id", "unit", "crossed", "day", *amounts}
+    firsts = [name for name in rows.columns if name not in own]
+    days = [pl.col("day").min()] if "day" in rows.columns else []
     units = rows.group_by("experiment_id", "unit", maintain_order=True).agg(
         *(pl.col(name).first() for name in firsts),
+        *days,
         *(pl.col(name).max() for name in amounts if name in shares),
         # Whole numbers of 64 bits would wrap around in silence.
         *(_wide(rows[name]).sum() for name in summed),

@@ -21,14 +21,16 @@ if TYPE_CHECKING:
     from analysis.catalogue.project import Thresholds
 
 
-def balance_rows(rows: pl.DataFrame, thresholds: Thresholds, cut_off: date) -> pl.DataFrame:
+def balance_rows(rows: pl.DataFrame, ended: pl.Series, thresholds: Thresholds, cut_off: date) -> pl.DataFrame:
     """Validity rows ``pre_period:<metric>`` for every metric whose pre-period measure is known.
 
-    The difference between treatment and control before exposure, by a confidence sequence, since it is looked
-    at every day; Holm over the metrics and arms of an experiment. The row shows the arm that differs most.
+    The difference between treatment and control before exposure, by a confidence sequence while it is looked at
+    every day, and by Welch's test once the experiment has ended, or in a file: that is one look. Holm over the
+    metrics and arms of an experiment. The row shows the arm that differs most.
 
     Args:
         rows: From `defined_rows`.
+        ended: From `ended_by`.
         thresholds: p-values at which the check warns and fails (those of unequal loss).
         cut_off: The day judged.
 
@@ -51,7 +53,9 @@ def balance_rows(rows: pl.DataFrame, thresholds: Thresholds, cut_off: date) -> p
     pairs = pairs[usable]
     units = (pairs["n"] + pairs["n_control"]).to_numpy()
     planned = np.maximum(2 * pairs["min_sample"].to_numpy(), LEAST_PLANNED_UNITS)
-    p_value = confidence_sequence(test.diff[usable], test.se[usable], units, planned).p_value
+    looked_at_daily = confidence_sequence(test.diff[usable], test.se[usable], units, planned).p_value
+    is_one_look = pairs["experiment_id"].is_in(ended.implode()).to_numpy()
+    p_value = np.where(is_one_look, test.p_value[usable], looked_at_daily)
     family = pairs["experiment_id"].rank("dense").cast(pl.Int64).to_numpy()
     worst = (
         pairs.select("experiment_id", "metric", "covariate", "variant_id", "control_id")

@@ -11,6 +11,7 @@ from analysis.catalogue.fields import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     from analysis.catalogue.loading import Catalogue
     from analysis.catalogue.metrics import MetricDefinition
@@ -84,6 +85,17 @@ def experiment_frame(catalogue: Catalogue) -> pl.DataFrame:
         "primary_arms": pl.Int64,
     }
     return pl.DataFrame(rows, schema=schema)
+
+
+def ended_by(experiments: pl.DataFrame, cut_off: date) -> pl.Series:
+    """Ids of the experiments that had ended by a cut-off: what is counted of their units then is one look.
+
+    Args:
+        experiments: From `experiment_frame`.
+        cut_off: The day judged.
+    """
+    end_of_day = pl.lit(cut_off).cast(pl.Datetime("us")) + pl.duration(days=1)
+    return experiments.filter(pl.col("end_at") <= end_of_day)["experiment_id"]
 
 
 def variant_frame(catalogue: Catalogue) -> pl.DataFrame:

@@ -44,15 +44,15 @@ def diagnosis_rows(
         split: From `split_rows`.
         cut_off: Last day that counts.
         audits: Units per experiment_id, assigned_day, phase, logged variant_id, sdk_version and platform.
-        losses: `fct_losses` up to the cut-off.
+        losses: From `with_arms`, up to the cut-off.
 
     Returns:
         Rows of the schema `VALIDITY` but for the cut-off, the best explanation first per experiment.
     """
     if split.is_empty():
         return pl.DataFrame()
-    off = split.filter((pl.col("check") == "srm") & pl.col("status").is_in(["fail", "warn"]))
-    ids = off["experiment_id"].unique().to_list()
+    # Where only a part is off, its own row says so, and there is no imbalance of the whole to be explained.
+    ids = split.filter(_is_off() & (pl.col("segment") == "all"))["experiment_id"].unique().to_list()
     cells = [_cells(daily, "exposure_day", ids)]
     if audits is not None and {"phase", "variant_id"} <= set(audits.columns):
         known = audits.filter(pl.col("assigned_day") <= cut_off)
@@ -81,10 +81,7 @@ def with_location(split: pl.DataFrame, diagnosis: pl.DataFrame) -> pl.DataFrame:
         return split
     named = diagnosis.filter(pl.col("status") == "warn")
     best = named.group_by("experiment_id", maintain_order=True).agg(where=pl.col("sentence").first())
-    is_off = (
-        (pl.col("check") == "srm") & (pl.col("segment") == "all") & pl.col("status").is_in(["fail", "warn"])
-    )
-    said = pl.when(is_off & pl.col("where").is_not_null()).then(
+    said = pl.when((pl.col("segment") == "all") & _is_off() & pl.col("where").is_not_null()).then(
         pl.concat_str("sentence", pl.lit(" "), "where")
     )
     return (
@@ -92,6 +89,12 @@ def with_location(split: pl.DataFrame, diagnosis: pl.DataFrame) -> pl.DataFrame:
         .with_columns(sentence=said.otherwise("sentence"))
         .select(split.columns)
     )
+
+
+def _is_off() -> pl.Expr:
+    """The test that may be looked at daily has doubts, or the one look after the end fails."""
+    doubted = (pl.col("check") == "srm") & pl.col("status").is_in(["fail", "warn"])
+    return doubted | ((pl.col("check") == "srm_chi_square") & (pl.col("status") == "fail"))
 
 
 def _cells(frame: pl.DataFrame, day: str, ids: list[str]) -> pl.DataFrame:
@@ -176,8 +179,10 @@ def _parts(due: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
 
 def _steps(losses: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
     """Every step that set units aside: how far putting them back restores the split."""
-    lost = losses.group_by("experiment_id", "step", "variant_id", maintain_order=True).agg(
-        lost=pl.col("units").sum().cast(pl.Float64)
+    lost = (
+        losses.drop_nulls("variant_id")
+        .group_by("experiment_id", "step", "variant_id", maintain_order=True)
+        .agg(lost=pl.col("units").sum().cast(pl.Float64))
     )
     steps = lost.select("experiment_id", "step").unique().join(total, on="experiment_id")
     whole = (

@@ -13,9 +13,9 @@ from analysis.judgement.audit import audit_rows
 from analysis.judgement.balance import balance_rows
 from analysis.judgement.batching import phase_sums, with_batches
 from analysis.judgement.comparisons import comparison_rows
-from analysis.judgement.day_split import day_split_rows, day_tests
+from analysis.judgement.day_split import dated_split_rows, day_split_rows, day_tests
 from analysis.judgement.deciding import decision_rows
-from analysis.judgement.definitions import experiment_frame, use_frame, variant_frame, weight_frame
+from analysis.judgement.definitions import ended_by, experiment_frame, use_frame, variant_frame, weight_frame
 from analysis.judgement.diagnosis import diagnosis_rows, with_location
 from analysis.judgement.fading import fading_rows
 from analysis.judgement.freshness import completeness_rows, freshness_rows
@@ -28,6 +28,7 @@ from analysis.judgement.pairing import defined_rows
 from analysis.judgement.ramping import ramp_frame
 from analysis.judgement.rows import DECISIONS, VALIDITY, VALIDITY_KEY, conform
 from analysis.judgement.split import split_rows
+from analysis.judgement.undeclared import with_arms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,6 +74,7 @@ def judge_cut_offs(
     events: pl.DataFrame | None = None,
     overlaps: pl.DataFrame | None = None,
     by_phase: pl.DataFrame | None = None,
+    dated: pl.DataFrame | None = None,
     code_hash: str = "",
 ) -> Judgement:
     """Judge every experiment of the catalogue at each of several cut-offs, as of that cut-off.
@@ -91,12 +93,14 @@ def judge_cut_offs(
         effect_ages: Per primary metric, arm and exposure day what units did soon and late after their exposure, as
             `fading_rows` takes it.
         crossovers: `fct_crossovers`: units by the day on which they were first seen in a second arm.
-        losses: `fct_losses`: units by the day on which they were first lost at a step.
+        losses: `fct_losses`: units by the day on which they were first lost at a step, by the variant that was logged
+            and, where it is not declared, the one that was due.
         audits: Units and mismatched units of `fct_assignments` per experiment_id, assigned_day, phase, logged
             variant_id, sdk_version and platform.
         events: Events that count per event_day.
         overlaps: Units shared by two experiments, as `overlap_rows` takes them.
         by_phase: Sums of the units of bandits per phase, as `phase_sums` takes them.
+        dated: Units of a file by the day that it gives them, as `dated_split_rows` takes them.
         code_hash: Of the code that computes the rows.
 
     Returns:
@@ -116,31 +120,35 @@ def judge_cut_offs(
     comparisons = comparison_rows(rows, code_hash, histograms)
     trends = effect_trends(statistics, experiments, variants, uses)
     days = day_tests(daily_exposures, weights)
+    lost_by_arm = None if losses is None else with_arms(losses, variants)
     validity, decisions = [], []
     for cut_off in cut_offs:
         daily = daily_exposures.filter(pl.col("exposure_day") <= cut_off)
         if crossovers is not None:
             daily = _crossed_by(daily, crossovers.filter(pl.col("crossed_day") <= cut_off))
-        lost = None if losses is None else losses.filter(pl.col("event_day") <= cut_off)
-        split = split_rows(daily, weights, thresholds, cut_off)
+        lost = None if lost_by_arm is None else lost_by_arm.filter(pl.col("event_day") <= cut_off)
+        ended = ended_by(experiments, cut_off)
+        split = split_rows(daily, weights, ended, thresholds, cut_off)
         located = diagnosis_rows(daily, weights, split, cut_off, audits=audits, losses=lost)
         checks = [
             with_location(split, located),
             located,
             day_split_rows(days, thresholds, cut_off),
-            crossover_rows(daily, experiments, thresholds, cut_off),
-            balance_rows(rows, thresholds, cut_off),
+            crossover_rows(daily, experiments, ended, thresholds, cut_off),
+            balance_rows(rows, ended, thresholds, cut_off),
             novelty_rows(trends, thresholds, cut_off),
             freshness_rows(daily, experiments, cut_off),
         ]
+        if dated is not None:
+            checks.append(dated_split_rows(dated, weights, thresholds))
         if audits is not None:
             checks.append(audit_rows(audits, experiments, thresholds, cut_off))
         if lost is not None:
-            checks.append(loss_rows(lost, daily, variants, thresholds, cut_off))
+            checks.append(loss_rows(lost, daily, variants, ended, thresholds, cut_off))
         if events is not None:
             checks.append(completeness_rows(events, experiments, cut_off))
         if early_outcomes is not None:
-            checks.append(exposure_order_rows(early_outcomes, thresholds, cut_off))
+            checks.append(exposure_order_rows(early_outcomes, ended, thresholds, cut_off))
         if effect_ages is not None:
             checks.append(fading_rows(effect_ages, variants, uses, thresholds, cut_off))
         if overlaps is not None:

@@ -8,16 +8,25 @@ import numpy as np
 import polars as pl
 
 from analysis.judgement.split import mixed_sequential
+from analysis.judgement.undeclared import names_said
 from analysis.judgement.wording import count_text, p_text, percent
+from analysis.statistics.srm import srm_fixed
 
 if TYPE_CHECKING:
     from datetime import date
 
     from analysis.catalogue.project import Thresholds
 
+#: Undeclared names that a sentence quotes, and characters of each.
+MOST_NAMES, LONGEST_NAME = 4, 40
+
 
 def crossover_rows(
-    daily: pl.DataFrame, experiments: pl.DataFrame, thresholds: Thresholds, cut_off: date
+    daily: pl.DataFrame,
+    experiments: pl.DataFrame,
+    ended: pl.Series,
+    thresholds: Thresholds,
+    cut_off: date,
 ) -> pl.DataFrame:
     """Validity row ``crossovers``: the share of units seen in two arms, and whether it differs between arms.
 
@@ -30,7 +39,7 @@ def crossover_rows(
         .agg(kept=pl.col("units").sum().cast(pl.Float64), lost=pl.col("crossovers").sum().cast(pl.Float64))
         .with_columns(kept=pl.col("kept") - pl.col("lost"))
     )
-    totals = _by_place(arms, ["experiment_id"]).join(
+    totals = _by_place(arms, ["experiment_id"], ended).join(
         experiments.select("experiment_id", "crossovers"), on="experiment_id", how="inner"
     )
     share = pl.col("lost") / pl.col("all")
@@ -52,7 +61,9 @@ def crossover_rows(
     return _finished(rows, "crossovers", "seen in two arms")
 
 
-def exposure_order_rows(early_outcomes: pl.DataFrame, thresholds: Thresholds, cut_off: date) -> pl.DataFrame:
+def exposure_order_rows(
+    early_outcomes: pl.DataFrame, ended: pl.Series, thresholds: Thresholds, cut_off: date
+) -> pl.DataFrame:
     """Validity row ``exposure_order``: outcomes that came before the exposure in the same session.
 
     An exposure that is logged after what it should have caused takes the outcome out of the window. A share above
@@ -61,6 +72,7 @@ def exposure_order_rows(early_outcomes: pl.DataFrame, thresholds: Thresholds, cu
     Args:
         early_outcomes: Per experiment, variant and exposure day `units` with an outcome in the session, and `early`
             ones among them.
+        ended: From `ended_by`.
         thresholds: The share at which it warns, the p-values of equal shares at which it warns and fails.
         cut_off: Last day that counts.
 
@@ -79,7 +91,7 @@ def exposure_order_rows(early_outcomes: pl.DataFrame, thresholds: Thresholds, cu
         return pl.DataFrame()
     share = pl.col("lost") / pl.col("all")
     unequal, many = pl.col("p_value") < thresholds.loss_warn, share > thresholds.early_outcome_warn
-    rows = _by_place(arms, ["experiment_id"]).with_columns(
+    rows = _by_place(arms, ["experiment_id"], ended).with_columns(
         status=pl.when(pl.col("p_value") < thresholds.loss_fail)
         .then(pl.lit("fail"))
         .when(unequal | many)
@@ -95,16 +107,25 @@ def exposure_order_rows(early_outcomes: pl.DataFrame, thresholds: Thresholds, cu
 
 
 def loss_rows(
-    losses: pl.DataFrame, daily: pl.DataFrame, variants: pl.DataFrame, thresholds: Thresholds, cut_off: date
+    losses: pl.DataFrame,
+    daily: pl.DataFrame,
+    variants: pl.DataFrame,
+    ended: pl.Series,
+    thresholds: Thresholds,
+    cut_off: date,
 ) -> pl.DataFrame:
     """Validity rows ``loss:<step>``: units lost per arm at each step, tested for equal shares.
 
+    Units that say an undeclared variation are lost like any other, from the arm that they were in. More of them than
+    the audit lets pass warn, whatever the arms; a step that leaves nobody fails.
+
     Args:
-        losses: `fct_losses`: units lost per experiment, variant and step; variants that are not declared count
-            as lost units but take no part in the test.
+        losses: From `with_arms`: units lost per experiment, arm and step; where no arm can be told, they count as
+            lost but take no part in the test.
         daily: `fct_daily_exposures`, for the units kept.
         variants: From `variant_frame`.
-        thresholds: p-values at which the check warns and fails.
+        ended: From `ended_by`.
+        thresholds: p-values at which the check warns and fails, and the share of logged variants that may be off.
         cut_off: Last day that counts.
 
     Returns:
@@ -116,43 +137,65 @@ def loss_rows(
         .group_by("experiment_id", "variant_id", maintain_order=True)
         .agg(kept=pl.col("units").sum().cast(pl.Float64))
     )
-    steps = losses.select("experiment_id", "step").unique()
+    place = ["experiment_id", "step"]
+    losses = losses.join(declared.select("experiment_id").unique(), on="experiment_id", how="semi").join(
+        declared.select("experiment_id", logged="variant_id", undeclared=pl.lit(value=False)),
+        on=["experiment_id", "logged"],
+        how="left",
+    )
+    losses = losses.with_columns(pl.col("undeclared").fill_null(value=True))
+    lost = losses.group_by(*place, "variant_id", maintain_order=True).agg(
+        lost=pl.col("units").sum().cast(pl.Float64)
+    )
     arms = (
-        steps.join(declared, on="experiment_id")
+        lost.select(place)
+        .unique()
+        .join(declared, on="experiment_id")
         .join(kept, on=["experiment_id", "variant_id"], how="left")
-        .join(
-            losses.group_by("experiment_id", "variant_id", "step", maintain_order=True).agg(
-                lost=pl.col("units").sum().cast(pl.Float64)
-            ),
-            on=["experiment_id", "variant_id", "step"],
-            how="left",
-        )
+        .join(lost, on=[*place, "variant_id"], how="left")
         .with_columns(pl.col("kept").fill_null(0.0), pl.col("lost").fill_null(0.0))
     )
-    rows = _by_place(arms, ["experiment_id", "step"])
-    status = (
-        pl.when(pl.col("p_value") < thresholds.loss_fail)
-        .then(pl.lit("fail"))
-        .when(pl.col("p_value") < thresholds.loss_warn)
-        .then(pl.lit("warn"))
-        .otherwise(pl.lit("pass"))
+    nowhere = lost.filter(pl.col("variant_id").is_null()).select(*place, nowhere="lost")
+    rows = (
+        _by_place(arms, place, ended)
+        .join(nowhere, on=place, how="left", maintain_order="left")
+        .join(names_said(losses), on=place, how="left", maintain_order="left")
+        .with_columns(pl.col("nowhere", "said").fill_null(0))
+        .with_columns(lost=pl.col("lost") + pl.col("nowhere"), all=pl.col("all") + pl.col("nowhere"))
     )
-    reason = pl.when(pl.col("p_value") < thresholds.loss_warn).then(pl.lit("differential_loss"))
-    rows = rows.with_columns(status=status, reason=reason, share=pl.col("lost") / pl.col("all"))
+    unequal = pl.col("p_value") < thresholds.loss_warn
+    nobody = (pl.col("lost") > 0) & (pl.col("lost") == pl.col("all"))
+    undeclared = pl.col("said") > thresholds.audit_warn * pl.col("all")
+    rows = rows.with_columns(
+        status=pl.when((pl.col("p_value") < thresholds.loss_fail) | (nobody & undeclared))
+        .then(pl.lit("fail"))
+        .when(unequal | undeclared)
+        .then(pl.lit("warn"))
+        .otherwise(pl.lit("pass")),
+        reason=pl.when(unequal)
+        .then(pl.lit("differential_loss"))
+        .when(undeclared)
+        .then(pl.lit("undeclared_variation")),
+        share=pl.col("lost") / pl.col("all"),
+    )
     if rows.is_empty():
         return pl.DataFrame()
     done = _finished(rows, "loss", "lost")
+    said = pl.Series([_named(row) for row in rows.iter_rows(named=True)], dtype=pl.String)
     return done.with_columns(
         check=pl.concat_str(pl.lit("loss:"), rows["step"]),
-        sentence=pl.concat_str(rows["step"].str.replace_all("_", " "), pl.lit(": "), pl.col("sentence")),
+        sentence=pl.concat_str(
+            rows["step"].str.replace_all("_", " "), pl.lit(": "), pl.col("sentence"), said
+        ),
     )
 
 
-def _by_place(arms: pl.DataFrame, place: list[str]) -> pl.DataFrame:
-    """Units lost per arm of each place against the arms' shares of all units, anytime-valid.
+def _by_place(arms: pl.DataFrame, place: list[str], ended: pl.Series) -> pl.DataFrame:
+    """Units lost per arm of each place against the arms' shares of all units.
 
     Given that a unit was lost, equal loss gives it to an arm with that arm's share of all units. The mixture of
-    Dirichlet-multinomial Bayes factors depends on the counts so far alone, so the test may be repeated every day.
+    Dirichlet-multinomial Bayes factors depends on the counts so far alone, so the test may be repeated every day. An
+    experiment that has ended is looked at once: chi-square, or exactly where few are lost.
     """
     arms = arms.sort(*place, "variant_id").with_columns(
         all=pl.col("lost") + pl.col("kept"), arm=pl.int_range(pl.len()).over(place)
@@ -170,9 +213,18 @@ def _by_place(arms: pl.DataFrame, place: list[str]) -> pl.DataFrame:
     counts[at["place"].to_numpy(), 0, at["arm"].to_numpy()] = at["lost"].to_numpy()
     weights[at["place"].to_numpy(), 0, at["arm"].to_numpy()] = at["all"].to_numpy()
     p_value, log_bayes_factor = mixed_sequential(counts, weights)
+    found, statistic = p_value[:, -1].copy(), log_bayes_factor[:, -1].copy()
+    once = totals["experiment_id"].is_in(ended.implode()).to_numpy() & ~np.isnan(found)
+    if once.any():
+        due = (
+            weights[once, 0]
+            / weights[once, 0].sum(axis=-1, keepdims=True)
+            * totals["lost"].to_numpy()[once, None]
+        )
+        fixed = srm_fixed(counts[once, 0], due)
+        found[once], statistic[once] = fixed.p_value, fixed.statistic
     return totals.with_columns(
-        p_value=pl.Series(p_value[:, -1]).fill_nan(None),
-        statistic=pl.Series(log_bayes_factor[:, -1]).fill_nan(None),
+        p_value=pl.Series(found).fill_nan(None), statistic=pl.Series(statistic).fill_nan(None)
     )
 
 
@@ -195,12 +247,32 @@ def _finished(rows: pl.DataFrame, check: str, what: str) -> pl.DataFrame:
     )
 
 
+def _named(row: dict[str, Any]) -> str:
+    """What the units of a step say that no variant is called, with the counts by the arm that they were in."""
+    if not row["said"]:
+        return ""
+    names = [_name(name) for name in row["names"][:MOST_NAMES]]
+    more = f" and {len(row['names']) - MOST_NAMES} more" if len(row["names"]) > MOST_NAMES else ""
+    arms = f" (by arm {count_text(row['per_arm'])})" if sum(row["per_arm"]) else ""
+    return (
+        f" {row['said']:,.0f} of {row['all']:,.0f} units{arms} say {' / '.join(names)}{more}, as no variant is called,"
+        " and are set aside: declare the name, or mend the log."
+    )
+
+
+def _name(name: str | None) -> str:
+    if not (name or "").strip():
+        return "nothing"
+    text = str(name)
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
+
+
 def _sentence(row: dict[str, Any], what: str) -> str:
     units = (
         f"{row['lost']:,.0f} of {row['all']:,.0f} units ({percent(row['share'] or 0.0, signed=False)}) {what}"
     )
     if row["p_value"] is None:
-        return f"No unit {what}."
+        return f"{units}; of which arms cannot be told." if row["lost"] else f"No unit {what}."
     verdict = (
         "unequally in the arms"
         if row["reason"] and "differential" in row["reason"]

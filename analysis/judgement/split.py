@@ -24,18 +24,26 @@ _PLACE = ("experiment_id", "segment", "segment_level")
 
 
 def split_rows(
-    daily: pl.DataFrame, weights: pl.DataFrame, thresholds: Thresholds, cut_off: date
+    daily: pl.DataFrame,
+    weights: pl.DataFrame,
+    ended: pl.Series,
+    thresholds: Thresholds,
+    cut_off: date,
 ) -> pl.DataFrame:
-    """Validity rows ``srm`` (overall and per segment level) and ``srm_chi_square`` (overall, beside it).
+    """Validity rows ``srm`` (overall and per segment level) and ``srm_chi_square`` (the same units, one look).
 
     The sequential multinomial test judges where units came on more than one day, chi-square (exact for small
     counts) where not. Levels of one experiment's segments share the error (Holm). A unit in an arm of weight
-    zero is a fault by itself. The chi-square beside the sequential test warns at most: looked at daily it
-    would not keep its error rate.
+    zero is a fault by itself.
+
+    From the experiment's end on no unit comes any more and the chi-square is one look, so that it judges beside
+    the sequential test, as it does in a flat file. Before the end it warns at most, and of the whole alone: looked
+    at daily it would not keep its error rate.
 
     Args:
         daily: `fct_daily_exposures`.
         weights: From `weight_frame`.
+        ended: From `ended_by`.
         thresholds: p-values at which the check warns and fails.
         cut_off: Last day that counts.
 
@@ -56,30 +64,50 @@ def split_rows(
     counts, expected, days = _batches(cells, places, weights)
     units, due = counts.sum(axis=1), (counts.sum(axis=-1, keepdims=True) * expected).sum(axis=1)
     sequential_p, bayes_factor = mixed_sequential(counts, expected)
-    chi_square = srm_chi_square_phases(counts, expected)
+    one_look_p, one_look_statistic = _one_look(counts, expected, units, due)
     single = (counts.sum(axis=-1) > 0).sum(axis=-1) <= 1
-    p_value, statistic = sequential_p[:, -1].copy(), bayes_factor[:, -1].copy()
-    if single.any():
-        fixed = srm_fixed(units[single], due[single])
-        p_value[single], statistic[single] = fixed.p_value, fixed.statistic
     impossible = ((counts > 0) & (expected == 0)).any(axis=(1, 2))
-    p_value = np.where(impossible, 0.0, p_value)
+    p_value = np.where(impossible, 0.0, np.where(single, one_look_p, sequential_p[:, -1]))
+    statistic = np.where(single, one_look_statistic, bayes_factor[:, -1])
     first = _first_alarm(sequential_p, days, thresholds.srm_fail)
     arms_of = weights.group_by("experiment_id", maintain_order=True).agg(arms=pl.col("variant_id").n_unique())
     declared = places.join(arms_of, on="experiment_id", how="left", maintain_order="left")["arms"].to_list()
     frame = places.with_columns(
         statistic=pl.Series(np.where(np.isfinite(statistic), statistic, np.nan)),
         p_value=pl.Series(p_value),
-        chi_square=pl.Series(np.where(np.isfinite(chi_square.statistic), chi_square.statistic, np.nan)),
-        chi_square_p=pl.Series(chi_square.p_value),
+        one_look=pl.Series(np.where(np.isfinite(one_look_statistic), one_look_statistic, np.nan)),
+        one_look_p=pl.Series(one_look_p),
         impossible=pl.Series(impossible),
         single=pl.Series(single),
         first_alarm=first,
         observed=pl.Series([count_text(row[:arms]) for row, arms in zip(units, declared, strict=True)]),
         expected=pl.Series([count_text(row[:arms]) for row, arms in zip(due, declared, strict=True)]),
     )
-    frame = frame.with_columns(judged=pl.Series(_family_p(frame)))
+    frame = frame.with_columns(
+        judged=pl.Series(_family_p(frame, "p_value")),
+        one_look_p=pl.Series(_family_p(frame, "one_look_p")),
+        ended=pl.col("experiment_id").is_in(ended.implode()),
+    )
     return pl.concat([_judged(frame, thresholds), _beside(frame, thresholds)], how="vertical")
+
+
+def _one_look(
+    counts: np.ndarray[Any, Any],
+    expected: np.ndarray[Any, Any],
+    units: np.ndarray[Any, Any],
+    due: np.ndarray[Any, Any],
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """p-value and statistic of each place's units taken at once: exact for few units whose weights never changed."""
+    by_phase = srm_chi_square_phases(counts, expected)
+    p_value, statistic = by_phase.p_value.copy(), by_phase.statistic.copy()
+    used = counts.sum(axis=-1, keepdims=True) > 0
+    lowest = np.where(used, expected, np.inf).min(axis=1)
+    highest = np.where(used, expected, -np.inf).max(axis=1)
+    constant = (lowest == highest).all(axis=-1)
+    if constant.any():
+        fixed = srm_fixed(units[constant], due[constant])
+        p_value[constant], statistic[constant] = fixed.p_value, fixed.statistic
+    return p_value, statistic
 
 
 def mixed_sequential(
@@ -159,9 +187,9 @@ def _first_alarm(p_value: np.ndarray[Any, Any], days: list[list[date]], level: f
     return pl.Series(values, dtype=pl.Date)
 
 
-def _family_p(frame: pl.DataFrame) -> np.ndarray[Any, Any]:
+def _family_p(frame: pl.DataFrame, name: str) -> np.ndarray[Any, Any]:
     """p-values after Holm over the segment levels of an experiment; the overall one stands alone."""
-    value = frame["p_value"].to_numpy().copy()
+    value = frame[name].to_numpy().copy()
     index = np.flatnonzero((frame["segment"] != "all").to_numpy())
     if index.size:
         family = frame["experiment_id"].rank("dense").cast(pl.Int64).to_numpy()[index]
@@ -214,27 +242,42 @@ def _sentence(row: dict[str, Any]) -> str:
 
 def _beside(frame: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
     beside = frame.filter(
-        (pl.col("segment") == "all") & ~pl.col("single") & pl.col("chi_square_p").is_not_nan()
+        ((pl.col("segment") == "all") | pl.col("ended"))
+        & ~pl.col("single")
+        & pl.col("one_look_p").is_not_nan()
     )
     rows = beside.with_columns(
-        status=pl.when(pl.col("chi_square_p") < thresholds.srm_warn)
+        status=pl.when(pl.col("ended") & (pl.col("one_look_p") < thresholds.srm_fail))
+        .then(pl.lit("fail"))
+        .when(pl.col("one_look_p") < thresholds.srm_warn)
         .then(pl.lit("warn"))
         .otherwise(pl.lit("pass"))
     )
-    sentences = [
-        f"Chi-square of the same units, for a single look: {p_text(p_value)}."
-        for p_value in rows["chi_square_p"]
-    ]
+    sentences = [_one_look_sentence(row) for row in rows.iter_rows(named=True)]
     return rows.select(
         "experiment_id",
         pl.lit("srm_chi_square").alias("check"),
         "segment",
         "segment_level",
         "status",
-        pl.col("chi_square").alias("statistic"),
-        pl.col("chi_square_p").alias("p_value"),
+        pl.col("one_look").alias("statistic"),
+        pl.col("one_look_p").alias("p_value"),
         "observed",
         "expected",
-        pl.when(pl.col("status") == "warn").then(pl.lit("sample_ratio_mismatch")).alias("reason"),
+        pl.when(pl.col("status") != "pass").then(pl.lit("sample_ratio_mismatch")).alias("reason"),
         pl.Series("sentence", sentences, dtype=pl.String),
     )
+
+
+def _one_look_sentence(row: dict[str, Any]) -> str:
+    where = "" if row["segment"] == "all" else f"{row['segment']} = {row['segment_level']}: "
+    p_value = p_text(row["one_look_p"])
+    if not row["ended"]:
+        return f"{where}Chi-square of the same units, for a single look: {p_value}."
+    verdict = {
+        "pass": "no sign of a faulty split",
+        "warn": "the split is suspicious",
+        "fail": "the split is faulty",
+    }
+    split = f"units split {row['observed']} where {row['expected']} were due"
+    return f"{where}At the experiment's end, looked at once, {split}: {verdict[row['status']]} ({p_value})."

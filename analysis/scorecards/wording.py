@@ -49,6 +49,7 @@ CHECK_REASONS = {
     "imbalance_located": "one part of the traffic explains the imbalance",
     "assignment_mismatch": "logged variants are not the assigned ones",
     "differential_loss": "one arm loses more units than another",
+    "undeclared_variation": "units say a variant that the definition does not have",
     "differential_crossovers": "one arm has more units that saw two arms",
     "many_crossovers": "many units saw two arms",
     "exposure_after_outcome": "exposures are logged after the outcomes that they should precede",

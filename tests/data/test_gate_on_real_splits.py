@@ -28,7 +28,8 @@ def judged(arms: pl.DataFrame) -> pl.DataFrame:
     weights = arms.select(
         "experiment_id", pl.lit(0, pl.Int64).alias("phase"), "variant_id", share.alias("weight")
     )
-    return split_rows(daily, weights, Thresholds(), DAY).filter(pl.col("check") == "srm")
+    ended = pl.Series([], dtype=pl.String)
+    return split_rows(daily, weights, ended, Thresholds(), DAY).filter(pl.col("check") == "srm")
 
 
 @pytest.fixture(scope="module")

@@ -31,9 +31,15 @@ def rebuild(folder: Path, files: list[LandedFile], project: Path = DBT_PROJECT_D
 def in_random_order(
     folder: Path, files: list[LandedFile], rng: random.Random, project: Path = DBT_PROJECT_DIR
 ) -> DrivenHome:
-    """Files in any order, runs in between, a rerun of an old day, a metric that is declared only later."""
-    early = replace(EXPERIMENTS[0], metrics=EXPERIMENTS[0].metrics[:-3])
-    home = DrivenHome(folder, (early, *EXPERIMENTS[1:]), project)
+    """Files in any order, runs in between, a rerun of an old day, definitions that change under way.
+
+    A metric is declared only later; an experiment is first declared without its activation, then taken out, then
+    declared again.
+    """
+    plain, activated = EXPERIMENTS
+    home = DrivenHome(
+        folder, (replace(plain, metrics=plain.metrics[:-3]), replace(activated, activation=None)), project
+    )
     waiting = rng.sample(files, len(files))
     frontier = FIRST_DAY
     while waiting:
@@ -46,7 +52,10 @@ def in_random_order(
         if rng.random() < 0.4:
             home.build(FIRST_DAY + rng.randrange(0, 5) * DAY)
             home.judge()
-    home.declare(EXPERIMENTS[0])
+        if len(waiting) < len(files) // 2:
+            home.withdraw(activated)
+    home.declare(plain)
+    home.declare(activated)
     home.ingest()
     home.build(LAST_DAY)
     home.judge()

@@ -50,6 +50,10 @@ DERIVED = (
     # The manifest's position is a journal's: it tells the order of arrival, which may differ.
     "(select * exclude (position) from landing.file_accounts)",
     "landing.quarantine",
+    "results.landing_losses",
+    "results.early_outcomes",
+    "results.effect_ages",
+    "results.overlaps",
     "results.comparisons",
     "results.validity",
     "results.decisions",
@@ -119,6 +123,10 @@ class DrivenHome:
         (self.catalog / "experiments" / f"{experiment.id}.yaml").write_text(
             yaml.safe_dump(content, sort_keys=False)
         )
+
+    def withdraw(self, experiment: Experiment) -> None:
+        """Take the experiment's file away, if it is there."""
+        (self.catalog / "experiments" / f"{experiment.id}.yaml").unlink(missing_ok=True)
 
     def land(self, file: LandedFile) -> None:
         path = self.home.landing / file.name

@@ -173,8 +173,12 @@ def altered(event: Event, rng: random.Random) -> Event:
 
 
 def split(seed: int, events: list[Event]) -> list[LandedFile]:
-    """Split into files; some rows stand in two files, some again with other content, some twice in one file."""
+    """Split into files; some rows stand in two files, some again with other content, some twice in one file.
+
+    Some exposures stand in quarantine only, for a text in `value`, under ids that no other event has.
+    """
     rng = random.Random(seed + 1_000)  # noqa: S311
+    broken = random.Random(seed + 2_000)  # noqa: S311
     count = rng.randrange(4, 9)
     parts: list[list[Event]] = [[] for _ in range(count)]
     for event in events:
@@ -186,7 +190,13 @@ def split(seed: int, events: list[Event]) -> list[LandedFile]:
     files = []
     for number, part in enumerate(parts):
         if part:
-            text = "".join(json.dumps(row_of(event)) + "\n" for event in part)
+            rows = [row_of(event) for event in part]
+            rows += [
+                {**row, "event_id": f"{row['event_id']}-broken", "value": "much"}
+                for row in rows
+                if row["event_name"] == "experiment_viewed" and broken.random() < 0.2
+            ]
+            text = "".join(json.dumps(row) + "\n" for row in rows)
             files.append(LandedFile(f"part-{number}.ndjson", text, MIDNIGHT + 20 * DAY, tuple(part)))
     return files
 

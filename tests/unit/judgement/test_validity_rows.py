@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 from scipy import stats
 
-CUT_OFF = date(2026, 1, 25)
+#: The experiments end with the eighteenth.
+CUT_OFF, RUNNING = date(2026, 1, 25), date(2026, 1, 17)
 
 
 def bayes_factor(lost: int, total: int, share: float) -> float:
@@ -50,8 +52,55 @@ def test_a_faulty_split_fails_and_says_since_when(valued):
     assert "first seen on 2026-01-1" in srm["sentence"]
     decision = judged.decisions.to_dicts()[0]
     assert (decision["decision"], decision["action"]) == ("modify", "fix_data")
-    assert decision["reasons"] == ["invalid", "srm", "srm_day"]
+    assert decision["reasons"] == ["invalid", "srm", "srm_chi_square", "srm_day"]
     assert decision["variant_id"] is None
+
+
+@pytest.mark.parametrize(("last_day", "status"), [(17, "warn"), (18, "fail"), (25, "fail")])
+def test_once_ended_one_look_closes_the_gate_as_in_a_file(valued, last_day, status):
+    """Case two-split-verdicts: the sequential test has doubts, and the same units in a file fail."""
+    counts = [(1_025, 975)] * 14
+    for offset, (control, red) in enumerate(counts):
+        valued.exposures({"control": control, "red": red}, day=date(2026, 1, 5) + timedelta(days=offset))
+    judged = valued.judge(date(2026, 1, last_day))
+    counted = counts if last_day > 17 else counts[:-1]
+    totals = [sum(arm) for arm in zip(*counted, strict=True)]
+    one_look = row(judged.validity, "srm_chi_square")
+    assert one_look["status"] == status
+    assert one_look["p_value"] == pytest.approx(stats.chisquare(totals).pvalue, rel=1e-9)
+    assert row(judged.validity, "srm")["status"] == "warn"
+    decision = judged.decisions.to_dicts()[0]
+    assert (decision["action"] == "fix_data") == (status == "fail")
+    if status == "fail":
+        assert decision["reasons"] == ["invalid", "srm_chi_square"]
+        assert "At the experiment's end, looked at once" in decision["sentence"]
+
+
+def test_an_ended_experiment_of_few_units_is_looked_at_exactly(valued):
+    for day in (6, 7, 8):
+        valued.exposures({"control": 3, "red": 0}, day=date(2026, 1, day))
+    found = row(valued.judge(CUT_OFF).validity, "srm_chi_square")
+    assert found["p_value"] == pytest.approx(2 * 0.5**9, rel=1e-9)
+    assert found["status"] == "warn"
+
+
+def test_after_the_end_each_part_of_the_traffic_is_looked_at_once(valued):
+    for offset in range(4):
+        day = date(2026, 1, 5) + timedelta(days=offset)
+        for platform, units in (("web", (1_000, 1_000)), ("ios", (520, 480)), ("tv", (455, 545))):
+            valued.exposures(
+                dict(zip(("control", "red"), units, strict=True)), day=day, segment=("platform", platform)
+            )
+        valued.exposures({"control": 1_975, "red": 2_025}, day=day)
+    validity = valued.judge(CUT_OFF).validity
+    found = {level: row(validity, "srm_chi_square", level) for level in ("web", "ios", "tv")}
+    assert {level: one["status"] for level, one in found.items()} == {
+        "web": "pass",
+        "ios": "pass",
+        "tv": "fail",
+    }
+    # Holm over three levels: the smallest of the p-values is multiplied by three.
+    assert found["tv"]["p_value"] == pytest.approx(3 * stats.chisquare([1_820, 2_180]).pvalue, rel=1e-9)
 
 
 def test_days_after_the_cut_off_do_not_count(valued):
@@ -112,7 +161,7 @@ def test_small_counts_are_judged_exactly(valued):
 
 def test_crossovers_are_counted_and_unequal_ones_warn(valued):
     valued.exposures({"control": 10_000, "red": 10_000}, crossovers={"control": 40, "red": 120})
-    found = row(valued.judge().validity, "crossovers")
+    found = row(valued.judge(RUNNING).validity, "crossovers")
     expected = 1 / bayes_factor(40, 160, 0.5)
     assert (found["status"], found["reason"]) == ("warn", "differential_crossovers")
     assert found["p_value"] == pytest.approx(expected, rel=1e-6)
@@ -141,7 +190,7 @@ def test_a_step_that_loses_one_arm_is_named(valued):
             "events": [30, 150, 200, 210, 7],
         }
     )
-    validity = valued.judge(losses=losses).validity
+    validity = valued.judge(RUNNING, losses=losses).validity
     bots = row(validity, "loss:bot_filter")
     expected = 1 / bayes_factor(30, 180, 10_030 / 20_160)
     assert (bots["status"], bots["reason"]) == ("fail", "differential_loss")
@@ -151,6 +200,111 @@ def test_a_step_that_loses_one_arm_is_named(valued):
     )
     assert row(validity, "loss:not_activated")["status"] == "pass"
     assert row(validity, "loss:invalid_variation")["p_value"] is None
+
+
+def test_losses_of_an_ended_experiment_are_looked_at_once(valued):
+    """Case pre-period-one-look: checks of a single look use the single-look p."""
+    valued.exposures({"control": 10_000, "red": 10_000}, crossovers={"control": 60, "red": 90})
+    losses = pl.DataFrame(
+        {
+            "experiment_id": ["cta"] * 2,
+            "variant_id": ["control", "red"],
+            "step": ["bot_filter"] * 2,
+            "event_day": [date(2026, 1, 8)] * 2,
+            "units": [200, 260],
+            "events": [200, 260],
+        }
+    )
+    ended = valued.judge(CUT_OFF, losses=losses).validity
+    due = [460 * 10_200 / 20_460, 460 * 10_260 / 20_460]
+    assert row(ended, "loss:bot_filter")["p_value"] == pytest.approx(
+        stats.chisquare([200, 260], due).pvalue, rel=1e-9
+    )
+    assert row(ended, "crossovers")["p_value"] == pytest.approx(stats.chisquare([60, 90]).pvalue, rel=1e-9)
+    assert {row(ended, name)["status"] for name in ("loss:bot_filter", "crossovers")} == {"warn", "pass"}
+    running = valued.judge(RUNNING, losses=losses).validity
+    assert row(running, "loss:bot_filter")["status"] == "pass"
+
+
+def undeclared(*rows: tuple[str | None, str | None, int]) -> pl.DataFrame:
+    """Units lost because of what they say: the name logged, the arm of the configuration, how many."""
+    names, due, units = zip(*rows, strict=True)
+    return pl.DataFrame(
+        {
+            "experiment_id": "cta",
+            "variant_id": names,
+            "due_variant_id": due,
+            "step": "invalid_variation",
+            "event_day": date(2026, 1, 6),
+            "units": units,
+            "events": units,
+        },
+        schema_overrides={"variant_id": pl.String, "due_variant_id": pl.String},
+    )
+
+
+@pytest.mark.parametrize(
+    ("kept", "lost", "status", "reason", "observed", "said"),
+    [
+        # Half of the units say other names, evenly: told, and the arms stay comparable.
+        (
+            (200, 200),
+            [("Control", None, 200), ("Red", None, 200)],
+            "warn",
+            "undeclared_variation",
+            "200 / 200",
+            "400 of 800 units (by arm 200 / 200) say Control / Red, as no variant is called",
+        ),
+        # One arm only: what is lost is lost from it.
+        ((300, 150), [("Red ", None, 150)], "fail", "differential_loss", "0 / 150", "say Red , as"),
+        # Another SDK's ids, a renamed arm, an empty one: the configuration tells the arm.
+        (
+            (200, 200),
+            [("0", "control", 150), ("1", "red", 150)],
+            "warn",
+            "undeclared_variation",
+            "150 / 150",
+            "say 0 / 1, as",
+        ),
+        ((300, 100), [("crimson", "red", 200)], "fail", "differential_loss", "0 / 200", "say crimson, as"),
+        ((300, 100), [("", "red", 200)], "fail", "differential_loss", "0 / 200", "say nothing, as"),
+        ((300, 100), [(None, "red", 200)], "fail", "differential_loss", "0 / 200", "say nothing, as"),
+        # Nothing tells the arm: still a named loss.
+        ((300, 300), [("b2", None, 200)], "warn", "undeclared_variation", "0 / 0", "say b2, as"),
+        # Few are no fault of the log.
+        ((5_000, 5_000), [("b2", "red", 3)], "pass", None, "0 / 3", "3 of 10,003 units"),
+        # Everybody: nothing is left to be read.
+        (
+            (0, 0),
+            [("Control", None, 400), ("Red", None, 400)],
+            "fail",
+            "undeclared_variation",
+            "400 / 400",
+            "800 of 800 units",
+        ),
+    ],
+)
+def test_units_that_say_an_undeclared_variation_are_lost_from_their_arm(
+    valued, kept, lost, status, reason, observed, said
+):
+    """Case undeclared-variation."""
+    if sum(kept):
+        valued.exposures(dict(zip(("control", "red"), kept, strict=True)))
+    judged = valued.judge(losses=undeclared(*lost))
+    found = row(judged.validity, "loss:invalid_variation")
+    assert (found["status"], found["reason"], found["observed"]) == (status, reason, observed)
+    assert said in found["sentence"]
+    if not sum(kept):
+        decision = judged.decisions.to_dicts()[0]
+        assert decision["reasons"] == ["invalid", "loss:invalid_variation"]
+        assert "say Control / Red" in decision["sentence"]
+
+
+def test_a_split_that_an_undeclared_name_breaks_is_explained_by_it(valued):
+    valued.exposures({"control": 1_000, "red": 500})
+    validity = valued.judge(losses=undeclared(("Red", "red", 500))).validity
+    assert row(validity, "srm")["status"] == "fail"
+    assert "the units lost at step invalid_variation" in row(validity, "srm")["sentence"]
 
 
 def test_losses_and_crossovers_after_the_cut_off_do_not_count(valued):
@@ -242,6 +396,21 @@ def test_logged_variants_that_are_not_the_expected_ones_name_the_sdk(valued):
 def test_the_audit_warns_above_a_thousandth_and_fails_above_a_hundredth(valued, mismatched, status):
     audits = pl.DataFrame([{**AUDIT, "mismatched": mismatched}])
     assert row(valued.judge(audits=audits).validity, "audit")["status"] == status
+
+
+def test_balance_of_an_ended_experiment_is_looked_at_once(world, rng):
+    """Case pre-period-one-look: Welch's p-value of the values before exposure."""
+    world.define()
+    before = {
+        arm: np.round(rng.normal(10 + shift, 3, 400), 3) for arm, shift in (("control", 0), ("red", 0.6))
+    }
+    for arm, values in before.items():
+        world.values(arm, values * 1e6, x=values * 1e6)
+    found = row(world.judge(CUT_OFF).validity, "pre_period:revenue")
+    expected = stats.ttest_ind(before["red"], before["control"], equal_var=False).pvalue
+    assert 1e-3 < expected < 1e-2
+    assert found["p_value"] == pytest.approx(expected, rel=1e-6)
+    assert found["status"] == "warn"
 
 
 @pytest.mark.parametrize(("shift", "status"), [(0.0, "pass"), (0.5, "fail")])
