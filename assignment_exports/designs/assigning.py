@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -83,6 +83,8 @@ def draw(experiment_id: str, population: pl.DataFrame, weights: Mapping[str, flo
     Raises:
         ExportError: No unit, an id that is missing or stands twice, or a column that the design cannot use.
     """
+    once = {name: tuple(dict.fromkeys(getattr(design, name))) for name in ("strata", "covariates")}
+    design = replace(design, **once)
     units = _checked(population, design).sort("unit_id")
     columns = list(dict.fromkeys([*design.strata, *design.covariates])) or _describing(units)
     strata = [level_names(units[name]) for name in design.strata if name not in design.covariates]
@@ -133,9 +135,8 @@ def _split(
 def _groups(units: pl.DataFrame, weights: list[float], design: Design) -> NDArray[np.int64] | None:
     if design.kind == "stratified":
         levels = units.select(level_names(units[name]) for name in design.strata)
-        known = levels.unique().sort(pl.all()).with_row_index("stratum")
-        found = levels.join(known, on=list(design.strata), how="left", maintain_order="left")
-        return found["stratum"].cast(pl.Int64).to_numpy()
+        combined = levels.select(pl.struct(pl.all()).rank("dense") - 1).to_series()
+        return combined.cast(pl.Int64).to_numpy()
     if design.kind == "blocked":
         return matched_blocks(features(units, design.covariates).to_numpy(), block_size(weights))
     return None

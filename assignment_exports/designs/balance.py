@@ -11,7 +11,7 @@ from analysis.errors import Problem
 from assignment_exports.errors import ExportError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -59,8 +59,18 @@ def features(population: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
                     f"numbers, or at most {MOST_LEVELS} texts",
                 )
             )
-        found += [(levels == level).cast(pl.Float64).alias(f"{name} = {level}") for level in names]
+        taken = {*columns, *(series.name for series in found)}
+        found += [
+            (levels == level).cast(pl.Float64).alias(_free(f"{name} = {level}", taken)) for level in names
+        ]
     return pl.DataFrame(found)
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """A name that no column has: a column of the population may be called like another one's level."""
+    while name in taken:
+        name = f"{name} (level)"
+    return name
 
 
 def level_names(column: pl.Series) -> pl.Series:
@@ -100,11 +110,14 @@ def balance_table(described: pl.DataFrame, arms: NDArray[np.int64], names: Seque
         names: The arms.
 
     Returns:
-        A row a feature: ``feature``, a column per arm with its mean, and ``largest_difference``.
+        A row a feature: ``feature``, a column per arm with its mean, and ``largest_difference``. An arm that is
+        called like one of the others stands as ``<arm> (arm)``.
     """
     values = described.to_numpy()
     gaps = np.abs(standardised_differences(values, arms, len(names)))
-    present = [(name, arms == position) for position, name in enumerate(names) if (arms == position).any()]
+    own = ("feature", "largest_difference")
+    labels = [f"{name} (arm)" if name in own else name for name in names]
+    present = [(name, arms == position) for position, name in enumerate(labels) if (arms == position).any()]
     means = {name: values[inside].mean(axis=0) for name, inside in present}
     return pl.DataFrame(
         {"feature": described.columns, **means, "largest_difference": np.nanmax(gaps, axis=0)}

@@ -82,6 +82,25 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return Desk(tmp_path, monkeypatch, capsys)
 
 
+def test_a_population_may_have_columns_called_like_internal_ones(desk: Desk) -> None:
+    """Case column-called-stratum."""
+    path = desk.folder / "customers.csv"
+    renamed = {"spend": "stratum", "arm": "probability"}
+    pl.read_csv(path).rename(renamed).with_columns(reason=pl.lit("x"), attributes=pl.lit("y")).write_csv(path)
+    code, text = desk.run(
+        "mail", "--design", "stratified", "--stratum", "stratum", "--stratum", "probability"
+    )
+    assert code == 0, text
+    first = json.loads(desk.listed("mail")["attributes"][0])
+    assert first == {
+        "country": "US",
+        "stratum": 0,
+        "probability": "control",
+        "reason": "x",
+        "attributes": "y",
+    }
+
+
 def test_a_stratified_search_writes_the_list_and_tells_its_balance(desk: Desk) -> None:
     words = (
         "mail",

@@ -165,6 +165,51 @@ def test_a_population_is_assigned_alike_whatever_its_order_and_otherwise_under_a
     assert drawn.balance["largest_difference"].to_list() == pytest.approx([0, 0, 0])
 
 
+INTERNAL = (
+    "stratum",
+    "variant",
+    "probability",
+    "reason",
+    "attributes",
+    "feature",
+    "unit",
+    "index",
+    "arm",
+    "level",
+)
+
+
+@pytest.mark.parametrize("name", INTERNAL)
+def test_a_column_called_like_an_internal_one_is_a_stratum_like_any_other(name):
+    """Case column-called-stratum."""
+    known = population()
+    plain = draw("mail", known, HALVES, Design("stratified", strata=("country",)))
+    named = draw("mail", known.rename({"country": name}), HALVES, Design("stratified", strata=(name,)))
+    assert named.table.equals(plain.table)
+    assert named.balance["feature"].to_list() == [f"{name} = {level}" for level in ("DE", "US", "unknown")]
+
+
+def test_names_of_levels_and_arms_may_be_those_of_columns():
+    """Case column-called-stratum."""
+    known = population().with_columns(pl.col("spend").alias("country = US"))
+    arms = {"feature": 0.5, "largest_difference": 0.5}
+    drawn = draw(
+        "mail", known, arms, Design("stratified", strata=("country", "country"), covariates=("country = US",))
+    )
+    assert drawn.balance["feature"].to_list() == [
+        "country = DE",
+        "country = US (level)",
+        "country = unknown",
+        "country = US",
+    ]
+    assert drawn.balance.columns == [
+        "feature",
+        "feature (arm)",
+        "largest_difference (arm)",
+        "largest_difference",
+    ]
+
+
 def test_complete_randomisation_tells_the_share_that_was_drawn():
     table = draw("mail", population(7), HALVES, Design()).table
     assert Counter(table.select("variant", "probability").iter_rows()) == {
