@@ -83,8 +83,9 @@ def draw(experiment_id: str, population: pl.DataFrame, weights: Mapping[str, flo
     Raises:
         ExportError: No unit, an id that is missing or stands twice, or a column that the design cannot use.
     """
-    once = {name: tuple(dict.fromkeys(getattr(design, name))) for name in ("strata", "covariates")}
-    design = replace(design, **once)
+    design = replace(
+        design, strata=tuple(dict.fromkeys(design.strata)), covariates=tuple(dict.fromkeys(design.covariates))
+    )
     units = _checked(population, design).sort("unit_id")
     columns = list(dict.fromkeys([*design.strata, *design.covariates])) or _describing(units)
     strata = [level_names(units[name]) for name in design.strata if name not in design.covariates]
