@@ -93,10 +93,22 @@ def warehouse_baseline(
     return found
 
 
-def minimum_effect(definitions: Definitions, metric: str, experiment: str | None) -> float | None:
-    """The smallest effect of interest that a definition declares for a metric: the experiment's, else the least."""
+def minimum_effect(
+    definitions: Definitions, metric: str, experiment: str | None, control: float
+) -> float | None:
+    """The smallest effect of interest that a definition declares for a metric: the experiment's, else the least.
+
+    Args:
+        definitions: The catalogue and its metrics.
+        metric: The metric's name.
+        experiment: Whose declaration counts; every experiment's if omitted.
+        control: The metric's value now, other than 0.
+
+    Returns:
+        A share of that value.
+    """
     declared = [
-        use.minimum_effect
+        use.minimum_effect.relative or use.minimum_effect.value / abs(control)
         for identity, item in definitions.catalogue.experiments.items()
         for _, use in item.metric_uses
         if use.metric == metric and use.minimum_effect is not None and experiment in {None, identity}

@@ -14,7 +14,7 @@ from analysis.catalogue.events import ATTRIBUTE_COLUMNS
 from analysis.catalogue.fields import duration_text
 from analysis.catalogue.findings import Finding, did_you_mean, shown
 from analysis.catalogue.holding_out import measuring_findings
-from analysis.catalogue.metric_rules import RANKS
+from analysis.catalogue.metric_rules import RANKS, SHARES
 from analysis.catalogue.serving import eligible_variant
 from analysis.catalogue.shards import exact
 
@@ -340,6 +340,18 @@ def _metric_findings(experiment: Experiment, metrics: Mapping[str, MetricDefinit
         if use.non_inferiority_margin is not None and role != "guardrail":
             inner: KeyPath = (*where, "non_inferiority_margin")
             yield Finding(inner, "only a guardrail has a non-inferiority margin", use.metric)
+        known = metrics.get(use.metric)
+        for key in ("minimum_effect", "non_inferiority_margin"):
+            size = getattr(use, key)
+            if size is not None and size.is_absolute and known and known.kind in SHARES and size.value >= 1:
+                hint = "0.01 is one percentage point"
+                yield Finding(
+                    (*where, key, "absolute"),
+                    "no share can change by so much",
+                    f"{size.value:g}",
+                    "< 1",
+                    hint,
+                )
         seen.setdefault(use.metric, role)
     poor = experiment.stopping.poor_performer
     if poor is not None and poor.metric not in seen:
@@ -374,8 +386,19 @@ def _plan_findings(
     experiment: Experiment, project: Project, metrics: Mapping[str, MetricDefinition]
 ) -> Iterator[Finding]:
     """Without an end the plan concludes when its longest duration is over; by then some window must have closed."""
-    longest = experiment.plan.max_duration or project.defaults.max_duration
+    stated = experiment.plan.max_duration
+    longest = stated or project.defaults.max_duration
     if experiment.end is not None:
+        planned = experiment.end - experiment.start
+        # One that has ended may have run longer than was planned: that is history, not a contradiction.
+        if stated is not None and stated < planned and experiment.status in {"draft", "running", "paused"}:
+            yield Finding(
+                ("plan", "max_duration"),
+                "the plan concludes before the declared end",
+                f"{duration_text(stated)} of the {duration_text(planned)} from start to end",
+                "a declared end says how long the experiment lasts",
+                "leave out max_duration, or set the end to when the plan shall conclude",
+            )
         return
     for use in experiment.metrics.primary:
         window = metrics[use.metric].window_end if use.metric in metrics else None

@@ -92,6 +92,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "role": pl.String,
         "minimum_effect": pl.Float64,
         "non_inferiority_margin": pl.Float64,
+        "minimum_effect_absolute": pl.Float64,
+        "non_inferiority_margin_absolute": pl.Float64,
     },
     "experiment_segments": {"experiment_id": pl.String, "segment": pl.String},
     "segment_rules": {
@@ -297,8 +299,14 @@ def _add_experiment(
             **key,
             "metric": use.metric,
             "role": role,
-            "minimum_effect": use.minimum_effect,
-            "non_inferiority_margin": use.non_inferiority_margin,
+            **{
+                f"{name}{suffix}": None if size is None else getattr(size, kind)
+                for name, size in (
+                    ("minimum_effect", use.minimum_effect),
+                    ("non_inferiority_margin", use.non_inferiority_margin),
+                )
+                for kind, suffix in (("relative", ""), ("absolute", "_absolute"))
+            },
         }
         for role, use in experiment.metric_uses
     ]

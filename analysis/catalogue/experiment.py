@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
 
 from analysis.catalogue.conditions import Condition, Scalar
 from analysis.catalogue.fields import (
@@ -26,6 +26,7 @@ from analysis.catalogue.fields import (
 )
 from analysis.catalogue.hashes import Sdk
 from analysis.catalogue.project import Alternative, Correction, Defaults, Method, UnitType
+from analysis.catalogue.sizes import Size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,15 +111,22 @@ class MetricUse(Strict):
     """A metric and what is asked of it; a bare name is the metric with nothing more asked."""
 
     metric: Name
-    minimum_effect: Annotated[float | None, Field(gt=0)] = None
-    """Smallest relative effect worth finding."""
-    non_inferiority_margin: Annotated[float | None, Field(gt=0, lt=1)] = None
-    """Guardrails: the relative harm that is tolerated."""
+    minimum_effect: Size | None = None
+    """Smallest effect worth finding: a share of the control, or `{absolute: 0.5}` in the metric's own unit."""
+    non_inferiority_margin: Size | None = None
+    """Guardrails: the harm that is tolerated, below 1 as a share of the control, or `{absolute: 0.5}`."""
 
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, value: Any) -> Any:
         return {"metric": value} if isinstance(value, str) else value
+
+    @field_validator("non_inferiority_margin")
+    @classmethod
+    def _leaves_something(cls, margin: Size | None) -> Size | None:
+        if margin is not None and margin.relative is not None and margin.relative >= 1:
+            raise fault("tolerates the loss of everything", "< 1, or {absolute: …} in the metric's unit")
+        return margin
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -341,10 +349,13 @@ class Experiment(Strict):
     def with_defaults(self, defaults: Defaults) -> Experiment:
         """The same experiment with every open question of its plan answered by the project.
 
-        A bandit is looked at whenever its weights move, and its shares adjust for nothing: its plan is always valid
-        and has no covariate.
+        A declared end says how long the experiment lasts, whatever the project's longest duration is. A bandit is
+        looked at whenever its weights move, and its shares adjust for nothing: its plan is always valid and has no
+        covariate.
         """
         answers = {**defaults.model_dump(), **(BANDIT_PLAN if self.bandit else {})}
+        if self.end is not None:
+            answers["max_duration"] = self.end - self.start
         stated = self.plan.model_dump(exclude_none=True)
         return self.model_copy(update={"plan": Plan(**{**answers, **stated})})
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SUMMED: Final = ("sum", "count", "sum_boolean")
 _EVENTS: Final = ("count", "sum_boolean")
 RANKS: Final = ("mann_whitney", "ks")
+#: Kinds whose unit value is 0 or 1.
+SHARES: Final = ("proportion", "retention", "funnel")
 OPTIONS: Final = ("cuped", "winsorize", "window: open", "percentile", "funnel", "retention_day")
 
 

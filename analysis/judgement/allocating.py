@@ -11,8 +11,9 @@ import polars as pl
 from analysis.bandits.batched import Batches
 from analysis.bandits.stopping import surely_best
 from analysis.bandits.updating import batch_shares, chance_of_best, stepped
+from analysis.catalogue.metric_rules import SHARES
 from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges
-from analysis.judgement.definitions import SHARES
+from analysis.judgement.direction import sign_of
 from analysis.judgement.known import begin_of_weights, known_phases
 from analysis.judgement.looks import LEAST_PLANNED_UNITS
 from analysis.judgement.rows import ALLOCATION_KEY, ALLOCATIONS, conform
@@ -95,7 +96,7 @@ def _of_experiment(
             *(values[place] for values in (found.data.n, found.data.mean, found.data.m2, found.data.share))
         )
         key = {"experiment_id": experiment.id, "cut_off": day, "metric": bandit.reward}
-        sign = 1.0 if metric.direction == "increase" else -1.0
+        sign = float(sign_of(metric.direction))
         one = _one(experiment, bandit, data, known, day, sign, bernoulli=metric.kind in SHARES)
         rows += [
             {"position": number, "variant_id": arm}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from analysis.judgement.direction import GAIN
 from analysis.judgement.information import SEQUENTIAL, planned_duration
 from analysis.judgement.prospects import first_given_up, with_prospects
 
@@ -101,8 +102,8 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
 
     `showing` is a difference that the plan recognises now; `won` and `lost` are conclusions about primary
     metrics, `harmed` and `uncleared` about guardrails. A guardrail with a margin is harmed only beyond it, and
-    cleared only when the interval that holds at every look lies inside it. `given_up_on` is the day on which a plan
-    bound itself to stop.
+    cleared only when the interval that holds at every look lies inside it. `worse` is a significant loss of any other
+    metric, told beside a verdict. `given_up_on` is the day on which a plan bound itself to stop.
     """
     wanted = (
         pl.when(pl.col("crossovers") == "exclude")
@@ -111,7 +112,7 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
     )
     every = (
         comparisons.filter(pl.col("segment") == "all")
-        .drop("role", "unit", "direction", "window_start", "window_end", "definition_hash")
+        .drop("role", "direction", "window_start", "window_end", "definition_hash")
         .join(uses.drop("unit", "test", "percentile"), on=["experiment_id", "metric"])
         .join(timed, on="experiment_id")
         .filter(pl.col("analysis") == wanted)
@@ -140,15 +141,11 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
         .then(showing & by_week.fill_null(value=False))
         .otherwise(showing)
     )
-    good = pl.col("sign") * pl.col("lift_abs") > 0
+    good = GAIN > 0
     primary, guardrail = pl.col("role") == "primary", pl.col("role") == "guardrail"
-    margin = pl.col("margin").fill_null(0.0)
-    increases = pl.col("sign") > 0
-    best_case = pl.when(increases).then("seq_rel_high").otherwise(-pl.col("seq_rel_low"))
-    worst_case = pl.when(increases).then("seq_rel_low").otherwise(-pl.col("seq_rel_high"))
-    beyond = pl.when(pl.col("margin").is_null()).then(pl.lit(value=True)).otherwise(best_case < -margin)
+    beyond = pl.col("margin").is_null() | (pl.col("finding") == "harmed")
     crossed = pl.col("seq_crossed").fill_null(value=False)
-    unclear = pl.when(pl.col("margin").is_null()).then(pl.lit(value=False)).otherwise(worst_case <= -margin)
+    unclear = pl.col("margin").is_not_null() & (pl.col("finding") != "within_margin")
     rows = rows.join(given_up, on="experiment_id", how="left")
     return with_prospects(rows).with_columns(
         showing=(primary & showing).fill_null(value=False),
@@ -157,7 +154,8 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
         harmed=(guardrail & crossed & ~good & beyond).fill_null(value=False),
         accepted=(primary & pl.col("seq_accepted")).fill_null(value=False),
         uncleared=guardrail & unclear.fill_null(value=True),
-        gain=pl.col("sign") * pl.coalesce("lift_rel", "lift_abs"),
+        gain=GAIN,
+        worse=(~primary & (decisive | guardrail & crossed) & ~good).fill_null(value=False),
     )
 
 
@@ -179,6 +177,7 @@ def arm_summary(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("harmed").any(),
         pl.col("uncleared").any(),
         pl.col("poor").any(),
+        judged=((pl.col("role") == "primary") & (pl.col("status") == "ok")).any(),
         accepted=pl.col("accepted").filter(pl.col("role") == "primary").all(),
         success_chance=pl.col("success_chance").max(),
         gain=pl.col("gain").filter(pl.col("role") == "primary").first(),

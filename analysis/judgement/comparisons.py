@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from analysis.judgement.asked import asked_of
 from analysis.judgement.comparing import compare_pairs, is_adaptive
+from analysis.judgement.direction import findings
 from analysis.judgement.distributions import own_values
 from analysis.judgement.looks import follow
-from analysis.judgement.pairing import paired, successes
+from analysis.judgement.pairing import GROUP, paired, successes
 from analysis.judgement.rows import COMPARISON_KEY, COMPARISONS, FINITE, conform
 from analysis.statistics.bayes_beta import beta_compare
 from analysis.statistics.bayes_normal import normal_effect
@@ -20,7 +22,7 @@ from analysis.statistics.status import Reason, names, quiet
 
 if TYPE_CHECKING:
     from analysis.judgement.comparing import Tested
-    from analysis.statistics.checks import FloatArray
+    from analysis.statistics.checks import BoolArray, FloatArray
 
 #: Reason code of a row to its status.
 FAMILIES = {
@@ -56,8 +58,29 @@ def comparison_rows(
     own = _own_numbers(rows, histograms).join(
         _pair_numbers(pairs, histograms), on=list(COMPARISON_KEY), how="left", maintain_order="left"
     )
-    own = own.with_columns(code_hash=pl.lit(code_hash))
-    return conform(contained(_with_status(own)), COMPARISONS, COMPARISON_KEY)
+    own = contained(_with_status(own.with_columns(code_hash=pl.lit(code_hash))))
+    own = own.with_columns(pl.col(pl.Float64).fill_nan(None))
+    return conform(own.with_columns(**_stretches()).with_columns(**findings()), COMPARISONS, COMPARISON_KEY)
+
+
+def _stretches() -> dict[str, pl.Expr]:
+    """By how much the standard error of a difference grows beside a share of the control, which varies too.
+
+    The variance of difference + m |control| is that of the difference + (m² ± 2 m) var(control): never taken smaller
+    than the difference's own, since a covariate may have left less of the control's part in it.
+    """
+    is_control = pl.col("variant_id") == pl.col("control_id")
+    control_error = pl.col("std_error").filter(is_control).first().over(GROUP)
+    control = pl.col("mean").filter(is_control).first().over(GROUP)
+    share = (control_error / pl.col("lift_std_error")) ** 2
+
+    def stretch(name: str, *, side: float) -> pl.Expr:
+        size = pl.col("minimum_effect" if name == "minimum" else "margin")
+        added = size**2 + 2 * size * side * pl.col("sign") * control.sign()
+        relative = ~pl.col(f"{name}_is_absolute") & added.is_not_null() & share.is_finite()
+        return pl.when(relative).then((1 + added.clip(0) * share).sqrt()).otherwise(1.0).fill_null(1.0)
+
+    return {"margin_stretch": stretch("margin", side=-1.0), "minimum_stretch": stretch("minimum", side=1.0)}
 
 
 def _finite(values: FloatArray) -> pl.Series:
@@ -118,16 +141,21 @@ def _pair_numbers(pairs: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Da
     looks = follow(pairs, tested, histograms)
     base = tested.comparison
     known = base.status == Reason.OK
+    minimum, margin = (asked_of(pairs, name, base.control) for name in ("minimum_effect", "margin"))
+    # Where no finite interval has the coverage, the control cannot be told from zero.
+    relative = known & (base.rel.status == Reason.OK) & shown.rel.bounded
     arrays: dict[str, Any] = {
         "method": tested.method.astype(str),
         "lift_abs": base.diff,
         "lift_abs_low": shown.ci_low,
         "lift_abs_high": shown.ci_high,
         "lift_std_error": base.se,
-        "lift_rel": base.rel.value,
-        "lift_rel_low": shown.rel.low,
-        "lift_rel_high": shown.rel.high,
-        "lift_rel_bounded": shown.rel.bounded,
+        "lift_rel": np.where(relative, base.rel.value, np.nan),
+        "lift_rel_low": np.where(relative, shown.rel.low, np.nan),
+        "lift_rel_high": np.where(relative, shown.rel.high, np.nan),
+        "lift_rel_bounded": relative,
+        "lift_rel_reason": _why_not_relative(tested, known & ~relative),
+        "shown_as": np.where(relative & ~_in_own_unit(pairs), "relative", "absolute").astype(object),
         "ci_level": np.where(known, 1.0 - level, np.nan),
         "statistic": base.statistic,
         "df": np.where(np.isfinite(base.df), base.df, np.nan),
@@ -135,8 +163,8 @@ def _pair_numbers(pairs: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Da
         "p_adjusted": p_adjusted,
         "seq_low": looks.low,
         "seq_high": looks.high,
-        "seq_rel_low": _with_an_end(looks.rel_low, looks.rel_high),
-        "seq_rel_high": _with_an_end(looks.rel_high, looks.rel_low),
+        "seq_rel_low": np.where(relative, _with_an_end(looks.rel_low, looks.rel_high), np.nan),
+        "seq_rel_high": np.where(relative, _with_an_end(looks.rel_high, looks.rel_low), np.nan),
         "seq_p_value": looks.p_value,
         "seq_bound": np.where(np.isfinite(looks.bound), looks.bound, np.nan),
         "seq_look": pairs["cut_off"].gather(pl.Series(looks.look).replace(-1, None)),
@@ -146,7 +174,9 @@ def _pair_numbers(pairs: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Da
         "cuped": tested.cuped,
         "variance_reduction": tested.variance_reduction,
         "pair_status": names(base.status),
-        **_effects(pairs, tested),
+        "minimum_abs": minimum,
+        "margin_abs": margin,
+        **_effects(pairs, tested, minimum),
     }
     frame = pairs.select(
         *COMPARISON_KEY,
@@ -159,6 +189,19 @@ def _pair_numbers(pairs: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Da
 def _with_an_end(end: FloatArray, other: FloatArray) -> FloatArray:
     """The end of an interval; NaN where neither end is finite, since that is no interval."""
     return np.where(np.isfinite(end) | np.isfinite(other), end, np.nan)
+
+
+def _in_own_unit(pairs: pl.DataFrame) -> BoolArray:
+    """Metrics of which something is asked in their own unit are told in it."""
+    return (pairs["minimum_is_absolute"] | pairs["margin_is_absolute"]).to_numpy()
+
+
+def _why_not_relative(tested: Tested, withheld: BoolArray) -> pl.Series:
+    """Reason codes where a comparison has no relative lift."""
+    reason = np.where(np.isfinite(tested.comparison.control), "baseline_near_zero", "no_relative_form")
+    reason = np.where(tested.comparison.control == 0, "zero_baseline", reason).astype(object)
+    reason[~withheld] = None
+    return pl.Series(reason.tolist(), dtype=pl.String)
 
 
 def adjusted(pairs: pl.DataFrame, p_value: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -200,7 +243,7 @@ def adjusted(pairs: pl.DataFrame, p_value: FloatArray) -> tuple[FloatArray, Floa
 
 
 @quiet
-def _effects(pairs: pl.DataFrame, tested: Tested) -> dict[str, Any]:
+def _effects(pairs: pl.DataFrame, tested: Tested, minimum: FloatArray) -> dict[str, Any]:
     """Effect size, power, detectable effect and posterior of every pair."""
     base = tested.comparison
     known = base.status == Reason.OK
@@ -210,7 +253,7 @@ def _effects(pairs: pl.DataFrame, tested: Tested) -> dict[str, Any]:
         label[np.abs(size) < bound] = word
     label[np.isnan(size)] = None
     result: dict[str, Any] = {"effect_size": size, "effect_label": pl.Series(label.tolist(), dtype=pl.String)}
-    for name in ("power", "mde_rel", "prob_beat", "expected_loss"):
+    for name in ("power", "mde_rel", "mde_abs", "prob_beat", "expected_loss"):
         result[name] = np.full(size.shape, np.nan)
     result["prob_beat"], result["expected_loss"] = _posterior(pairs, tested)
     at = np.flatnonzero(known & (base.se > 0))
@@ -223,8 +266,9 @@ def _effects(pairs: pl.DataFrame, tested: Tested) -> dict[str, Any]:
     for sides, mask in ((2, two_sided), (1, ~two_sided)):
         if mask.any():
             detectable = mde_z(se[mask], target[mask], alpha[mask], sides=sides)
+            result["mde_abs"][at[mask]] = detectable
             result["mde_rel"][at[mask]] = np.where(baseline[mask] > 0, detectable / baseline[mask], np.nan)
-    wanted = pairs["minimum_effect"].cast(pl.Float64).fill_null(np.nan).to_numpy()[at] * baseline
+    wanted = minimum[at]
     asked = np.isfinite(wanted)
     if asked.any():
         # A one-sided plan looks one way, and the effect it hopes for lies that way.

@@ -8,6 +8,8 @@ import polars as pl
 
 from analysis.catalogue.bands import pieces
 from analysis.catalogue.fields import duration_text
+from analysis.catalogue.metric_rules import SHARES
+from analysis.judgement.direction import sign_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from analysis.catalogue.loading import Catalogue
     from analysis.catalogue.metrics import MetricDefinition
 
-#: Kinds whose unit value is 0 or 1.
-SHARES = ("proportion", "retention", "funnel")
 _ALTERNATIVES = {"two_sided": "two-sided", "greater": "greater", "less": "less"}
 
 
@@ -127,14 +127,16 @@ def use_frame(catalogue: Catalogue, metrics: Mapping[str, MetricDefinition]) -> 
                     "label": metric.label,
                     "covariate": metric.covariate or metric.label,
                     "role": role,
-                    "minimum_effect": use.minimum_effect,
-                    "margin": use.non_inferiority_margin,
+                    "minimum_effect": (effect := use.minimum_effect) and effect.value,
+                    "minimum_is_absolute": effect is not None and effect.is_absolute,
+                    "margin": (margin := use.non_inferiority_margin) and margin.value,
+                    "margin_is_absolute": margin is not None and margin.is_absolute,
                     "test": metric.test,
                     "is_share": metric.kind in SHARES,
                     "percentile": metric.percentile,
                     "unit": metric.unit,
                     "direction": metric.direction,
-                    "sign": 1.0 if metric.direction == "increase" else -1.0,
+                    "sign": float(sign_of(metric.direction)),
                     "window": metric.window_end,
                     "window_start": duration_text(metric.window_start),
                     "window_end": duration_text(metric.window_end) if metric.window_end else "open",
@@ -147,7 +149,9 @@ def use_frame(catalogue: Catalogue, metrics: Mapping[str, MetricDefinition]) -> 
         "covariate": pl.String,
         "role": pl.String,
         "minimum_effect": pl.Float64,
+        "minimum_is_absolute": pl.Boolean,
         "margin": pl.Float64,
+        "margin_is_absolute": pl.Boolean,
         "test": pl.String,
         "is_share": pl.Boolean,
         "percentile": pl.Float64,

@@ -110,7 +110,9 @@ def compare_distributions(
     """
     both = _both_arms(pairs, histograms)
     if kind == "percentile":
-        return quantile_difference(both, pairs["percentile"].to_numpy(), alpha, alternative)
+        done = quantile_difference(both, pairs["percentile"].to_numpy(), alpha, alternative)
+        tied = (done.status == Reason.ZERO_VARIANCE) & _varied(both)
+        return replace(done, status=np.where(tied, Reason.TIES_AT_QUANTILE, done.status).astype(np.int8))
     if kind == "mann_whitney":
         done = mann_whitney(both, alpha)
         delta = 2 * done.win_probability - 1
@@ -124,6 +126,16 @@ def compare_distributions(
         np.where(exact, np.log(np.where(exact, found.p_exact, 1.0)), found.log_p),
     )
     return replace(_without_means(both, found.signed, found.d, p, (none, none), alpha, found.status), se=none)
+
+
+def _varied(both: Histograms) -> BoolArray:
+    """Whether the units of either arm have more than one value: a percentile without width is then one of many ties."""
+    ends = np.zeros(both.size), np.ones(both.size)
+    spans = [
+        both.quantile(units, ends[0]) < both.quantile(units, ends[1])
+        for units in (both.control, both.treatment)
+    ]
+    return np.asarray(spans[0] | spans[1])
 
 
 @quiet

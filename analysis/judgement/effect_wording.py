@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from analysis.amounts import amount, between
+from analysis.judgement.effects import effect_of, too_early
 from analysis.judgement.information import SEQUENTIAL
-from analysis.judgement.wording import percent
+from analysis.judgement.wording import p_text, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
-def effect_text(row: dict[str, Any]) -> str:
-    """``Checkout conversion +5.2 % (+1.1 % to +9.4 %)``, by the interval that the plan may use."""
+def effect_text(row: Mapping[str, Any]) -> str:
+    """``Checkout conversion +5.2 % (+1.1 % to +9.4 %)``, in the metric's unit where it has no relative form."""
+    label = row["label"]
+    lasting = row["plan_method"] in SEQUENTIAL or row["role"] == "guardrail"
+    effect = effect_of(row, lasting=lasting)
+    if row["status"] != "ok" or effect is None:
+        return f"{label} cannot be judged ({(row['reason'] or row['status']).replace('_', ' ')})"
     if row["method"] == "mann_whitney":
-        return f"{row['label']} higher in {percent((1 + row['lift_abs']) / 2, signed=False)} of pairs"
-    if row["lift_rel"] is None:
-        return f"{row['label']} cannot be compared ({row['reason'] or 'zero_baseline'})"
-    sequential = row["plan_method"] in SEQUENTIAL or row["role"] == "guardrail"
-    low, high = (row[f"{'seq' if sequential else 'lift'}_rel_{side}"] for side in ("low", "high"))
-    if sequential and low is None and high is None:
-        return f"{row['label']} {percent(row['lift_rel'])} ({_too_early(row)})"
-    interval = f"{_bound(low)} to {_bound(high)}"
-    return f"{row['label']} {percent(row['lift_rel'])} ({interval})"
+        return f"{label} higher in {percent((1 + effect.value) / 2, signed=False)} of pairs"
+    if row["method"] == "kolmogorov_smirnov":
+        side = "higher" if effect.value > 0 else "lower"
+        return f"{label} mostly {side}, distributions D = {abs(effect.value):.3g} apart, {p_text(row['p_value'])}"
+
+    def said(value: float | None) -> str:
+        if value is None:
+            return "unbounded"
+        return percent(value) if effect.relative else _amount(row, value, effect.half_width)
+
+    interval = between(said(effect.low), said(effect.high))
+    if not effect.has_interval:
+        interval = too_early(row) if lasting else "no interval"
+    return f"{label} {said(effect.value)} ({interval})"
 
 
-def _too_early(row: dict[str, Any]) -> str:
-    needed = row["seq_units_needed"]
-    since = "" if needed is None else f", from about {needed:,.0f} units an arm on"
-    return f"too early for a bound that holds at every look{since}"
+def minimum_text(row: Mapping[str, Any]) -> str:
+    """The smallest effect worth finding as it was declared: a share of the control, or in the metric's unit."""
+    declared = row["minimum_effect"]
+    if declared is None:
+        return ""
+    return _amount(row, declared, None) if row["minimum_is_absolute"] else percent(declared)
 
 
-def _bound(value: float | None) -> str:
-    if value is None or value in {float("inf"), float("-inf")}:
-        return "unbounded"
-    return percent(value)
+def _amount(row: Mapping[str, Any], value: float, scale: float | None) -> str:
+    return amount(value, row["unit"], "proportion" if row["is_share"] else "", signed=True, scale=scale)

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from scipy import special
 
+from analysis.judgement.asked import asked_of
 from analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
@@ -43,16 +44,14 @@ def information_fraction(pairs: pl.DataFrame, tested: Tested, lines: Lines) -> F
 
     A plan that is read once has no look before: its earlier days are not there when a later one is judged by itself.
 
-    Where the metric declares a minimum effect m: (m / drift)² over the squared relative standard error, the
-    information that gives the planned power. Otherwise the share of the planned time.
+    Where the metric declares a minimum effect m: (m / drift)² over the squared standard error, both in the metric's
+    unit, the information that gives the planned power. Otherwise the share of the planned time.
     """
     _, drift = planned_drift(pairs)
-    wanted = pairs["minimum_effect"].cast(pl.Float64).fill_null(np.nan).to_numpy() / drift
-    relative_se = tested.comparison.se / np.abs(tested.comparison.control)
-    by_effect = (wanted / relative_se) ** 2
-    fraction = np.where(
-        np.isfinite(wanted), np.where(np.isfinite(by_effect), by_effect, 0.0), time_fraction(pairs)
-    )
+    minimum = asked_of(pairs, "minimum_effect", tested.comparison.control)
+    by_effect = (minimum / drift / tested.comparison.se) ** 2
+    declared = pairs["minimum_effect"].is_not_null().to_numpy()
+    fraction = np.where(declared, np.where(np.isfinite(by_effect), by_effect, 0.0), time_fraction(pairs))
     here = np.maximum(fraction, 0.0)
     several = np.isin(pairs["plan_method"].to_numpy(), SEQUENTIAL)
     rising: FloatArray = np.where(several, lines.along(np.fmax, here), here)

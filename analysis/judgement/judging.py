@@ -25,7 +25,7 @@ from analysis.judgement.losses import crossover_rows, exposure_order_rows, loss_
 from analysis.judgement.novelty import effect_trends, novelty_rows
 from analysis.judgement.overlap import overlap_rows
 from analysis.judgement.pairing import defined_rows
-from analysis.judgement.ramping import ramp_frame
+from analysis.judgement.ramping import ramp_frame, stopped_frame
 from analysis.judgement.rows import DECISIONS, VALIDITY, VALIDITY_KEY, conform
 from analysis.judgement.split import split_rows
 from analysis.judgement.undeclared import with_arms
@@ -159,9 +159,15 @@ def judge_cut_offs(
         )
         found = conform(found.with_columns(cut_off=pl.lit(cut_off)), VALIDITY, VALIDITY_KEY)
         known = comparisons.filter(pl.col("cut_off") <= cut_off)
-        ramps = ramp_frame(catalogue, cut_off)
         said = decision_rows(
-            known, found, experiments, uses, cut_off, ramps, allocation_texts(allocations, cut_off)
+            known,
+            found,
+            experiments,
+            uses,
+            cut_off,
+            ramp_frame(catalogue, cut_off),
+            allocation_texts(allocations, cut_off),
+            stopped_frame(catalogue, cut_off),
         )
         validity.append(found)
         decisions.append(conform(said, DECISIONS, ("experiment_id",)))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 from scipy import special
 
+from analysis.judgement.asked import asked_of
 from analysis.judgement.comparing import SMALLEST_LEVEL, compare_pairs
 from analysis.judgement.information import (
     information_fraction,
@@ -26,6 +26,8 @@ from analysis.statistics.status import Reason, quiet
 from analysis.statistics.tails import t_log_sf
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from analysis.judgement.comparing import Tested
     from analysis.statistics.checks import BoolArray, FloatArray
     from analysis.statistics.comparisons import Comparison
@@ -95,7 +97,8 @@ def follow(pairs: pl.DataFrame, tested: Tested, histograms: pl.DataFrame | None 
     spending = whole & (
         (method == "group_sequential") | (guards & ~np.isin(method, ["always_valid", "sprt"]))
     )
-    planned = pairs["minimum_effect"].is_not_null().to_numpy() & (base.control != 0)
+    minimum = asked_of(pairs, "minimum_effect", base.control)
+    planned = np.isfinite(minimum)
     wald = known & ~guards & (method == "sprt") & planned
     anytime = known & ~spending & ~wald & (guards | np.isin(method, ["always_valid", "sprt"]))
     bound, p_value, low, high = (np.full(size, np.nan) for _ in range(4))
@@ -112,7 +115,7 @@ def follow(pairs: pl.DataFrame, tested: Tested, histograms: pl.DataFrame | None 
         )
         bound[index], p_value[index] = sequence.multiplier, sequence.p_value
         low[index], high[index] = sequence.low, sequence.high
-    _wald(pairs, tested, wald, level, lines, (bound, p_value, crossed, accepted))
+    _wald(pairs, tested, np.where(wald, minimum, np.nan), level, lines, (bound, p_value, crossed, accepted))
     p_value = lines.along(np.fmin, p_value)
     crossed[anytime] = p_value[anytime] <= level[anytime]
     bound = np.where(spending, _spending_bounds(pairs, spending, level, information, lines), bound)
@@ -146,12 +149,12 @@ def follow(pairs: pl.DataFrame, tested: Tested, histograms: pl.DataFrame | None 
 def _wald(
     pairs: pl.DataFrame,
     tested: Tested,
-    wald: BoolArray,
+    minimum: FloatArray,
     level: FloatArray,
     lines: Lines,
     into: tuple[FloatArray, FloatArray, BoolArray, BoolArray],
 ) -> None:
-    """Wald's test of no effect against the minimum one; its first verdict stays.
+    """Wald's test of no effect against the minimum one, in the metric's unit; its first verdict stays.
 
     The bound of the statistic is where the likelihood ratio meets its own: (A + δ² / 2 SE²) SE / δ.
     """
@@ -159,11 +162,11 @@ def _wald(
     verdict = np.zeros(pairs.height, dtype=np.int64)
     alternatives = pairs["alternative"].to_numpy()
     base = tested.comparison
-    for alternative in np.unique(alternatives[wald]):
-        at = np.flatnonzero(wald & (alternatives == alternative))
+    planned = np.isfinite(minimum)
+    for alternative in np.unique(alternatives[planned]):
+        at = np.flatnonzero(planned & (alternatives == alternative))
         sides = 2 if alternative == "two-sided" else 1
-        minimum = pairs["minimum_effect"].cast(pl.Float64).to_numpy()[at]
-        effect = minimum * np.abs(base.control[at]) * (-1.0 if alternative == "less" else 1.0)
+        effect = minimum[at] * (-1.0 if alternative == "less" else 1.0)
         missed = 1 - pairs["target_power"].to_numpy()[at]
         test = sprt_comparison(base.diff[at], base.se[at], effect, level[at], missed, sides=sides)
         verdict[at] = test.verdict

@@ -72,3 +72,19 @@ def _next_step(experiment: Experiment, now: datetime) -> dict[str, Any] | None:
         "ramp_from_text": percent(traffic, signed=False),
         "ramp_to_text": percent(step.traffic, signed=False),
     }
+
+
+def stopped_frame(catalogue: Catalogue, cut_off: date) -> pl.DataFrame:
+    """Per experiment the variants without weight at the end of a day: no unit enters them any more.
+
+    Args:
+        catalogue: The definitions in force, what was done automatically included.
+        cut_off: The day whose end counts.
+    """
+    now = datetime.combine(cut_off + timedelta(days=1), time())
+    rows = []
+    for item in catalogue.experiments.values():
+        weights = [phase.weights for phase in item.history if phase.start < now]
+        rows.append((item.id, [arm for arm, share in (weights or [{}])[-1].items() if share == 0]))
+    schema: dict[str, Any] = {"experiment_id": pl.String, "stopped": pl.List(pl.String)}
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -17,7 +17,10 @@ _TEXT, _REAL, _WHOLE, _TRUTH = pl.String(), pl.Float64(), pl.Int64(), pl.Boolean
 #: A bandit's `mean`, `std_error` and `lift_*` are adaptively weighted (method ``adaptive_weights``).
 #: `seq_*` hold however often one looks; they are those of the look on `seq_look`, the cut-off itself unless that is no
 #: look. Where a relative interval has no end yet, it has from about `seq_units_needed` units of the arm on.
-#: `seq_accepted`: Wald's test has accepted that there is no effect.
+#: `seq_accepted`: Wald's test has accepted that there is no effect. `lift_rel*` are shares of the control's absolute
+#: value, null with `lift_rel_reason` where the control cannot be told from zero or the test compares no values;
+#: `shown_as` says which form a reader is told. `minimum_abs`, `margin_abs` and `mde_abs` are in the metric's unit.
+#: `finding` and `below_minimum` are what the row shows, by `direction.findings`.
 COMPARISONS: Mapping[str, pl.DataType] = {
     "experiment_id": _TEXT,
     "cut_off": pl.Date(),
@@ -43,6 +46,8 @@ COMPARISONS: Mapping[str, pl.DataType] = {
     "lift_rel_low": _REAL,
     "lift_rel_high": _REAL,
     "lift_rel_bounded": _TRUTH,
+    "lift_rel_reason": _TEXT,
+    "shown_as": _TEXT,
     "ci_level": _REAL,
     "statistic": _REAL,
     "df": _REAL,
@@ -63,6 +68,9 @@ COMPARISONS: Mapping[str, pl.DataType] = {
     "effect_label": _TEXT,
     "power": _REAL,
     "mde_rel": _REAL,
+    "mde_abs": _REAL,
+    "minimum_abs": _REAL,
+    "margin_abs": _REAL,
     "prob_beat": _REAL,
     "expected_loss": _REAL,
     "cuped": _TRUTH,
@@ -70,6 +78,8 @@ COMPARISONS: Mapping[str, pl.DataType] = {
     "covariate_status": _TEXT,
     "status": _TEXT,
     "reason": _TEXT,
+    "finding": _TEXT,
+    "below_minimum": _TRUTH,
     "unit": _TEXT,
     "direction": _TEXT,
     "window_start": _TEXT,
@@ -94,7 +104,7 @@ VALIDITY: Mapping[str, pl.DataType] = {
     "sentence": _TEXT,
 }
 
-#: `results.decisions`: one row per experiment.
+#: `results.decisions`: one row per experiment. `also_disable` names arms that are disabled beside the action.
 DECISIONS: Mapping[str, pl.DataType] = {
     "experiment_id": _TEXT,
     "cut_off": pl.Date(),
@@ -103,6 +113,7 @@ DECISIONS: Mapping[str, pl.DataType] = {
     "variant_id": _TEXT,
     "reasons": pl.List(pl.String()),
     "sentence": _TEXT,
+    "also_disable": pl.List(pl.String()),
 }
 
 #: `results.allocations`: one row per bandit, cut-off and variant. `weight` is the share in force at the end of the

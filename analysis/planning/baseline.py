@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from analysis.catalogue.metric_rules import SHARES
 from analysis.statistics.checks import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-#: Kinds whose unit value is 0 or 1.
-BINARY = frozenset({"proportion", "retention", "funnel"})
 #: How far a forecast reaches.
 LONGEST_DAYS = 365
 _RECENT_DAYS = 7
@@ -123,7 +122,7 @@ def measured(
     if controls.is_empty():
         return None
     best = controls.row(0, named=True)
-    if kind in BINARY and not 0 < best["mean"] < 1:
+    if kind in SHARES and not 0 < best["mean"] < 1:
         return None
     compared = rows.filter(
         pl.col("experiment_id") == best["experiment_id"], pl.col("cuped").fill_null(value=False)
@@ -131,7 +130,7 @@ def measured(
     removed = compared["variance_reduction"].drop_nulls().mean() if compared.height else None
     return Baseline(
         metric=metric,
-        binary=kind in BINARY,
+        binary=kind in SHARES,
         mean=best["mean"],
         variance=best["std_error"] ** 2 * best["n"],
         correlation=math.sqrt(min(max(removed, 0.0), 0.999)) if isinstance(removed, float) else 0.0,

@@ -186,6 +186,7 @@ def _stats(card: Scorecard, whole: Sequence[Row], cut_off: str) -> Row:
                 "variance": row.get("variance"),
                 "confidence_interval": _mean_interval(row),
                 "p_value": row["p_value"],
+                "difference": row["lift_abs"],
                 "lift": None if row["lift_rel"] is None else 100 * row["lift_rel"],
                 "statistical_power": row.get("power"),
                 "status": row["status"],
@@ -238,7 +239,10 @@ def _interval(row: Row) -> Row:
         "absolute": bounds("lift_abs_low", "lift_abs_high"),
         "relative_lift": row["lift_rel"],
         "relative": bounds("lift_rel_low", "lift_rel_high"),
+        "relative_reason": row.get("lift_rel_reason"),
+        "sequential_absolute": bounds("seq_low", "seq_high"),
         "sequential_relative": bounds("seq_rel_low", "seq_rel_high"),
+        "finding": row.get("finding"),
         "status": row["status"],
     }
 
@@ -255,6 +259,7 @@ def _power(view: ExperimentView, compared: Sequence[Row]) -> Row:
                 "sample_size": row["n"],
                 "achieved_power": row.get("power"),
                 "minimum_detectable_effect": row.get("mde_rel"),
+                "minimum_detectable_difference": row.get("mde_abs"),
                 "information_fraction": row.get("information_fraction"),
             }
             for row in compared
@@ -293,6 +298,7 @@ def _decision(row: Row) -> Row:
         "action": row.get("action"),
         "variant": row.get("variant_id"),
         "reasons": list(row.get("reasons") or ()),
+        "also_disable": list(row.get("also_disable") or ()),
         "sentence": row.get("sentence"),
     }
 

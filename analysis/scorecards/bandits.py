@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from analysis.judgement.direction import sign_of
 from analysis.scorecards import format as fmt
 from analysis.scorecards.comparisons import metric_view
 
@@ -90,7 +91,7 @@ def _earned(
     counts = {arm: newest[arm]["n"] for arm in arms}
     total = sum(counts.values())
     gain = sum((counts[arm] - total / len(arms)) * lifts[arm] for arm in arms)
-    best = (max if metric.direction == "increase" else min)(lifts.values())
+    best = max(lifts.values(), key=lambda lift: sign_of(metric.direction) * lift)
     missed = sum(counts[arm] * (best - lifts[arm]) for arm in arms)
     name, units = metric.label.lower(), fmt.count(total)
     moved, ideal = (fmt.plain(value, 0, signed=True) for value in (gain, gain + missed))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from analysis.scorecards import headline
+from analysis.judgement.direction import sign_of
 from analysis.statistics.bayes_normal import normal_best
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def with_best(rows: Sequence[Row], metric: str) -> list[Row]:
     usable = [row for row in arms if row["status"] == "ok" and (row.get("std_error") or 0) > 0]
     if control is None or len(usable) < _FEWEST or len(usable) != len(arms):
         return list(rows)
-    sign = headline.direction_sign(control.get("direction"))
+    sign = sign_of(control.get("direction"))
     removed = [row["variance_reduction"] for row in arms if row.get("cuped") and row["variance_reduction"]]
     left = math.sqrt(1 - sum(removed) / len(removed)) if removed else 1.0
     means = [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from analysis.judgement.effects import Effect, effect_of, too_early
 from analysis.scorecards import format as fmt
 from analysis.scorecards import headline, wording
 from analysis.scorecards.headline import SEQUENTIAL_METHODS
@@ -64,7 +64,10 @@ def exposure_chart(experiment: ExperimentView, exposures: Sequence[Row]) -> Char
 
 
 def lift_chart(experiment: ExperimentView, metric: MetricView, history: Sequence[Row]) -> Chart | None:
-    """The lift of each arm at every cut-off; None with fewer than two cut-offs."""
+    """The effect of each arm at every cut-off, in the metric's unit where one of them has no relative form.
+
+    None with fewer than two cut-offs.
+    """
     sequential = experiment.plan.method in SEQUENTIAL_METHODS
     rows = [
         row
@@ -72,46 +75,44 @@ def lift_chart(experiment: ExperimentView, metric: MetricView, history: Sequence
         if row["metric"] == metric.name
         and row.get("comparison") is not None
         and row["status"] == "ok"
-        and row.get("lift_rel") is not None
+        and row.get("lift_abs") is not None
     ]
     if len({row["cut_off"] for row in rows}) < 2:
         return None
     names = [arm.label for arm in experiment.arms]
     place = {arm.id: index for index, arm in enumerate(experiment.arms)}
     rows.sort(key=lambda row: (row["cut_off"], place.get(row["variant_id"], 999)))
-    points, table = [], []
-    early: str | bool = False
+    relative = all(_effect(row, lasting=lasting).relative for row in rows for lasting in {False, sequential})
+    points, table, early = [], [], ""
     for row in rows:
-        outer = headline.interval_of(row, sequential=sequential)
-        inner = (row.get("lift_rel_low"), row.get("lift_rel_high"))
-        half = headline.half_width(*outer)
-        numbers = [row["lift_rel"], *inner, *outer]
+        inner, outer = (_effect(row, lasting=lasting, relative=relative) for lasting in (False, sequential))
+        numbers = [inner.value, inner.low, inner.high, outer.low, outer.high]
         points.append(
             [row["cut_off"].isoformat(), place.get(row["variant_id"], 0), *(_six(v) for v in numbers)]
         )
-        said = [fmt.percent(value, signed=True, half_width=half) for value in numbers]
-        early = early or (outer == (None, None) and headline.too_early(row))
+        value, interval = headline.effect_figures(inner, metric)
         arm = names[place[row["variant_id"]]] if row["variant_id"] in place else row["variant_id"]
-        table.append(
-            [
-                fmt.day(row["cut_off"]),
-                arm,
-                said[0],
-                f"{said[1]} to {said[2]}",
-                "none yet" if outer == (None, None) else f"{said[3]} to {said[4]}",
-            ]
-        )
+        used = headline.effect_figures(outer, metric)[1] if outer.has_interval else "none yet"
+        early = early or ("" if outer.has_interval else f" At first {too_early(row)}.")
+        table.append([fmt.day(row["cut_off"]), arm, value, interval, used])
     level = wording.level(rows[0].get("ci_level"))
     wide = "outer band: valid at every look" if sequential else "band: interval of that day alone"
+    form = "Relative to control" if relative else "Difference to control"
     return Chart(
         id="lift",
-        title=f"{metric.label}: lift as data came in",
-        note=f"Relative to control, {level} intervals; {wide}." + (f" At first {early}." if early else ""),
-        data={"kind": "lift", "arms": names, "points": points, "sequential": sequential},
+        title=f"{metric.label}: {'lift' if relative else 'difference'} as data came in",
+        note=f"{form}, {level} intervals; {wide}.{early}",
+        data={
+            "kind": "lift",
+            "arms": names,
+            "points": points,
+            "sequential": sequential,
+            "share": relative or fmt.is_rate(metric.kind, metric.unit),
+        },
         columns=[
             "Cut-off",
             "Arm",
-            "Lift",
+            "Lift" if relative else "Difference",
             f"{level} interval",
             "Sequential interval" if sequential else "Interval used",
         ],
@@ -119,6 +120,12 @@ def lift_chart(experiment: ExperimentView, metric: MetricView, history: Sequence
     )
 
 
+def _effect(row: Row, *, lasting: bool, relative: bool = True) -> Effect:
+    """The effect of a row that has one."""
+    found = effect_of(row, lasting=lasting, relative=relative)
+    return found or Effect(row["lift_abs"], None, None, relative=False)
+
+
 def _six(value: float | None) -> float | None:
-    """Six significant digits: enough for a picture, and it keeps the page small; an open end is none."""
-    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")
+    """Six significant digits: enough for a picture, and it keeps the page small."""
+    return None if value is None else float(f"{value:.6g}")

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from analysis.judgement.effects import Effect, effect_of, too_early
 from analysis.scorecards import format as fmt
 from analysis.scorecards import wording
-from analysis.scorecards.headline import (
-    SEQUENTIAL_METHODS,
-    absolute_interval_of,
-    direction_sign,
-    half_width,
-    held_interval_of,
-    interval_of,
-    too_early,
-)
+from analysis.scorecards.headline import SEQUENTIAL_METHODS, effect_figures
 from analysis.scorecards.inputs import MetricView
 from analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from analysis.scorecards.inputs import ExperimentView
+    from analysis.scorecards.inputs import ExperimentMetric, ExperimentView
 
 Row = dict[str, Any]
 ROLES = ("primary", "guardrail", "secondary")
@@ -140,30 +132,19 @@ def tick_labels(axis: Axis) -> list[tuple[Tick, str]]:
     return [(tick, fmt.plain(tick.value * 100, decimals, signed=True) + "%") for tick in axis.ticks]
 
 
-def reading(
-    row: Row, *, sequential: bool, alpha: float, margin: float | None = None, role: str = ""
-) -> Reading:
-    """What the intervals say: better, worse or unclear; for guardrails, whether harm is shown or excluded."""
-    guardrail = role == "guardrail"
-    low, high = interval_of(row, sequential=sequential or guardrail)
-    if low is None and high is None:
-        low, high = absolute_interval_of(row, sequential=sequential or guardrail)
-        margin = None
-    if low is None and high is None:
-        return Reading("unclear", "·", "unclear")
-    low, high = (-math.inf if low is None else low), (math.inf if high is None else high)
-    sign = direction_sign(row.get("direction"))
-    worst, best = (low, high) if sign > 0 else (-high, -low)
-    mark = "▲" if low > 0 else "▼"
-    if guardrail and margin is not None:
-        if worst > -margin:
-            return Reading("good", "✓", "within margin")
-        return Reading("bad", mark, "harmed") if best < -margin else Reading("unclear", "·", "not yet safe")
-    if worst <= 0 <= best or (sequential and row.get("seq_crossed") is False):
-        return Reading("unclear", "·", "no harm seen" if guardrail else "unclear")
-    if not sequential and not guardrail and (row.get("p_adjusted") or 0.0) > alpha:
-        return Reading("unclear", "·", "unclear after correction")
-    return Reading("good", mark, "better") if worst > 0 else Reading("bad", mark, "worse")
+def reading(row: Row) -> Reading:
+    """What the judgement found, as colour, sign and word: whether it is better, and which way it moved."""
+    tone, mark, word = wording.FINDINGS.get(row.get("finding") or "unclear", ("unclear", "·", "unclear"))
+    moved = "▲" if (row.get("lift_abs") or 0.0) > 0 else "▼"
+    return Reading(tone, moved if mark == "moved" else mark, word)
+
+
+def _scaled(effect: Effect | None, divisor: float) -> Effect | None:
+    """A difference in the unit that values are shown in; a relative lift has none."""
+    if effect is None or effect.relative:
+        return effect
+    low, high = (None if end is None else end / divisor for end in (effect.low, effect.high))
+    return Effect(effect.value / divisor, low, high, relative=False)
 
 
 def _means(control: float | None, arm: float | None, divisor: float, unit: str, kind: str) -> tuple[str, str]:
@@ -182,37 +163,29 @@ def cells(
     axis: Axis,
     *,
     sequential: bool,
-    alpha: float,
-    margin: float | None = None,
     valid: bool = True,
+    alone: bool = False,
 ) -> Cells:
-    """One comparison as text, by the rules of `format`."""
-    ok = row["status"] == "ok"
-    low, high = row.get("lift_rel_low"), row.get("lift_rel_high")
-    half = half_width(low, high)
-    bounded = row.get("lift_rel_bounded") is not False
-    abs_low, abs_high = row.get("lift_abs_low"), row.get("lift_abs_high")
-    abs_half = half_width(abs_low, abs_high)
-    seq_low, seq_high = held_interval_of(row)
+    """One comparison as text, by the rules of `format`.
 
+    An axis that several metrics share is of relative lifts; `alone` draws a difference on the axis from `own_axis`.
+    """
+    ok = row["status"] == "ok"
     before = control.get("mean") if control else None
     divisor, unit = fmt.time_unit(metric.unit, before)
-
-    def diff(value: float | None) -> str:
-        scale = None if abs_half is None else abs_half / divisor
-        return fmt.amount(
-            None if value is None else value / divisor, unit, metric.kind, signed=True, scale=scale
-        )
-
-    lift = fmt.percent(row.get("lift_rel"), signed=True, half_width=half)
-    between = fmt.bounds(low, high, half_width=half) if bounded else "no bounds"
+    shown = replace(metric, unit=unit)
+    effect = _scaled(effect_of(row, lasting=False), divisor)
+    lasting = _scaled(effect_of(row, lasting=True), divisor) if sequential else None
+    difference = _scaled(effect_of(row, lasting=False, relative=False), divisor)
+    lift, between = effect_figures(effect, shown)
+    absolute, absolute_between = effect_figures(difference, shown)
     loss = row.get("expected_loss")
-    said = reading(row, sequential=sequential, alpha=alpha, margin=margin, role=row.get("role", ""))
-    if not valid:
-        said = Reading("unclear", "✕", "not valid")
+    said = reading(row) if valid else Reading("unclear", "✕", "not valid")
     bar = None
-    if ok and row.get("lift_rel") is not None:
-        bar = axis.bar(row["lift_rel"], low, high, (seq_low, seq_high) if sequential else (None, None))
+    if ok and effect is not None and (effect.relative or alone):
+        fits = lasting is not None and lasting.relative == effect.relative
+        outer = (lasting.low, lasting.high) if lasting and fits else (None, None)
+        bar = axis.bar(effect.value, effect.low, effect.high, outer)
     return Cells(
         row=row,
         arm=arm,
@@ -221,9 +194,9 @@ def cells(
         means=_means(before, row.get("mean"), divisor, unit, metric.kind),
         lift=lift,
         lift_interval=between,
-        absolute=diff(row.get("lift_abs")),
-        absolute_interval=fmt.between(diff(abs_low), diff(abs_high)),
-        sequential_interval=_sequential_words(row, seq_low, seq_high) if ok and sequential else "",
+        absolute=absolute,
+        absolute_interval=absolute_between,
+        sequential_interval=_sequential_words(row, lasting, shown) if ok and lasting else "",
         p=fmt.p_value(row.get("p_value")),
         p_adjusted=fmt.p_value(row.get("p_adjusted")),
         n=fmt.count(row.get("n")),
@@ -243,10 +216,10 @@ def cells(
     )
 
 
-def _sequential_words(row: Row, low: float | None, high: float | None) -> str:
-    if low is None and high is None:
-        return too_early(row) if (row.get("segment") or "all") == "all" else ""
-    return fmt.bounds(low, high, half_width=half_width(low, high))
+def _sequential_words(row: Row, effect: Effect, metric: MetricView) -> str:
+    if effect.has_interval:
+        return effect_figures(effect, metric)[1]
+    return too_early(row) if (row.get("segment") or "all") == "all" else ""
 
 
 def metric_view(metrics: Mapping[str, MetricView], name: str) -> MetricView:
@@ -263,9 +236,10 @@ def shared_axis(rows: Sequence[Row], *, sequential: bool) -> Axis:
     """One axis for all rows: it fits the primary metrics whole and others up to four times as wide."""
 
     def bounds(row: Row) -> tuple[float | None, float | None]:
-        return interval_of(row, sequential=sequential)
+        effect = effect_of(row, lasting=sequential)
+        return (effect.low, effect.high) if effect and effect.relative else (None, None)
 
-    known = [row for row in rows if row["status"] == "ok" and row.get("lift_rel") is not None]
+    known = [row for row in rows if row["status"] == "ok" and bounds(row) != (None, None)]
     main = [bounds(row) for row in known if row.get("role") == "primary"] or [bounds(row) for row in known]
     widest = max((abs(end) for pair in main for end in pair if end is not None), default=0.0)
     fitting = [
@@ -276,14 +250,35 @@ def shared_axis(rows: Sequence[Row], *, sequential: bool) -> Axis:
     return axis_for([*main, *fitting])
 
 
+def own_axis(
+    row: Row, control: Row | None, metric: MetricView, *, sequential: bool
+) -> tuple[Axis, list[tuple[Tick, str]]] | None:
+    """An axis for one comparison with its labelled ticks, in the form that it is told in; None without an effect."""
+    divisor, unit = fmt.time_unit(metric.unit, control.get("mean") if control else None)
+    effect, lasting = (_scaled(effect_of(row, lasting=often), divisor) for often in (False, sequential))
+    if effect is None:
+        return None
+    told = [one for one in (effect, lasting) if one is not None and one.relative == effect.relative]
+    axis = axis_for(
+        [(one.low, one.high) for one in told] if effect.low is not None else [(0.0, effect.value)]
+    )
+    if effect.relative:
+        return axis, tick_labels(axis)
+    return axis, [
+        (tick, fmt.amount(tick.value, unit, metric.kind, signed=True, scale=axis.reach))
+        for tick in axis.ticks
+    ]
+
+
 def typical_axis(rows: Sequence[Row], *, sequential: bool) -> Axis:
     """One axis that fits three in four intervals and every estimate; wide intervals are cut with an arrow."""
-    known = [row for row in rows if row["status"] == "ok" and row.get("lift_rel") is not None]
-    ends = [[abs(end) for end in interval_of(row, sequential=sequential) if end is not None] for row in known]
+    effects = [effect_of(row, lasting=sequential) for row in rows if row["status"] == "ok"]
+    known = [effect for effect in effects if effect and effect.relative]
+    ends = [[abs(end) for end in (effect.low, effect.high) if end is not None] for effect in known]
     reaches = sorted(max(pair) for pair in ends if pair)
     if not reaches:
         return axis_for([])
-    reach = max(reaches[(3 * len(reaches) - 1) // 4], *(abs(row["lift_rel"]) for row in known))
+    reach = max(reaches[(3 * len(reaches) - 1) // 4], *(abs(effect.value) for effect in known))
     return axis_for([(-reach, reach)])
 
 
@@ -321,14 +316,13 @@ def build_table(
             own = sorted(
                 by_metric.get(declared.metric, []), key=lambda row: order.get(row["variant_id"], 999)
             )
-            margin = declared.non_inferiority_margin
             blocks.append(
                 MetricBlock(
                     metric=view,
                     href=metric_href(view.name, links),
                     role=role,
                     window=view.window,
-                    margin=_margin_words(declared.minimum_effect, margin),
+                    margin=_asked(declared, view),
                     cells=[
                         cells(
                             row,
@@ -337,8 +331,6 @@ def build_table(
                             arm_names.get(row["variant_id"]) or str(row["variant_id"]),
                             axis,
                             sequential=sequential,
-                            alpha=experiment.plan.alpha,
-                            margin=margin,
                             valid=valid,
                         )
                         for row in own
@@ -364,10 +356,21 @@ def _levels(rows: Sequence[Row]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _margin_words(minimum_effect: float | None, margin: float | None) -> str:
-    parts = []
-    if minimum_effect is not None:
-        parts.append(f"smallest effect of interest {fmt.setting(minimum_effect)}")
-    if margin is not None:
-        parts.append(f"margin {fmt.setting(margin)}")
-    return ", ".join(parts)
+def _asked(declared: ExperimentMetric, metric: MetricView) -> str:
+    """What is asked of a metric: the smallest effect of interest and the margin, as they were declared."""
+    asked = (
+        ("smallest effect of interest", declared.minimum_effect, declared.minimum_effect_absolute),
+        ("margin", declared.non_inferiority_margin, declared.non_inferiority_margin_absolute),
+    )
+    return ", ".join(
+        f"{name} {_size(share, amount, metric)}"
+        for name, share, amount in asked
+        if share is not None or amount is not None
+    )
+
+
+def _size(share: float | None, amount: float | None, metric: MetricView) -> str:
+    """A declared size: a share of the control, or an amount without a sign in the metric's unit."""
+    if amount is None:
+        return fmt.setting(share)
+    return fmt.amount(amount, metric.unit, metric.kind, signed=True).removeprefix("+")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.judgement.direction import sign_of
 from analysis.scorecards import format as fmt
-from analysis.scorecards import headline, wording
+from analysis.scorecards import wording
 from analysis.scorecards.comparisons import metric_view, tick_labels
 from analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
 from analysis.statistics.factorial import factorial_effects
@@ -107,7 +108,7 @@ def _panel(experiment: ExperimentView, metric: MetricView, cells: Moments, level
         [(float(lo) / base, float(hi) / base) for lo, hi in zip(found.ci_low, found.ci_high, strict=True)]
     )
     divisor, unit = fmt.time_unit(metric.unit, level)
-    sign = headline.direction_sign(metric.direction)
+    sign = sign_of(metric.direction)
     terms = []
     for place, term in enumerate(effects.terms):
         value, low, high = (float(a[place]) for a in (found.estimate, found.ci_low, found.ci_high))

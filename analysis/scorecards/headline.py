@@ -6,12 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from analysis.judgement.direction import gain_of
+from analysis.judgement.effects import effect_of, too_early
 from analysis.scorecards import format as fmt
 from analysis.scorecards import wording
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from analysis.judgement.effects import Effect
     from analysis.scorecards.inputs import ExperimentView, MetricView
 
 Row = dict[str, Any]
@@ -36,48 +39,6 @@ class Headline:
     verdict: str
     effect: str
     validity: str
-
-
-def interval_of(row: Row, *, sequential: bool) -> tuple[float | None, float | None]:
-    """The interval of the relative lift that the verdict rests on: sequential where the plan looks often.
-
-    An interval of one look never stands in for one that holds at every look: before that has an end there is none.
-    """
-    return _ends(row, "rel", sequential=sequential)
-
-
-def absolute_interval_of(row: Row, *, sequential: bool) -> tuple[float | None, float | None]:
-    """As `interval_of`, for the absolute lift."""
-    return _ends(row, "abs", sequential=sequential)
-
-
-def held_interval_of(row: Row, scale: str = "_rel") -> tuple[float | None, float | None]:
-    """The interval that holds at every look, of the relative (``_rel``) or absolute (empty) lift; None for no end."""
-    return _finite(row.get(f"seq{scale}_low")), _finite(row.get(f"seq{scale}_high"))
-
-
-def _ends(row: Row, scale: str, *, sequential: bool) -> tuple[float | None, float | None]:
-    # Levels of segments inform and never decide: plans that spend their error give them the interval of one look.
-    informs = (row.get("segment") or "all") != "all" and row.get("seq_look") is None
-    if sequential and not informs:
-        return held_interval_of(row, "_rel" if scale == "rel" else "")
-    return _finite(row.get(f"lift_{scale}_low")), _finite(row.get(f"lift_{scale}_high"))
-
-
-def _finite(end: float | None) -> float | None:
-    return end if end is not None and math.isfinite(end) else None
-
-
-def too_early(row: Row) -> str:
-    """Why there is no interval that holds at every look yet, and from when on."""
-    needed = row.get("seq_units_needed")
-    since = f", from about {fmt.count(needed)} units an arm on" if needed else ""
-    return f"too early for a bound that holds at every look{since}"
-
-
-def half_width(low: float | None, high: float | None) -> float | None:
-    """Half the width of an interval, None when it is open."""
-    return None if low is None or high is None or not math.isfinite(high - low) else (high - low) / 2
 
 
 def check_families(checks: Sequence[Row]) -> list[tuple[str, list[Row]]]:
@@ -118,11 +79,6 @@ def validity_words(checks: Sequence[Row]) -> tuple[str, str]:
     return worst, "Validity not checked yet."
 
 
-def direction_sign(direction: str | None) -> int:
-    """+1 when more is better, −1 when less is better."""
-    return -1 if direction == "decrease" else 1
-
-
 def leading_row(rows: Sequence[Row], decision: Row | None) -> Row | None:
     """The primary comparison that the headline speaks of: the decided arm's, else the arm that leads."""
     usable = [row for row in rows if row.get("comparison") is not None]
@@ -134,29 +90,34 @@ def leading_row(rows: Sequence[Row], decision: Row | None) -> Row | None:
             return decided[0]
 
     def lead(row: Row) -> float:
-        lift = row.get("lift_rel") if row.get("lift_rel") is not None else row.get("lift_abs")
-        return -1e308 if lift is None else direction_sign(row.get("direction")) * lift
+        gain = gain_of(row)
+        return -math.inf if gain is None else gain
 
     return max(usable, key=lead)
 
 
-def effect_words(row: Row, metric: MetricView, *, sequential: bool) -> str:
-    """The lift with its interval, for example ``+4.6% (95% interval +1.2% to +8.1%)``."""
-    low, high = interval_of(row, sequential=sequential)
-    level = wording.level(row.get("ci_level"))
-    half = half_width(low, high)
-    if row.get("lift_rel") is not None and half is not None:
-        lift = fmt.percent(row["lift_rel"], signed=True, half_width=half)
-        return f"{lift} ({level} interval {fmt.bounds(low, high, half_width=half)})"
-    low, high = absolute_interval_of(row, sequential=sequential)
-    half = half_width(low, high)
-    lift, lower, upper = (
-        fmt.amount(v, metric.unit, metric.kind, signed=True, scale=half)
-        for v in (row.get("lift_abs"), low, high)
+def effect_figures(effect: Effect | None, metric: MetricView) -> tuple[str, str]:
+    """An effect and its interval as text: relative, or in the metric's own unit."""
+    if effect is None:
+        return fmt.MISSING, fmt.MISSING
+    half = effect.half_width
+    if effect.relative:
+        lift = fmt.percent(effect.value, signed=True, half_width=half)
+        return lift, fmt.bounds(effect.low, effect.high, half_width=half)
+    lift, *ends = (
+        fmt.amount(value, metric.unit, metric.kind, signed=True, scale=half)
+        for value in (effect.value, effect.low, effect.high)
     )
-    if low is None and high is None:
-        return f"{lift} ({too_early(row)})" if sequential else f"{lift} (no interval)"
-    return f"{lift} ({level} interval {fmt.between(lower, upper)})"
+    return lift, fmt.between(*("no bound" if end == fmt.MISSING else end for end in ends))
+
+
+def effect_words(row: Row, metric: MetricView, *, sequential: bool) -> str:
+    """The effect with its interval, for example ``+4.6% (95% interval +1.2% to +8.1%)``."""
+    effect = effect_of(row, lasting=sequential)
+    lift, interval = effect_figures(effect, metric)
+    if effect is None or not effect.has_interval:
+        return f"{lift} ({too_early(row) if sequential else 'no interval'})"
+    return f"{lift} ({wording.level(row.get('ci_level'))} interval {interval})"
 
 
 def _verdict(decision: Row | None, arm: str) -> tuple[str, str, str]:

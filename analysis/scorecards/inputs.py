@@ -48,12 +48,17 @@ class ArmView:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentMetric:
-    """A metric in its role within one experiment; both margins are relative (0.02 is two per cent)."""
+    """A metric in its role within one experiment.
+
+    Both sizes are shares of the control (0.02 is two per cent), or ``*_absolute`` in the metric's own unit.
+    """
 
     metric: str
     role: str
     minimum_effect: float | None = None
     non_inferiority_margin: float | None = None
+    minimum_effect_absolute: float | None = None
+    non_inferiority_margin_absolute: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

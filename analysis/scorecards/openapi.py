@@ -66,7 +66,8 @@ _RESULT = _object(
     variance=_NUMBER,
     confidence_interval={"anyOf": [_BOUNDS, {"type": "null"}]},
     p_value=_SHARE,
-    lift={"type": ["number", "null"], "description": "Per cent against control."},
+    difference={"type": ["number", "null"], "description": "Against control, in the metric's unit."},
+    lift={"type": ["number", "null"], "description": "Per cent of the control's absolute value."},
     statistical_power=_SHARE,
     data_window=_object(start=_TEXT, end=_TEXT),
     **_STATUS,
@@ -148,7 +149,14 @@ SCHEMAS: dict[str, Schema] = {
                 absolute=_BOUNDS,
                 relative_lift=_NUMBER,
                 relative=_BOUNDS,
+                relative_reason=_NULLABLE
+                | {
+                    "description": "Why there is no relative lift, such as a control that cannot be told from zero."
+                },
+                sequential_absolute=_BOUNDS,
                 sequential_relative=_BOUNDS,
+                finding=_NULLABLE
+                | {"description": "What the interval shows: better, worse, unclear, harmed, …"},
                 status=_TEXT,
             )
         ),
@@ -165,6 +173,7 @@ SCHEMAS: dict[str, Schema] = {
                 sample_size=_WHOLE,
                 achieved_power=_SHARE,
                 minimum_detectable_effect=_NUMBER,
+                minimum_detectable_difference=_NUMBER,
                 information_fraction=_NUMBER,
             )
         ),
@@ -190,6 +199,7 @@ SCHEMAS: dict[str, Schema] = {
                 action=_NULLABLE,
                 variant=_NULLABLE,
                 reasons=_list(_TEXT),
+                also_disable=_list(_TEXT) | {"description": "Variants that are disabled beside the action."},
                 sentence=_NULLABLE,
             )
         ),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from analysis.judgement.direction import gain_of
 from analysis.scorecards import format as fmt
-from analysis.scorecards import headline, wording
+from analysis.scorecards import wording
 from analysis.scorecards.arms import as_text
 
 if TYPE_CHECKING:
@@ -95,9 +96,5 @@ def _rule_state(rule: str, current: Sequence[Row], reasons: Sequence[str]) -> st
     if not looked:
         return ""
     wanted = 1 if rule == "efficacy" else -1
-    met = any(
-        row["seq_crossed"]
-        and wanted * headline.direction_sign(row.get("direction")) * (row.get("lift_abs") or 0) > 0
-        for row in looked
-    )
+    met = any(row["seq_crossed"] and wanted * (gain_of(row) or 0.0) > 0 for row in looked)
     return "bound crossed" if met else "bound not crossed"

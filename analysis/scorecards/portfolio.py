@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from analysis.judgement.direction import sign_of
+from analysis.judgement.effects import effect_of
 from analysis.scorecards import format as fmt
 from analysis.scorecards import headline, lessons, shipped, wording
 from analysis.scorecards.comparisons import tick_labels
@@ -42,8 +44,9 @@ _TYPICAL = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One experiment on the index. ``low``, ``lift`` and ``high`` are relative lifts of the leading arm.
+    """One experiment on the index.
 
+    ``low``, ``lift`` and ``high`` are relative lifts of the leading arm, None where it is told in the metric's unit.
     ``to_power`` is how many days of the intake so far are missing to the planned power, None where the plan states no
     smallest effect or the experiment does not run; ``dependence`` tells which other experiment its split depends on.
     """
@@ -101,9 +104,9 @@ class Portfolio:
 def summarise(card: Scorecard, *, href: str) -> Summary:
     """The index line of one scorecard."""
     row = card.primary.row if card.primary else None
-    low, high = headline.interval_of(row, sequential=card.table.sequential) if row else (None, None)
+    told = effect_of(row, lasting=card.table.sequential) if row else None
+    drawn = told if told and told.relative else None
     worst, validity = headline.validity_words([check.row for check in card.checks])
-    lift = row.get("lift_rel") if row else None
     planned = card.experiment.plan.max_duration_days
     running = card.experiment.status == "running"
     effect = _effect(card, href) if worst != "fail" else None
@@ -119,11 +122,11 @@ def summarise(card: Scorecard, *, href: str) -> Summary:
         verdict=VERDICTS.get(card.headline.code, card.headline.verdict),
         worst=worst,
         validity=validity,
-        metric=card.primary_name,
-        lift=lift,
-        low=low,
-        high=high,
-        lift_words=fmt.percent(lift, signed=True, half_width=headline.half_width(low, high)),
+        metric=card.primary_metric.label,
+        lift=drawn.value if drawn else None,
+        low=drawn.low if drawn else None,
+        high=drawn.high if drawn else None,
+        lift_words=headline.effect_figures(told, card.primary_metric)[0],
         units=card.units,
         days=card.days,
         days_left=max(round(planned - card.days), 0) if running and planned is not None else None,
@@ -158,7 +161,7 @@ def _primary_cells(card: Scorecard) -> list[Cells]:
         for group in card.table.groups
         for block in group.blocks
         for cell in block.cells
-        if cell.row.get("role") == "primary" and block.metric.label == card.primary_name
+        if cell.row.get("role") == "primary" and block.metric.label == card.primary_metric.label
     ]
 
 
@@ -182,9 +185,9 @@ def _shipment(card: Scorecard, href: str, *, valid: bool) -> Shipment | None:
         name=card.experiment.name,
         href=href,
         arm=arm.label,
-        metric=card.primary_name,
+        metric=card.primary_metric.label,
         unit=str(row.get("unit") or ""),
-        kind=card.primary_kind,
+        kind=card.primary_metric.kind,
         gain=row.get("lift_abs"),
         measured=cell.lift if cell and cell.ok else fmt.MISSING,
         valid=valid,
@@ -194,14 +197,15 @@ def _shipment(card: Scorecard, href: str, *, valid: bool) -> Shipment | None:
 def _effect(card: Scorecard, href: str) -> Effect | None:
     """The leading arm's effect in the good direction; an A/A experiment has none to learn from."""
     row = _headed(card)
-    if row is None or row.get("lift_rel") is None or card.experiment.type == "aa":
+    effect = effect_of(row, lasting=False) if row else None
+    if row is None or effect is None or not effect.relative or card.experiment.type == "aa":
         return None
     error = lessons.standard_error(row)
     if error is None:
         return None
-    sign = headline.direction_sign(row.get("direction"))
+    sign = sign_of(row.get("direction"))
     start = card.experiment.start.date().isoformat()
-    return Effect(card.experiment.name, href, start, sign * row["lift_rel"], error)
+    return Effect(card.experiment.name, href, start, sign * effect.value, error)
 
 
 def summarise_failed(failed: FailedDefinition, *, href: str) -> Summary:

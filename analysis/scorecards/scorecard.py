@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis.judgement.acting import ACT_OF
+from analysis.judgement.direction import sign_of
+from analysis.judgement.effects import effect_of
 from analysis.scorecards import format as fmt
 from analysis.scorecards import headline, spread, wording
 from analysis.scorecards.arms import ArmCard, ConfigLine, arm_cards, config_lines
@@ -19,8 +21,7 @@ from analysis.scorecards.comparisons import (
     build_table,
     cells,
     metric_view,
-    shared_axis,
-    tick_labels,
+    own_axis,
 )
 from analysis.scorecards.factorial import FactorialMetric, factorial_panels
 from analysis.scorecards.funnels import Funnel, LossTable, conversion_funnels, kept, set_aside
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from analysis.scorecards.headline import Headline
-    from analysis.scorecards.inputs import ExperimentView, MetricView, Provenance
+    from analysis.scorecards.inputs import ExperimentMetric, ExperimentView, MetricView, Provenance
     from analysis.scorecards.intervals import Axis, Tick
     from analysis.scorecards.spread import Spread
 
@@ -62,9 +63,8 @@ class Scorecard:
     experiment: ExperimentView
     headline: Headline
     primary: Cells | None
-    primary_name: str
+    primary_metric: MetricView
     primary_level: str
-    primary_kind: str
     primary_window_days: float
     axis: Axis | None
     ticks: Sequence[tuple[Tick, str]]
@@ -130,29 +130,26 @@ def build(
     decision = facts.decisions[-1] if facts.decisions else None
     head = headline.build(experiment, metrics, primary_rows, facts.validity, decision)
     leading = headline.leading_row(primary_rows, decision)
-    primary = next(
-        (
-            cell
-            for group in table.groups
-            for block in group.blocks
-            for cell in block.cells
-            if leading is not None and cell.row is leading and cell.bar is not None
-        ),
-        None,
-    )
-    axis = shared_axis([leading], sequential=table.sequential) if primary and leading else None
-    if primary and axis and leading:
-        control = next((row for row in primary_rows if row.get("comparison") is None), None)
-        primary = cells(
+    control = next((row for row in primary_rows if row.get("comparison") is None), None)
+    gauge = None
+    if leading is not None and leading["status"] == "ok":
+        gauge = own_axis(leading, control, metric, sequential=table.sequential)
+    axis, ticks = gauge or (None, ())
+    arm_names = {arm.id: arm.label for arm in experiment.arms}
+    primary = (
+        cells(
             leading,
             control,
             metric,
-            primary.arm,
+            arm_names.get(leading["variant_id"]) or str(leading["variant_id"]),
             axis,
             sequential=table.sequential,
-            alpha=experiment.plan.alpha,
             valid=valid,
+            alone=True,
         )
+        if leading is not None and axis is not None
+        else None
+    )
     exposures = _total_exposures(facts.exposures)
     by_arm: dict[str, int] = {}
     for row in exposures:
@@ -179,13 +176,12 @@ def build(
         experiment=experiment,
         headline=head,
         primary=primary,
-        primary_name=metric.label,
-        primary_kind=metric.kind,
+        primary_metric=metric,
         primary_window_days=metric.window_days,
         primary_level=wording.level(leading.get("ci_level") if leading else None),
         axis=axis,
-        ticks=tick_labels(axis) if axis else (),
-        minimum_effect=_minimum_effect(first.minimum_effect if first else None, metric, axis),
+        ticks=ticks,
+        minimum_effect=_minimum_effect(first, metric, axis, leading),
         next_step=(decision or {}).get("sentence") or "",
         accept=_accept_command(experiment, decision),
         facts=fact_lines(experiment, units, days, table),
@@ -235,8 +231,18 @@ def _accept_command(experiment: ExperimentView, decision: Row | None) -> str:
     return f"fairsplit experiment accept {experiment.id} --reason '…'" if proposed and waits else ""
 
 
-def _minimum_effect(value: float | None, metric: MetricView, axis: Axis | None) -> tuple[float, str] | None:
-    if value is None or axis is None or abs(value) > axis.reach:
+def _minimum_effect(
+    asked: ExperimentMetric | None, metric: MetricView, axis: Axis | None, leading: Row | None
+) -> tuple[float, str] | None:
+    """Where the smallest effect of interest lies on the axis of the leading arm, in the axis' own form."""
+    if asked is None or axis is None or leading is None:
         return None
-    signed = value * headline.direction_sign(metric.direction)
-    return axis.place(signed), fmt.percent(signed, signed=True, half_width=0.1)
+    effect = effect_of(leading, lasting=False)
+    relative = effect is not None and effect.relative
+    value = asked.minimum_effect if relative else leading.get("minimum_abs")
+    if value is None or abs(value) > axis.reach:
+        return None
+    signed = value * sign_of(metric.direction)
+    if relative:
+        return axis.place(signed), fmt.percent(signed, signed=True, half_width=0.1)
+    return axis.place(signed), fmt.amount(signed, metric.unit, metric.kind, signed=True)

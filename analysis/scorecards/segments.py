@@ -86,7 +86,6 @@ def segment_panels(
                                 arm_names.get(row["variant_id"]) or str(row["variant_id"]),
                                 axis,
                                 sequential=sequential,
-                                alpha=experiment.plan.alpha,
                                 valid=valid,
                             )
                             for row in sorted(
@@ -137,7 +136,6 @@ def other_analyses(
                 names.get(row["variant_id"]) or str(row["variant_id"]),
                 table.axis,
                 sequential=table.sequential,
-                alpha=experiment.plan.alpha,
                 valid=valid,
             ),
         )

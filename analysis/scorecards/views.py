@@ -60,7 +60,18 @@ def experiment_view(experiment: Experiment, source: str, read_on: date | None = 
             for variant in experiment.variants
         ],
         metrics=[
-            ExperimentMetric(use.metric, role, use.minimum_effect, use.non_inferiority_margin)
+            ExperimentMetric(
+                use.metric,
+                role,
+                *(
+                    size.relative if size else None
+                    for size in (use.minimum_effect, use.non_inferiority_margin)
+                ),
+                *(
+                    size.absolute if size else None
+                    for size in (use.minimum_effect, use.non_inferiority_margin)
+                ),
+            )
             for role, use in experiment.metric_uses
         ],
         plan=PlanView(

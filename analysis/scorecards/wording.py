@@ -10,6 +10,8 @@ REASONS = {
     "zero_variance": "every unit has the same value",
     "zero_denominator": "the denominator is zero",
     "zero_baseline": "the control's value is zero, so there is no relative change",
+    "baseline_near_zero": "the control's value cannot be told from zero, so there is no relative change",
+    "no_relative_form": "the test compares no averages, so there is no relative change",
     "not_positive": "a value that must be positive is not",
     "constant_covariate": "the value before exposure is the same for every unit",
     "collinear_covariates": "the values before exposure say the same twice",
@@ -62,6 +64,18 @@ CHECK_REASONS = {
     "not_independent": "the split depends on another experiment",
 }
 
+#: What a comparison shows: tone, mark and word. The mark ``moved`` is the way in which the value moved.
+FINDINGS = {
+    "better": ("good", "moved", "better"),
+    "worse": ("bad", "moved", "worse"),
+    "unclear": ("unclear", "·", "unclear"),
+    "unclear_after_correction": ("unclear", "·", "unclear after correction"),
+    "no_harm_seen": ("unclear", "·", "no harm seen"),
+    "within_margin": ("good", "✓", "within margin"),
+    "harmed": ("bad", "moved", "harmed"),
+    "not_yet_safe": ("unclear", "·", "not yet safe"),
+}
+
 #: What a decision proposes to do.
 ACTIONS = {
     "fix_data": "Fix the data",
@@ -99,6 +113,7 @@ VERDICTS = {
     "guardrail_harmed": ("bad", "harm", "{arm} does harm."),
     "guardrail_not_cleared": ("unclear", "flat", "{arm} may not be safe."),
     "effect_below_minimum": ("unclear", "flat", "No effect worth having."),
+    "cannot_be_judged": ("unclear", "none", "Cannot be judged."),
     "no_difference_found": ("unclear", "flat", "No clear difference."),
     "aa_clean": ("good", "clean", "No difference, as it should be."),
     "aa_difference": ("bad", "investigate", "The arms differ: investigate."),

@@ -1,4 +1,8 @@
-"""Relative lifts, (treatment - control) / control, with Fieller's, the log-delta and the delta interval."""
+"""Relative lifts, (treatment - control) / |control|, with Fieller's, the log-delta and the delta interval.
+
+The control's absolute value, so that a lift has the sign of its difference: a loss that shrinks from -10 to -1 is
+plus ninety per cent.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ class Lift:
     """Relative lifts with intervals, per comparison.
 
     Attributes:
-        value: diff / baseline; 0.1 means plus ten per cent.
+        value: diff / |baseline|; 0.1 means plus ten per cent.
         se: Linear delta-method standard error of the lift (log method: of the log ratio).
         low: Lower end; minus infinity where the interval is unbounded.
         high: Upper end; infinity where the interval is unbounded.
@@ -83,12 +87,18 @@ class Pair:
     var_baseline: FloatArray
     covariance: FloatArray
 
+    def upright(self) -> Pair:
+        """The same difference over a baseline that is not negative."""
+        below = self.baseline < 0
+        covariance = np.where(below, -self.covariance, self.covariance)
+        return Pair(self.diff, np.abs(self.baseline), self.var_diff, self.var_baseline, covariance)
+
 
 @quiet
 def fieller(pair: Pair, quantile: FloatArray, alternative: Alternative = "two-sided") -> Lift:
-    """Fieller's interval of diff / baseline (Fieller 1954).
+    """Fieller's interval of diff / |baseline| (Fieller 1954).
 
-    All r with (diff - r baseline)^2 <= q^2 (var_diff - 2 r cov + r^2 var_baseline). It excludes 0 exactly
+    All r with (diff - r |baseline|)^2 <= q^2 (var_diff - 2 r cov + r^2 var_baseline). It excludes 0 exactly
     when the absolute test with the same quantile rejects. Where the baseline itself is not significantly
     different from zero (g >= 1) no finite interval has the coverage: reported as unbounded, with the gap
     between the two rays where there is one.
@@ -108,6 +118,7 @@ def fieller(pair: Pair, quantile: FloatArray, alternative: Alternative = "two-si
         (np.float64(0.094), np.float64(1.708), True)
     """
     as_choice(alternative, "alternative", ALTERNATIVES)
+    pair = pair.upright()
     d, m, vd, vm, c = pair.diff, pair.baseline, pair.var_diff, pair.var_baseline, pair.covariance
     q = np.asarray(quantile, dtype=np.float64)
     value, se = _linear(pair)
@@ -130,7 +141,7 @@ def fieller(pair: Pair, quantile: FloatArray, alternative: Alternative = "two-si
     # One-sided levels above 1/2 have a negative quantile: then the ends change places.
     low, high = np.where(q < 0, high, low), np.where(q < 0, low, high)
     low, high = np.where(bounded, low, -np.inf), np.where(bounded, high, np.inf)
-    low, high = _one_sided(low, high, alternative, m)
+    low, high = _one_sided(low, high, alternative)
     return Lift(
         blank(status, value),
         blank(status, se),
@@ -175,13 +186,13 @@ def log_delta(pair: Pair, df: FloatArray, alpha: FloatArray, alternative: Altern
     status = reasons(
         np.shape(value), [(m == 0, Reason.ZERO_BASELINE), ((m < 0) | (t <= 0), Reason.NOT_POSITIVE)]
     )
-    ends = _one_sided(np.expm1(log_ratio - q * se), np.expm1(log_ratio + q * se), alternative, m)
+    ends = _one_sided(np.expm1(log_ratio - q * se), np.expm1(log_ratio + q * se), alternative)
     return _plain(value, se, ends, q**2 * pair.var_baseline / m**2, status)
 
 
 @quiet
 def delta(pair: Pair, quantile: FloatArray, alternative: Alternative = "two-sided") -> Lift:
-    """Linear delta-method interval of diff / baseline.
+    """Linear delta-method interval of diff / |baseline|.
 
     var = var_diff / m^2 - 2 diff cov / m^3 + diff^2 var_baseline / m^4. Its interval and the absolute test
     can disagree, and its misses are unbalanced for rare events; Fieller's is the default.
@@ -200,9 +211,10 @@ def delta(pair: Pair, quantile: FloatArray, alternative: Alternative = "two-side
         np.float64(-0.035)
     """
     as_choice(alternative, "alternative", ALTERNATIVES)
+    pair = pair.upright()
     value, se = _linear(pair)
     status = reasons(np.shape(value), [(pair.baseline == 0, Reason.ZERO_BASELINE)])
-    ends = _one_sided(value - quantile * se, value + quantile * se, alternative, pair.baseline)
+    ends = _one_sided(value - quantile * se, value + quantile * se, alternative)
     return _plain(value, se, ends, quantile**2 * pair.var_baseline / pair.baseline**2, status)
 
 
@@ -212,14 +224,11 @@ def _linear(pair: Pair) -> tuple[FloatArray, FloatArray]:
     return value, np.sqrt(np.maximum(variance, 0.0)) / np.abs(pair.baseline)
 
 
-def _one_sided(
-    low: FloatArray, high: FloatArray, alternative: Alternative, baseline: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def _one_sided(low: FloatArray, high: FloatArray, alternative: Alternative) -> tuple[FloatArray, FloatArray]:
     if alternative == "two-sided":
         return low, high
-    # A negative baseline turns "greater" into a smaller lift.
-    open_above = np.asarray((alternative == "greater") == (baseline > 0))
-    return np.where(open_above, low, -np.inf), np.where(open_above, np.inf, high)
+    none = np.full(np.shape(low), np.inf)
+    return (low, none) if alternative == "greater" else (-none, high)
 
 
 def _plain(

@@ -95,7 +95,7 @@ def _print_one(found: FlatAnalysis, console: Console) -> None:
             ("segment", "level", "metric", "arm", "units", "lift", "interval", "p adjusted"),
             [
                 (row["segment"], row["segment_level"], row["metric"], row["variant_id"], fmt.count(row["n"]),
-                 *_lift(row), fmt.p_value(row["p_adjusted"]))
+                 *_lift(row, found.metrics[row["metric"]]), fmt.p_value(row["p_adjusted"]))
                 for row in segments.iter_rows(named=True)
             ],
         )  # fmt: skip
@@ -120,7 +120,7 @@ def _print_metric(
                 fmt.points(row["lift_abs"]) if row["method"] == "mann_whitney"
                 else fmt.amount(row["lift_abs"], metric.unit, metric.kind, signed=True)
             )  # fmt: skip
-            lift, interval = _lift(row)
+            lift, interval = _lift(row, metric)
             p = fmt.p_value(row["p_value"]), fmt.p_value(row["p_adjusted"])
             lines.append((name, units, value, lift, interval, difference, *p))
     role = rows["role"][0]
@@ -136,12 +136,13 @@ def _print_metric(
         console.print(f"  any difference among {row['arms']} arms: p {fmt.p_value(row['p_value'])} ({test})")
 
 
-def _lift(row: Row) -> tuple[str, str]:
-    if row["lift_rel"] is None:
-        return fmt.MISSING, fmt.MISSING
-    low, high = row["lift_rel_low"], row["lift_rel_high"]
-    half = None if low is None or high is None else (high - low) / 2
-    return fmt.percent(row["lift_rel"], signed=True, half_width=half), fmt.bounds(low, high, half_width=half)
+def _lift(row: Row, metric: MetricDefinition) -> tuple[str, str]:
+    """The lift and its interval, in the metric's unit where it has no relative form."""
+    from analysis.judgement.effects import effect_of
+    from analysis.scorecards.headline import effect_figures
+    from analysis.scorecards.views import metric_view
+
+    return effect_figures(effect_of(row, lasting=False), metric_view(metric))
 
 
 def _print_many(found: FlatAnalysis, console: Console) -> None:
@@ -188,8 +189,8 @@ def _print_many(found: FlatAnalysis, console: Console) -> None:
         f"Clearest differences of {first} where the split is sound (all rows: --format json)",
         ("experiment", "arm", "against", "units", "lift", "interval", "p"),
         [
-            (row["experiment_id"], row["variant_id"], row["comparison"], fmt.count(row["n"]), *_lift(row),
-             fmt.p_value(row["p_value"]))
+            (row["experiment_id"], row["variant_id"], row["comparison"], fmt.count(row["n"]),
+             *_lift(row, found.metrics[first]), fmt.p_value(row["p_value"]))
             for row in clearest.iter_rows(named=True)
         ],
     )  # fmt: skip

@@ -128,7 +128,7 @@ def _measured(metric: str, experiment: str | None, segment: str | None) -> tuple
     definitions = read_definitions()
     with reader(Home.from_environment().warehouse) as connection:
         found = warehouse_baseline(connection, definitions, metric, experiment, (column, level))
-    return found, minimum_effect(definitions, metric, experiment)
+    return found, minimum_effect(definitions, metric, experiment, found.mean)
 
 
 def _overridden(

@@ -45,10 +45,7 @@ def _result_text(found: dict[str, Any]) -> str:
             row["variant_id"],
             row["n"],
             row["mean"],
-            percent(row["lift_rel"]),
-            f"{percent(row['lift_rel_low'])} to {percent(row['lift_rel_high'])}"
-            if row["lift_rel_bounded"]
-            else "-",
+            *_effect(row),
             row["p_value"],
             row["reason"] or row["status"],
         )
@@ -57,6 +54,21 @@ def _result_text(found: dict[str, Any]) -> str:
     ]
     header = ("metric", "role", "variant", "n", "mean", "lift", "interval", "p", "status")
     return "\n".join([*lines, table(header, rows), *_allocations_text(found["allocations"])])
+
+
+def _effect(row: dict[str, Any]) -> tuple[str, str]:
+    """The lift and its interval, in the metric's unit where it has no relative form."""
+    from analysis.judgement.effects import effect_of
+
+    effect = effect_of(row, lasting=False)
+    if effect is None:
+        return "-", "-"
+    low, high = (_figure(end, relative=effect.relative) for end in (effect.low, effect.high))
+    return _figure(effect.value, relative=effect.relative), f"{low} to {high}" if low != "-" else "-"
+
+
+def _figure(value: float | None, *, relative: bool) -> str:
+    return percent(value) if relative or value is None else f"{value:+.4g}"
 
 
 def _allocations_text(rows: list[dict[str, Any]]) -> list[str]:

@@ -171,7 +171,12 @@ def _lift(difference: Fraction, base: Fraction, row: Mapping[str, Any]) -> list[
     if base == 0 or row["lift_rel"] is None:
         return []
     return [
-        Step("relative lift", f"{_num(difference)} / {_num(base)}", float(difference / base), row["lift_rel"])
+        Step(
+            "relative lift",
+            f"{_num(difference)} / {_num(abs(base))}",
+            float(difference / abs(base)),
+            row["lift_rel"],
+        )
     ]
 
 

@@ -91,12 +91,16 @@ def phase_steps(
     difference = _weighted([(*weight, gap) for weight, gap in zip(weights, gaps, strict=True)])
     baseline = _weighted([(*weight, two.value) for weight, (_, two) in zip(weights, pairs, strict=True)])
     h = "(1 / share + 1 / control's share)^-1/2"
-    return [
-        *steps,
+    steps += [
         Step("difference", _words("(score - control's score)", h), difference, row["lift_abs"]),
         Step("control's score", _words("control's score", h), baseline),
-        Step("relative lift", f"{difference:.10g} / {baseline:.10g}", difference / baseline, row["lift_rel"]),
     ]
+    if row["lift_rel"] is not None:
+        size = abs(baseline)
+        steps.append(
+            Step("relative lift", f"{difference:.10g} / {size:.10g}", difference / size, row["lift_rel"])
+        )
+    return steps
 
 
 def _scores(phases: Mapping[int, Mapping[str, Row]], scale: int, arm: str) -> list[_Score]:

@@ -79,16 +79,19 @@
   }
 
   // An end that does not exist is null; a format would print it as 0.
-  const said = (low, high) => [low, high].map((end) => (end === null ? "open" : (end < 0 ? "−" : "+") + Math.abs(100 * end).toFixed(2) + "%")).join(" to ");
+  const said = (share) => (low, high) => [low, high].map((end) => (end === null ? "open" : (end < 0 ? "−" : "+")
+    + (share ? Math.abs(100 * end).toFixed(2) + "%" : Number(Math.abs(end).toPrecision(4))))).join(" to ");
 
   function lift(data, look, width) {
+    const between = said(data.share);
     const values = data.points.map(([at, arm, value, low, high, olow, ohigh]) => ({
-      day: day(at), arm: data.arms[arm], lift: value, low, high, olow, ohigh, interval: said(low, high),
-      every: olow === null && ohigh === null ? "none yet" : said(olow, ohigh),
+      day: day(at), arm: data.arms[arm], lift: value, low, high, olow, ohigh, interval: between(low, high),
+      every: olow === null && ohigh === null ? "none yet" : between(olow, ohigh),
     }));
     const domain = domainOf(values);
+    const format = data.share ? "+.2%" : "+.4~g";
     const y = (field, extra) => ({
-      field, type: "quantitative", title: null, axis: { labelExpr: "datum.value === 0 ? '0%' : format(datum.value, '+~%')" },
+      field, type: "quantitative", title: null, axis: { labelExpr: data.share ? "datum.value === 0 ? '0%' : format(datum.value, '+~%')" : "format(datum.value, '+~g')" },
       scale: { domain, nice: false }, ...extra,
     });
     const color = armScale(data, look);
@@ -106,7 +109,7 @@
           y: y("lift"),
           tooltip: [
             { field: "day", type: "temporal", format: "%-d %b %Y", title: "Cut-off" }, { field: "arm", title: "Arm" },
-            { field: "lift", format: "+.2%", title: "Lift" },
+            { field: "lift", format, title: "Lift" },
             { field: "interval", title: "Interval" },
             ...(data.sequential ? [{ field: "every", title: "Every look" }] : []),
           ],

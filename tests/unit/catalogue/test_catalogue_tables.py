@@ -96,8 +96,8 @@ def test_the_experiment_row_has_defaults_and_salts(tables):
 
 def test_metrics_and_segments_are_rows(tables):
     assert tables["experiment_metrics"].rows() == [
-        ("cta", "checkout_conversion", "primary", 0.02, None),
-        ("cta", "error_rate", "guardrail", None, 0.05),
+        ("cta", "checkout_conversion", "primary", 0.02, None, None, None),
+        ("cta", "error_rate", "guardrail", None, 0.05, None, None),
     ]
     assert tables["experiment_segments"]["segment"].to_list() == ["country", "platform"]
 

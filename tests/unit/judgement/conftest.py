@@ -46,6 +46,7 @@ METRICS = {
     "conversion": metric("conversion", kind="proportion", test="proportion", unit="share", scale_y=1),
     "ctr": metric("ctr", kind="ratio", test="ratio", denominator="views", scale_y=1),
     "errors": metric("errors", direction="decrease", scale_y=1),
+    "losses": metric("losses", direction="decrease"),
     "revenue_p90": metric("revenue_p90", kind="percentile", test="percentile", percentile=0.9),
     "revenue_rank": metric("revenue_rank", test="mann_whitney"),
     "revenue_ks": metric("revenue_ks", test="ks"),

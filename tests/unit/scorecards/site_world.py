@@ -156,6 +156,7 @@ def _row(
         "effect_label": None,
         "power": None,
         "mde_rel": None,
+        "finding": None,
         "prob_beat": None,
         "prob_best": None,
         "expected_loss": None,
@@ -208,7 +209,18 @@ def compared(
         "prob_beat": float(stats.norm.cdf(z)),
         "prob_best": float(stats.norm.cdf(z)) / comparisons,
         "expected_loss": float(error * (stats.norm.pdf(z) - z * stats.norm.sf(z))),
+        "finding": _finding(row, diff, half, wide, base),
     }
+
+
+def _finding(row: dict[str, Any], diff: float, half: float, wide: float, base: float) -> str:
+    """What the intervals show; the only guardrail is the error rate, with a margin of 5 % of the control."""
+    gain = -diff if row["direction"] == "decrease" else diff
+    if row["role"] == "guardrail":
+        if gain - half > -0.05 * base:
+            return "within_margin"
+        return "harmed" if gain + wide < -0.05 * base else "not_yet_safe"
+    return "unclear" if abs(gain) <= wide else "better" if gain > 0 else "worse"
 
 
 def experiment(identity: str, arms: tuple[str, ...] = ("control", "red"), **extra: Any) -> ExperimentView:

@@ -1,0 +1,66 @@
+"""What is said about an arm's effects, by the interval that its plan may use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from analysis.judgement.effect_wording import effect_text
+from analysis.judgement.wording import listed
+
+_TEXTS = (
+    "experiment_id",
+    "variant_id",
+    "winner_text",
+    "guardrail_text",
+    "worse_text",
+    "lead_text",
+    "unjudged_text",
+    "harmed_text",
+    "lost_text",
+)
+
+
+def arm_texts(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row per experiment and treatment arm: its effects in words, by what they are told for.
+
+    Args:
+        rows: From `deciding_rows`.
+    """
+    treated = rows.filter(pl.col("comparison").is_not_null())
+    texts = [
+        {"experiment_id": experiment, "variant_id": arm, **_texts(list(part.iter_rows(named=True)))}
+        for (experiment, arm), part in treated.group_by("experiment_id", "variant_id", maintain_order=True)
+    ]
+    return pl.DataFrame(texts, schema=dict.fromkeys(_TEXTS, pl.String))
+
+
+def _texts(entries: list[dict[str, Any]]) -> dict[str, str]:
+    primary = [row for row in entries if row["role"] == "primary"]
+    judged = [row for row in primary if row["status"] == "ok"]
+    unjudged = [row for row in primary if row["status"] != "ok"]
+
+    def said(flag: str) -> str:
+        return listed([effect_text(row) for row in entries if row[flag]] or [""])
+
+    worse = said("worse")
+    return {
+        "winner_text": listed([effect_text(row) for row in primary if row["won"]] or [""]),
+        "guardrail_text": _guardrails([row for row in entries if row["role"] == "guardrail"]),
+        "worse_text": f"; it does worse, however, in {worse}" if worse else "",
+        "lead_text": listed([effect_text(row) for row in (*judged[:1], *unjudged)] or [""]),
+        "unjudged_text": listed([effect_text(row) for row in unjudged] or [""]),
+        "harmed_text": said("harmed"),
+        "lost_text": said("lost"),
+    }
+
+
+def _guardrails(rows: list[dict[str, Any]]) -> str:
+    """That no guardrail is harmed, and of which that is not known."""
+    if not rows:
+        return ""
+    unknown = [effect_text(row) for row in rows if row["status"] != "ok"]
+    if len(unknown) == len(rows):
+        return f", but {listed(unknown)}"
+    return ", and no guardrail is harmed" + (f", but {listed(unknown)}" if unknown else "")
