@@ -110,9 +110,9 @@ def compare_distributions(
     """
     both = _both_arms(pairs, histograms)
     if kind == "percentile":
-        done = quantile_difference(both, pairs["percentile"].to_numpy(), alpha, alternative)
-        tied = (done.status == Reason.ZERO_VARIANCE) & _varied(both)
-        return replace(done, status=np.where(tied, Reason.TIES_AT_QUANTILE, done.status).astype(np.int8))
+        moved = quantile_difference(both, pairs["percentile"].to_numpy(), alpha, alternative)
+        tied = (moved.status == Reason.ZERO_VARIANCE) & _varied(both)
+        return replace(moved, status=np.where(tied, Reason.TIES_AT_QUANTILE, moved.status).astype(np.int8))
     if kind == "mann_whitney":
         done = mann_whitney(both, alpha)
         delta = 2 * done.win_probability - 1
