@@ -35,14 +35,14 @@ install: $(INSTALLED) ## Create .venv/ from the lock
 run: $(INSTALLED) ## Materialise every outstanding day (demo world, or EVENTS=path) and publish the site
 	@$(BIN)/fairsplit run $(if $(EVENTS),--events "$(EVENTS)",--demo)
 
-# A file's tests go to one worker, so that what a module's fixture builds is built once.
+# A worker that has nothing left takes over tests of the other; homes that both need are built once (tests/built.py).
 .PHONY: test
 test: $(INSTALLED) $(FLAGD) ## Run all tests but the slowest (under 15 minutes)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 .PHONY: test-all
 test-all: $(INSTALLED) $(FLAGD) ## Run every test, the slow ones too
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m ""
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m ""
 
 .PHONY: ui
 ui: $(INSTALLED) ## Open the Dagster UI on http://127.0.0.1:3000

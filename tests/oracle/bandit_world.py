@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
+import pickle
 import random
 import shutil
 from collections import Counter
@@ -88,13 +88,22 @@ class Shop:
 
     def fork(self, folder: Path) -> Shop:
         """The same shop in a folder of its own, free to go on otherwise."""
-        other = copy.copy(self)
-        other.shown, other.bought, other.files = dict(self.shown), dict(self.bought), list(self.files)
-        other.judged, other._to_come = dict(self.judged), copy.deepcopy(self._to_come)
-        root = self.driven.home.root.parent
-        shutil.copytree(root, folder, symlinks=True)
-        other.driven = DrivenHome(folder, ())
-        return other
+        self.keep()
+        shutil.copytree(self.driven.home.root.parent, folder, symlinks=True)
+        return Shop.kept(folder)
+
+    def keep(self) -> None:
+        """Write down beside the home what the home does not know."""
+        state = {name: value for name, value in vars(self).items() if name != "driven"}
+        (self.driven.home.root.parent / "shop.pickle").write_bytes(pickle.dumps(state))
+
+    @classmethod
+    def kept(cls, folder: Path) -> Shop:
+        """A shop as it was kept, in this folder or a copy of it."""
+        shop = cls.__new__(cls)
+        vars(shop).update(pickle.loads((folder / "shop.pickle").read_bytes()))  # noqa: S301
+        shop.driven = DrivenHome(folder, ())
+        return shop
 
     def day(self, day: date, *, lost: float = 0.0) -> None:
         """A day's traffic, and the night's run over it.

@@ -5,21 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 import yaml
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.cli.main import dbtRunner
 
 from orchestration.acting import write_catalogue
-from orchestration.dbt import ask_for
 from orchestration.exporting import export_configs
 from orchestration.ingest import IngestSettings, ingest_landing
 from orchestration.judging import judge_outstanding
 from orchestration.loading import Definitions, read_definitions
 from orchestration.paths import DBT_PROJECT_DIR, Home
 from orchestration.warehouse import writer
+from tests.oracle.dbt_runs import build
 from tests.oracle.worlds import FIRST_DAY, LandedFile
 
 if TYPE_CHECKING:
@@ -67,7 +65,6 @@ BUSY = {
         "any": [{"measure": "count", "gte": 3}, {"measure": "session_minutes", "gt": 1}],
     },
 }
-_parsed: dict[Path, Any] = {}
 
 
 def table_hashes(warehouse: Path) -> dict[str, str]:
@@ -146,18 +143,7 @@ class DrivenHome:
             ingest_landing(self.home.root, connection, settings, [], datetime.now(UTC))
 
     def build(self, to: date) -> None:
-        os.environ["FAIRSPLIT_HOME"] = str(self.home.root)
-        runner = dbtRunner(manifest=_parsed.get(self.project))
-        folder = str(self.project)
-        arguments = ["run", "--quiet", "--project-dir", folder, "--profiles-dir", folder]
-        arguments += ["--target-path", str(self.home.dbt_target), "--log-level-file", "none"]
-        with writer(self.home.warehouse) as connection:
-            ask_for(connection, to)
-        done = runner.invoke(arguments)
-        # In this process dbt would keep the file open with settings of its own.
-        DuckDBConnectionManager.close_all_connections()
-        assert done.success, done.exception or done.result
-        _parsed.setdefault(self.project, runner.manifest)
+        build(self.home.root, to, self.project)
 
     def judge(self) -> list[date]:
         with writer(self.home.warehouse) as connection:

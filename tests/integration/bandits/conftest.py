@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from orchestration.ledger import record_publication
 from orchestration.warehouse import writer
+from tests.built import built
 from tests.oracle.bandit_world import DAY, NAME, Shop, midnight
 from tests.oracle.worlds import FIRST_DAY
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LAST_QUIET, LAST = date(2026, 1, 7), date(2026, 1, 8)
 FIRST_UPDATE = date(2026, 1, 4)
 
 
-@pytest.fixture(scope="session")
-def week(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+def quiet_week(folder: Path) -> None:
     """Run day by day up to the day before the third update is due."""
-    shop = Shop(tmp_path_factory.mktemp("bandit"))
+    shop = Shop(folder)
     for number in range((LAST_QUIET - FIRST_DAY).days + 1):
         shop.day(FIRST_DAY + timedelta(days=number))
-    return shop
+    shop.keep()
+
+
+@pytest.fixture(scope="session")
+def week(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return Shop.kept(built(tmp_path_factory.mktemp("bandit") / "shop", quiet_week))
 
 
 def late_rows(shop: Shop) -> list[dict[str, Any]]:
@@ -45,10 +53,9 @@ def late_rows(shop: Shop) -> list[dict[str, Any]]:
     return [*rows, {"event_id": "late-first", "user_id": moved.unit, "occurred_at": at, **first}]
 
 
-@pytest.fixture(scope="session")
-def grown(week: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+def grown_week(folder: Path) -> None:
     """The third update is set and published; then late rows and a file that repeats a day are worked off."""
-    shop = week.fork(tmp_path_factory.mktemp("grown") / "shop")
+    shop = Shop.kept(built(folder / "shop", quiet_week))
     shop.day(LAST)
     with writer(shop.driven.home.warehouse) as connection:
         record_publication(connection, shop.driven.catalog, midnight(LAST + DAY), "v8", "s8")
@@ -57,4 +64,9 @@ def grown(week: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     shop.land("again.ndjson", LAST, reversed(again))
     shop.judge(LAST)
     shop.driven.export()
-    return shop
+    shop.keep()
+
+
+@pytest.fixture(scope="session")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return Shop.kept(built(tmp_path_factory.mktemp("grown") / "week", grown_week) / "shop")

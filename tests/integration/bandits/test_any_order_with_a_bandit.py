@@ -15,11 +15,7 @@ from tests.oracle.bandit_world import ARMS, DAY, EQUAL, NAME, Shop, midnight, sh
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [
-    pytest.mark.integration,
-    # dbt leaves its log file to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.integration
 
 UPDATE, LAST = date(2026, 1, 4), date(2026, 1, 8)
 JOURNAL = "from results.acts order by all"

@@ -18,11 +18,7 @@ from tests.oracle.bandit_world import ARMS, NAME, REWARD
 if TYPE_CHECKING:
     from tests.oracle.bandit_world import Shop
 
-pytestmark = [
-    pytest.mark.integration,
-    # dbt leaves its log file to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.integration
 
 LAST = date(2026, 1, 8)
 NUMBERS = ("n", "mean", "weight", "p_best", "next_weight")

@@ -26,11 +26,7 @@ if TYPE_CHECKING:
 
     from tests.oracle.bandit_world import Shop
 
-pytestmark = [
-    pytest.mark.integration,
-    # dbt leaves its log file to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.integration
 
 FIRST, SECOND, THIRD = date(2026, 1, 4), date(2026, 1, 6), date(2026, 1, 8)
 

@@ -19,12 +19,13 @@ import pytest
 
 from analysis.catalogue.compiled_metrics import compile_metrics
 from analysis.catalogue.metrics import SEMANTIC_FOLDER, SemanticLayer, read_semantic_layer
-from orchestration.warehouse import replace_tables
+from orchestration.dbt import ask_for
+from orchestration.paths import DBT_PROJECT_DIR as PROJECT
+from orchestration.warehouse import replace_tables, writer
+from tests.oracle.dbt_runs import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PROJECT = Path(__file__).resolve().parents[3] / "dbt_project"
 
 TEXT = [
     "user_id",
@@ -114,6 +115,10 @@ def instant(text: str) -> datetime:
     """`'02 10:00'` is that hour of that day of January 2026; `'02'` is its midnight."""
     day, _, clock = text.partition(" ")
     return datetime.fromisoformat(f"2026-01-{day}T{clock or '00:00'}")
+
+
+def _january(day: str) -> date:
+    return date(2026, 1, int(day))
 
 
 @dataclass
@@ -260,14 +265,14 @@ class World:
     def start(self, day: str) -> subprocess.Popen[str]:
         """Begin to build everything up to a day of January, in a process group of its own."""
         self._compile_metrics()
-        to = date(2026, 1, int(day)).isoformat()
+        with writer(self.home / "warehouse.duckdb") as connection:
+            ask_for(connection, _january(day))
         command = [sys.executable, "-m", "dbt.cli.main", "run"]
         for option, value in {
             "project-dir": PROJECT,
             "profiles-dir": PROJECT,
             "target-path": self.home / "dbt",
             "log-path": self.home / "logs",
-            "vars": json.dumps({"cut_off_to": to}),
         }.items():
             command += [f"--{option}", str(value)]
         environment = {**os.environ, "FAIRSPLIT_HOME": str(self.home)}
@@ -282,9 +287,8 @@ class World:
 
     def run(self, day: str) -> None:
         """Build everything up to a day of January."""
-        process = self.start(day)
-        output, _ = process.communicate()
-        assert process.returncode == 0, output[-6000:]
+        self._compile_metrics()
+        build(self.home, _january(day))
 
     @staticmethod
     def kill(process: subprocess.Popen[str]) -> None:

@@ -20,10 +20,7 @@ from tests.oracle.worlds import FIRST_DAY, MIDNIGHT, LandedFile
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.integration
 
 EXPERIMENT = """\
 id: {name}

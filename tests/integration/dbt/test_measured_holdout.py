@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 
     from tests.oracle.worlds import LandedFile
 
-pytestmark = [
-    pytest.mark.integration,
-    # dbt leaves its log file to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.integration
 
 JOINT = Experiment(
     "joint",

@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 
     from tests.oracle.brute_force import Event
 
-pytestmark = [
-    pytest.mark.integration,
-    # dbt leaves its log file to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.integration
 
 
 def land(home: DrivenHome, name: str, *events: Event) -> None:

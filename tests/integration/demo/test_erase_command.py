@@ -71,10 +71,8 @@ def bytes_of(home: Path) -> dict[str, str]:
     }
 
 
-def test_a_person_is_removed_everywhere_and_nobody_else(tmp_path: Path) -> None:
-    fairsplit(tmp_path, "simulate", "--users", "200", "--days", "4", "--output", str(tmp_path))
-    fairsplit(tmp_path, "run")
-    with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as connection:
+def test_a_person_is_removed_everywhere_and_nobody_else(small: Path) -> None:
+    with duckdb.connect(str(small / "warehouse.duckdb"), read_only=True) as connection:
         user = connection.execute(
             """select unit_id from fct_exposures where unit_id in (select user_id from int_identity_links)
                group by unit_id order by count(*) desc, unit_id limit 1"""
@@ -83,40 +81,40 @@ def test_a_person_is_removed_everywhere_and_nobody_else(tmp_path: Path) -> None:
             "select anonymous_id from int_identity_links where user_id = ?", [user]
         ).fetchall()
     ids = {user, *(device for (device,) in devices)}
-    before = places_of(tmp_path, ids)
+    before = places_of(small, ids)
     assert {"main.fct_exposures", "main.int_unit_days"} <= before
     assert {path.rpartition(".")[2] for path in before if path.startswith("exports/")} == {
         "parquet",
         "duckdb",
     }
-    others = exposures_but_of(tmp_path, ids)
+    others = exposures_but_of(small, ids)
 
     # A list names the user, and one of somebody else does not.
-    (tmp_path / "assignments").mkdir(exist_ok=True)
+    (small / "assignments").mkdir(exist_ok=True)
     for name, unit in (("mail", user), ("other", "stranger")):
         pl.DataFrame({"unit_id": [unit, "third"], "variant": ["a", "b"]}).write_parquet(
-            tmp_path / "assignments" / f"{name}.parquet"
+            small / "assignments" / f"{name}.parquet"
         )
-    lake = lake_rows_of(tmp_path, user, ids - {user})
+    lake = lake_rows_of(small, user, ids - {user})
     expected = {
         "lake": lake,
         "quarantine": 0,
         "lists": [{"experiment_id": "mail", "rows": 1}],
         "rows": sum(row["rows"] for row in lake) + 1,
     }
-    whole = bytes_of(tmp_path)
-    dry = json.loads(fairsplit(tmp_path, "erase", user, "--dry-run", "--format", "json"))
+    whole = bytes_of(small)
+    dry = json.loads(fairsplit(small, "erase", user, "--dry-run", "--format", "json"))
     assert dry == {"erased": False, **expected}
-    assert "dry run: nothing was erased" in fairsplit(tmp_path, "erase", user, "--dry-run")
-    assert bytes_of(tmp_path) == whole
+    assert "dry run: nothing was erased" in fairsplit(small, "erase", user, "--dry-run")
+    assert bytes_of(small) == whole
 
-    assert json.loads(fairsplit(tmp_path, "erase", user, "--format", "json")) == {"erased": True, **expected}
-    assert places_of(tmp_path, {user}) == set()
-    assert exposures_but_of(tmp_path, ids) == others
-    assert (tmp_path / "exports" / "current" / "manifest.json").exists()
+    assert json.loads(fairsplit(small, "erase", user, "--format", "json")) == {"erased": True, **expected}
+    assert places_of(small, {user}) == set()
+    assert exposures_but_of(small, ids) == others
+    assert (small / "exports" / "current" / "manifest.json").exists()
 
     for words in ([user], [user, "--dry-run"]):
         with pytest.raises(
             RuntimeError, match="nothing of that unit is in the lake, in quarantine or on a list"
         ):
-            fairsplit(tmp_path, "erase", *words)
+            fairsplit(small, "erase", *words)

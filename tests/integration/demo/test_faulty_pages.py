@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestration.loading import read_definitions
+from tests.built import built
 from tests.command import ROOT, fairsplit
 
 if TYPE_CHECKING:
@@ -19,12 +20,11 @@ pytestmark = pytest.mark.integration
 SOUND = ("checkout_cta", "platform_check")
 
 
-@pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("catalog")
-    experiments = folder / "experiments"
-    experiments.mkdir()
-    shutil.copy(ROOT / "catalog" / "project.yaml", folder)
+def faulty(place: Path) -> None:
+    """A home and its catalogue: two sound experiments, an unknown metric, a torn file, one that nobody saw."""
+    experiments = place / "catalog" / "experiments"
+    experiments.mkdir(parents=True)
+    shutil.copy(ROOT / "catalog" / "project.yaml", experiments.parent)
     for name in SOUND:
         shutil.copy(ROOT / "catalog" / "experiments" / f"{name}.yaml", experiments)
     text = (experiments / "platform_check.yaml").read_text()
@@ -38,15 +38,18 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     variation("unknown_metric", "primary: [checkout_conversion]", "primary: [chekout_conversion]")
     variation("torn", "  - {id: b}", "  - {id: b")
     variation("unseen", "tags: [platform]", "tags: [nobody]")
-    return folder
+    fairsplit(place, "simulate", "--users", "600", "--days", "6", "--output", str(place))
+    fairsplit(place, "backfill", "2026-01-05", "2026-01-10", catalog=place / "catalog")
 
 
 @pytest.fixture(scope="module")
-def pages(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(tmp_path_factory.mktemp("faulty") / "home", faulty)
+
+
+@pytest.fixture(scope="module")
+def pages(home: Path) -> dict[str, str]:
     """The text of every experiment's page, by the page's name."""
-    home = tmp_path_factory.mktemp("home")
-    fairsplit(home, "simulate", "--users", "600", "--days", "6", "--output", str(home))
-    fairsplit(home, "backfill", "2026-01-05", "2026-01-10", catalog=catalog)
     found = (home / "site" / "current" / "experiments").glob("*.html")
     return {
         page.stem: re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", page.read_text(), flags=re.DOTALL)
@@ -54,8 +57,8 @@ def pages(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     }
 
 
-def test_the_other_scorecards_are_complete(pages, catalog) -> None:
-    experiments = read_definitions(catalog).catalogue.experiments
+def test_the_other_scorecards_are_complete(pages, home) -> None:
+    experiments = read_definitions(home / "catalog").catalogue.experiments
     for name in SOUND:
         for _, use in experiments[name].metric_uses:
             assert use.metric in pages[name], (name, use.metric)

@@ -12,6 +12,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from tests.built import built
 from tests.command import ROOT, fairsplit
 
 if TYPE_CHECKING:
@@ -66,10 +67,8 @@ class Desk:
         )
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def listed(folder: Path) -> None:
     """Population, design, start, events, scorecard: in that order, by the commands alone."""
-    folder = tmp_path_factory.mktemp("listed")
     desk = Desk(folder / "home", folder / "catalog")
     desk.home.mkdir()
     shutil.copytree(ROOT / "catalog", desk.catalog, ignore=shutil.ignore_patterns("experiments", "flags"))
@@ -86,7 +85,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Desk:
         desk.run("experiment", "start", name, "--reason", "listed", "--at", "2026-01-05T00:00:00Z")
     desk.run("simulate", *WORLD)
     desk.run("run")
-    return desk
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    folder = built(tmp_path_factory.mktemp("listed") / "desk", listed)
+    return Desk(folder / "home", folder / "catalog")
 
 
 @pytest.fixture

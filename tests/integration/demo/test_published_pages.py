@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.command import fairsplit
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -19,11 +17,9 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-def test_every_page_is_quiet_and_stays_in_its_folder(tmp_path: Path) -> None:
+def test_every_page_is_quiet_and_stays_in_its_folder(small: Path) -> None:
     playwright = pytest.importorskip("playwright.sync_api")
-    fairsplit(tmp_path, "simulate", "--users", "200", "--days", "4", "--output", str(tmp_path))
-    fairsplit(tmp_path, "run")
-    site = (tmp_path / "site" / "current").resolve()
+    site = (small / "site" / "current").resolve()
     pages = [*site.glob("*.html"), *site.glob("experiments/*.html"), *site.glob("*/index.html")]
     assert {"index.html", "new.html", "plan.html", "quality.html"} <= {page.name for page in pages}
     complaints: list[tuple[str, str]] = []

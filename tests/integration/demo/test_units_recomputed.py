@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from orchestration.paths import PROJECT_ROOT
+from tests.built import built
 from tests.command import fairsplit
 from tests.oracle import behaviour
 from tests.oracle.brute_force import MICROS, Experiment, Metric, exposures, links, unit_of, unit_values
@@ -73,10 +74,8 @@ METRICS = {
 EXPERIMENT = Experiment("platform_check", START, None, ("a", "b"), tuple(METRICS), cuped_days=3)
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def every_kind_of_metric(place: Path) -> None:
     """A small demo world in which one experiment that starts on the fourth day uses every kind of metric."""
-    place = tmp_path_factory.mktemp("demo")
     catalog = place / "catalog"
     shutil.copytree(PROJECT_ROOT / "catalog", catalog)
     path = catalog / "experiments" / f"{EXPERIMENT.id}.yaml"
@@ -92,7 +91,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (catalog / "segments" / f"{name}.yaml").write_text(text)
     fairsplit(place, "simulate", "--users", "1500", "--days", str(DAYS), "--seed", "5", catalog=catalog)
     fairsplit(place, "run", catalog=catalog)
-    return place
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(tmp_path_factory.mktemp("demo") / "home", every_kind_of_metric)
 
 
 class Recomputed:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from orchestration.ledger import record_publication
 from orchestration.warehouse import writer
+from tests.built import built
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import EXPERIMENTS, LAST_DAY, make_events, split
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-@pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> DrivenHome:
+
+def published_and_late(folder: Path) -> None:
     """Built from all files but the last, published, then built again with the late one."""
-    made = DrivenHome(tmp_path_factory.mktemp("reading"), EXPERIMENTS)
+    made = DrivenHome(folder, EXPERIMENTS)
     *early, late = split(3, make_events(3))
     for file in early:
         made.land(file)
@@ -28,4 +32,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> DrivenHome:
     made.ingest()
     made.build(LAST_DAY)
     made.judge()
-    return made
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> DrivenHome:
+    return DrivenHome(built(tmp_path_factory.mktemp("reading") / "home", published_and_late), EXPERIMENTS)

@@ -17,11 +17,7 @@ from tests.oracle.worlds import EXPERIMENTS, LAST_DAY
 if TYPE_CHECKING:
     from tests.oracle.homes import DrivenHome
 
-pytestmark = [
-    pytest.mark.integration,
-    # dbt leaves its log file to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.integration
 
 
 def certified(home: DrivenHome, runs: int):

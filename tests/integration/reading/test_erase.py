@@ -17,11 +17,7 @@ from tests.oracle.worlds import EXPERIMENTS, LAST_DAY, MIDNIGHT, LandedFile, mak
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [
-    pytest.mark.integration,
-    # dbt leaves its log file to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.integration
 
 WHEN = datetime(2026, 2, 1)  # noqa: DTZ001
 

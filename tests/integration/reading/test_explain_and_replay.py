@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
     from tests.oracle.homes import DrivenHome
 
-pytestmark = [
-    pytest.mark.integration,
-    # dbt leaves its log file to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.integration
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,7 @@ from tests.oracle.worlds import EXPERIMENTS, FIRST_DAY, LAST_DAY, MIDNIGHT, Land
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [
-    pytest.mark.integration,
-    # dbt leaves its log file to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.integration
 
 
 MAILING = """\

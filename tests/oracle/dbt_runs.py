@@ -1,0 +1,55 @@
+"""dbt on a home, in this process: parsed once a process and project, run without what nobody reads."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING
+
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+
+from orchestration.dbt import ask_for
+from orchestration.paths import DBT_PROJECT_DIR
+from orchestration.warehouse import writer
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+    from dbt.contracts.graph.manifest import Manifest
+
+
+def build(root: Path, to: date, project: Path = DBT_PROJECT_DIR) -> None:
+    """Build every model of a home up to a day, included."""
+    with writer(root / "warehouse.duckdb") as connection:
+        ask_for(connection, to)
+    invoke(root, "run", project=project)
+
+
+def invoke(root: Path, *arguments: str, project: Path = DBT_PROJECT_DIR) -> None:
+    """Run one dbt command on a home whose folder dbt finds in the environment; fails with dbt's words."""
+    os.environ["FAIRSPLIT_HOME"] = str(root)
+    runner = dbtRunner(manifest=_parsed(project))
+    done = runner.invoke([*arguments, *_options(project, root / "dbt")])
+    # In this process dbt would keep the file open with settings of its own.
+    DuckDBConnectionManager.close_all_connections()
+    faults = [f"{one.node.name}: {one.message}" for one in getattr(done.result, "results", ()) if one.message]
+    assert done.success, done.exception or "\n".join(faults)[-6000:]
+
+
+@functools.cache
+def _parsed(project: Path) -> Manifest:
+    """The project as dbt reads it, the same for every home: only the profile knows the home."""
+    done = dbtRunner().invoke(["parse", *_options(project, project / "target" / "tests")])
+    assert done.success, done.exception
+    manifest: Manifest = done.result
+    return manifest
+
+
+def _options(project: Path, target: Path) -> list[str]:
+    folder = str(project)
+    return [
+        "--project-dir", folder, "--profiles-dir", folder, "--target-path", str(target),
+        "--log-level", "none", "--log-level-file", "none", "--no-write-json",
+    ]  # fmt: skip
