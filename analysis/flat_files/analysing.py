@@ -24,7 +24,7 @@ from analysis.flat_files.sums import (
     summary_frame,
     summary_scales,
 )
-from analysis.flat_files.units import require_counts, unit_rows
+from analysis.flat_files.units import require_counts, unit_rows, value_column
 from analysis.judgement import judge_cut_offs
 
 if TYPE_CHECKING:
@@ -139,12 +139,15 @@ def analyse(frame: pl.DataFrame, request: Request, code_hash: str = "") -> FlatA
         exposures,
         histograms,
         tuple(guesses),
-        tuple(_unused(roles)),
+        tuple(_unused(rows, roles)),
     )
 
 
-def _unused(roles: Roles) -> Iterator[str]:
+def _unused(rows: pl.DataFrame, roles: Roles) -> Iterator[str]:
     """What was asked for and has no part in a figure."""
+    for name in roles.covariates:
+        if rows[value_column(name)].n_unique() == 1:
+            yield f"{shown(name)} is constant and explains nothing"
     for metric in roles.metrics:
         if roles.covariates and not is_adjusted(metric, roles):
             listed = ", ".join(shown(name) for name in roles.covariates)

@@ -27,11 +27,11 @@ def type_words(dtype: pl.DataType) -> str:
     if dtype == pl.Object:
         return "a nested value"
     word = type(dtype).__name__.lower()
-    return f"an {word}" if word == "array" else f"a {word}"
+    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
 
 
 def names_in(column: pl.Series) -> pl.Series | None:
-    """The column as text, blank cells as null; nothing where its type has no text.
+    """The column as text, blank cells and NaN as null; nothing where its type has no text.
 
     Whole numbers of any width keep every digit; those in binary floating point have no ``.0``.
     """
@@ -42,6 +42,7 @@ def names_in(column: pl.Series) -> pl.Series | None:
         except pl.exceptions.PolarsError:
             return None
     elif dtype.is_float():
+        column = column.fill_nan(None)
         whole = bool((column.drop_nulls() == column.drop_nulls().round()).all())
         text = column.cast(pl.Int128 if whole else dtype, strict=False).cast(pl.String)
     elif dtype.is_numeric() or isinstance(dtype, _AS_TEXT):
@@ -63,7 +64,7 @@ def as_names(frame: pl.DataFrame, name: str, option: str) -> pl.Series:
         rule = "text, whole numbers, dates, or true and false"
         raise FlatFileError(Problem("the column holds no names", where, type_words(column.dtype), rule))
     if column.dtype.is_float():
-        lost = (column.abs() > _FLOAT_WHOLE) | column.is_nan() | column.is_infinite()
+        lost = (column.abs() > _FLOAT_WHOLE) & ~column.is_nan()
         if (first := first_row(lost)) is not None:
             rule = "text or whole numbers"
             hint = "write the column as text: in floating point large ids lose digits"

@@ -152,8 +152,12 @@ def _scales(frame: pl.DataFrame, roles: Roles) -> Scales:
         if is_adjusted(metric, roles):
             both.append(_regressed(frame, number))
         y_scales.append(scale_of(*both))
-        require_digits(frame[top], y_scales[-1], f"--metric {shown(metric.name)}")
+        where = f"--metric {shown(metric.name)}"
+        for values, option in zip(both, (where, f"--covariate for {shown(metric.name)}"), strict=False):
+            require_digits(values, y_scales[-1], option)
         d_scales.append(1 if bottom is None else scale_of(frame[bottom]))
+        if bottom is not None:
+            require_digits(frame[bottom], d_scales[-1], where)
     return Scales(tuple(y_scales), tuple(d_scales))
 
 

@@ -91,7 +91,8 @@ def repeated(frame: pl.DataFrame, name: str, once: Sequence[str] = ()) -> Proble
         name: The id that repeats.
         once: Ids that do not.
     """
-    ids = frame[name].cast(pl.String, strict=False)
+    ids = names_in(frame[name])
+    ids = frame[name].cast(pl.String) if ids is None else ids
     twice = ids.is_duplicated() & ids.is_not_null()
     rows = f"{int(twice.sum()):,} rows share their {shown(name)} with another"
     said = shown(name)

@@ -53,8 +53,9 @@ def unit_rows(
     """
     rows = _places(frame, roles, request)
     columns = {name for metric in roles.metrics for name in metric.columns}
-    columns |= {roles.units} if roles.units else set()
     values = {name: as_numbers(frame, name, "--metric") for name in sorted(columns)}
+    if roles.units is not None and roles.units not in values:
+        values[roles.units] = as_numbers(frame, roles.units, "--units")
     values |= {name: as_numbers(frame, name, "--covariate", may_lack=True) for name in roles.covariates}
     for metric in roles.metrics:
         if metric.is_share and roles.by != "arm":

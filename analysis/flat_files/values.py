@@ -45,7 +45,7 @@ class Numbers:
 def numbers_in(column: pl.Series) -> Numbers | None:
     """Read a column as numbers; nothing where its type holds none."""
     none = column.is_null()
-    if column.dtype in {pl.Categorical, pl.Enum}:
+    if isinstance(column.dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
     if column.dtype == pl.String:
         text = column.str.strip_chars()

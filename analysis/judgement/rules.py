@@ -73,6 +73,15 @@ RULES = (
         "The experiment is a draft; nobody is exposed.",
         alone=True,
     ),
+    # A flat file may hold nothing but the arms' units.
+    Rule(
+        "split_only",
+        pl.col("primary_arms") == 0,
+        "inconclusive",
+        "wait",
+        "Only the split is judged, and it may be read on: no metric is given.",
+        alone=True,
+    ),
     Rule(
         "no_exposure",
         pl.col("units") + pl.col("open_units") == 0,

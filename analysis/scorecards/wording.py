@@ -6,6 +6,7 @@ from analysis.scorecards import format as fmt
 
 REASONS = {
     "no_exposure": "no unit has been exposed",
+    "split_only": "no metric is given",
     "insufficient_sample": "too few units yet",
     "zero_variance": "every unit has the same value",
     "zero_denominator": "the denominator is zero",
@@ -119,6 +120,7 @@ VERDICTS = {
     "aa_difference": ("bad", "investigate", "The arms differ: investigate."),
     "invalid": ("bad", "invalid", "Fix the data first."),
     "not_started": ("waiting", "draft", "Not started."),
+    "split_only": ("unclear", "flat", "Only the split is judged."),
     "no_exposure": ("waiting", "no_data", "No unit yet."),
     "no_closed_window": ("waiting", "too_early", "Too early to tell."),
     "ramp_advances": ("unclear", "running", "Ready for more traffic."),

@@ -9,6 +9,7 @@ import polars as pl
 
 from analysis.scorecards import format as fmt
 from analysis.scorecards import wording
+from analysis.scorecards.naming import safe_name
 from orchestration.site.write import write_folder
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def write_pages(found: FlatAnalysis, folder: Path) -> Path:
 
     comparisons = found.judgement.comparisons
     inputs = SiteInputs(
-        cut_off=comparisons["cut_off"][0],
+        cut_off=found.judgement.decisions["cut_off"][0],
         experiments=[experiment_view(item, "") for item in found.catalogue.experiments.values()],
         metrics={name: metric_view(metric) for name, metric in found.metrics.items()},
         comparisons=comparisons,
@@ -56,11 +57,11 @@ def write_pages(found: FlatAnalysis, folder: Path) -> Path:
         decisions=found.judgement.decisions,
         daily_exposures=found.exposures,
         histograms=pl.DataFrame() if found.histograms is None else found.histograms,
-        provenance=Provenance(code_hash=comparisons["code_hash"][0] or ""),
+        provenance=Provenance(code_hash=next(iter(comparisons["code_hash"]), None) or ""),
     )
     write_folder(folder, render_site(inputs))
-    pages = sorted((folder / "experiments").glob("*.html"))
-    return pages[0] if len(pages) == 1 else folder / "index.html"
+    names = [safe_name(name) for name in found.catalogue.experiments]
+    return folder / "experiments" / f"{names[0]}.html" if len(names) == 1 else folder / "index.html"
 
 
 def print_summary(found: FlatAnalysis, stream: TextIO) -> None:
@@ -112,28 +113,36 @@ def _print_metric(
         value = fmt.amount(row["mean"], metric.unit, metric.kind)
         name, units = row["variant_id"], fmt.count(row["n"])
         if row["comparison"] is None and row["status"] == "ok":
-            lines.append((name, units, value, "control", "", "", "", ""))
+            lines.append((name, units, value, "control", "", "", "", "", ""))
         elif row["status"] != "ok":
-            lines.append((name, units, value, wording.reason(row["reason"]), "", "", "", ""))
+            lines.append((name, units, value, wording.reason(row["reason"]), "", "", "", "", ""))
         else:
-            difference = (
-                fmt.points(row["lift_abs"]) if row["method"] == "mann_whitney"
-                else fmt.amount(row["lift_abs"], metric.unit, metric.kind, signed=True)
-            )  # fmt: skip
+            difference, low, high = (
+                _difference(row, end, metric) for end in ("lift_abs", "lift_abs_low", "lift_abs_high")
+            )
+            absolute = fmt.MISSING if fmt.MISSING in {low, high} else f"{low} to {high}"
             lift, interval = _lift(row, metric)
             p = fmt.p_value(row["p_value"]), fmt.p_value(row["p_adjusted"])
-            lines.append((name, units, value, lift, interval, difference, *p))
+            lines.append((name, units, value, lift, interval, difference, absolute, *p))
     role = rows["role"][0]
     method = ", ".join(word.replace("_", " ") for word in rows["method"].drop_nulls().unique().sort())
     better = "less" if metric.direction == "decrease" else "more"
     title = f"{metric.name} ({role}; {method}; {better} is better)"
-    _table(
-        console, title, ("arm", "units", "value", "lift", "interval", "difference", "p", "p adjusted"), lines
-    )
+    head = ("arm", "units", "value", "lift", "interval", "difference", "its interval", "p", "p adjusted")
+    _table(console, title, head, lines)
     several = found.differences.filter((pl.col("metric") == metric.name) & (pl.col("arms") > 2))
     for row in several.iter_rows(named=True):
         test = row["method"].replace("_", " ")
         console.print(f"  any difference among {row['arms']} arms: p {fmt.p_value(row['p_value'])} ({test})")
+
+
+def _difference(row: Row, end: str, metric: MetricDefinition) -> str:
+    """The absolute difference, or an end of its interval."""
+    if row[end] is None:
+        return fmt.MISSING
+    if row["method"] == "mann_whitney":
+        return fmt.points(row[end])
+    return fmt.amount(row[end], metric.unit, metric.kind, signed=True)
 
 
 def _lift(row: Row, metric: MetricDefinition) -> tuple[str, str]:

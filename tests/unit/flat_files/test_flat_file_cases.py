@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,41 +11,9 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from orchestration.cli import main
+from tests.unit.flat_files.rows import rows_of, treated
 
 CASES = Path(os.environ.get("FAIRSPLIT_SHARED", "../shared")).resolve() / "cases"
-
-
-@pytest.fixture
-def analyze(capsys, monkeypatch):
-    """Call the command: its exit code, what it printed as JSON where it succeeded, and its messages."""
-
-    def call(path: Path, *options: object) -> tuple[int, dict[str, Any], str]:
-        if not path.exists():
-            pytest.skip(f"{path} is not there")
-        words = ["fairsplit", "analyze", str(path), *map(str, options), "--format", "json"]
-        monkeypatch.setattr(sys, "argv", words)
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, json.loads(out) if out else {}, err
-
-    return call
-
-
-def rows_of(found: dict[str, Any], **wanted: Any) -> list[dict[str, Any]]:
-    conditions = {"segment": "all"} | wanted
-    return [
-        row for row in found["comparisons"] if all(row[key] == value for key, value in conditions.items())
-    ]
-
-
-def treated(found: dict[str, Any], **wanted: Any) -> dict[str, Any]:
-    (row,) = (row for row in rows_of(found, **wanted) if row["comparison"] is not None)
-    return row
 
 
 @pytest.mark.parametrize("name", ["ids_zero.csv", "ids_e.csv"])

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from analysis.flat_files import Request, analyse
 from analysis.judgement import judge_cut_offs, violations
 from analysis.judgement.deciding import RULES
 
@@ -135,6 +136,13 @@ def test_too_few_units_wait_and_are_extended_at_the_end(world):
     assert decision["sentence"] == (
         "The planned time is over, but an arm has 1,000 of the 5,000 units that the plan asks for."
     )
+
+
+def test_a_file_without_a_metric_has_its_split_judged():
+    counts = pl.DataFrame({"arm": ["control", "red"], "units": [5_000, 5_100]})
+    decision = analyse(counts, Request("file", HORIZON, units="units")).judgement.decisions.row(0, named=True)
+    assert says(decision) == ("inconclusive", "wait", None, ["split_only"])
+    assert decision["sentence"] == "Only the split is judged, and it may be read on: no metric is given."
 
 
 def test_no_difference_is_inconclusive(world):
