@@ -16,6 +16,7 @@ from analysis.judgement import (
     violations,
 )
 from analysis.judgement.known import version_frame
+from analysis.judgement.rows import REQUIREMENT
 from orchestration.acting import in_force
 from orchestration.code_hash import code_hash
 from orchestration.early_outcomes import keep_early_outcomes
@@ -49,6 +50,7 @@ _SQL_TYPES = {
 } | {
     pl.Date(): "date",
     pl.List(pl.String()): "varchar[]",
+    REQUIREMENT: "struct(requirement varchar, rule varchar, required double, observed double, met boolean)[]",
 }
 
 # What a cut-off's judgement depends on, as rows of a day: a sum of row hashes, blind to their order.
@@ -157,6 +159,11 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
     for name, schema in _TABLES.items():
         columns = ", ".join(f'"{column}" {_SQL_TYPES[kind]}' for column, kind in schema.items())
         connection.execute(f"create table if not exists results.{name} ({columns})")
+        # A home that was judged before a column existed gets it empty; with the new code all its days are judged anew.
+        for column, kind in schema.items():
+            connection.execute(
+                f'alter table results.{name} add column if not exists "{column}" {_SQL_TYPES[kind]}'
+            )
     connection.execute(
         "create table if not exists results.judged (cut_off date, input_hash varchar, code_hash varchar)"
     )

@@ -103,6 +103,11 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
             f"""create table if not exists journal.published_{table} as
                 select 0::bigint as publication, * from results.{table} limit 0"""
         )
+        # Earlier publications keep what they showed: columns that came later are empty there.
+        for column, kind, *_ in connection.execute(f"describe results.{table}").fetchall():
+            connection.execute(
+                f'alter table journal.published_{table} add column if not exists "{column}" {kind}'
+            )
 
 
 def is_published(connection: duckdb.DuckDBPyConnection, catalog: Path) -> bool:

@@ -141,6 +141,8 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
         .then(showing & by_week.fill_null(value=False))
         .otherwise(showing)
     )
+    # What a test asks of its data and does not get bars every verdict that would rest on it.
+    sound = pl.col("requirements_met").fill_null(value=True)
     good = GAIN > 0
     primary, guardrail = pl.col("role") == "primary", pl.col("role") == "guardrail"
     beyond = pl.col("margin").is_null() | (pl.col("finding") == "harmed")
@@ -149,11 +151,12 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
     rows = rows.join(given_up, on="experiment_id", how="left")
     return with_prospects(rows).with_columns(
         showing=(primary & showing).fill_null(value=False),
-        won=(primary & decisive & good).fill_null(value=False),
-        lost=(primary & decisive & ~good).fill_null(value=False),
-        harmed=(guardrail & crossed & ~good & beyond).fill_null(value=False),
+        won=(primary & decisive & good & sound).fill_null(value=False),
+        lost=(primary & decisive & ~good & sound).fill_null(value=False),
+        barred=(primary & decisive & ~sound).fill_null(value=False),
+        harmed=(guardrail & crossed & ~good & beyond & sound).fill_null(value=False),
         accepted=(primary & pl.col("seq_accepted")).fill_null(value=False),
-        uncleared=guardrail & unclear.fill_null(value=True),
+        uncleared=guardrail & (unclear.fill_null(value=True) | (crossed & ~good & beyond & ~sound)),
         gain=GAIN,
         worse=(~primary & (decisive | guardrail & crossed) & ~good).fill_null(value=False),
     )
@@ -176,6 +179,7 @@ def arm_summary(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("lost").any(),
         pl.col("harmed").any(),
         pl.col("uncleared").any(),
+        pl.col("barred").any(),
         pl.col("poor").any(),
         judged=((pl.col("role") == "primary") & (pl.col("status") == "ok")).any(),
         accepted=pl.col("accepted").filter(pl.col("role") == "primary").all(),

@@ -13,6 +13,7 @@ from analysis.judgement.direction import findings
 from analysis.judgement.distributions import own_values
 from analysis.judgement.looks import follow
 from analysis.judgement.pairing import GROUP, paired, successes
+from analysis.judgement.requirements import requirement_columns
 from analysis.judgement.rows import COMPARISON_KEY, COMPARISONS, FINITE, conform
 from analysis.statistics.bayes_beta import beta_compare
 from analysis.statistics.bayes_normal import normal_effect
@@ -178,12 +179,18 @@ def _pair_numbers(pairs: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Da
         "margin_abs": margin,
         **_effects(pairs, tested, minimum),
     }
+    requirements, met = requirement_columns(pairs, tested)
     frame = pairs.select(
         *COMPARISON_KEY,
         pl.col("control_id").alias("comparison"),
         pl.when(pl.Series(~np.isnan(looks.bound))).then(pl.Series(looks.crossed)).alias("seq_crossed"),
     )
-    return frame.with_columns(pl.Series(name, values) for name, values in arrays.items())
+    return frame.with_columns(
+        *(pl.Series(name, values) for name, values in arrays.items()),
+        requirements,
+        met,
+        few_events=pairs["covered"] & pairs["covered_control"] & pl.Series(tested.method == "fisher"),
+    )
 
 
 def _with_an_end(end: FloatArray, other: FloatArray) -> FloatArray:
@@ -313,7 +320,11 @@ def _effect_size(pairs: pl.DataFrame, tested: Tested) -> FloatArray:
 
 def _with_status(rows: pl.DataFrame) -> pl.DataFrame:
     if "pair_status" not in rows.columns:
-        rows = rows.with_columns(pair_status=pl.lit(None, pl.String), comparison=pl.lit(None, pl.String))
+        rows = rows.with_columns(
+            pair_status=pl.lit(None, pl.String),
+            comparison=pl.lit(None, pl.String),
+            few_events=pl.lit(value=False),
+        )
     is_control = pl.col("variant_id") == pl.col("control_id")
     reason = (
         pl.when(is_control | (pl.col("own_status") != "ok"))
@@ -324,7 +335,12 @@ def _with_status(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("histogram_missing"))
         .otherwise("pair_status")
     )
-    return rows.with_columns(reason=reason).with_columns(
+    return rows.with_columns(
+        reason=reason,
+        covariate_status=pl.when(pl.col("few_events").fill_null(value=False))
+        .then(pl.lit("few_events"))
+        .otherwise("covariate_status"),
+    ).with_columns(
         status=pl.col("reason").replace_strict(FAMILIES, default="undefined"),
         reason=pl.when(pl.col("reason") == "ok").then(None).otherwise("reason"),
     )

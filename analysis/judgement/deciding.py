@@ -128,6 +128,8 @@ def _situations(
         ),
         winner=_best(pl.col("won") & remaining & ~pl.col("harmed") & ~pl.col("uncleared")),
         winner_uncleared=_best(pl.col("won") & remaining & ~pl.col("harmed") & pl.col("uncleared")),
+        barred_arm=pl.col("variant_id").filter(pl.col("barred") & remaining).first(),
+        barred_text=pl.col("barred_text").filter(pl.col("barred") & remaining).first(),
         lead_text=pl.col("lead_text").filter(remaining).first(),
         unjudged_text=pl.col("unjudged_text").filter(remaining).first(),
     )

@@ -11,6 +11,19 @@ if TYPE_CHECKING:
 
 _TEXT, _REAL, _WHOLE, _TRUTH = pl.String(), pl.Float64(), pl.Int64(), pl.Boolean()
 
+#: What a test asks of its data: `requirement` is a code, `rule` "at least" or "at most".
+REQUIREMENT = pl.List(
+    pl.Struct(
+        {
+            "requirement": pl.String(),
+            "rule": pl.String(),
+            "required": pl.Float64(),
+            "observed": pl.Float64(),
+            "met": pl.Boolean(),
+        }
+    )
+)
+
 #: `results.comparisons`: one row per cut-off, metric, segment level, analysis and variant. `total`, `mean`,
 #: `variance` and `std_error` are the arm's own, unadjusted; `lift_*` compare it with `comparison` (the control)
 #: and are null on the control's own row. Intervals are closed; `ci_level` is theirs after the correction.
@@ -76,6 +89,8 @@ COMPARISONS: Mapping[str, pl.DataType] = {
     "cuped": _TRUTH,
     "variance_reduction": _REAL,
     "covariate_status": _TEXT,
+    "requirements_met": _TRUTH,
+    "requirements": REQUIREMENT,
     "status": _TEXT,
     "reason": _TEXT,
     "finding": _TEXT,

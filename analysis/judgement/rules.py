@@ -172,6 +172,21 @@ RULES = (
         "winner",
     ),
     Rule(
+        "requirements_unmet",
+        pl.col("barred_arm").is_not_null() & MAY_STOP & pl.col("at_horizon"),
+        "inconclusive",
+        "extend",
+        "Nothing is decided: {barred_text}.",
+        "barred_arm",
+    ),
+    Rule(
+        "requirements_unmet",
+        pl.col("barred_arm").is_not_null() & MAY_STOP,
+        "continue",
+        "wait",
+        "Keep running: {barred_text}.",
+    ),
+    Rule(
         "whole_weeks",
         pl.col("any_showing") & ~pl.col("at_horizon") & ~_bandit,
         "continue",

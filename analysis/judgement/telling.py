@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from analysis.judgement.effect_wording import effect_text
-from analysis.judgement.wording import listed
+from analysis.judgement.wording import listed, unmet_text
 
 _TEXTS = (
     "experiment_id",
@@ -19,6 +19,7 @@ _TEXTS = (
     "unjudged_text",
     "harmed_text",
     "lost_text",
+    "barred_text",
 )
 
 
@@ -53,7 +54,13 @@ def _texts(entries: list[dict[str, Any]]) -> dict[str, str]:
         "unjudged_text": listed([effect_text(row) for row in unjudged] or [""]),
         "harmed_text": said("harmed"),
         "lost_text": said("lost"),
+        "barred_text": listed([_barred(row) for row in primary if row["barred"]] or [""]),
     }
+
+
+def _barred(row: dict[str, Any]) -> str:
+    """Which difference shows, and what its test lacks to decide anything."""
+    return f"{row['variant_id']} differs in {row['label']}, but its test asks for {unmet_text(row)}"
 
 
 def _guardrails(rows: list[dict[str, Any]]) -> str:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+#: What each requirement counts, after "at least 30" or "at most 0.053".
+REQUIREMENTS = {
+    "units_per_arm": "units in each arm",
+    "events": "events in both arms together",
+    "expected_events": "expected events in the smaller arm",
+    "skewness": "for the skewness of the difference",
+    "degrees_of_freedom": "degrees of freedom",
+    "units_with_denominator": "units in each arm that have a denominator",
+    "units_beyond_quantile": "units in each arm beyond the quantile",
+}
 
 
 def p_text(p_value: float | None) -> str:
@@ -31,3 +42,26 @@ def count_text(values: Iterable[float]) -> str:
 def listed(words: list[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def requirement_text(one: Mapping[str, Any]) -> str:
+    """``at least 30 units in each arm (it has 3)``."""
+    required, observed = (_short(one[name]) for name in ("required", "observed"))
+    return f"{one['rule']} {required} {REQUIREMENTS[str(one['requirement'])]} (it has {observed})"
+
+
+def unmet_text(row: Mapping[str, Any]) -> str:
+    """What a result row's test asks for and does not have; empty where nothing is missing."""
+    lacking = [requirement_text(one) for one in row.get("requirements") or () if not one["met"]]
+    return listed(lacking) if lacking else ""
+
+
+def _short(value: object) -> str:
+    number = float(str(value))
+    return (
+        f"{number:,.0f}"
+        if number.is_integer()
+        else f"{number:,.3g}"
+        if abs(number) < 100
+        else f"{number:,.0f}"
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.judgement.effects import Effect, effect_of, too_early
+from analysis.judgement.wording import unmet_text
 from analysis.scorecards import format as fmt
 from analysis.scorecards import wording
 from analysis.scorecards.headline import SEQUENTIAL_METHODS, effect_figures
@@ -78,6 +79,8 @@ class Cells:
     prob_best: str
     expected_loss: str
     cuped: str
+    unused: str
+    unmet: str
     reading: Reading
     bar: Bar | None
     spoken: str
@@ -210,6 +213,8 @@ def cells(
         prob_best=fmt.probability(row.get("prob_best")),
         expected_loss=fmt.risk(None if loss is None else loss / divisor, unit, metric.kind),
         cuped=fmt.percent(row.get("variance_reduction"), half_width=0.02) if row.get("cuped") else "",
+        unused=wording.UNUSED_COVARIATES.get(row.get("covariate_status") or "", ""),
+        unmet=unmet_text(row),
         reading=said,
         bar=bar,
         spoken=f"{metric.label}, {arm}: {lift}, interval {between}, {said.word}",

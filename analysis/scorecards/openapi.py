@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from analysis.judgement.wording import REQUIREMENTS
+
 Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
@@ -72,6 +74,13 @@ _RESULT = _object(
     data_window=_object(start=_TEXT, end=_TEXT),
     **_STATUS,
 )
+_REQUIREMENT = _object(
+    requirement={"enum": sorted(REQUIREMENTS)},
+    rule={"enum": ["at least", "at most"]},
+    required={"type": "number"},
+    observed=_NUMBER,
+    met=_TRUTH,
+)
 _CONVERSION = _object(count=_WHOLE, sum=_NUMBER, mean=_NUMBER, conversion_rate=_NUMBER)
 
 _FLAG = _object(
@@ -132,6 +141,11 @@ SCHEMAS: dict[str, Schema] = {
                 effect_size=_object(value=_NUMBER, interpretation=_NULLABLE),
                 probability_to_beat_control=_SHARE,
                 expected_loss=_NUMBER,
+                requirements_met={
+                    "type": ["boolean", "null"],
+                    "description": "False bars every verdict that would rest on this test.",
+                },
+                requirements={"anyOf": [_list(_REQUIREMENT), {"type": "null"}]},
                 **_STATUS,
             )
         ),

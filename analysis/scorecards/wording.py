@@ -135,6 +135,7 @@ VERDICTS = {
     "futile": ("unclear", "flat", "Hardly any chance left."),
     "below_min_sample": ("waiting", "too_early", "Too early to tell."),
     "underpowered": ("unclear", "extend", "Extend: not yet clear."),
+    "requirements_unmet": ("unclear", "flat", "Too little to decide by."),
     "whole_weeks": ("unclear", "running", "Keep running."),
     "collecting": ("unclear", "running", "Keep running."),
 }
@@ -147,6 +148,9 @@ DECISIONS = {
     "modify": ("unclear", "modify", "Modify."),
     "inconclusive": ("unclear", "flat", "Inconclusive."),
 }
+
+#: Why a declared covariate was left out of a row.
+UNUSED_COVARIATES = {"few_events": "few events"}
 
 ANALYSES = {
     "default": "With units seen in two arms",

@@ -280,7 +280,8 @@ def exact_test(
     given = [
         np.broadcast_to(v, shape).reshape(-1)[at] for v in (counts.x_c, counts.n_c, counts.x_t, counts.n_t)
     ]
-    found = fisher_tails(*given)
+    xc, nc, xt, nt = given
+    found = fisher_tails(xc, nc, xt, nt)
     half = _LOG_HALF + found.log_point
     mid_upper, mid_lower = (_log_difference(v, half) for v in (found.log_upper, found.log_lower))
     if alternative == "two-sided":
@@ -290,12 +291,12 @@ def exact_test(
         log_p, log_mid = (found.log_upper, mid_upper) if greater else (found.log_lower, mid_lower)
     beyond = np.broadcast_to(level, shape).reshape(-1)[at] * np.exp(log_mid - log_p)
     beyond = np.minimum(0.5 * beyond if alternative == "two-sided" else beyond, _LARGEST_TAIL)
-    difference, ratio = melded_interval(*given, (beyond, beyond))
+    difference, ratio = melded_interval(xc, nc, xt, nt, (beyond, beyond))
     low, high, ratio_low, ratio_high, p, log, z = (np.full(shape, np.nan).reshape(-1) for _ in range(7))
     low[at], high[at], ratio_low[at], ratio_high[at] = *difference, *ratio
     p[at], log[at] = np.exp(log_p), log_p
     sided = log_p + (_LOG_HALF if alternative == "two-sided" else 0.0)
-    diff = given[2] / given[3] - given[0] / given[1]
+    diff = xt / nt - xc / nc
     size = -special.ndtri_exp(sided)
     z[at] = (
         np.copysign(size, diff)

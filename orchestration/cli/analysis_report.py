@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import polars as pl
 
+from analysis.judgement.wording import unmet_text
 from analysis.scorecards import format as fmt
 from analysis.scorecards import wording
 from analysis.scorecards.naming import safe_name
@@ -130,6 +131,9 @@ def _print_metric(
     title = f"{metric.name} ({role}; {method}; {better} is better)"
     head = ("arm", "units", "value", "lift", "interval", "difference", "its interval", "p", "p adjusted")
     _table(console, title, head, lines)
+    for row in rows.iter_rows(named=True):
+        if unmet := unmet_text(row):
+            console.print(f"  {_clean(row['variant_id'])} decides nothing here: the test asks for {unmet}")
     several = found.differences.filter((pl.col("metric") == metric.name) & (pl.col("arms") > 2))
     for row in several.iter_rows(named=True):
         test = row["method"].replace("_", " ")

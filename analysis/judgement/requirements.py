@@ -1,0 +1,151 @@
+"""What each test asks of its data before a verdict may rest on it: required, observed, met or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from analysis.judgement.pairing import moments, successes
+from analysis.judgement.rows import REQUIREMENT
+from analysis.statistics.normality import difference_skewness, rate_skewness
+from analysis.statistics.proportions import ENOUGH_EVENTS, LARGEST_SKEW, Z_TEST_EVENTS
+from analysis.statistics.status import Reason, quiet
+
+if TYPE_CHECKING:
+    from analysis.judgement.comparing import Tested
+    from analysis.statistics.checks import BoolArray, FloatArray
+
+#: Units an arm from which a mean may be close to normal.
+LEAST_UNITS = 30.0
+#: Units an arm of a rank test, and of the score test.
+LEAST_RANKED = 10.0
+#: Effective units with a denominator: the mean denominator is then known to a tenth, and the delta method holds.
+LEAST_DENOMINATORS = 100.0
+#: Units beyond a quantile, on its scarcer side.
+LEAST_BEYOND = 10.0
+#: Events of both arms: an exact test is right about fewer, but nobody should ship for them.
+LEAST_EVENTS = 5.0
+#: Degrees of freedom that a regression leaves.
+LEAST_DF = 10.0
+
+_MEANS = ("welch", "cuped", "adaptive_weights")
+_RATIOS = ("ratio_delta", "ratio_cuped")
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One requirement of the rows that it applies to.
+
+    Attributes:
+        name: Its code.
+        applies: Rows whose test asks for it.
+        observed: What they have, NaN where it cannot be known.
+        bound: What is asked.
+        at_most: Whether the bound is the largest allowed value instead of the least.
+    """
+
+    name: str
+    applies: BoolArray
+    observed: FloatArray
+    bound: float
+    at_most: bool = False
+
+    @property
+    def met(self) -> BoolArray:
+        """Where it is fulfilled; what cannot be known is not held against a row."""
+        inside = self.observed <= self.bound if self.at_most else self.observed >= self.bound
+        return np.asarray(inside | np.isnan(self.observed))
+
+
+def requirement_columns(pairs: pl.DataFrame, tested: Tested) -> tuple[pl.Series, pl.Series]:
+    """The columns `requirements` and `requirements_met` of the pairs; null where nothing could be tested.
+
+    Args:
+        pairs: From `paired`.
+        tested: Their tests.
+
+    Returns:
+        Series in the pairs' order.
+    """
+    known = tested.comparison.status == Reason.OK
+    listed: list[list[dict[str, Any]]] = [[] for _ in range(pairs.height)]
+    all_met = np.ones(pairs.height, dtype=np.bool_)
+    for one in _requirements(pairs, tested):
+        applies = one.applies & known
+        met = one.met
+        all_met &= met | ~applies
+        for row in np.flatnonzero(applies):
+            observed = float(one.observed[row])
+            listed[row].append(
+                {
+                    "requirement": one.name,
+                    "rule": "at most" if one.at_most else "at least",
+                    "required": one.bound,
+                    "observed": None if np.isnan(observed) else observed,
+                    "met": bool(met[row]),
+                }
+            )
+    rows = [found if there else None for found, there in zip(listed, known, strict=True)]
+    return (
+        pl.Series("requirements", rows, dtype=REQUIREMENT),
+        pl.Series("requirements_met", [bool(m) if k else None for m, k in zip(all_met, known, strict=True)]),
+    )
+
+
+@quiet
+def _requirements(pairs: pl.DataFrame, tested: Tested) -> list[Requirement]:
+    method = tested.method.astype(str)
+    n_c, n_t = (pairs[name].cast(pl.Float64).to_numpy() for name in ("n_control", "n"))
+    smaller = np.minimum(n_c, n_t)
+    is_share = pairs["is_share"].to_numpy()
+    of_means, of_ratios = np.isin(method, _MEANS), np.isin(method, _RATIOS)
+    ranked = np.isin(method, ["mann_whitney", "kolmogorov_smirnov", "score"])
+    x_c, x_t = successes(pairs, "_control")[0], successes(pairs)[0]
+    rate = np.where(is_share, (x_c + x_t) / (n_c + n_t), np.nan)
+    expected = smaller * np.minimum(rate, 1.0 - rate)
+    skewness = np.where(is_share, rate_skewness(np.nan_to_num(rate)), _least_skewness(pairs))
+    of_difference = difference_skewness(skewness, n_c, n_t)
+    skewed = np.isin(method, ["welch", "cuped", "two_proportion_z"])
+    with_denominator = np.minimum(*(_effective(pairs, suffix) for suffix in ("_control", "")))
+    share = pairs["percentile"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    beyond = smaller * np.minimum(share, 1.0 - share)
+    return [
+        Requirement("units_per_arm", of_means, smaller, LEAST_UNITS),
+        Requirement("units_per_arm", ranked, smaller, LEAST_RANKED),
+        Requirement("events", method == "fisher", np.minimum(x_c + x_t, n_c + n_t - x_c - x_t), LEAST_EVENTS),
+        Requirement("expected_events", method == "two_proportion_z", expected, Z_TEST_EVENTS),
+        Requirement(
+            "expected_events", is_share & np.isin(method, ["welch", "cuped"]), expected, ENOUGH_EVENTS
+        ),
+        Requirement("skewness", skewed, of_difference, float(LARGEST_SKEW), at_most=True),
+        Requirement(
+            "degrees_of_freedom", np.isin(method, ["cuped", "ratio_cuped"]), tested.comparison.df, LEAST_DF
+        ),
+        Requirement("units_with_denominator", of_ratios, with_denominator, LEAST_DENOMINATORS),
+        Requirement("units_beyond_quantile", method == "percentile", beyond, LEAST_BEYOND),
+    ]
+
+
+def _effective(pairs: pl.DataFrame, suffix: str) -> FloatArray:
+    """(sum of d)^2 / sum of d^2: the units that have a denominator, where all are 0 or 1; fewer where some are large.
+
+    Its inverse is the squared coefficient of variation of the mean denominator, on which the delta method rests.
+    """
+    total, squares = (
+        pairs[f"{name}{suffix}"].fill_null(0).cast(pl.Float64).to_numpy() for name in ("sum_d", "sum_dd")
+    )
+    return np.where(squares > 0, total**2 / np.where(squares > 0, squares, 1.0), 0.0)
+
+
+def _least_skewness(pairs: pl.DataFrame) -> FloatArray:
+    """The least skewness that values of this mean and variance can have if none is negative: c - 1 / c.
+
+    c is the coefficient of variation; equality holds for zeros and one other value, by E[Y^3] E[Y] >= E[Y^2]^2. NaN
+    where the mean is not above 0: then some values are negative, and two moments say nothing.
+    """
+    both = moments(pairs, "y", "_control").variable(0) + moments(pairs, "y").variable(0)
+    spread = np.sqrt(both.m2 / np.maximum(both.n, 1.0)) / both.mean
+    return np.where(both.mean > 0, np.maximum(spread - 1.0 / spread, 0.0), np.nan)
