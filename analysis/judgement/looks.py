@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +17,10 @@ from analysis.judgement.information import (
     time_fraction,
 )
 from analysis.judgement.lines import Lines
+from analysis.judgement.pairing import successes
 from analysis.statistics.confidence_sequences import confidence_sequence
 from analysis.statistics.group_sequential import lan_demets_bounds
+from analysis.statistics.rare_sequences import RareSequence, rare_sequence
 from analysis.statistics.recursive_integration import looks_taken
 from analysis.statistics.spending import spending_function
 from analysis.statistics.sprt import Verdict, sprt_comparison
@@ -99,7 +101,9 @@ def follow(pairs: pl.DataFrame, tested: Tested, histograms: pl.DataFrame | None 
     )
     minimum = asked_of(pairs, "minimum_effect", base.control)
     planned = np.isfinite(minimum)
-    wald = known & ~guards & (method == "sprt") & planned
+    # So few events in so unequal arms that no normal statistic holds: their split is tested instead.
+    rare = known & (tested.method == "fisher")
+    wald = known & ~guards & (method == "sprt") & planned & ~rare
     anytime = known & ~spending & ~wald & (guards | np.isin(method, ["always_valid", "sprt"]))
     bound, p_value, low, high = (np.full(size, np.nan) for _ in range(4))
     crossed, accepted = (np.zeros(size, dtype=np.bool_) for _ in range(2))
@@ -115,6 +119,10 @@ def follow(pairs: pl.DataFrame, tested: Tested, histograms: pl.DataFrame | None 
         )
         bound[index], p_value[index] = sequence.multiplier, sequence.p_value
         low[index], high[index] = sequence.low, sequence.high
+    rare = rare & anytime
+    by_split = _rare_looks(pairs, rare, level)
+    bound[rare], p_value[rare] = by_split.multiplier, by_split.p_value
+    low[rare], high[rare] = by_split.low, by_split.high
     _wald(pairs, tested, np.where(wald, minimum, np.nan), level, lines, (bound, p_value, crossed, accepted))
     p_value = lines.along(np.fmin, p_value)
     crossed[anytime] = p_value[anytime] <= level[anytime]
@@ -122,6 +130,9 @@ def follow(pairs: pl.DataFrame, tested: Tested, histograms: pl.DataFrame | None 
     over = spending & known & (_normal_size(tested, pairs["alternative"].to_numpy()) >= bound)
     crossed |= lines.along(np.logical_or, over) & spending
     again, has = _at_bounds(pairs, tested, bound, histograms)
+    related = base.rel.status[rare] == Reason.OK
+    again.rel.low[rare] = np.where(related, by_split.ratio_low - 1.0, np.nan)
+    again.rel.high[rare] = np.where(related, by_split.ratio_high - 1.0, np.nan)
     look = lines.latest(has)
     # A day that is no look, or that adds nothing, leaves the interval of the look before in force.
     look = np.where(known & (has | spending), look, -1)
@@ -144,6 +155,20 @@ def follow(pairs: pl.DataFrame, tested: Tested, histograms: pl.DataFrame | None 
             base, bound, np.where(spending, information, np.nan), held(again.rel.high - again.rel.low)
         ),
     )
+
+
+def _rare_looks(pairs: pl.DataFrame, rare: BoolArray, level: FloatArray) -> RareSequence:
+    """The sequences of rare events at the rows asked for, one after the other."""
+    alternatives, at = pairs["alternative"].to_numpy(), np.flatnonzero(rare)
+    out = RareSequence(*(np.full(at.size, np.nan) for _ in fields(RareSequence)))
+    for alternative in np.unique(alternatives[at]):
+        mine = alternatives[at] == alternative
+        part = pairs[at[mine]]
+        counts = (*successes(part, "_control"), *successes(part))
+        found = rare_sequence(*counts, level[at[mine]], alternative=str(alternative))
+        for field in fields(RareSequence):
+            getattr(out, field.name)[mine] = getattr(found, field.name)
+    return out
 
 
 def _wald(

@@ -120,7 +120,13 @@ def _for_ratio(rate: FloatArray, log_ratio: FloatArray, is_control: BoolArray) -
 
 @quiet
 def melded_interval(
-    x_c: FloatArray, n_c: FloatArray, x_t: FloatArray, n_t: FloatArray, tails: tuple[FloatArray, FloatArray]
+    x_c: FloatArray,
+    n_c: FloatArray,
+    x_t: FloatArray,
+    n_t: FloatArray,
+    tails: tuple[FloatArray, FloatArray],
+    *,
+    mid: bool = True,
 ) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
     """Intervals of the difference and of the ratio of two rates.
 
@@ -135,6 +141,8 @@ def melded_interval(
         x_t: Events of the treatment.
         n_t: Units of the treatment, above 0.
         tails: Probability beyond the lower and beyond the upper end, in (0, 1/2).
+        mid: Whether half of the observed outcome's own probability counts, else all of it: then each end covers at
+            least at its tail, and agrees with Fisher's one-sided test.
 
     Returns:
         Ends of the difference; ends of the ratio: 0 where the treatment has no event, infinity where the control has
@@ -152,21 +160,29 @@ def melded_interval(
     ends: list[FloatArray] = [np.empty(x_c.size) for _ in range(4)]
     for start in range(0, x_c.size, _ROWS):
         part = slice(start, start + _ROWS)
-        found = _interval(x_c[part], n_c[part], x_t[part], n_t[part], (tails[0][part], tails[1][part]))
+        given = (x_c[part], n_c[part], x_t[part], n_t[part])
+        found = _interval(*given, (tails[0][part], tails[1][part]), mid=mid)
         for end, values in zip(ends, found, strict=True):
             end[part] = values
     return (ends[0], ends[1]), (ends[2], ends[3])
 
 
 def _interval(
-    x_c: FloatArray, n_c: FloatArray, x_t: FloatArray, n_t: FloatArray, tails: tuple[FloatArray, FloatArray]
+    x_c: FloatArray,
+    n_c: FloatArray,
+    x_t: FloatArray,
+    n_t: FloatArray,
+    tails: tuple[FloatArray, FloatArray],
+    *,
+    mid: bool,
 ) -> tuple[FloatArray, ...]:
     low_c, high_c = _Rate(x_c, n_c - x_c + 1.0), _Rate(x_c + 1.0, n_c - x_c)
     low_t, high_t = _Rate(x_t, n_t - x_t + 1.0), _Rate(x_t + 1.0, n_t - x_t)
-    pairs = (_Contrast(high_c, low_t), _Contrast(low_c, high_t))
+    both = (_Contrast(high_c, low_t), _Contrast(low_c, high_t))
     out: list[FloatArray] = []
     for is_ratio in (False, True):
         for upper, share in ((False, tails[0]), (True, tails[1])):
+            pairs = both if mid else both[1:] if upper else both[:1]
             low, high = _bracket(pairs, share, upper=upper, is_ratio=is_ratio)
             parts = [pair.tail(upper=upper, is_ratio=is_ratio) for pair in pairs]
             out.append(_end(parts, low, high, share))
@@ -192,8 +208,8 @@ def _bracket(
                 t, c = pair.treatment.quantile(level), pair.control.upper_quantile(level)
             kept.append(np.log(np.maximum(t, _TINY)) - np.log(np.maximum(c, _TINY)) if is_ratio else t - c)
     if upper:
-        return np.minimum(*inner), np.maximum(*outer)
-    return np.minimum(*outer), np.maximum(*inner)
+        return np.minimum.reduce(inner), np.maximum.reduce(outer)
+    return np.minimum.reduce(outer), np.maximum.reduce(inner)
 
 
 def _end(
@@ -203,7 +219,7 @@ def _end(
 
     def excess(step: FloatArray, at: IntArray) -> FloatArray:
         point = low[at] + step * scale[at]
-        beyond = 0.5 * sum(part(point, at) for part in parts)
+        beyond = sum(part(point, at) for part in parts) / len(parts)
         return np.asarray(np.log(np.maximum(beyond, _TINY)) - np.log(share[at]))
 
     step, found = rowwise_root(excess, 0.0, 1.0, low.size, tolerance=1e-8)
