@@ -129,6 +129,9 @@ def _own_numbers(rows: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Data
             .then(pl.lit("histogram_missing"))
             .otherwise(pl.lit("zero_denominator"))
         )
+        # Both caps on one value, nearly every unit's own: what is left of the metric is the same for all.
+        .when((pl.col("cap_low") == pl.col("cap_high")) & (pl.col("own_status") == "ok"))
+        .then(pl.lit("capped_to_one_value"))
         .otherwise("own_status")
     )
 

@@ -165,7 +165,7 @@ def _rare_looks(pairs: pl.DataFrame, rare: BoolArray, level: FloatArray) -> Rare
         mine = alternatives[at] == alternative
         part = pairs[at[mine]]
         counts = (*successes(part, "_control"), *successes(part))
-        found = rare_sequence(*counts, level[at[mine]], alternative=str(alternative))
+        found = rare_sequence(*counts, level[at[mine]], alternative=alternative)
         for field in fields(RareSequence):
             getattr(out, field.name)[mine] = getattr(found, field.name)
     return out

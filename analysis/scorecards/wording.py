@@ -9,6 +9,8 @@ REASONS = {
     "split_only": "no metric is given",
     "insufficient_sample": "too few units yet",
     "zero_variance": "every unit has the same value",
+    "capped_to_one_value": "the cap is the value that nearly every unit has, usually 0, so that all count alike:"
+    " cap at a higher quantile",
     "zero_denominator": "the denominator is zero",
     "zero_baseline": "the control's value is zero, so there is no relative change",
     "baseline_near_zero": "the control's value cannot be told from zero, so there is no relative change",
@@ -150,7 +152,11 @@ DECISIONS = {
 }
 
 #: Why a declared covariate was left out of a row.
-UNUSED_COVARIATES = {"few_events": "few events"}
+UNUSED_COVARIATES = {
+    "few_events": "few events",
+    "not_supported": "not with this kind of metric",
+    "covariate_history_incomplete": "the history before exposure is incomplete",
+}
 
 ANALYSES = {
     "default": "With units seen in two arms",

@@ -10,6 +10,9 @@ import statsmodels.api as sm
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from analysis.judgement import violations
+from analysis.scorecards import wording
+
 
 def only(frame: pl.DataFrame, variant: str = "red", **wanted) -> dict:
     for name, value in {"segment": "all", **wanted}.items():
@@ -240,3 +243,29 @@ def test_the_crossovers_excluded_analysis_stands_beside_the_default(world):
     rows = world.judge().comparisons.filter(pl.col("variant_id") == "red")
     assert rows["analysis"].to_list() == ["crossovers_excluded", "default"]
     assert rows["n"].to_list() == [4, 4]
+
+
+def test_a_cap_at_the_value_of_nearly_all_units_says_nothing(world):
+    """Case cap-falls-to-zero: 6 buyers in 1,200, so the pooled 99th percentile is 0 and every capped value too."""
+    world.define()
+    for variant in ("control", "red"):
+        world.values(variant, np.zeros(600))
+        world.statistics[-1] |= {"cap_low": 0, "cap_high": 0}
+    found = world.judge()
+    assert violations(found.comparisons, found.validity, found.decisions).is_empty()
+    rows = found.comparisons
+    assert rows["reason"].to_list() == ["capped_to_one_value"] * 2
+    assert rows["status"].to_list() == ["undefined"] * 2
+    assert rows["p_value"].null_count() == 2
+    assert wording.REASONS["capped_to_one_value"].startswith(
+        "the cap is the value that nearly every unit has"
+    )
+
+
+def test_caps_apart_keep_a_metric_without_variance_what_it_is(world):
+    world.define()
+    for variant in ("control", "red"):
+        world.values(variant, np.full(600, 2_000_000))
+        world.statistics[-1] |= {"cap_low": 0, "cap_high": 5_000_000}
+    rows = world.judge().comparisons
+    assert rows.filter(variant_id="red")["reason"].to_list() == ["zero_variance"]
