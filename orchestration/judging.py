@@ -16,7 +16,9 @@ from analysis.judgement import (
     violations,
 )
 from analysis.judgement.known import version_frame
+from analysis.judgement.pairing import SUMS
 from analysis.judgement.rows import REQUIREMENT
+from analysis.judgement.strata import common_frame
 from orchestration.acting import in_force
 from orchestration.code_hash import code_hash
 from orchestration.early_outcomes import keep_early_outcomes
@@ -25,7 +27,7 @@ from orchestration.landing_losses import keep_landing_losses
 from orchestration.losing import LOSSES
 from orchestration.overlapping import keep_overlaps
 from orchestration.retention import ASSIGNMENT_AUDITS, prepare_pruned
-from orchestration.warehouse import insert_frame
+from orchestration.warehouse import add_columns, insert_frame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +77,7 @@ _DAY_HASHES = """
         union all
         select known_day, hash(f)::hugeint from results.effect_ages as f
         union all
-        select day, hash(p)::hugeint from (from by_phase) as p
+        select day, hash(p)::hugeint from by_phase as p
     ) group by day
 """
 
@@ -88,15 +90,19 @@ _DAY_EVENTS = """
 
 _OVERLAPS = "from results.overlaps"
 
-# A bandit's units by the phase of their first exposure, whose shares were theirs.
-_BY_PHASE = """
+# Units of bandits, and of experiments whose weights changed, by the phase of their first exposure.
+_BY_PHASE = f"""
     select
-        i.experiment_id, i.metric, one.segment, one.level as segment_level, i.phase, i.variant_id, i.day,
-        sum(i.n)::hugeint as n, sum(i.sum_y)::hugeint as sum_y, sum(i.sum_yy)::hugeint as sum_yy
+        i.experiment_id, i.metric, one.segment, one.level as segment_level, analyses.analysis, i.phase, i.variant_id,
+        i.day, sum(analyses.sign * i.n)::hugeint as n,
+        {", ".join(f"sum(analyses.sign * i.{name})::hugeint as {name}" for name in SUMS)}
     from int_increments as i
-    inner join catalog.experiments as x on i.experiment_id = x.experiment_id and x.type = 'bandit',
-        unnest(list_prepend({segment: 'all', level: 'all'}, i.segments)) as of_segments (one)
-    where i.part = 'entered' and i.metric <> ''
+    inner join phased using (experiment_id)
+    inner join (
+        values ('default', 'entered', 1), ('crossovers_excluded', 'entered', 1), ('crossovers_excluded', 'crossed', -1)
+    ) as analyses (analysis, part, sign) using (part),
+        unnest(list_prepend({{segment: 'all', level: 'all'}}, i.segments)) as of_segments (one)
+    where i.metric <> ''
     group by all
 """
 
@@ -121,6 +127,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
     keep_landing_losses(connection)
     connection.execute(f"create or replace temp table lost_units as {LOSSES}")
     definitions = in_force(connection, definitions)
+    _sum_by_phase(connection, definitions)
     cut_offs = _changed_cut_offs(connection, version_frame(definitions.catalogue))
     if not cut_offs:
         return []
@@ -141,7 +148,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
         overlaps=connection.sql(f"from ({_OVERLAPS}) order by all").pl(),
         early_outcomes=connection.sql("from results.early_outcomes order by all").pl(),
         effect_ages=connection.sql("from results.effect_ages order by all").pl(),
-        by_phase=connection.sql(f"from ({_BY_PHASE}) order by all").pl(),
+        by_phase=connection.sql("from by_phase order by all").pl(),
         code_hash=code_hash(),
     )
     _replace(connection, judged, cut_offs[0])
@@ -157,16 +164,28 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
     prepare_pruned(connection)
     connection.execute("create schema if not exists results")
     for name, schema in _TABLES.items():
-        columns = ", ".join(f'"{column}" {_SQL_TYPES[kind]}' for column, kind in schema.items())
+        types = {column: _SQL_TYPES[kind] for column, kind in schema.items()}
+        columns = ", ".join(f'"{column}" {kind}' for column, kind in types.items())
         connection.execute(f"create table if not exists results.{name} ({columns})")
         # A home that was judged before a column existed gets it empty; with the new code all its days are judged anew.
-        for column, kind in schema.items():
-            connection.execute(
-                f'alter table results.{name} add column if not exists "{column}" {_SQL_TYPES[kind]}'
-            )
+        add_columns(connection, f"results.{name}", types)
     connection.execute(
         "create table if not exists results.judged (cut_off date, input_hash varchar, code_hash varchar)"
     )
+
+
+def _sum_by_phase(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
+    """The sums of phases, for the experiments alone that are judged by them."""
+    experiments = definitions.catalogue.experiments.values()
+    bandits = [item.id for item in experiments if item.bandit is not None]
+    changed = common_frame(definitions.catalogue)["experiment_id"].unique().to_list()
+    connection.execute("create or replace temp table phased (experiment_id varchar)")
+    insert_frame(
+        connection,
+        "phased",
+        pl.DataFrame({"experiment_id": sorted({*bandits, *changed})}, schema={"experiment_id": pl.String}),
+    )
+    connection.execute(f"create or replace temp table by_phase as {_BY_PHASE}")
 
 
 def _changed_cut_offs(connection: duckdb.DuckDBPyConnection, versions: pl.DataFrame) -> list[date]:
@@ -179,7 +198,6 @@ def _changed_cut_offs(connection: duckdb.DuckDBPyConnection, versions: pl.DataFr
         with audits as ({_AUDITS}),
         shared_units as ({_OVERLAPS}),
         day_events as ({_DAY_EVENTS}),
-        by_phase as ({_BY_PHASE}),
         hashes as ({_DAY_HASHES}),
         days as (
             select unnest(generate_series(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchestration.code_hash import code_hash, commit, publication_hash
 from orchestration.loading import definition_files
 from orchestration.outstanding import frontier
-from orchestration.warehouse import has_table
+from orchestration.warehouse import add_columns, has_table
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -104,10 +104,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
                 select 0::bigint as publication, * from results.{table} limit 0"""
         )
         # Earlier publications keep what they showed: columns that came later are empty there.
-        for column, kind, *_ in connection.execute(f"describe results.{table}").fetchall():
-            connection.execute(
-                f'alter table journal.published_{table} add column if not exists "{column}" {kind}'
-            )
+        shown = connection.execute(f"describe results.{table}").fetchall()
+        add_columns(connection, f"journal.published_{table}", {row[0]: row[1] for row in shown})
 
 
 def is_published(connection: duckdb.DuckDBPyConnection, catalog: Path) -> bool:

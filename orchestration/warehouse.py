@@ -11,7 +11,7 @@ from analysis.errors import Problem
 from orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import polars as pl
@@ -91,6 +91,18 @@ def insert_frame(connection: duckdb.DuckDBPyConnection, table: str, frame: pl.Da
     connection.register("_incoming", frame)
     connection.execute(f"insert into {table} by name from _incoming")
     connection.unregister("_incoming")
+
+
+def add_columns(connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str]) -> None:
+    """Give a table that an earlier version wrote the columns that it lacks; its rows have nulls there.
+
+    Args:
+        connection: A writer.
+        table: Schema and name.
+        columns: SQL type by name.
+    """
+    for name, kind in columns.items():
+        connection.execute(f'alter table {table} add column if not exists "{name}" {kind}')
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:

@@ -49,6 +49,7 @@ class BatchedContrast:
         var_diff: Squared standard error of `diff`.
         var_baseline: The same of `baseline`.
         covariance: Of `diff` and `baseline`.
+        between: Of the arms' differences with each other, shape (..., arms, arms); 0 for the control.
         status: `Reason` codes: ``no_exposure`` (the two never had a share in one batch with units of both),
             ``insufficient_sample`` (under two units of either), ``zero_variance``.
     """
@@ -58,6 +59,7 @@ class BatchedContrast:
     var_diff: FloatArray
     var_baseline: FloatArray
     covariance: FloatArray
+    between: FloatArray
     status: StatusArray
 
 
@@ -112,6 +114,32 @@ def batches(n: ArrayLike, mean: ArrayLike, m2: ArrayLike, share: ArrayLike) -> B
             "out_of_range", "units in an arm of share 0", "share", value=0, rule="the shares in force"
         )
     return Batches(count, np.where(count > 0, centre, 0.0), spread, e)
+
+
+@quiet
+def with_variance_of_all(data: Batches) -> Batches:
+    """The sums with no arm's variance in a batch below that of the batch's units together.
+
+    An arm of a few units in which nothing happened has no variance of its own and is not known any better for it. All
+    units together are what there is where arms do not differ.
+
+    Args:
+        data: From `batches`.
+
+    Returns:
+        `Batches` with larger squared deviations where an arm's own were small.
+
+    Examples:
+        >>> rare = batches([[1800, 100]], [[0.01, 0.0]], [[17.82, 0.0]], [[0.9, 0.1]])
+        >>> with_variance_of_all(rare).m2.round(4)
+        array([[17.82  ,  0.9384]])
+    """
+    units = data.n.sum(axis=-1, keepdims=True)
+    mean = (data.n * data.mean).sum(axis=-1, keepdims=True) / np.maximum(units, 1.0)
+    together = (data.m2 + data.n * (data.mean - mean) ** 2).sum(axis=-1, keepdims=True) / np.maximum(
+        units, 1.0
+    )
+    return Batches(data.n, data.mean, np.maximum(data.m2, data.n * together), data.share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +249,10 @@ def batched_contrast(data: Batches, control: int = 0) -> BatchedContrast:
     var_baseline = spread(s.units * v**2 + 2 * v * base_total + base_square)
     covariance = spread(s.units * u * v + u * base_total + v * gap_total - base_square)
     own = np.arange(arms) == control
+    between = _between(s, h, np.where(own, 0.0, u), np.where(own, 0.0, gap_total), base_square) / (
+        weight[..., :, None] * weight[..., None, :]
+    )
+    between = np.where(own[:, None] | own, 0.0, between)
     counted = np.where(usable, data.n, 0.0).sum(axis=-2)
     both = np.minimum(counted, np.where(usable, of_control(data.n), 0.0).sum(axis=-2))
     status = _status(both, weight, np.where(own, 0.0, var_diff))
@@ -230,8 +262,22 @@ def batched_contrast(data: Batches, control: int = 0) -> BatchedContrast:
         blank(status, var_diff),
         blank(status, var_baseline),
         blank(status, covariance),
+        between,
         status,
     )
+
+
+def _between(
+    s: _Scores, h: FloatArray, u: FloatArray, gap_total: FloatArray, base_square: FloatArray
+) -> FloatArray:
+    """Weighted sums of the products of two arms' centred scores: they share the control's residuals."""
+    h_u, h_total = h * u, h * gap_total
+    common = np.einsum("...ba,...bc->...ac", h_u * s.units, h_u)
+    crossed = np.einsum("...ba,...bc->...ac", h_u, h_total)
+    shared = np.einsum("...ba,...bc->...ac", h * base_square, h)
+    own = np.eye(h.shape[-1]) * (h**2 * s.square).sum(axis=-2)[..., None, :]
+    out: FloatArray = common + crossed + np.swapaxes(crossed, -1, -2) + shared + own
+    return out
 
 
 def _status(units: FloatArray, weight: FloatArray, variance: FloatArray) -> StatusArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
+from scipy import special
 
 from analysis.bandits.epsilon_greedy import epsilon_greedy
 from analysis.bandits.floors import with_floor
@@ -12,6 +13,7 @@ from analysis.bandits.shares import as_shares
 from analysis.bandits.thompson import thompson_beta, thompson_normal
 from analysis.bandits.top_two import top_two_probabilities
 from analysis.bandits.ucb import ucb1
+from analysis.statistics.bayes_correlated import normal_best_correlated
 from analysis.statistics.checks import as_choice, as_rates
 
 if TYPE_CHECKING:
@@ -46,6 +48,31 @@ def chance_of_best(n: FloatArray, mean: FloatArray, m2: FloatArray, *, bernoulli
     if bernoulli:
         return thompson_beta(np.rint(n * mean), n)
     return thompson_normal(mean, np.sqrt(m2 / (n - 1) / n))
+
+
+def chance_by_contrasts(diff: FloatArray, between: FloatArray, *, seed: int) -> FloatArray:
+    """Each arm's probability of having the highest mean reward, from differences to one of them.
+
+    Args:
+        diff: Mean reward of each arm minus that of the arm of reference, whose own is 0; shape (arms,).
+        between: Their covariance, shape (arms, arms); 0 for the arm of reference.
+        seed: Of the integration, which three arms or more need.
+
+    Returns:
+        Probabilities of shape (arms,), under Normal posteriors from flat priors.
+
+    Raises:
+        InputError: As `normal_best_correlated`.
+
+    Examples:
+        >>> chance_by_contrasts(np.array([0.0, 1.96]), np.array([[0.0, 0.0], [0.0, 1.0]]), seed=1).round(3)
+        array([0.025, 0.975])
+    """
+    if diff.size == 2:
+        gap = diff[1] - diff[0]
+        z = gap / np.sqrt(between[0, 0] + between[1, 1] - 2 * between[0, 1])
+        return special.ndtr(np.array([-z, z]))
+    return normal_best_correlated(diff, between, seed=seed).p_best
 
 
 def batch_shares(

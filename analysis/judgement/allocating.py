@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from analysis.bandits.batched import Batches
+from analysis.bandits.batched import Batches, batched_contrast, batched_means
 from analysis.bandits.stopping import surely_best
-from analysis.bandits.updating import batch_shares, chance_of_best, stepped
+from analysis.bandits.updating import batch_shares, chance_by_contrasts, chance_of_best, stepped
 from analysis.catalogue.metric_rules import SHARES
 from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges
 from analysis.judgement.direction import sign_of
@@ -18,6 +20,7 @@ from analysis.judgement.known import begin_of_weights, known_phases
 from analysis.judgement.looks import LEAST_PLANNED_UNITS
 from analysis.judgement.rows import ALLOCATION_KEY, ALLOCATIONS, conform
 from analysis.judgement.wording import listed, percent
+from analysis.statistics.status import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,10 +131,19 @@ def _one(
     live = current > 0
     p_best, shares = np.full(n.size, np.nan), np.full(n.size, np.nan)
     reason = _why_not(experiment, bandit, n[live], m2[live], known, day, bernoulli=bernoulli)
+    gaps = _Gaps.of(experiment, data, live) if _moved(data, live) else None
+    if gaps is not None and reason != "zero_variance" and not gaps.known:
+        reason = "insufficient_sample"
+    if gaps is not None and gaps.known:
+        mean[live] = gaps.mean
     if reason not in {"insufficient_sample", "zero_variance"}:
         # Rewards of which less is better are turned round; a Bernoulli one into its complement.
         good = mean if sign > 0 else (1.0 - mean if bernoulli else -mean)
-        p_best[live] = chance_of_best(n[live], good[live], m2[live], bernoulli=bernoulli)
+        if gaps is None:
+            p_best[live] = chance_of_best(n[live], good[live], m2[live], bernoulli=bernoulli)
+        else:
+            seed = _seed(experiment.id, day)
+            p_best[live] = chance_by_contrasts(sign * gaps.diff, gaps.between, seed=seed)
         if reason is None:
             sums = (p_best[live], n[live], good[live], m2[live])
             wanted = batch_shares(bandit.algorithm, *sums, epsilon=bandit.epsilon or 0.0)
@@ -147,6 +159,52 @@ def _one(
         "is_best": _is_best(experiment, data, live, sign).tolist(),
         "reason": [reason] * n.size,
     }
+
+
+def _moved(data: Batches, live: BoolArray) -> bool:
+    """Whether the arms that take part had other shares of each other in one phase with units than in the next.
+
+    Where they had not, plain sums compare them under the same days, and their posteriors are exact.
+    """
+    there = data.n[:, live].sum(axis=-1) > 0
+    shares = data.share[there][:, live]
+    relative = shares / np.maximum(shares.sum(axis=-1, keepdims=True), 1e-300)
+    return bool(np.ptp(relative, axis=0).max(initial=0.0) > 1e-9) if there.any() else False
+
+
+@dataclass(frozen=True, slots=True)
+class _Gaps:
+    """Differences of the arms that take part to one of them, inside the phases: what the page shows, all at once.
+
+    Attributes:
+        known: Whether every arm can be compared.
+        mean: Each arm's mean reward: the arm of reference's own, and the others beside it.
+        diff: Minus that of the arm of reference.
+        between: Their covariance.
+    """
+
+    known: bool
+    mean: FloatArray
+    diff: FloatArray
+    between: FloatArray
+
+    @classmethod
+    def of(cls, experiment: Experiment, data: Batches, live: BoolArray) -> _Gaps:
+        """Beside the control, or where it has stopped beside the live arm with most units."""
+        control = [variant.id for variant in experiment.variants].index(experiment.control.id)
+        most = int(np.argmax(np.where(live, data.n.sum(axis=0), -1.0)))
+        reference = control if live[control] else most
+        found = batched_contrast(data, reference)
+        here = np.arange(live.size) == reference
+        diff = np.where(here, 0.0, found.diff)[live]
+        level = batched_means(data).mean[reference]
+        known = bool(np.all((found.status == Reason.OK) | here | ~live) and np.isfinite(level))
+        return cls(known, level + diff, diff, found.between[np.ix_(live, live)])
+
+
+def _seed(experiment_id: str, day: date) -> int:
+    digest = hashlib.sha256(f"{experiment_id}-{day}-best".encode()).digest()
+    return int.from_bytes(digest[:8])
 
 
 def _why_not(

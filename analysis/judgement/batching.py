@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from analysis.bandits.batched import batched_contrast, batched_means, batches
+from analysis.bandits.batched import batched_contrast, batched_means, batches, with_variance_of_all
 from analysis.judgement.pairing import SUMS, moments
 
 if TYPE_CHECKING:
     from analysis.bandits.batched import Batches
 
-#: Sums of units by phase of their first exposure and the day on which they entered the statistics.
-PHASE_SUMS = ("experiment_id", "metric", "segment", "segment_level", "phase", "variant_id", "day")
 _PLACE = ["cut_off", "metric", "segment", "segment_level"]
 
 
@@ -39,7 +37,7 @@ def phase_sums(rows: pl.DataFrame, sums: pl.DataFrame, weights: pl.DataFrame) ->
 
     Args:
         rows: From `defined_rows`.
-        sums: Columns `PHASE_SUMS`, ``n``, ``sum_y`` and ``sum_yy``, what each day added (whole numbers).
+        sums: Columns `strata.PHASE_SUMS`, ``n``, ``sum_y`` and ``sum_yy``, what each day added (whole numbers).
         weights: From `weight_frame`.
 
     Returns:
@@ -48,7 +46,7 @@ def phase_sums(rows: pl.DataFrame, sums: pl.DataFrame, weights: pl.DataFrame) ->
     asked = rows.filter(pl.col("type") == "bandit").select("experiment_id", *_PLACE, "scale_y").unique()
     key = ["experiment_id", *_PLACE, "phase", "variant_id"]
     known = (
-        asked.join(sums, on=["experiment_id", *_PLACE[1:]])
+        asked.join(sums.filter(pl.col("analysis") == "default"), on=["experiment_id", *_PLACE[1:]])
         .filter((pl.col("day") <= pl.col("cut_off")) & (pl.col("phase") >= 0))
         .group_by(*key, "scale_y", maintain_order=True)
         .agg(pl.col("n", "sum_y", "sum_yy").cast(pl.Int128).sum())
@@ -86,7 +84,11 @@ def _arrays(places: pl.DataFrame, known: pl.DataFrame, weights: pl.DataFrame) ->
         values[where] = at[column].to_numpy()
     # Units that were logged in an arm without weight have no score; they fail the check of the split.
     counted = np.where(shares > 0, n, 0.0)
-    return PhaseSums(places.select("experiment_id", *_PLACE), arms, batches(counted, mean, m2, shares))
+    return PhaseSums(
+        places.select("experiment_id", *_PLACE),
+        arms,
+        with_variance_of_all(batches(counted, mean, m2, shares)),
+    )
 
 
 def with_batches(rows: pl.DataFrame, phases: dict[str, PhaseSums]) -> pl.DataFrame:
@@ -101,6 +103,9 @@ def with_batches(rows: pl.DataFrame, phases: dict[str, PhaseSums]) -> pl.DataFra
         control = rows.filter(pl.col("experiment_id") == name)["control_id"][0]
         contrast = batched_contrast(found.data, found.arms.index(control))
         own = batched_means(found.data)
+        # A row's mean is the one that its lift compares; the control's is its own, since the arms' weights differ.
+        is_control = np.array([arm == control for arm in found.arms])
+        of_arm = contrast.var_diff + contrast.var_baseline + 2 * contrast.covariance
         columns: dict[str, Any] = {
             "diff": contrast.diff,
             "baseline": contrast.baseline,
@@ -108,8 +113,8 @@ def with_batches(rows: pl.DataFrame, phases: dict[str, PhaseSums]) -> pl.DataFra
             "var_baseline": contrast.var_baseline,
             "covariance": contrast.covariance,
             "status": contrast.status,
-            "mean": own.mean,
-            "std_error": own.se,
+            "mean": np.where(is_control, own.mean, contrast.baseline + contrast.diff),
+            "std_error": np.where(is_control, own.se, np.sqrt(np.maximum(of_arm, 0.0))),
         }
         parts += [
             found.places.with_columns(

@@ -64,6 +64,8 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray, histograms: pl.DataFra
     """
     size = pairs.height
     result = _blank(size, alpha)
+    refused = refused_by_strata(pairs)
+    result.status[refused] = Reason.WEIGHTS_CHANGED
     method = np.full(size, "not_computed", dtype=object)
     reduction = np.full(size, np.nan)
     used = np.zeros(size, dtype=np.bool_)
@@ -75,6 +77,7 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray, histograms: pl.DataFra
     # What a covariate would save of few events is little beside what Welch's t would say too often of them.
     covered = covered & populated & ~by_values & ~rare_shares(pairs)
     is_ratio = is_ratio & ~by_values
+    stratified = is_stratified(pairs)
     there = has_histogram(pairs, histograms)
     alternatives = pairs["alternative"].to_numpy()
     joint = has_joint_moments(pairs)
@@ -84,15 +87,19 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray, histograms: pl.DataFra
         "ratio_cuped": is_ratio & covered & ~joint,
         "cuped": ~is_ratio & covered & ~joint,
         **{word: there & (test == name) for name, word in _DISTRIBUTION_WORDS.items()},
-        "proportion": ~is_ratio & ~covered & (test == "proportion"),
-        "two_proportion_z": ~is_ratio & ~covered & is_share & (test == "z"),
+        "proportion": ~is_ratio & ~covered & (test == "proportion") & ~stratified,
+        "two_proportion_z": ~is_ratio & ~covered & is_share & (test == "z") & ~stratified,
         "welch": ~is_ratio
         & ~covered
-        & np.isin(test, ["welch", "student", "z", "ratio"])
-        & ~(is_share & (test == "z")),
+        & (
+            np.isin(test, ["welch", "student", "z", "ratio"]) & ~(is_share & (test == "z"))
+            | stratified & np.isin(test, ["proportion", "z"])
+        ),
     }
     adaptive = is_adaptive(pairs)
-    kinds = {"adaptive_weights": adaptive} | {kind: mask & ~adaptive for kind, mask in kinds.items()}
+    kinds = {"adaptive_weights": adaptive} | {
+        kind: mask & ~adaptive & ~refused for kind, mask in kinds.items()
+    }
     for alternative in np.unique(alternatives):
         for kind, mask in kinds.items():
             index = np.flatnonzero(mask & (alternatives == alternative))
@@ -122,6 +129,22 @@ def is_adaptive(rows: pl.DataFrame) -> BoolArray:
     if "bandit_status" not in rows.columns:
         return np.zeros(rows.height, dtype=np.bool_)
     return rows["bandit_status"].is_not_null().to_numpy()
+
+
+def is_stratified(rows: pl.DataFrame) -> BoolArray:
+    """Pairs whose moments `with_strata` has combined."""
+    if "strata" not in rows.columns:
+        return np.zeros(rows.height, dtype=np.bool_)
+    return rows["strata"].is_not_null().to_numpy()
+
+
+def refused_by_strata(pairs: pl.DataFrame) -> BoolArray:
+    """Pairs that only counts of values by stratum could answer, which are not kept: ranks, quantiles, capped values."""
+    refused = is_stratified(pairs)
+    if refused.any():
+        by_values = np.isin(pairs["test"].to_numpy(), DISTRIBUTION_TESTS)
+        refused = refused & (by_values | pairs["cap_high"].is_not_null().to_numpy())
+    return refused
 
 
 def _one_kind(

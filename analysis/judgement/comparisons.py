@@ -8,13 +8,16 @@ import numpy as np
 import polars as pl
 
 from analysis.judgement.asked import asked_of
-from analysis.judgement.comparing import compare_pairs, is_adaptive
+from analysis.judgement.beside import beside_strata, with_means_of_strata
+from analysis.judgement.comparing import compare_pairs, is_adaptive, is_stratified
 from analysis.judgement.direction import findings
 from analysis.judgement.distributions import own_values
+from analysis.judgement.levels import with_levels
 from analysis.judgement.looks import follow
 from analysis.judgement.pairing import GROUP, paired, successes
 from analysis.judgement.requirements import requirement_columns
 from analysis.judgement.rows import COMPARISON_KEY, COMPARISONS, FINITE, conform
+from analysis.judgement.strata import with_strata
 from analysis.statistics.bayes_beta import beta_compare
 from analysis.statistics.bayes_normal import normal_effect
 from analysis.statistics.multiplicity import adjust_p_values
@@ -23,6 +26,7 @@ from analysis.statistics.status import Reason, names, quiet
 
 if TYPE_CHECKING:
     from analysis.judgement.comparing import Tested
+    from analysis.judgement.strata import Strata
     from analysis.statistics.checks import BoolArray, FloatArray
 
 #: Reason code of a row to its status.
@@ -33,6 +37,7 @@ FAMILIES = {
     "no_closed_window": "waiting",
     "insufficient_sample": "not_enough_data",
     "histogram_missing": "not_computed",
+    "weights_changed": "not_computed",
     "not_finite": "not_computed",
 }
 #: Methods that compare the rates of a share metric by its counts alone.
@@ -41,7 +46,7 @@ _EFFECT_STEPS = ((0.2, "negligible"), (0.5, "small"), (0.8, "medium"))
 
 
 def comparison_rows(
-    rows: pl.DataFrame, code_hash: str, histograms: pl.DataFrame | None = None
+    rows: pl.DataFrame, code_hash: str, histograms: pl.DataFrame | None = None, strata: Strata | None = None
 ) -> pl.DataFrame:
     """All result rows of the statistics given.
 
@@ -49,6 +54,7 @@ def comparison_rows(
         rows: From `defined_rows`; every cut-off that a sequential plan has looked at.
         code_hash: Of the code that computes them.
         histograms: `fct_value_histograms`, where any are needed.
+        strata: Of the experiments whose weights changed.
 
     Returns:
         A frame of the schema `COMPARISONS`.
@@ -56,9 +62,12 @@ def comparison_rows(
     pairs = paired(rows)
     if pairs.is_empty():
         return pl.DataFrame(schema=dict(COMPARISONS))
+    if strata is not None:
+        pairs, rows = with_strata(pairs, strata), with_levels(rows, strata)
     own = _own_numbers(rows, histograms).join(
         _pair_numbers(pairs, histograms), on=list(COMPARISON_KEY), how="left", maintain_order="left"
     )
+    own = with_means_of_strata(own, beside_strata(pairs))
     own = contained(_with_status(own.with_columns(code_hash=pl.lit(code_hash))))
     own = own.with_columns(pl.col(pl.Float64).fill_nan(None))
     return conform(own.with_columns(**_stretches()).with_columns(**findings()), COMPARISONS, COMPARISON_KEY)
@@ -154,6 +163,7 @@ def _pair_numbers(pairs: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Da
         "lift_abs_low": shown.ci_low,
         "lift_abs_high": shown.ci_high,
         "lift_std_error": base.se,
+        "control_mean": np.where(known, base.control, np.nan),
         "lift_rel": np.where(relative, base.rel.value, np.nan),
         "lift_rel_low": np.where(relative, shown.rel.low, np.nan),
         "lift_rel_high": np.where(relative, shown.rel.high, np.nan),
@@ -296,7 +306,7 @@ def _posterior(pairs: pl.DataFrame, tested: Tested) -> tuple[FloatArray, FloatAr
     base, sign = tested.comparison, pairs["sign"].to_numpy()
     chance, loss = np.full(sign.shape, np.nan), np.full(sign.shape, np.nan)
     known = base.status == Reason.OK
-    rates = known & pairs["is_share"].to_numpy() & np.isin(tested.method, RATE_TESTS)
+    rates = known & pairs["is_share"].to_numpy() & np.isin(tested.method, RATE_TESTS) & ~is_stratified(pairs)
     at = np.flatnonzero(rates)
     if at.size:
         part, up = pairs[at], sign[at] > 0
@@ -330,11 +340,13 @@ def _with_status(rows: pl.DataFrame) -> pl.DataFrame:
         )
     is_control = pl.col("variant_id") == pl.col("control_id")
     reason = (
-        pl.when(is_control | (pl.col("own_status") != "ok"))
+        pl.when(pl.col("pair_status") == "weights_changed")
+        .then("pair_status")
+        .when(is_control | (pl.col("own_status") != "ok"))
         .then("own_status")
         .when(pl.col("pair_status").is_null())
         .then(pl.lit("no_control"))
-        .when(pl.col("method") == "not_computed")
+        .when((pl.col("method") == "not_computed") & (pl.col("pair_status") == "infeasible"))
         .then(pl.lit("histogram_missing"))
         .otherwise("pair_status")
     )

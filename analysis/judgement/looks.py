@@ -6,10 +6,11 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 from scipy import special
 
 from analysis.judgement.asked import asked_of
-from analysis.judgement.comparing import SMALLEST_LEVEL, compare_pairs
+from analysis.judgement.comparing import SMALLEST_LEVEL, compare_pairs, is_stratified
 from analysis.judgement.information import (
     information_fraction,
     planned_looks,
@@ -28,8 +29,6 @@ from analysis.statistics.status import Reason, quiet
 from analysis.statistics.tails import t_log_sf
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from analysis.judgement.comparing import Tested
     from analysis.statistics.checks import BoolArray, FloatArray
     from analysis.statistics.comparisons import Comparison
@@ -112,7 +111,7 @@ def follow(pairs: pl.DataFrame, tested: Tested, histograms: pl.DataFrame | None 
         if index.size == 0:
             continue
         part = pairs[index]
-        units = (part["n"] + part["n_control"]).to_numpy()
+        units = counted_units(part)
         tuned = np.maximum(2 * part["min_sample"].to_numpy(), LEAST_PLANNED_UNITS)
         sequence = confidence_sequence(
             base.diff[index], base.se[index], units, tuned, level[index], alternative=str(alternative)
@@ -126,7 +125,7 @@ def follow(pairs: pl.DataFrame, tested: Tested, histograms: pl.DataFrame | None 
     _wald(pairs, tested, np.where(wald, minimum, np.nan), level, lines, (bound, p_value, crossed, accepted))
     p_value = lines.along(np.fmin, p_value)
     crossed[anytime] = p_value[anytime] <= level[anytime]
-    bound = np.where(spending, _spending_bounds(pairs, spending, level, information, lines), bound)
+    bound = np.where(spending, _spending_bounds(pairs, spending, level, information, lines, base.se), bound)
     over = spending & known & (_normal_size(tested, pairs["alternative"].to_numpy()) >= bound)
     crossed |= lines.along(np.logical_or, over) & spending
     again, has = _at_bounds(pairs, tested, bound, histograms)
@@ -187,15 +186,20 @@ def _wald(
     verdict = np.zeros(pairs.height, dtype=np.int64)
     alternatives = pairs["alternative"].to_numpy()
     base = tested.comparison
-    planned = np.isfinite(minimum)
+    diff, error, planned = base.diff, base.se, np.isfinite(minimum)
+    stratified = is_stratified(pairs)
+    if stratified.any():
+        diff = np.where(stratified, pairs["precise_diff"].to_numpy(), diff)
+        error = np.where(stratified, pairs["precise_se"].to_numpy(), error)
+        planned = planned & np.isfinite(diff) & np.isfinite(error)
     for alternative in np.unique(alternatives[planned]):
         at = np.flatnonzero(planned & (alternatives == alternative))
         sides = 2 if alternative == "two-sided" else 1
         effect = minimum[at] * (-1.0 if alternative == "less" else 1.0)
         missed = 1 - pairs["target_power"].to_numpy()[at]
-        test = sprt_comparison(base.diff[at], base.se[at], effect, level[at], missed, sides=sides)
+        test = sprt_comparison(diff[at], error[at], effect, level[at], missed, sides=sides)
         verdict[at] = test.verdict
-        size, se = np.abs(effect), base.se[at]
+        size, se = np.abs(effect), error[at]
         bound[at] = test.log_upper * se / size + size / (2 * se)
         # At most the level exactly where the likelihood ratio has reached its bound.
         p_value[at] = np.minimum(1.0, level[at] * np.exp(test.log_upper - test.llr))
@@ -205,7 +209,12 @@ def _wald(
 
 
 def _spending_bounds(
-    pairs: pl.DataFrame, spending: BoolArray, level: FloatArray, information: FloatArray, lines: Lines
+    pairs: pl.DataFrame,
+    spending: BoolArray,
+    level: FloatArray,
+    information: FloatArray,
+    lines: Lines,
+    se: FloatArray,
 ) -> FloatArray:
     """Critical values of the looks of plans that spend their error; infinite on days that are no look.
 
@@ -220,6 +229,7 @@ def _spending_bounds(
     is_look = (planned_looks(pairs) | ends) & ~after
     n, control = pairs["n"].to_numpy(), pairs["n_control"].to_numpy()
     units = np.where(is_look & (n + control > 0), n * control / np.maximum(n + control, 1), 0.0)
+    units = _grown(pairs, se, units, lines)
     due = np.where(is_look, np.where(ends, 1.0, due), 0.0)
     names = np.where(guards, "guardrail", pairs["spending"].to_numpy())
     sided = pairs["alternative"].to_numpy() == "two-sided"
@@ -249,6 +259,33 @@ def _spending_bounds(
                 upper[late, idle[late].argmax(axis=1)] = again.upper[row, newest]
             bound[index] = upper[part.row, part.column]
     return bound
+
+
+def counted_units(pairs: pl.DataFrame) -> FloatArray:
+    """Units of both arms that the difference is made of."""
+    units = pairs["n"] + pairs["n_control"]
+    if "left_out" in pairs.columns:
+        units = units - pairs["left_out"].fill_null(0)
+    return units.cast(pl.Float64).to_numpy()
+
+
+def _grown(pairs: pl.DataFrame, se: FloatArray, units: FloatArray, lines: Lines) -> FloatArray:
+    """The scale on which looks hang together: units, and once strata weigh them the variance of the sum of effects.
+
+    A difference whose strata weigh as much as they have units is the sum of their effects over the number of units. The
+    sum grows by independent increments, each with the variance that its units bring, while the difference's own
+    information may even fall when a stratum of uneven shares begins (decision 0611). The scale goes on where the units
+    left it, so that no later look changes an earlier one.
+    """
+    stratified = is_stratified(pairs)
+    if not stratified.any():
+        return units
+    variance = np.nan_to_num((counted_units(pairs) * se) ** 2)
+    since, usable = lines.along(np.logical_or, stratified), (units > 0) & (variance > 0)
+    before, first = lines.latest(usable & ~since), lines.latest(lines.first(usable & since))
+    start = np.where(before >= 0, before, first)
+    going_on = units[start] * variance / np.where(variance[start] > 0, variance[start], 1.0)
+    return np.where(since, np.where(usable & (start >= 0), going_on, 0.0), units)
 
 
 def _units_needed(base: Comparison, bound: FloatArray, spent: FloatArray, width: FloatArray) -> FloatArray:

@@ -12,17 +12,18 @@ from analysis.statistics.moments import JointMoments
 if TYPE_CHECKING:
     from datetime import date
 
-    from analysis.statistics.checks import BoolArray
+    from analysis.statistics.checks import BoolArray, FloatArray
 
-_LETTERS = "ydxw"
-SUMS = tuple(f"sum_{a}" for a in _LETTERS) + tuple(
-    f"sum_{a}{b}" for i, a in enumerate(_LETTERS) for b in _LETTERS[i:]
+#: Outcome, denominator, and both before exposure.
+LETTERS = "ydxw"
+SUMS = tuple(f"sum_{a}" for a in LETTERS) + tuple(
+    f"sum_{a}{b}" for i, a in enumerate(LETTERS) for b in LETTERS[i:]
 )
 #: Joint moments of outcome and covariates as lists, in place of sums: the mean, and the cross-products row by row.
 JOINT = ("joint_mean", "joint_m2")
 GROUP = ("experiment_id", "cut_off", "metric", "segment", "segment_level", "analysis")
 
-_CONTROL = "_control"
+CONTROL = "_control"
 
 
 def defined_rows(
@@ -69,17 +70,17 @@ def paired(rows: pl.DataFrame) -> pl.DataFrame:
     wanted = ["n", "n_open", "scale_y", "scale_d", "covered", *SUMS]
     wanted += [name for name in JOINT if name in rows.columns]
     control = rows.filter(pl.col("variant_id") == pl.col("control_id")).select(
-        *GROUP, *(pl.col(name).alias(f"{name}{_CONTROL}") for name in wanted)
+        *GROUP, *(pl.col(name).alias(f"{name}{CONTROL}") for name in wanted)
     )
     treatment = rows.filter(pl.col("variant_id") != pl.col("control_id"))
     return treatment.join(control, on=list(GROUP), how="inner", maintain_order="left")
 
 
 def moments(rows: pl.DataFrame, letters: str, suffix: str = "") -> JointMoments:
-    """Exact centred moments of the variables named by letters (y, d, x, w).
+    """Exact centred moments of the variables named by letters (y, d, x, w), over strata where the rows have them.
 
     Args:
-        rows: From `defined_rows` or `paired`.
+        rows: From `defined_rows`, `paired` or `with_strata`.
         letters: In the order wanted, a part of ``ydxw``.
         suffix: ``_control`` for the control's side of a pair.
 
@@ -93,14 +94,46 @@ def moments(rows: pl.DataFrame, letters: str, suffix: str = "") -> JointMoments:
         pl.col(f"scale_d{suffix}").alias("scale_d"),
     )
     scales = {"y": "scale_y", "x": "scale_y", "d": "scale_d", "w": "scale_d"}
-    return JointMoments.from_frame(frame, letters, scales={letter: scales[letter] for letter in letters})
+    plain = JointMoments.from_frame(frame, letters, scales={letter: scales[letter] for letter in letters})
+    return _over(plain, rows, letters, suffix) if "strata" in rows.columns else plain
+
+
+def over(arm: JointMoments, units: FloatArray, usable: BoolArray, suffix: str) -> dict[str, FloatArray]:
+    """One arm's moments over strata as columns that `moments` takes in place of the plain sums.
+
+    Args:
+        arm: Of all `LETTERS`, shape (rows, 4).
+        units: The arm's units; where no stratum is usable one of them counts at most, which no test accepts.
+        usable: Whether a stratum counts.
+        suffix: As in `moments`.
+    """
+    columns = {f"over_n{suffix}": np.where(usable, arm.n, np.minimum(units, 1.0))}
+    for i, a in enumerate(LETTERS):
+        columns[f"over_{a}{suffix}"] = np.where(usable, arm.mean[:, i], 0.0)
+        for j, b in enumerate(LETTERS[i:], start=i):
+            columns[f"over_{a}{b}{suffix}"] = np.where(usable, arm.m2[:, i, j], 0.0)
+    return columns
+
+
+def _over(plain: JointMoments, rows: pl.DataFrame, letters: str, suffix: str) -> JointMoments:
+    def column(name: str) -> FloatArray:
+        return rows[f"over_{name}{suffix}"].to_numpy()
+
+    there = rows["strata"].is_not_null().to_numpy()
+    n, mean, m2 = plain.n.copy(), plain.mean.copy(), plain.m2.copy()
+    n[there] = column("n")[there]
+    for i, a in enumerate(letters):
+        mean[there, i] = column(a)[there]
+        for j, b in enumerate(letters):
+            m2[there, i, j] = column("".join(sorted(a + b, key=LETTERS.index)))[there]
+    return JointMoments(n, mean, m2)
 
 
 def has_joint_moments(pairs: pl.DataFrame) -> BoolArray:
     """Pairs whose outcome and covariates come as joint moments: several covariates, or those of a quotient."""
     if not set(JOINT) <= set(pairs.columns):
         return np.zeros(pairs.height, dtype=np.bool_)
-    both = pl.col(JOINT[0]).is_not_null() & pl.col(f"{JOINT[0]}{_CONTROL}").is_not_null()
+    both = pl.col(JOINT[0]).is_not_null() & pl.col(f"{JOINT[0]}{CONTROL}").is_not_null()
     return pairs.select(both).to_series().to_numpy()
 
 

@@ -27,6 +27,10 @@ REQUIREMENT = pl.List(
 #: `results.comparisons`: one row per cut-off, metric, segment level, analysis and variant. `total`, `mean`,
 #: `variance` and `std_error` are the arm's own, unadjusted; `lift_*` compare it with `comparison` (the control)
 #: and are null on the control's own row. Intervals are closed; `ci_level` is theirs after the correction.
+#: `control_mean` is what a lift is relative to: the control's mean under the lift's own weighting. Where arms are
+#: compared inside strata, `stratified_by` says by what, `strata` how many count, `left_out` how many units of the two
+#: arms are in none of them, and `pooled_*` what all units thrown together would say; `phase_mean` is an arm's mean with
+#: the phases weighted alike in all arms.
 #: A bandit's `mean`, `std_error` and `lift_*` are adaptively weighted (method ``adaptive_weights``).
 #: `seq_*` hold however often one looks; they are those of the look on `seq_look`, the cut-off itself unless that is no
 #: look. Where a relative interval has no end yet, it has from about `seq_units_needed` units of the arm on.
@@ -89,6 +93,15 @@ COMPARISONS: Mapping[str, pl.DataType] = {
     "cuped": _TRUTH,
     "variance_reduction": _REAL,
     "covariate_status": _TEXT,
+    "control_mean": _REAL,
+    "stratified_by": _TEXT,
+    "strata": _WHOLE,
+    "left_out": _WHOLE,
+    "pooled_lift_abs": _REAL,
+    "pooled_lift_rel": _REAL,
+    "pooled_p_value": _REAL,
+    "phase_mean": _REAL,
+    "phase_std_error": _REAL,
     "requirements_met": _TRUTH,
     "requirements": REQUIREMENT,
     "status": _TEXT,
@@ -132,7 +145,8 @@ DECISIONS: Mapping[str, pl.DataType] = {
 }
 
 #: `results.allocations`: one row per bandit, cut-off and variant. `weight` is the share in force at the end of the
-#: cut-off, `n` and `mean` count closed reward windows (plain, as the algorithm sees them), `next_weight` is what would
+#: cut-off, `n` counts closed reward windows, `mean` is theirs as the algorithm sees it (inside the phases, once the
+#: arms' shares have moved), `next_weight` is what would
 #: follow; without one `reason` says why the weights stay.
 ALLOCATIONS: Mapping[str, pl.DataType] = {
     "experiment_id": _TEXT,

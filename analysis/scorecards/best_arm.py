@@ -15,8 +15,10 @@ Row = dict[str, Any]
 _FEWEST = 3
 
 
-def with_best(rows: Sequence[Row], metric: str) -> list[Row]:
+def with_best(rows: Sequence[Row], metric: str, allocations: Sequence[Row] = ()) -> list[Row]:
     """The rows, those of one metric with `prob_best`: under flat priors the chance that no arm is better.
+
+    A bandit has one such chance: the one that sets its weights.
 
     An arm that was adjusted by a covariate counts with its adjusted mean, and every arm with the share of its
     variance that is left.
@@ -24,7 +26,14 @@ def with_best(rows: Sequence[Row], metric: str) -> list[Row]:
     Args:
         rows: One row per metric and arm.
         metric: The metric that decides.
+        allocations: Rows of ``results.allocations`` of a bandit, every cut-off; of others none.
     """
+    if allocations:
+        day = max(row["cut_off"] for row in allocations)
+        chances = {
+            (row["metric"], row["variant_id"]): row["p_best"] for row in allocations if row["cut_off"] == day
+        }
+        return [row | {"prob_best": chances.get((row["metric"], row["variant_id"]))} for row in rows]
     arms = [row for row in rows if row["metric"] == metric]
     control = next((row for row in arms if row.get("comparison") is None), None)
     usable = [row for row in arms if row["status"] == "ok" and (row.get("std_error") or 0) > 0]
@@ -37,6 +46,6 @@ def with_best(rows: Sequence[Row], metric: str) -> list[Row]:
         sign * (control["mean"] + row["lift_abs"] if row.get("lift_abs") is not None else row["mean"])
         for row in arms
     ]
-    chances = normal_best(means, [left * row["std_error"] for row in arms]).p_best
-    best = {id(row): float(chance) for row, chance in zip(arms, chances, strict=True)}
+    found = normal_best(means, [left * row["std_error"] for row in arms]).p_best
+    best = {id(row): float(chance) for row, chance in zip(arms, found, strict=True)}
     return [row | {"prob_best": best[id(row)]} if id(row) in best else row for row in rows]

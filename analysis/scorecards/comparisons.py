@@ -12,6 +12,7 @@ from analysis.scorecards import wording
 from analysis.scorecards.headline import SEQUENTIAL_METHODS, effect_figures
 from analysis.scorecards.inputs import MetricView
 from analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
+from analysis.scorecards.strata import strata_notes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -174,7 +175,9 @@ def cells(
     An axis that several metrics share is of relative lifts; `alone` draws a difference on the axis from `own_axis`.
     """
     ok = row["status"] == "ok"
-    before = control.get("mean") if control else None
+    before = row.get("control_mean")
+    if before is None and control:
+        before = control.get("mean")
     divisor, unit = fmt.time_unit(metric.unit, before)
     shown = replace(metric, unit=unit)
     effect = _scaled(effect_of(row, lasting=False), divisor)
@@ -350,6 +353,7 @@ def build_table(
         ticks=tick_labels(axis),
         level=_levels(compared),
         sequential=sequential,
+        notes=strata_notes(compared, metrics, arm_names, alpha=experiment.plan.alpha),
         any_open=max((row.get("n_open") or 0 for row in rows), default=0),
     )
 

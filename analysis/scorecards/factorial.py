@@ -92,10 +92,14 @@ def _cells(experiment: ExperimentView, rows: Sequence[Row]) -> tuple[Moments, fl
     whole = [row for row in found if row is not None]
     if len(whole) < len(found) or len(experiment.arms) != len(found):
         return None
+    names = ("n", "mean", "std_error")
+    if any(row.get("stratified_by") or row.get("phase_mean") is not None for row in whole):
+        # The weights changed: each cell with the same weights of the phases, or no cells.
+        names = ("n", "phase_mean", "phase_std_error")
+        if not all(row.get("phase_std_error") for row in whole):
+            return None
     shape = tuple(len(levels) for _, levels in experiment.factors)
-    n, mean, error = (
-        np.array([row[name] for row in whole], dtype=np.float64) for name in ("n", "mean", "std_error")
-    )
+    n, mean, error = (np.array([row[name] for row in whole], dtype=np.float64) for name in names)
     moments = Moments.from_summary(n.reshape(shape), mean.reshape(shape), (error * np.sqrt(n)).reshape(shape))
     return moments, float(mean.mean())
 

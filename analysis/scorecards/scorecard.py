@@ -123,7 +123,7 @@ def build(
     valid = headline.worst_status(facts.validity) != "fail"
     first = next((entry for entry in experiment.metrics if entry.role == "primary"), None)
     if valid and first:
-        rows = with_best(rows, first.metric)
+        rows = with_best(rows, first.metric, facts.allocations)
     table = build_table(experiment, metrics, rows, links, valid=valid)
     metric = metric_view(metrics, first.metric if first else "")
     primary_rows = [row for row in rows if first and row["metric"] == first.metric]

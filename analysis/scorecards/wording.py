@@ -24,6 +24,7 @@ REASONS = {
     "too_large_for_exact": "too many units for the exact method",
     "no_closed_window": "no unit's window has closed yet",
     "ties_at_quantile": "many units share one value right beside the percentile",
+    "weights_changed": "the weights changed on the way, and values were not counted phase by phase",
     "infeasible": "the method has no answer for these data",
     "no_control": "the control has no figures to compare with",
     "histogram_missing": "the distribution of values was not kept for this view",

@@ -52,6 +52,8 @@ class Reason(IntEnum):
     INFEASIBLE = 14
     #: Many units share one value beside the quantile, so that its sampling distribution is no bell.
     TIES_AT_QUANTILE = 15
+    #: The arms' shares changed on the way, and the method cannot weigh the phases.
+    WEIGHTS_CHANGED = 16
 
 
 _NAMES = np.array([reason.name.lower() for reason in Reason])

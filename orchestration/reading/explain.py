@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from analysis.catalogue.fields import duration_text
+from analysis.catalogue.metric_rules import SHARES
+from analysis.judgement.strata import stratum_frame
+from orchestration.acting import in_force
 from orchestration.losing import LOSSES
 from orchestration.reading.formula import arm_steps, comparison_steps, method_in_words
 from orchestration.reading.phases import phase_steps, phase_sums
 from orchestration.reading.results import allocations_of, judged_experiments, require_known, rows_of
+from orchestration.reading.strata import stratum_steps, stratum_sums
 from orchestration.reading.unit_values import SUMS, Asked, sums_query, unit_values_query
 
 if TYPE_CHECKING:
@@ -88,6 +94,13 @@ def explain(
     query = unit_values_query(asked, metric, definitions.measures)
     cut_off = first["cut_off"]
     phases = phase_sums(connection, experiment_id, metric_name, cut_off) if experiment.bandit else []
+    by_strata: dict[str, list[Step]] = {}
+    if any(row["stratified_by"] for row in published.values()):
+        excluded = analysis == "crossovers_excluded"
+        sums = stratum_sums(connection, experiment_id, metric_name, cut_off, excluded=excluded)
+        by_strata = _steps_by_strata(
+            in_force(connection, definitions), experiment, metric, sums, statistics, published
+        )
     return {
         "experiment_id": experiment_id,
         "metric": metric_name,
@@ -103,7 +116,7 @@ def explain(
         ],
         "phases": phases,
         "allocations": allocations_of(connection, experiment_id, cut_off, metric_name),
-        "steps": _steps(experiment, statistics, published, phases),
+        "steps": _steps(experiment, statistics, published, phases, by_strata),
         "query": query,
         "sums_query": sums_query(query),
         "disagreements": _disagreements(connection, sums_query(query), statistics),
@@ -160,6 +173,7 @@ def _steps(
     statistics: Mapping[str, Row],
     published: Mapping[str, Row],
     phases: Sequence[Row],
+    by_strata: Mapping[str, list[Step]],
 ) -> dict[str, list[Row]]:
     control = experiment.control.id
     result = {}
@@ -170,6 +184,9 @@ def _steps(
             # The plain mean is not the published one.
             steps = [step for step in steps if step.name == "total"]
             steps += phase_steps(phases, statistics[variant.id]["scale_y"], variant.id, control, row)
+        elif by_strata and (variant.id == control or variant.id in by_strata):
+            # The plain mean need not be the published one; the control's stands with its treatment's.
+            steps = [step for step in steps if step.name == "total"] + by_strata.get(variant.id, [])
         elif variant.id != control:
             steps += comparison_steps(statistics[control], statistics[variant.id], row)
         result[variant.id] = [_step_row(step) for step in steps]
@@ -177,6 +194,29 @@ def _steps(
         if words:
             result[variant.id].append(
                 {"name": "method", "formula": words, "value": None, "published": None, "agrees": True}
+            )
+    return result
+
+
+def _steps_by_strata(
+    definitions: Definitions,
+    experiment: Experiment,
+    metric: MetricDefinition,
+    sums: Sequence[Row],
+    statistics: Mapping[str, Row],
+    published: Mapping[str, Row],
+) -> dict[str, list[Step]]:
+    """Steps of every arm whose lift is stratified."""
+    known = stratum_frame(definitions.catalogue).filter(pl.col("experiment_id") == experiment.id).drop_nulls()
+    result = {}
+    for (arm,), part in known.group_by("variant_id", maintain_order=True):
+        name = str(arm)
+        if published[name]["stratified_by"]:
+            strata = dict(part.select("phase", "stratum").iter_rows())
+            arms = (experiment.control.id, name)
+            row = published[name]
+            result[name] = stratum_steps(
+                sums, strata, statistics[name], arms, row, is_share=metric.kind in SHARES
             )
     return result
 

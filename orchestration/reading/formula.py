@@ -78,10 +78,15 @@ def arm_steps(statistics: Mapping[str, Any], row: Mapping[str, Any]) -> list[Ste
     if statistics["sum_d"]:
         denominator = Fraction(statistics["sum_d"], arm.scales["d"])
         steps.append(
-            Step("mean", f"{_num(total)} / {_num(denominator)}", float(total / denominator), row["mean"])
+            Step(
+                "mean",
+                f"{number_text(total)} / {number_text(denominator)}",
+                float(total / denominator),
+                row["mean"],
+            )
         )
     elif statistics["sum_d"] is None and row["method"] not in _READ_BY_VALUES:
-        steps.append(Step("mean", f"{_num(total)} / {arm.n}", float(arm.mean("y")), row["mean"]))
+        steps.append(Step("mean", f"{number_text(total)} / {arm.n}", float(arm.mean("y")), row["mean"]))
     return steps
 
 
@@ -117,7 +122,12 @@ def method_in_words(method: str | None) -> str:
 def _difference(c: _Arm, t: _Arm, row: Mapping[str, Any]) -> list[Step]:
     mean_c, mean_t = c.mean("y"), t.mean("y")
     steps = [
-        Step("difference", f"{_num(mean_t)} - {_num(mean_c)}", float(mean_t - mean_c), row["lift_abs"]),
+        Step(
+            "difference",
+            f"{number_text(mean_t)} - {number_text(mean_c)}",
+            float(mean_t - mean_c),
+            row["lift_abs"],
+        ),
         *_lift(mean_t - mean_c, mean_c, row),
     ]
     if row["method"] == "welch":
@@ -131,11 +141,18 @@ def _ratio(c: _Arm, t: _Arm, row: Mapping[str, Any], *, adjusted: bool) -> list[
         # The published difference is of the adjusted ratios; here the unadjusted one is shown.
         return [
             Step(
-                "difference before adjustment", f"{_num(ratio_t)} - {_num(ratio_c)}", float(ratio_t - ratio_c)
+                "difference before adjustment",
+                f"{number_text(ratio_t)} - {number_text(ratio_c)}",
+                float(ratio_t - ratio_c),
             )
         ]
     return [
-        Step("difference", f"{_num(ratio_t)} - {_num(ratio_c)}", float(ratio_t - ratio_c), row["lift_abs"]),
+        Step(
+            "difference",
+            f"{number_text(ratio_t)} - {number_text(ratio_c)}",
+            float(ratio_t - ratio_c),
+            row["lift_abs"],
+        ),
         *_lift(ratio_t - ratio_c, ratio_c, row),
         _welch_error(_ratio_variance(c, ratio_c), c.n, _ratio_variance(t, ratio_t), t.n, row),
     ]
@@ -155,11 +172,11 @@ def _cuped(c: _Arm, t: _Arm, row: Mapping[str, Any]) -> list[Step]:
     theta = xy / xx
     plain, gap = t.mean("y") - c.mean("y"), t.mean("x") - c.mean("x")
     return [
-        Step("theta", f"{_num(xy)} / {_num(xx)}", float(theta)),
+        Step("theta", f"{number_text(xy)} / {number_text(xx)}", float(theta)),
         Step(
             "difference",
-            f"({_num(t.mean('y'))} - {_num(c.mean('y'))})"
-            f" - {_num(theta)} x ({_num(t.mean('x'))} - {_num(c.mean('x'))})",
+            f"({number_text(t.mean('y'))} - {number_text(c.mean('y'))})"
+            f" - {number_text(theta)} x ({number_text(t.mean('x'))} - {number_text(c.mean('x'))})",
             float(plain - theta * gap),
             row["lift_abs"],
         ),
@@ -173,7 +190,7 @@ def _lift(difference: Fraction, base: Fraction, row: Mapping[str, Any]) -> list[
     return [
         Step(
             "relative lift",
-            f"{_num(difference)} / {_num(abs(base))}",
+            f"{number_text(difference)} / {number_text(abs(base))}",
             float(difference / abs(base)),
             row["lift_rel"],
         )
@@ -183,7 +200,7 @@ def _lift(difference: Fraction, base: Fraction, row: Mapping[str, Any]) -> list[
 def _welch_error(var_c: Fraction, n_c: int, var_t: Fraction, n_t: int, row: Mapping[str, Any]) -> Step:
     return Step(
         "standard error",
-        f"sqrt({_num(var_t)} / {n_t} + {_num(var_c)} / {n_c})",
+        f"sqrt({number_text(var_t)} / {n_t} + {number_text(var_c)} / {n_c})",
         math.sqrt(var_t / n_t + var_c / n_c),
         row["lift_std_error"],
     )
@@ -194,5 +211,6 @@ def _arm(row: Mapping[str, Any]) -> _Arm:
     return _Arm(row["n"], row, {"y": y, "x": y, "d": d, "w": d})
 
 
-def _num(value: Fraction) -> str:
+def number_text(value: Fraction) -> str:
+    """A number as steps of a calculation show it."""
     return f"{float(value):.10g}"

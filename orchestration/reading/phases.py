@@ -80,10 +80,9 @@ def phase_steps(
         phases[one["phase"]][one["variant_id"]] = one
     own, base = _scores(phases, scale, arm), _scores(phases, scale, control)
     steps = [Step(f"score in phase {one.phase}", one.formula, one.value) for one in own]
-    mean = _weighted([(math.sqrt(one.share), one.units, one.value) for one in own])
-    steps.append(Step("mean", _words("score", "sqrt(share)"), mean, row["mean"]))
     if arm == control:
-        return steps
+        mean = _weighted([(math.sqrt(one.share), one.units, one.value) for one in own])
+        return [*steps, Step("mean", _words("score", "sqrt(share)"), mean, row["mean"])]
     of_control = {one.phase: one for one in base}
     pairs = [(one, of_control[one.phase]) for one in own if one.phase in of_control]
     weights = [(1 / math.sqrt(1 / one.share + 1 / two.share), one.units) for one, two in pairs]
@@ -93,7 +92,8 @@ def phase_steps(
     h = "(1 / share + 1 / control's share)^-1/2"
     steps += [
         Step("difference", _words("(score - control's score)", h), difference, row["lift_abs"]),
-        Step("control's score", _words("control's score", h), baseline),
+        Step("control's mean", _words("control's score", h), baseline, row["control_mean"]),
+        Step("mean", f"{baseline:.10g} + {difference:.10g}", baseline + difference, row["mean"]),
     ]
     if row["lift_rel"] is not None:
         size = abs(baseline)

@@ -19,6 +19,7 @@ ALLOWED = {
     "orchestration/reading/formula.py": "shows how it was computed",
     "orchestration/reading/phases.py": "shows how it was computed",
     "orchestration/reading/replay.py": "compares then with now",
+    "orchestration/reading/strata.py": "shows how it was computed",
 }
 OWNERS = {"analysis/judgement/direction.py"}
 

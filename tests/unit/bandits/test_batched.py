@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.bandits.batched import batched_contrast, batched_means, batches
+from analysis.bandits.batched import batched_contrast, batched_means, batches, with_variance_of_all
 from analysis.statistics.checks import InputError
 from analysis.statistics.status import Reason
 
@@ -134,3 +134,28 @@ def test_arms_without_units_have_a_reason_instead_of_a_number():
 def test_a_unit_in_an_arm_without_share_is_refused():
     with pytest.raises(InputError, match="units in an arm of share 0"):
         batches([[5, 1]], [[1.0, 2.0]], [[2.0, 0.0]], [[1.0, 0.0]])
+
+
+def test_two_arms_share_the_controls_residuals():
+    log = units()
+    found = batched_contrast(summed(log), 0)
+    rows = [
+        (share, row)
+        for rows, share in zip(scored(log), SHARES, strict=True)
+        for row in rows
+        if all(score is not None for score in row)
+    ]
+    h = {arm: [(1 / share[arm] + 1 / share[0]) ** -0.5 for share, _ in rows] for arm in (1, 2)}
+    gaps = {arm: [row[arm] - row[0] - found.diff[arm] for _, row in rows] for arm in (1, 2)}
+    product = math.fsum(p * q * u * v for p, q, u, v in zip(h[1], h[2], gaps[1], gaps[2], strict=True))
+    assert found.between[1, 2] == pytest.approx(product / math.fsum(h[1]) / math.fsum(h[2]), rel=1e-9)
+    assert found.between[2, 1] == pytest.approx(found.between[1, 2], rel=1e-12)
+    assert found.between[1, 1] == pytest.approx(found.var_diff[1], rel=1e-12)
+    assert found.between[0].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_no_arm_varies_less_than_its_batch():
+    """Case `bandit-empty-arm`: 18 of 1,800 and none of 100 are 18 of 1,900 together."""
+    found = with_variance_of_all(batches([[1800, 100]], [[0.01, 0.0]], [[17.82, 0.0]], [[0.9, 0.1]]))
+    rate = 18 / 1900
+    assert found.m2[0] == pytest.approx([17.82, 100 * rate * (1 - rate)], rel=1e-12)

@@ -40,6 +40,7 @@ class Log:
     def add(self, phase: int, day: date, counts: dict[str, tuple[int, int]]) -> None:
         for arm, (successes, units) in counts.items():
             place = {"experiment_id": "cta", "metric": "conversion", "segment": "all", "segment_level": "all"}
+            place["analysis"] = "default"
             sums = {"n": units, "sum_y": successes, "sum_yy": successes}
             self.sums.append({**place, "phase": phase, "variant_id": arm, "day": day, **sums})
             self.totals.setdefault(arm, []).extend([1] * successes + [0] * (units - successes))
@@ -286,3 +287,73 @@ def test_a_reward_of_which_less_is_better_is_turned_round(world, log, monkeypatc
     rows = log.judge().allocations
     assert rows.sort("p_best")["variant_id"].to_list()[-1] == "red"
     assert rows.filter("is_best")["variant_id"].to_list() == ["red"]
+
+
+def test_bandit_empty_arm_is_no_harm(world, log):
+    """Case `bandit-empty-arm`: nothing among 100 units says little where 1 % are expected (Fisher's p is .62)."""
+    declared = "{start: 2026-01-05, weights: {control: 0.9, red: 0.05, blue: 0.05}}"
+    rule = "{algorithm: thompson, reward: conversion, floor: 0.05, warm_up: 7d}"
+    world.define(**{**BANDIT, "phases": f"[{declared}]", "bandit": rule})
+    log.add(0, DAY, {"control": (18, 1800), "red": (0, 100), "blue": (0, 100)})
+    found = log.judge()
+    for row in found.comparisons.filter(pl.col("variant_id") != "control").to_dicts():
+        # By hand: 18 of 2,000 in each arm at least, and the control's own 1 %.
+        both = 18 / 2000
+        expected = both * (1 - both) / 100 + 0.01 * 0.99 / 1800
+        assert row["lift_std_error"] == pytest.approx(expected**0.5, rel=1e-9)
+        assert row["p_value"] > 0.05
+        assert row["lift_abs_low"] < 0 < row["lift_abs_high"]
+        assert row["seq_low"] < 0 < row["seq_high"]
+    assert not found.allocations["is_best"].any()
+    assert found.decisions["decision"].to_list() != ["stop"]
+
+
+WORLD = "{{start: 2026-01-{day}, weights: {{control: {control}, red: {red}, blue: {blue}}}}}"
+
+
+def drifting(world, log) -> None:
+    """Base .40, .20, .10 over three phases; blue is there from the second on and five points better."""
+    shares = [("05", 0.5, 0.5, 0.0), ("08", 0.4, 0.4, 0.2), ("11", 0.4, 0.4, 0.2)]
+    phases = ", ".join(
+        WORLD.format(day=day, control=control, red=red, blue=blue) for day, control, red, blue in shares
+    )
+    world.define(**{**BANDIT, "phases": f"[{phases}]"})
+    log.add(0, DAY, {"control": (400, 1000), "red": (400, 1000)})
+    log.add(1, DAY, {"control": (160, 800), "red": (160, 800), "blue": (100, 400)})
+    log.add(2, DAY, {"control": (80, 800), "red": (80, 800), "blue": (60, 400)})
+
+
+def test_bandit_two_chances_is_one_and_blue_gets_more(world, log):
+    """Case `bandit-two-chances`: pooled, blue (20 %) is far below the control (25 %)."""
+    drifting(world, log)
+    found = log.judge()
+    rows = {row["variant_id"]: row for row in found.allocations.to_dicts()}
+    blue = found.comparisons.filter(pl.col("variant_id") == "blue").to_dicts()[0]
+    assert blue["lift_abs"] == pytest.approx(0.05, abs=1e-9)
+    assert rows["blue"]["mean"] - rows["control"]["mean"] == pytest.approx(blue["lift_abs"])
+    assert rows["blue"]["p_best"] > 0.95
+    assert rows["blue"]["next_weight"] > 0.7
+    assert sum(row["p_best"] for row in rows.values()) == pytest.approx(1)
+    # Against each of two equal rivals by itself the chance is larger than against both.
+    alone = stats.norm.sf(-blue["lift_abs"] / blue["lift_std_error"])
+    assert rows["blue"]["p_best"] < alone
+    assert log.judge().allocations["p_best"].equals(found.allocations["p_best"])
+
+
+def test_bandit_means_beside_lift_agree_with_it(world, log):
+    """Case `bandit-means-beside-lift`."""
+    drifting(world, log)
+    for row in log.judge().comparisons.filter(pl.col("variant_id") != "control").to_dicts():
+        assert row["mean"] - row["control_mean"] == pytest.approx(row["lift_abs"], abs=1e-12)
+        assert row["lift_rel"] == pytest.approx(row["lift_abs"] / row["control_mean"])
+
+
+def test_the_chance_is_known_where_the_control_has_stopped(world, log):
+    stopped = "{start: 2026-01-08, weights: {control: 0.0, red: 0.3, blue: 0.7}}"
+    world.define(**{**BANDIT, "phases": f"[{EQUAL}, {stopped}]"})
+    log.add(0, DAY, {"control": (160, 400), "red": (120, 300), "blue": (150, 300)})
+    log.add(1, DAY, {"red": (60, 600), "blue": (280, 1400)})
+    rows = {row["variant_id"]: row for row in log.judge().allocations.to_dicts()}
+    assert rows["control"]["p_best"] is None
+    assert rows["blue"]["p_best"] > 0.99
+    assert rows["blue"]["p_best"] + rows["red"]["p_best"] == pytest.approx(1)

@@ -92,3 +92,16 @@ def test_the_chance_to_be_best_agrees_with_draws() -> None:
 def test_two_arms_have_no_chance_to_be_best() -> None:
     two = [row for row in rows(values()) if row["variant_id"] in {"a", "b"}]
     assert with_best(two, "revenue_per_user") == two
+
+
+def test_stopped_arm_shipped_cells_weigh_their_phases_alike() -> None:
+    """Case `stopped-arm-shipped`: means that a lift weighs by its two arms are no cells of one factorial."""
+    moved = [
+        row | {"mean": mean, "stratified_by": "phase", "phase_mean": 0.25, "phase_std_error": 0.02}
+        for row, mean in zip(rows(values()), (0.34, 0.16, 0.16, 0.34), strict=True)
+    ]
+    (panel,) = factorial_panels(experiment(), site_world.METRICS, moved)
+    assert [term.estimate for term in panel.terms] == pytest.approx([0.0] * 3)
+    assert not panel.sentence.startswith("Read the arms")
+    lost = [row | {"phase_mean": None, "phase_std_error": None} for row in moved]
+    assert factorial_panels(experiment(), site_world.METRICS, lost) == []

@@ -1,0 +1,251 @@
+"""Effects inside strata of constant shares: where weights changed, arms are compared under the same days.
+
+While a level moves, an arm that got its units later has another level without any effect. Inside a phase the arms'
+shares are constant, so the arms are compared there, and a phase weighs as many of the two arms' units as it has. Phases
+that split the two arms alike are one stratum; one in which either has no share says nothing about them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from analysis.catalogue.bands import pieces
+from analysis.judgement.pairing import CONTROL, GROUP, LETTERS, SUMS, moments, over
+from analysis.statistics.moments import JointMoments
+from analysis.statistics.status import quiet
+from analysis.statistics.stratified import over_strata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from analysis.catalogue.experiment import Experiment
+    from analysis.catalogue.loading import Catalogue
+    from analysis.statistics.checks import BoolArray, FloatArray
+
+#: Sums of units by the phase of their first exposure and the day on which they entered the statistics.
+PHASE_SUMS = ("experiment_id", "metric", "segment", "segment_level", "analysis", "phase", "variant_id", "day")
+#: Units of either arm that a stratum needs to have a variance.
+LEAST_UNITS = 2
+#: Shares are the same when they differ by floating dust only.
+_DECIMALS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Strata:
+    """What a stratified comparison needs beside the plain sums.
+
+    Attributes:
+        phases: From `stratum_frame`.
+        common: From `common_frame`.
+        sums: Columns `PHASE_SUMS`, ``n`` and `SUMS`: what each day added (whole numbers), of the experiments there.
+    """
+
+    phases: pl.DataFrame
+    common: pl.DataFrame
+    sums: pl.DataFrame
+
+
+def stratum_frame(catalogue: Catalogue) -> pl.DataFrame:
+    """One row per experiment, treatment and phase, with the stratum of the phase; null where either arm has no share.
+
+    Args:
+        catalogue: The definitions in force.
+
+    Returns:
+        Only treatments whose share beside the control changes. Bandits are left out: their phases follow the rewards.
+    """
+    rows = [row for item in catalogue.experiments.values() if item.bandit is None for row in _strata(item)]
+    schema = {"experiment_id": pl.String, "variant_id": pl.String, "phase": pl.Int32, "stratum": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def common_frame(catalogue: Catalogue) -> pl.DataFrame:
+    """One row per experiment and phase, with the stratum in which all arms have the same shares; null without one.
+
+    Args:
+        catalogue: The definitions in force.
+
+    Returns:
+        Only experiments whose weights change; bandits are left out.
+    """
+    rows = []
+    for item in (one for one in catalogue.experiments.values() if one.bandit is None):
+        by_phase = [
+            (piece.number, tuple(round(weight, _DECIMALS) for weight in piece.band.weights.values()))
+            for piece in pieces(item)
+        ]
+        known = sorted({weights for _, weights in by_phase})
+        if len(known) > 1:
+            rows += [
+                (item.id, phase, known.index(weights) if min(weights) > 0 else None)
+                for phase, weights in by_phase
+            ]
+    schema = {"experiment_id": pl.String, "phase": pl.Int32, "stratum": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _strata(experiment: Experiment) -> Iterator[tuple[str, str, int, int | None]]:
+    by_phase = [(piece.number, piece.band.weights) for piece in pieces(experiment)]
+    control = experiment.control.id
+    for arm in (variant.id for variant in experiment.variants if variant.id != control):
+        shares = [
+            round(weights[arm] / (weights[arm] + weights[control]), _DECIMALS)
+            if weights[arm] > 0 and weights[control] > 0
+            else None
+            for _, weights in by_phase
+        ]
+        if len(set(shares)) > 1:
+            known = sorted({share for share in shares if share is not None})
+            numbers = {share: number for number, share in enumerate(known)}
+            for (phase, _), share in zip(by_phase, shares, strict=True):
+                yield experiment.id, arm, phase, None if share is None else numbers[share]
+
+
+def with_strata(pairs: pl.DataFrame, strata: Strata) -> pl.DataFrame:
+    """The pairs with the sums of their strata combined, wherever the units so far are of more than one share.
+
+    Args:
+        pairs: From `paired`.
+        strata: Phases and their sums.
+
+    Returns:
+        The pairs; where it applies with `stratified_by`, the number of `strata` that count, the units of both arms
+        that are `left_out` with the others, the arms' combined moments as `pairing.moments` takes them, and the
+        strata's differences by inverse variance with their error (`precise_diff`, `precise_se`).
+    """
+    asked = pairs.with_row_index("row").join(strata.phases, on=["experiment_id", "variant_id"], how="inner")
+    if asked.is_empty():
+        return pairs
+    sides = [
+        asked.with_columns(pl.col(arm).alias("variant_id"), side=pl.lit(side))
+        for side, arm in enumerate(("control_id", "variant_id"))
+    ]
+    cells = split_cells(pl.concat(sides), strata.sums)
+    if cells.is_empty():
+        return pairs
+    rows, (n, mean, m2) = cell_arrays(cells, sides=2)
+    counted, share = stratum_shares(n)
+    units = cells.group_by("row", maintain_order=True).agg(pl.col("n").sum())["n"].to_numpy()
+    columns = {
+        "row": rows,
+        "strata": counted.sum(axis=-1),
+        "left_out": units - np.where(counted, n.sum(axis=-1), 0.0).sum(axis=-1).astype(np.int64),
+    }
+    parts = [JointMoments(n[..., side], mean[..., side, :], m2[..., side, :, :]) for side in (0, 1)]
+    arms = [over_strata(part, share) for part in parts]
+    is_ratio = pairs["is_ratio"].to_numpy()[rows.to_numpy()]
+    columns |= _by_precision(parts, arms, counted, is_ratio)
+    for side, (suffix, arm) in enumerate(zip((CONTROL, ""), arms, strict=True)):
+        columns |= over(arm, n[..., side].sum(axis=-1), np.asarray(counted.any(axis=-1)), suffix)
+    found = pl.DataFrame(columns).with_columns(stratified_by=pl.lit("phase"))
+    return pairs.with_row_index("row").join(found, on="row", how="left", maintain_order="left").drop("row")
+
+
+@quiet
+def _by_precision(
+    parts: list[JointMoments], arms: list[JointMoments], counted: BoolArray, is_ratio: BoolArray
+) -> dict[str, FloatArray]:
+    """The strata's differences by inverse variance, whose information adds: what a likelihood ratio takes."""
+    y, d = LETTERS.index("y"), LETTERS.index("d")
+    differences, variances = [], []
+    for part, arm in zip(parts, arms, strict=True):
+        bottom = np.where(is_ratio, arm.mean[:, d], 1.0)[:, None]
+        ratio = np.where(is_ratio, arm.mean[:, y] / arm.mean[:, d], 0.0)[:, None]
+        squares = (
+            part.m2[..., y, y] - 2 * ratio * part.m2[..., y, d] + ratio**2 * part.m2[..., d, d]
+        ) / bottom**2
+        differences.append((part.mean[..., y] - ratio * part.mean[..., d]) / bottom + ratio)
+        variances.append(squares / (part.n - 1.0) / part.n)
+    both = variances[0] + variances[1]
+    tells = np.where(counted & (both > 0), 1.0 / both, 0.0)
+    information = tells.sum(axis=-1)
+    diff = np.where(tells > 0, tells * (differences[1] - differences[0]), 0.0).sum(axis=-1) / information
+    return {"precise_diff": diff, "precise_se": 1.0 / np.sqrt(information)}
+
+
+def split_cells(asked: pl.DataFrame, sums: pl.DataFrame) -> pl.DataFrame:
+    """Counts and sums of each arm in each stratum of every row, up to its cut-off.
+
+    Args:
+        asked: Columns `row`, `side`, `GROUP`, `variant_id`, `phase`, `stratum` (null: in no comparison), `is_share`,
+            `scale_y` and `scale_d`.
+        sums: As in `Strata`.
+
+    Returns:
+        Columns `row`, `stratum`, `side`, `is_share`, the scales, ``n`` and `SUMS`, of rows whose units are of more
+        than one stratum, or partly of none; sorted.
+    """
+    numbers = ("n", *SUMS)
+    key = [name for name in PHASE_SUMS if name != "day"]
+    so_far = sums.sort("day").with_columns(pl.col(numbers).cast(pl.Int128).cum_sum().over(key))
+    # Both sides are sorted by their day, which Polars cannot see where the key comes first.
+    wanted = ("row", "side", *GROUP, "variant_id", "phase", "stratum", "is_share", "scale_y", "scale_d")
+    found = (
+        asked.select(wanted)
+        .sort("cut_off")
+        .join_asof(
+            so_far, left_on="cut_off", right_on="day", by=key, strategy="backward", check_sortedness=False
+        )
+    )
+    cells = (
+        found.group_by("row", "stratum", "side", "is_share", "scale_y", "scale_d", maintain_order=True)
+        .agg(pl.col(numbers).sum())
+        .filter(pl.col("n") > 0)
+        .with_columns(pl.col("n").cast(pl.Int64))
+    )
+    several = (pl.col("stratum").drop_nulls().n_unique() > 1) | pl.col("stratum").is_null().any()
+    spread = cells.group_by("row").agg(several=several).filter("several")
+    return cells.join(spread.select("row"), on="row", how="inner").sort("row", "stratum", "side")
+
+
+def cell_arrays(
+    cells: pl.DataFrame, *, sides: int
+) -> tuple[pl.Series, tuple[FloatArray, FloatArray, FloatArray]]:
+    """The rows of `split_cells`, and counts, means and cross-products of `LETTERS`, shape (rows, strata, sides, …)."""
+    inside = cells.filter(pl.col("stratum").is_not_null())
+    rows = cells["row"].unique(maintain_order=True)
+    place = {int(row): at for at, row in enumerate(rows)}
+    at = (
+        np.array([place[int(row)] for row in inside["row"]], dtype=np.intp),
+        inside["stratum"].to_numpy(),
+        inside["side"].to_numpy(),
+    )
+    shape = (rows.len(), max(inside["stratum"].to_list(), default=0) + 1, sides)
+    whole, k = moments(inside, LETTERS), len(LETTERS)
+    n, mean, m2 = np.zeros(shape), np.zeros((*shape, k)), np.zeros((*shape, k, k))
+    n[at], mean[at], m2[at] = whole.n, whole.mean, whole.m2
+    is_share = (
+        cells.group_by("row", maintain_order=True).agg(pl.col("is_share").first())["is_share"].to_numpy()
+    )
+    _raise_variance(is_share, n, mean, m2)
+    return rows, (n, mean, m2)
+
+
+def stratum_shares(n: FloatArray, exists: BoolArray | None = None) -> tuple[BoolArray, FloatArray]:
+    """Which strata count, those with units enough of every arm, and their shares of the units; shape (rows, strata).
+
+    Args:
+        n: Units, shape (rows, strata, sides).
+        exists: Sides that a row has, shape (rows, sides); all by default.
+    """
+    enough = n >= LEAST_UNITS
+    if exists is not None:
+        enough = enough | ~exists[:, None, :]
+    counted: BoolArray = np.asarray(enough.all(axis=-1))
+    units = np.where(counted, n.sum(axis=-1), 0.0)
+    return counted, units / np.maximum(units.sum(axis=-1, keepdims=True), 1.0)
+
+
+def _raise_variance(is_share: BoolArray, n: FloatArray, mean: FloatArray, m2: FloatArray) -> None:
+    """An arm in which nothing happened does not vary: no share's variance is taken below that of both arms together.
+
+    Both arms together is what there is under no effect; where an arm has few units its own variance is often far too
+    small, and never too small for certain in the other direction.
+    """
+    both = (n * mean[..., 0]).sum(axis=-1) / np.maximum(n.sum(axis=-1), 1.0)
+    least = n * (both * (1.0 - both))[..., None]
+    m2[..., 0, 0] = np.where(is_share[:, None, None], np.maximum(m2[..., 0, 0], least), m2[..., 0, 0])
