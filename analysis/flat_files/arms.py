@@ -88,21 +88,54 @@ def arms_of(places: pl.DataFrame, column: str, request: Request, guesses: list[s
             "is this the unit's id? If the file holds many experiments, name their column with --experiment"
         )
         raise FlatFileError(Problem("too many arms", where, f"{len(arms[largest]):,}", rule, hint))
-    said = _said_control(arms, request)
-    result = {}
-    for name, its in arms.items():
-        control = control_of(its, said)
-        result[name] = [control, *(arm for arm in its if arm != control)]
+    _require_experiments(arms, request)
+    controls = _controls(arms, request, guesses)
+    result = {
+        name: [controls[name], *(arm for arm in its if arm != controls[name])] for name, its in arms.items()
+    }
     _check_ratios(result, request)
-    first = next(iter(result.values()))
-    if request.control is None:
-        example = shown(first[0]) if len(result) == 1 else f"{shown(first[0])} in the first experiment"
-        guesses.append(f"the control is {example} (override with --control)")
     if not request.ratio and len(request.ratios) < len(result):
         guesses.append(
             "the arms were meant to be equally large (override with --ratio, in the order of the arms)"
         )
     return result
+
+
+def _require_experiments(arms: Mapping[str, Sequence[str]], request: Request) -> None:
+    for option, names in (("--ratio", request.ratios), ("--control", request.controls)):
+        for name in names:
+            if name not in arms:
+                near = did_you_mean(name, arms)
+                listed = "the experiments are " + ", ".join(map(shown, list(arms)[:10]))
+                raise FlatFileError(Problem("no such experiment", option, shown(name), hint=near or listed))
+
+
+def _controls(arms: Mapping[str, Sequence[str]], request: Request, guesses: list[str]) -> dict[str, str]:
+    """The control of each experiment: its own as said, the general one as said, else the best of its names."""
+    said = _said_control({name: its for name, its in arms.items() if name not in request.controls}, request)
+    controls, unnamed = {}, 0
+    for name, its in arms.items():
+        own = request.controls.get(name)
+        if own is not None and own not in its:
+            hint = did_you_mean(own, its) or "the arms are " + ", ".join(map(shown, its[:20]))
+            raise FlatFileError(Problem("no such arm", f"--control {shown(f'{name}={own}')}", hint=hint))
+        try:
+            controls[name] = control_of(its, own or said)
+        except FlatFileError:
+            # Nobody answers for thousands of experiments one by one; the sign of a difference is all that changes.
+            if len(arms) == 1:
+                raise
+            controls[name], unnamed = its[0], unnamed + 1
+    if said is None and len(request.controls) < len(arms):
+        example = shown(next(iter(controls.values())))
+        place = "" if len(arms) == 1 else " in the first experiment"
+        guesses.append(f"the control is {example}{place} (override with --control)")
+    if unnamed:
+        guesses.append(
+            f"in {unnamed:,} experiments no arm is called like a control: the first in the order of the names is taken "
+            "(override with --control NAME=ARM)"
+        )
+    return controls
 
 
 def _said_control(arms: Mapping[str, Sequence[str]], request: Request) -> str | None:
@@ -128,10 +161,6 @@ def ratio_of(name: str, request: Request) -> Sequence[float]:
 
 
 def _check_ratios(arms: Mapping[str, Sequence[str]], request: Request) -> None:
-    for name in request.ratios:
-        if name not in arms:
-            hint = did_you_mean(name, arms) or "the experiments are " + ", ".join(map(shown, list(arms)[:10]))
-            raise FlatFileError(Problem("no such experiment", "--ratio", shown(name), hint=hint))
     for name, its in arms.items():
         ratio = ratio_of(name, request)
         value = ":".join(f"{share:g}" for share in ratio)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from analysis.flat_files.units import value_column
+from analysis.flat_files.values import numbers_in
 
 if TYPE_CHECKING:
     from analysis.flat_files.roles import Roles
@@ -71,12 +72,14 @@ def dated_units(rows: pl.DataFrame, roles: Roles, column: str) -> pl.DataFrame:
 
 def _from_number(values: pl.Series) -> pl.Series:
     """Instants written as whole numbers since 1970, or days as 20260302; anything else as it is."""
-    if not values.dtype.is_integer() or values.is_empty() or values.null_count():
+    found = numbers_in(values)
+    if found is None or not found.values.dtype.is_integer() or found.values.null_count():
         return values
-    low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
+    numbers = found.values
+    low, high = float(numbers.min()), float(numbers.max())  # type: ignore[arg-type]
     for per_second in (1, 1_000, 1_000_000):
         if _YEAR_2000 * per_second <= low and high < _YEAR_2100 * per_second:
-            return (values.cast(pl.Int64) * (1_000_000 // per_second)).cast(pl.Datetime("us"))
+            return (numbers * (1_000_000 // per_second)).cast(pl.Datetime("us"))
     return values.cast(pl.String)
 
 

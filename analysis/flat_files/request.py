@@ -72,6 +72,7 @@ class Request:
         unit: Column of the unit's id.
         variant: Column of the arm.
         control: The arm that the others are compared with.
+        controls: Controls of single experiments, which go before `control`.
         metrics: ``COLUMN``, ``COLUMN:TYPE``, ``NUMERATOR/DENOMINATOR``, each with ``:decrease`` where less is
             better; of counts per arm ``SUCCESSES/UNITS`` or ``MEAN/SD/UNITS``.
         covariates: Columns known before the exposure (CUPED).
@@ -103,6 +104,7 @@ class Request:
     crossovers: Crossovers = "include"
     ratio: Sequence[float] = ()
     ratios: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    controls: Mapping[str, str] = field(default_factory=dict)
     decimal: str | None = None
     arms_as_written: bool = False
     alpha: float = 0.05

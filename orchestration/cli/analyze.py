@@ -51,7 +51,9 @@ def analyze(
     file: Annotated[Path, typer.Argument(help="CSV, TSV, Parquet, JSON, NDJSON or DuckDB.")],
     unit: Annotated[str | None, typer.Option(help="Column of the unit's id.")] = None,
     variant: Annotated[str | None, typer.Option(help="Column of the arm.")] = None,
-    control: Annotated[str | None, typer.Option(help="The arm to compare with.")] = None,
+    control: Annotated[
+        list[str] | None, typer.Option(help="The arm to compare with. NAME=ARM for one experiment.")
+    ] = None,
     metric: Annotated[
         list[str] | None,
         typer.Option(
@@ -112,12 +114,14 @@ def analyze(
 
     read = read_flat_file(file, table, delimiter)
     single, several = _parse_ratios(ratio or ())
+    general, controls = _parse_controls(control or (), in_experiments=experiment is not None)
     request = Request(
         name=file.name.split(".")[0] or file.name,
         cut_off=as_of.date() if as_of else _own_day(file),
         unit=unit,
         variant=variant,
-        control=control,
+        control=general,
+        controls=controls,
         metrics=metric or (),
         covariates=covariate or (),
         segments=segment or (),
@@ -158,6 +162,21 @@ def _parse_ratios(texts: Sequence[str]) -> tuple[tuple[float, ...], dict[str, tu
     return general, single
 
 
+def _parse_controls(texts: Sequence[str], *, in_experiments: bool) -> tuple[str | None, dict[str, str]]:
+    """The control of all experiments, and those of single ones by name, where the file holds several."""
+    general: str | None = None
+    single: dict[str, str] = {}
+    for text in texts:
+        name, equals, arm = text.partition("=")
+        if equals and in_experiments:
+            single[name] = arm
+        elif general is None:
+            general = text
+        else:
+            raise OrchestrationError(Problem("two controls", "--control", text, "one, or NAME=ARM"))
+    return general, single
+
+
 def _parse_ratio(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(":"))
@@ -171,6 +190,8 @@ def _give_back(found: FlatAnalysis, kind: AnalysisFormat, output: Path | None, f
     from orchestration.cli.analysis_report import json_text, print_summary, write_pages
 
     if kind is AnalysisFormat.html:
+        for note in found.notes:
+            print(f"note: {note}", file=sys.stderr)
         print(f"writing {len(found.catalogue.experiments):,} scorecards …", file=sys.stderr)
         print(write_pages(found, output or Path(f"{file.name.split('.')[0]}-scorecard")))
     elif output is None:

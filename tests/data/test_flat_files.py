@@ -247,3 +247,44 @@ def test_events_of_a_unit_count_once(data_dir: Path, reference: dict) -> None:
     assert crossed["sentence"].startswith(
         f"{reference['udacity_ab_data']['users_in_both_groups']:,} of 290,584 units"
     )
+
+
+class TestWithoutAnOption:
+    """What a person would see in the file, the command sees too: arm, unit, control, metrics."""
+
+    def test_cookie_cats(self, data_dir: Path, reference: dict) -> None:
+        found = analyze(data_dir / "cookie_cats" / "cookie_cats.csv")
+        assert [r["metric"] for r in found["comparisons"] if r["comparison"]] == [
+            "retention_1",
+            "retention_7",
+            "sum_gamerounds",
+        ]
+        expected = reference["cookie_cats"]
+        check_mean(found, expected["sum_gamerounds_welch"], "sum_gamerounds", "gate_40", "gate_30")
+        for metric in ("retention_1", "retention_7"):
+            assert row(found, metric, "gate_40")["lift_abs"] == pytest.approx(expected[metric]["diff"])
+            assert row(found, metric, "gate_30")["total"] == expected[metric]["x_ctrl"]
+
+    def test_hillstrom(self, data_dir: Path, reference: dict) -> None:
+        found = analyze(data_dir / "hillstrom" / "hillstrom.csv")
+        primary = {r["metric"] for r in found["comparisons"] if r["role"] == "primary"}
+        assert primary == {"visit"}
+        for arm in ("Mens E-Mail", "Womens E-Mail"):
+            expected = reference["hillstrom"][arm]
+            check_mean(found, expected["spend"], "spend", arm, "No E-Mail")
+            assert row(found, "visit", arm)["lift_abs"] == pytest.approx(expected["visit"]["diff"])
+
+    def test_users_that_repeat_are_asked_about(self, data_dir: Path) -> None:
+        path = str(data_dir / "udacity_ab_data" / "ab_data.csv.gz")
+        done = CliRunner().invoke(app, ["analyze", path])
+        assert done.exit_code == 1
+        assert "--by event --unit user_id" in str(done.exception)
+
+
+@pytest.mark.parametrize("choice", ["include", "exclude"])
+def test_users_in_both_groups_stay_or_are_left_out(data_dir: Path, reference: dict, choice: str) -> None:
+    options = ("--by", "event", "--unit", "user_id", "--metric", "converted", "--crossovers", choice)
+    found = analyze(data_dir / "udacity_ab_data" / "ab_data.csv.gz", *options)
+    known = reference["udacity_ab_data"]
+    out = known["users_in_both_groups"] if choice == "exclude" else 0
+    assert sum(r["n"] for r in found["comparisons"]) == known["users"] - out

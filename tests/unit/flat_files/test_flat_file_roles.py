@@ -255,3 +255,34 @@ def test_sums_of_events_beyond_the_range_are_refused(analyze, tmp_path: Path) ->
     path.write_text("user_id,arm,y\n" + "".join(f"u{i % 3},{'ab'[i % 3 == 0]},{10**15}\n" for i in range(12)))
     code, _, err = analyze(path, "--by", "event", "--metric", "y:mean")
     assert (code, "--metric y: a unit's sum is too large (4e+15 of unit u0" in err) == (1, True)
+
+
+def test_of_many_experiments_each_may_have_its_control(analyze, tmp_path: Path) -> None:
+    path = tmp_path / "many.csv"
+    rows = [("x", "blue"), ("x", "red"), ("y", "control"), ("y", "new")] * 50
+    path.write_text(
+        "test,arm,y\n" + "".join(f"{test},{arm},{i * 7 % 9}\n" for i, (test, arm) in enumerate(rows))
+    )
+    options = ("--experiment", "test", "--variant", "arm", "--metric", "y:mean")
+    _, found, err = analyze(path, *options)
+    assert {row["comparison"] for row in rows_of(found, experiment_id="x")} == {None, "blue"}
+    assert "in 1 experiments no arm is called like a control" in err
+    _, found, err = analyze(path, *options, "--control", "x=red")
+    assert {row["comparison"] for row in rows_of(found, experiment_id="x")} == {None, "red"}
+    assert {row["comparison"] for row in rows_of(found, experiment_id="y")} == {None, "control"}
+    assert "no arm is called" not in err
+    code, _, err = analyze(path, *options, "--control", "x=rad")
+    assert (code, "did you mean 'red'?" in err) == (1, True)
+    code, _, err = analyze(path, *options, "--control", "z=red")
+    assert (code, "--control: no such experiment (z)" in err) == (1, True)
+
+
+def test_seconds_since_1970_tell_the_day(analyze, tmp_path: Path) -> None:
+    path = tmp_path / "days.csv"
+    days = [
+        (1767225600 + 86400 * day + i, "ab"[(i % 3 == 0) == (day == 0)]) for day in (0, 1) for i in range(600)
+    ]
+    path.write_text("arm,ts,y\n" + "".join(f"{arm},{at},{at % 7}\n" for at, arm in days))
+    _, found, _ = analyze(path, "--variant", "arm", "--metric", "y:mean")
+    daily = next(check for check in found["validity"] if check["check"] == "srm_day")
+    assert daily["status"] == "fail"
