@@ -100,7 +100,8 @@ def _requirements(pairs: pl.DataFrame, tested: Tested) -> list[Requirement]:
     method = tested.method.astype(str)
     n_c, n_t = (pairs[name].cast(pl.Float64).to_numpy() for name in ("n_control", "n"))
     smaller = np.minimum(n_c, n_t)
-    is_share = pairs["is_share"].to_numpy()
+    # A share of the rows of clusters is a ratio, whose sums are no counts of units.
+    is_share = (pairs["is_share"] & ~pairs["is_ratio"]).to_numpy()
     of_means, of_ratios = np.isin(method, _MEANS), np.isin(method, _RATIOS)
     ranked = np.isin(method, ["mann_whitney", "kolmogorov_smirnov", "score"])
     x_c, x_t = successes(pairs, "_control")[0], successes(pairs)[0]

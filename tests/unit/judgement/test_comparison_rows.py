@@ -269,3 +269,24 @@ def test_caps_apart_keep_a_metric_without_variance_what_it_is(world):
         world.statistics[-1] |= {"cap_low": 0, "cap_high": 5_000_000}
     rows = world.judge().comparisons
     assert rows.filter(variant_id="red")["reason"].to_list() == ["zero_variance"]
+
+
+def test_few_events_in_unequal_arms_are_counted_even_with_a_covariate(world, rng):
+    """Case rare-events-unequal-split under CUPED: Fisher's p, and the row says that the covariate was not used."""
+    world.define(metrics="{primary: [conversion]}")
+    for variant, events, units in (("control", 2, 9_000), ("red", 5, 1_000)):
+        y = np.repeat([0, 1], [units - events, events])
+        world.values(variant, y, x=y + rng.poisson(1, units), metric="conversion")
+    row = only(world.judge().comparisons)
+    assert (row["method"], row["cuped"], row["covariate_status"]) == ("fisher", False, "few_events")
+    expected = stats.fisher_exact([[5, 995], [2, 8_998]]).pvalue
+    assert row["p_value"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_enough_events_in_unequal_arms_keep_their_covariate(world, rng):
+    world.define(metrics="{primary: [conversion]}")
+    for variant, units in (("control", 9_000), ("red", 4_000)):
+        y = rng.random(units) < 0.3
+        world.values(variant, y, x=y + rng.poisson(1, units), metric="conversion")
+    row = only(world.judge().comparisons)
+    assert (row["method"], row["cuped"], row["covariate_status"]) == ("cuped", True, "ok")
