@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from analysis.errors import FairsplitError
 from orchestration.delivery import deliver
 from orchestration.loading import read_definitions
-from orchestration.notices import write_alert
+from orchestration.notices import write_alert, write_feed_alert
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date, datetime
 
     from orchestration.paths import Home
 
@@ -32,3 +33,8 @@ def alert(home: Home, run_id: str, job: str, steps: Sequence[str]) -> list[str]:
     """Leave an alert about a failed run and send it; see `write_alert` and `send_notices`."""
     write_alert(home.notices, run_id, job, steps)
     return send_notices(home)
+
+
+def alert_of_missing_files(home: Home, newest: datetime, day: date) -> list[str]:
+    """Leave an alert about a day without files and send it; see `write_feed_alert` and `send_notices`."""
+    return send_notices(home) if write_feed_alert(home.notices, newest, day) else []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import date, datetime
     from pathlib import Path
 
     import duckdb
@@ -104,6 +104,31 @@ def write_alert(folder: Path, run_id: str, job: str, steps: Sequence[str]) -> No
         f"The run of {job} failed",
         [(what, f"failed in run {run_id}. Nothing was published; what was landed is kept.")],
     )
+
+
+def write_feed_alert(folder: Path, newest: datetime, day: date) -> bool:
+    """Leave `alert-no-files-<newest arrival>` where a day is over and nothing has arrived since, once for each gap.
+
+    Args:
+        folder: Where notices go; created when absent.
+        newest: Newest recorded arrival, naive UTC.
+        day: The day that is over.
+
+    Returns:
+        Whether it is news.
+    """
+    name = f"alert-no-files-{newest:%Y%m%dT%H%M%S}"
+    if (folder / f"{name}.md").exists():
+        return False
+    since = f"{newest:%Y-%m-%d %H:%M} UTC"
+    title = f"No file has arrived for {day}"
+    _leave(
+        folder,
+        name,
+        title,
+        [(str(day), f"is over and waits for its files; nothing has arrived since {since}.")],
+    )
+    return True
 
 
 def _leave(folder: Path, name: str, title: str, items: Sequence[tuple[str, str]]) -> None:

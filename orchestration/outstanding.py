@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from orchestration.warehouse import has_table
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Iterator, Sequence
 
     import duckdb
 
+    from orchestration.ingest.scan import Landed
+
 ONE_DAY = timedelta(days=1)
+#: A longer range is built in pieces of this many days: each is kept, so that a run that breaks repeats one piece.
+PIECE_DAYS = 31
 
 
 def frontier(connection: duckdb.DuckDBPyConnection) -> date | None:
@@ -48,14 +53,56 @@ def outstanding_days(connection: duckdb.DuckDBPyConnection, *, published: bool) 
         connection: On the warehouse; the catalogue's tables and the landing schema exist.
         published: Whether the newest publication shows the present state.
     """
-    built, complete = frontier(connection), last_complete_day(connection)
-    if complete is not None and (built is None or built < complete):
-        first = _first_landed_day(connection) if built is None else built + ONE_DAY
-        return min(first, complete), complete
-    return None if built is None or published else (built, built)
+    state = Built(frontier(connection), last_complete_day(connection), first_day(connection), published)
+    return days_to_ask(state, (), datetime.max)  # noqa: DTZ901
 
 
-def _first_landed_day(connection: duckdb.DuckDBPyConnection) -> date:
-    """The project's first day: windows and covariates are counted from there."""
+def pieces(days: tuple[date, date]) -> Iterator[tuple[date, date]]:
+    """The range as consecutive ranges of at most `PIECE_DAYS` days, both ends included."""
+    first, last = days
+    while first <= last:
+        end = min(last, first + (PIECE_DAYS - 1) * ONE_DAY)
+        yield first, end
+        first = end + ONE_DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """How far a home is.
+
+    Attributes:
+        to: The last day built; none before the first run.
+        complete: The last day that is complete as far as the landed files tell; none before the first landing.
+        first: The project's first day: windows and covariates are counted from there.
+        published: Whether the newest publication shows the present state.
+    """
+
+    to: date | None
+    complete: date | None
+    first: date
+    published: bool
+
+
+def days_to_ask(built: Built, waiting: Sequence[Landed], now: datetime) -> tuple[date, date] | None:
+    """The days that a run which lands what waits has to build; none of them is unfinished at `now`.
+
+    Args:
+        built: How far the home is.
+        waiting: Files that the run will take first: their arrival tells which days will be complete.
+        now: Naive UTC.
+    """
+    arrivals = [file.modified_at.date() - ONE_DAY for file in waiting if file.fault is None]
+    ends = [day for day in (built.complete, *arrivals) if day is not None]
+    last = min(max(ends), now.date() - ONE_DAY) if ends else None
+    if last is not None and (built.to is None or built.to < last):
+        first = built.first if built.to is None else built.to + ONE_DAY
+        return min(first, last), last
+    if built.to is None or built.to >= now.date() or (built.published and not waiting):
+        return None
+    return built.to, built.to
+
+
+def first_day(connection: duckdb.DuckDBPyConnection) -> date:
+    """The project's first day, as the catalogue's tables have it."""
     rows = connection.execute("select value from catalog.settings where key = 'first_day'").fetchall()
     return date.fromisoformat(rows[0][0])

@@ -187,5 +187,7 @@ class Project(Strict):
     """Units that are in none of several experiments."""
     retention: Retention = Retention()
     notices: NoticeHooks = NoticeHooks()
+    automation: bool = True
+    """Whether Dagster's schedules and sensors run as soon as the code location has loaded."""
     export_prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]*$", max_length=32)] = ""
     """Put before every exported flag key, so that several projects share one SDK environment."""

@@ -14,6 +14,7 @@ from orchestration.cli import (
     segments,
     serve,
     simulate,
+    status,
     validate,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "segments",
     "serve",
     "simulate",
+    "status",
     "validate",
 ]

@@ -87,8 +87,7 @@ def run(
             "nothing is outstanding: no new file, no complete new day, no changed definition", file=sys.stderr
         )
     else:
-        print(f"building {days[0]} to {days[1]}", file=sys.stderr)
-        execute(home, "daily", days, after="land")
+        build(home, days, after="land")
     _report(home, started)
 
 
@@ -97,16 +96,15 @@ def backfill(
     first: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="First day.")],
     last: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="Last day, included.")],
 ) -> None:
-    """Materialise a range of days as one run; a day that is built already comes out the same."""
+    """Materialise a range of days, a month at a time; a day that is built already comes out the same."""
     from orchestration.dbt import ensure_manifest
-    from orchestration.runs import execute
 
     days = first.date(), last.date()
     _require_order(*days)
     started = time.monotonic()
     home = Home.from_environment().prepare()
     ensure_manifest(home)
-    execute(home, "daily", days)
+    build(home, days)
     _say_findings(home)
     _report(home, started)
 
@@ -125,6 +123,17 @@ def _say_findings(home: Home) -> None:
     if len(findings) > SAID_AT_ONCE:
         more = f"{len(findings) - SAID_AT_ONCE} more are listed by the check files_are_readable"
         print(f"warning: {more} and on the data page", file=sys.stderr)
+
+
+def build(home: Home, days: tuple[date, date], *, after: str | None = None) -> None:
+    """Materialise a range, a piece after the other, each with its lines of progress."""
+    from orchestration.outstanding import pieces
+    from orchestration.runs import execute
+
+    for first, last in pieces(days):
+        print(f"building {first} to {last}", file=sys.stderr)
+        execute(home, "daily", (first, last), after=after)
+        after = "land"
 
 
 def _require_order(first: date, last: date) -> None:

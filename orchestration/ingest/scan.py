@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Container
 
+    import duckdb
+
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".inprogress", ".lock")
 _AHEAD = "its time, {:%Y-%m-%d %H:%M:%S} UTC, lies ahead of the clock; correct it with `touch`"
+#: A file modified less than this ago may still be written and is left for the next time.
+SETTLE = timedelta(seconds=10)
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (instants are naive UTC throughout)
 _LAST_MICROSECOND = (datetime(9999, 12, 31) - EPOCH) // timedelta(microseconds=1)  # noqa: DTZ001
 
@@ -112,3 +116,20 @@ def _not_regular(mode: int) -> str | None:
     if not stat.S_ISREG(mode):
         return "not a regular file (a pipe, a socket or a device)"
     return None
+
+
+def settled_files(landing: Path, now: datetime) -> list[Landed]:
+    """Every settled file of the landing folder; `now` is naive UTC."""
+    return landed_files(landing, now, SETTLE, ())
+
+
+def waiting_files(landing: Path, connection: duckdb.DuckDBPyConnection, now: datetime) -> list[Landed]:
+    """Settled files that no manifest row knows, read or unreadable: what the next ingest would take.
+
+    Args:
+        landing: The landing folder.
+        connection: On the warehouse; the landing schema exists.
+        now: Naive UTC.
+    """
+    known = set(connection.execute("select path, size_bytes, modified_at from landing.manifest").fetchall())
+    return landed_files(landing, now, SETTLE, known)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from orchestration.ingest.scan import SETTLE
+
 if TYPE_CHECKING:
     from datetime import date
 
@@ -17,9 +19,9 @@ class IngestSettings:
     Attributes:
         first_day: Events before this day are quarantined.
         max_clock_skew: How far beyond its file's arrival an event's instant may lie.
-        settle: A file modified less than this ago may still be written and is left for the next time.
+        settle: See `SETTLE`.
     """
 
     first_day: date
     max_clock_skew: timedelta = timedelta(minutes=10)
-    settle: timedelta = timedelta(seconds=10)
+    settle: timedelta = SETTLE

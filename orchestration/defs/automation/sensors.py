@@ -1,82 +1,87 @@
-"""The sensors: new landed files, days that became complete, changed definitions, failed runs."""
+"""The sensors: files that wait in the landing folder, days that are outstanding, failed runs."""
 
 import hashlib
-from collections.abc import Iterator
-from datetime import date
-from pathlib import Path
+import json
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from orchestration.alerting import alert
-from orchestration.dbt import source_hash
+from orchestration.defs.automation.asking import NotNowError, expect_no_run, landed
 from orchestration.defs.automation.jobs import daily, land
-from orchestration.loading import definition_files
+from orchestration.ingest.scan import Landed, settled_files, waiting_files
+from orchestration.ledger import fingerprint, is_published
+from orchestration.outstanding import outstanding_days as days_outstanding
+from orchestration.outstanding import pieces
+from orchestration.partitions import AUTOMATION
 from orchestration.paths import Home, catalog_dir
 from orchestration.runs import range_tags
 
-
-def listing_hash(folder: Path) -> str:
-    """A hash of names, sizes and modification times below a folder; contents are not read."""
-    entries = sorted(
-        f"{path.relative_to(folder)}|{path.stat().st_size}|{path.stat().st_mtime_ns}"
-        for path in folder.rglob("*")
-        if path.is_file()
-    )
-    return hashlib.md5("\n".join(entries).encode(), usedforsecurity=False).hexdigest()
+RUNNING = dg.DefaultSensorStatus.RUNNING if AUTOMATION else dg.DefaultSensorStatus.STOPPED
+_LONGEST_PAUSE_MINUTES = 60
 
 
 @dg.sensor(
-    job=land, minimum_interval_seconds=60, description="Takes files as soon as the landing folder changes."
+    job=land,
+    minimum_interval_seconds=60,
+    default_status=RUNNING,
+    description="Takes the settled files of the landing folder that were not taken yet.",
 )
 def new_landed_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Ask for a `land` run when the folder's listing differs from the last one seen."""
-    current = listing_hash(Home.from_environment().prepare().landing)
-    if current == context.cursor:
-        return dg.SkipReason("the landing folder has not changed")
-    context.update_cursor(current)
-    return dg.RunRequest(run_key=f"land-{current}")
+    """Ask for a `land` run while settled files wait; what a run did not take is asked for again, ever more seldom."""
+    home = Home.from_environment().prepare()
+    now = datetime.now(UTC).replace(tzinfo=None)
+    try:
+        expect_no_run(home, context)
+        files = _waiting(home, now)
+    except NotNowError as reason:
+        return dg.SkipReason(str(reason))
+    if not files:
+        return dg.SkipReason("every settled file of the landing folder is known")
+    keys = "\n".join(repr(file.key) for file in files)
+    digest = hashlib.md5(keys.encode(), usedforsecurity=False).hexdigest()
+    asked = json.loads(context.cursor) if context.cursor else {}
+    tries = asked["tries"] if asked.get("files") == digest else 0
+    if tries and now < datetime.fromisoformat(asked["not_before"]):
+        return dg.SkipReason(
+            f"{len(files)} files were not taken in {tries} runs; next at {asked['not_before']}"
+        )
+    # The first repetition comes at once, for the cause may be mended; then 2, 4, 8 … minutes apart.
+    pause = timedelta(minutes=min(2**tries, _LONGEST_PAUSE_MINUTES)) if tries else timedelta()
+    state = {"files": digest, "tries": tries + 1, "not_before": (now + pause).isoformat(timespec="seconds")}
+    context.update_cursor(json.dumps(state))
+    return dg.RunRequest(run_key=f"land-{digest}-{now.timestamp():.0f}-{tries}")
 
 
-@dg.asset_sensor(
-    asset_key=dg.AssetKey("landed_files"),
-    job=daily,
-    description="Runs the days that a landing made complete, or that late rows touched, as one ranged run.",
-)
-def outstanding_days(
-    context: dg.SensorEvaluationContext, asset_event: dg.EventLogEntry
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Ask for one `daily` run over the outstanding range that the landing reported."""
-    materialization = asset_event.asset_materialization
-    metadata = materialization.metadata if materialization else {}
-    first, last = (
-        metadata[key].value if key in metadata else None for key in ("outstanding_from", "outstanding_to")
-    )
-    if not isinstance(first, str) or not isinstance(last, str):
-        yield dg.SkipReason("no day is outstanding")
-        return
-    yield dg.RunRequest(
-        run_key=f"daily-{context.cursor}",
-        tags=range_tags(date.fromisoformat(first), date.fromisoformat(last)),
-    )
+def _waiting(home: Home, now: datetime) -> list[Landed]:
+    if not home.warehouse.exists():
+        return settled_files(home.landing, now)
+    with landed(home) as connection:
+        return waiting_files(home.landing, connection, now)
 
 
 @dg.sensor(
-    job=daily, minimum_interval_seconds=60, description="Recomputes what a changed definition touches."
+    job=daily,
+    minimum_interval_seconds=60,
+    default_status=RUNNING,
+    description="Builds the days that became complete, and what late rows or changed definitions touch.",
 )
-def changed_definitions(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Ask for a `daily` run of the newest built day when the catalogue or a dbt model has changed."""
-    digest = hashlib.md5(source_hash().encode(), usedforsecurity=False)
-    for content in definition_files(catalog_dir()).values():
-        digest.update(content)
-    current = digest.hexdigest()
-    if current == context.cursor:
-        return dg.SkipReason("no definition has changed")
-    context.update_cursor(current)
-    days = context.instance.get_materialized_partitions(dg.AssetKey("fct_sufficient_statistics"))
-    if not days:
-        return dg.SkipReason("no day has been built yet")
-    newest = date.fromisoformat(max(days))
-    return dg.RunRequest(run_key=f"definitions-{current}", tags=range_tags(newest, newest))
+def outstanding_days(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Ask for one `daily` run over what is outstanding, once for each state of files, definitions and code."""
+    home = Home.from_environment().prepare()
+    try:
+        expect_no_run(home, context)
+        with landed(home) as connection:
+            days = days_outstanding(connection, published=is_published(connection, catalog_dir()))
+            state = fingerprint(connection, catalog_dir())
+    except NotNowError as reason:
+        return dg.SkipReason(str(reason))
+    if days is None:
+        return dg.SkipReason("no day is outstanding")
+    if state == context.cursor:
+        return dg.SkipReason("the run for this state did not end well, and nothing has changed since")
+    context.update_cursor(state)
+    return dg.RunRequest(run_key=f"daily-{state}", tags=range_tags(*next(pieces(days))))
 
 
 @dg.run_failure_sensor(
@@ -86,8 +91,24 @@ def changed_definitions(context: dg.SensorEvaluationContext) -> dg.RunRequest | 
     description="Leaves an alert beside the digests, and sends it by the same hooks.",
 )
 def failed_runs(context: dg.RunFailureSensorContext) -> None:
-    """Tell of a failed run; a run that told of itself is not told of twice."""
+    """Tell of a failed run; a run that told of itself, or that failed like the one before it, is not told of twice."""
     run = context.dagster_run
     steps = sorted({event.step_key for event in context.get_step_failure_events() if event.step_key})
+    if steps == _failed_before(context.instance, run):
+        context.log.info("the run before failed at the same steps; that was told")
+        return
     for failure in alert(Home.from_environment().prepare(), run.run_id, run.job_name, steps):
         context.log.warning(failure)
+
+
+def _failed_before(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str] | None:
+    """The steps at which the job's run before this one failed; none where it ended well."""
+    ended = dg.RunsFilter(
+        job_name=run.job_name, statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    )
+    ids = [one.run_id for one in instance.get_runs(ended)]
+    older = ids[ids.index(run.run_id) + 1 :][:1] if run.run_id in ids else []
+    if not older or instance.get_run_by_id(older[0]).status is not dg.DagsterRunStatus.FAILURE:
+        return None
+    stats = instance.get_run_step_stats(older[0])
+    return sorted(one.step_key for one in stats if one.status and one.status.value == "FAILURE")

@@ -49,7 +49,6 @@ def test_names_of_assets_jobs_schedules_and_sensors(definitions) -> None:
     assert {sensor.name for sensor in definitions.sensors} == {
         "new_landed_files",
         "outstanding_days",
-        "changed_definitions",
         "failed_runs",
     }
 

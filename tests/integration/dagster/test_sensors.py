@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+import time
+import uuid
+from datetime import UTC, date, datetime
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from orchestration.dbt import ensure_manifest
-from orchestration.paths import Home
+from orchestration.ingest import IngestSettings, ingest_landing
+from orchestration.ledger import record_publication
+from orchestration.outstanding import pieces
+from orchestration.paths import PROJECT_ROOT, Home
 from orchestration.runs import RANGE_END, RANGE_START
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from orchestration.warehouse import writer
+from tests.oracle.homes import DrivenHome
+from tests.oracle.worlds import EXPERIMENTS, FIRST_DAY, LAST_DAY, make_events, split
 
 pytestmark = pytest.mark.integration
 
@@ -27,62 +35,109 @@ def sensors(tmp_path: Path, monkeypatch):
     return sensors
 
 
-def test_a_new_file_asks_for_one_landing(sensors, tmp_path: Path) -> None:
-    first = sensors.new_landed_files(dg.build_sensor_context(cursor=None))
-    path = tmp_path / "landing" / "a.ndjson"
-    path.write_text("{}\n")
-    context = dg.build_sensor_context(cursor=sensors.listing_hash(path.parent))
-    again = sensors.new_landed_files(context)
-    os.utime(path, (1_700_000_000, 1_700_000_000))
-    touched = sensors.new_landed_files(context)
+def drop(home: Path, name: str, seconds_ago: int = 60) -> Path:
+    path = home / "landing" / name
+    path.write_text(f'{{"event_id": "{name}", "event_name": "x", "occurred_at": "2026-01-05T10:00:00Z"}}\n')
+    at = time.time() - seconds_ago
+    os.utime(path, (at, at))
+    return path
+
+
+def take(home: Path) -> None:
+    with writer(Home(home).warehouse) as connection:
+        ingest_landing(home, connection, IngestSettings(date(2026, 1, 1)), [], datetime.now(UTC))
+
+
+def test_a_file_is_asked_for_until_it_is_taken(sensors, tmp_path: Path) -> None:
+    """Case sensor-forgets-a-file: too young, a failed run, a repaired file."""
+    context = dg.build_sensor_context()
+    young = drop(tmp_path, "a.ndjson", seconds_ago=0)
+    assert isinstance(sensors.new_landed_files(context), dg.SkipReason)
+    os.utime(young, (1_767_700_000, 1_767_700_000))
+    first = sensors.new_landed_files(context)
+    # That run failed; the next tick asks again, and then the pauses grow.
+    second = sensors.new_landed_files(context)
+    third = sensors.new_landed_files(context)
     assert isinstance(first, dg.RunRequest)
-    assert isinstance(again, dg.SkipReason)
-    assert isinstance(touched, dg.RunRequest)
-    assert touched.run_key != first.run_key
+    assert isinstance(second, dg.RunRequest)
+    assert second.run_key != first.run_key
+    assert "were not taken in 2 runs" in third.skip_message
+    take(tmp_path)
+    assert (
+        sensors.new_landed_files(context).skip_message == "every settled file of the landing folder is known"
+    )
+    (tmp_path / "landing" / "a.ndjson").write_text("{}\n")
+    os.utime(young, (1_767_700_001, 1_767_700_001))
+    assert isinstance(sensors.new_landed_files(context), dg.RunRequest)
 
 
-def landed(metadata: dict[str, str]) -> dg.DagsterInstance:
-    """An instance that knows one landing with that metadata."""
-
-    @dg.asset(name="landed_files")
-    def landing() -> dg.MaterializeResult:
-        return dg.MaterializeResult(metadata=metadata)
-
-    instance = dg.DagsterInstance.ephemeral()
-    dg.materialize([landing], instance=instance)
-    return instance
-
-
-def test_a_landing_asks_for_the_outstanding_range(sensors) -> None:
-    from orchestration.definitions import defs  # noqa: PLC0415
-
-    with landed({"outstanding_from": "2026-01-07", "outstanding_to": "2026-01-09"}) as instance:
-        context = dg.build_sensor_context(instance=instance, definitions=defs())
-        (request,) = sensors.outstanding_days.evaluate_tick(context).run_requests
-    assert (request.tags[RANGE_START], request.tags[RANGE_END]) == ("2026-01-07", "2026-01-09")
-
-
-def test_a_landing_without_a_complete_day_asks_for_nothing(sensors) -> None:
-    from orchestration.definitions import defs  # noqa: PLC0415
-
-    with landed({}) as instance:
-        context = dg.build_sensor_context(instance=instance, definitions=defs())
-        tick = sensors.outstanding_days.evaluate_tick(context)
-    assert not tick.run_requests
-    assert tick.skip_message == "no day is outstanding"
-
-
-def test_a_changed_definition_waits_until_a_day_is_built(sensors) -> None:
+def test_nothing_is_asked_for_while_a_run_goes_on(sensors, tmp_path: Path) -> None:
+    drop(tmp_path, "a.ndjson")
     with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_sensor_context(instance=instance, cursor="before")
-        skipped = sensors.changed_definitions(context)
-        assert context.cursor != "before"
-        unchanged = sensors.changed_definitions(context)
-    assert str(skipped.skip_message) == "no day has been built yet"
-    assert str(unchanged.skip_message) == "no definition has changed"
+        going = dg.DagsterRun(job_name="daily", run_id=str(uuid.uuid4()), status=dg.DagsterRunStatus.STARTED)
+        instance.add_run(going)
+        for sensor in (sensors.new_landed_files, sensors.outstanding_days):
+            skipped = sensor(dg.build_sensor_context(instance=instance))
+            assert skipped.skip_message == f"run {going.run_id} of daily is queued or goes on"
 
 
-def test_a_failed_run_leaves_one_alert(sensors, tmp_path: Path) -> None:
+def test_an_outstanding_range_is_asked_for_once_for_each_state(sensors, tmp_path: Path, monkeypatch) -> None:
+    """Case one-landing-one-run."""
+    home = DrivenHome(tmp_path, EXPERIMENTS)
+    monkeypatch.setenv("FAIRSPLIT_HOME", str(home.home.root))
+    monkeypatch.setenv("FAIRSPLIT_CATALOG", str(home.catalog))
+    context = dg.build_sensor_context()
+    assert sensors.outstanding_days(context).skip_message == "nothing has landed yet"
+    for file in split(3, make_events(3)):
+        home.land(file)
+    home.ingest()
+    request = sensors.outstanding_days(context)
+    assert (request.tags[RANGE_START], request.tags[RANGE_END]) == (f"{FIRST_DAY}", f"{LAST_DAY}")
+    # Whatever became of that run: the same state is not asked for again.
+    assert "nothing has changed since" in sensors.outstanding_days(context).skip_message
+    home.build(LAST_DAY)
+    home.judge()
+    again = sensors.outstanding_days(context)
+    assert (again.tags[RANGE_START], again.tags[RANGE_END]) == (f"{LAST_DAY}", f"{LAST_DAY}")
+    with writer(home.home.warehouse) as connection:
+        record_publication(connection, home.catalog, datetime(2026, 1, 15), "v1", "s1")  # noqa: DTZ001
+    assert sensors.outstanding_days(context).skip_message == "no day is outstanding"
+    path = home.catalog / "experiments" / "plain.yaml"
+    path.write_text(path.read_text() + "# another word\n")
+    changed = sensors.outstanding_days(context)
+    assert isinstance(changed, dg.RunRequest)
+    assert changed.run_key not in {request.run_key, again.run_key}
+
+
+def test_a_long_range_is_asked_for_in_months(sensors) -> None:
+    days = list(pieces((date(2026, 1, 1), date(2026, 3, 15))))
+    assert days == [
+        (date(2026, 1, 1), date(2026, 1, 31)),
+        (date(2026, 2, 1), date(2026, 3, 3)),
+        (date(2026, 3, 4), date(2026, 3, 15)),
+    ]
+
+
+def test_automation_runs_unless_the_project_says_no(sensors) -> None:
+    from orchestration.definitions import defs  # noqa: PLC0415
+
+    loaded = defs()
+    statuses = {it.name: it.default_status.value for it in (*loaded.sensors, *loaded.schedules)}
+    assert set(statuses.values()) == {"RUNNING"}
+    switched = subprocess.run(
+        [sys.executable, "-c", "import orchestration.partitions as p; print(p.AUTOMATION)"],
+        env={**os.environ, "FAIRSPLIT_CATALOG": str(off(Path(os.environ["FAIRSPLIT_HOME"])))},
+        cwd=PROJECT_ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert switched.stdout == "False\n"
+
+
+def off(folder: Path) -> Path:
+    (folder / "project.yaml").write_text("first_day: 2026-01-01\nautomation: false\n")
+    return folder
+
+
+def test_an_incident_leaves_one_alert(sensors, tmp_path: Path) -> None:
     @dg.op
     def breaks() -> None:
         raise RuntimeError("user-4711 is not told")
@@ -101,6 +156,15 @@ def test_a_failed_run_leaves_one_alert(sensors, tmp_path: Path) -> None:
         ).for_run_failure()
         sensors.failed_runs(context)
         sensors.failed_runs(context)
+        again = doomed.execute_in_process(instance=instance, raise_on_error=False)
+        sensors.failed_runs(
+            dg.build_run_status_sensor_context(
+                sensor_name="failed_runs",
+                dagster_instance=instance,
+                dagster_run=again.dagster_run,
+                dagster_event=again.get_run_failure_event(),
+            ).for_run_failure()
+        )
     (alert,) = (tmp_path / "notices").glob("*.md")
     assert alert.name == f"alert-{result.run_id}.md"
     assert "**breaks**" in alert.read_text()
