@@ -22,7 +22,7 @@ from analysis.catalogue.fields import (
 )
 
 Method = Literal["fixed", "group_sequential", "always_valid", "sprt", "bayesian"]
-Correction = Literal["none", "bonferroni", "holm", "bh"]
+Correction = Literal["none", "bonferroni", "holm", "dunnett", "bh"]
 Alternative = Literal["two_sided", "greater", "less"]
 UnitType = Literal["user", "anonymous", "session"]
 

@@ -10,6 +10,7 @@ import polars as pl
 from analysis.judgement.asked import asked_of
 from analysis.judgement.beside import beside_strata, with_means_of_strata
 from analysis.judgement.comparing import compare_pairs, is_adaptive, is_stratified
+from analysis.judgement.correcting import adjusted
 from analysis.judgement.direction import findings
 from analysis.judgement.distributions import own_values
 from analysis.judgement.levels import with_levels
@@ -20,7 +21,6 @@ from analysis.judgement.rows import COMPARISON_KEY, COMPARISONS, FINITE, conform
 from analysis.judgement.strata import with_strata
 from analysis.statistics.bayes_beta import beta_compare
 from analysis.statistics.bayes_normal import normal_effect
-from analysis.statistics.multiplicity import adjust_p_values
 from analysis.statistics.planning import mde_z, power_z
 from analysis.statistics.status import Reason, names, quiet
 
@@ -148,7 +148,7 @@ def _own_numbers(rows: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Data
 def _pair_numbers(pairs: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.DataFrame:
     alpha = pairs["alpha"].to_numpy()
     tested = compare_pairs(pairs, alpha, histograms)
-    p_adjusted, interval_alpha = adjusted(pairs, tested.comparison.p_value)
+    p_adjusted, interval_alpha = adjusted(pairs, tested)
     level = np.where(np.isfinite(interval_alpha), interval_alpha, alpha)
     shown = compare_pairs(pairs, level, histograms).comparison
     looks = follow(pairs, tested, histograms)
@@ -222,44 +222,6 @@ def _why_not_relative(tested: Tested, withheld: BoolArray) -> pl.Series:
     reason = np.where(tested.comparison.control == 0, "zero_baseline", reason).astype(object)
     reason[~withheld] = None
     return pl.Series(reason.tolist(), dtype=pl.String)
-
-
-def adjusted(pairs: pl.DataFrame, p_value: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Adjusted p-values and the level of the intervals that agree with them.
-
-    Families: the primary metrics and arms of one experiment and cut-off under the plan's correction; its
-    secondary metrics by Benjamini-Hochberg; a guardrail stands alone. Levels of a segment are one
-    Benjamini-Hochberg family per role: they inform and never decide.
-
-    Args:
-        pairs: From `paired`.
-        p_value: Per pair, NaN where there is none.
-
-    Returns:
-        Adjusted p-value and interval level per pair; NaN where there is no p-value.
-    """
-    total = pl.col("segment") == "all"
-    plan = pairs.select(
-        method=pl.when((pl.col("role") == "guardrail") & total)
-        .then(pl.lit("none"))
-        .when((pl.col("role") == "primary") & total)
-        .then("correction")
-        .otherwise(pl.lit("bh")),
-        alpha="alpha",
-        family=pl.struct("experiment_id", "cut_off", "segment", "analysis", "role")
-        .rank("dense")
-        .cast(pl.Int64),
-    )
-    value, level = p_value.copy(), plan["alpha"].to_numpy().copy()
-    for (method, alpha), part in plan.with_row_index("at").group_by("method", "alpha", maintain_order=True):
-        if method == "none":
-            continue
-        at = part["at"].to_numpy()
-        done = adjust_p_values(
-            p_value[at], part["family"].to_numpy(), method=str(method), alpha=float(str(alpha))
-        )
-        value[at], level[at] = done.p_adjusted, done.interval_alpha
-    return value, np.where(np.isnan(p_value), np.nan, level)
 
 
 @quiet
