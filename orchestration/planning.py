@@ -15,6 +15,7 @@ from orchestration.warehouse import has_table
 if TYPE_CHECKING:
     import duckdb
 
+    from analysis.catalogue.sizes import Size
     from orchestration.loading import Definitions
 
 _SECONDS_A_DAY = 86_400
@@ -95,22 +96,19 @@ def warehouse_baseline(
 
 def minimum_effect(
     definitions: Definitions, metric: str, experiment: str | None, control: float
-) -> float | None:
+) -> Size | None:
     """The smallest effect of interest that a definition declares for a metric: the experiment's, else the least.
 
     Args:
         definitions: The catalogue and its metrics.
         metric: The metric's name.
         experiment: Whose declaration counts; every experiment's if omitted.
-        control: The metric's value now, other than 0.
-
-    Returns:
-        A share of that value.
+        control: The metric's value now, by which shares and amounts compare.
     """
     declared = [
-        use.minimum_effect.relative or use.minimum_effect.value / abs(control)
+        use.minimum_effect
         for identity, item in definitions.catalogue.experiments.items()
         for _, use in item.metric_uses
         if use.metric == metric and use.minimum_effect is not None and experiment in {None, identity}
     ]
-    return min(declared, default=None)
+    return min(declared, key=lambda size: size.absolute or size.value * abs(control), default=None)

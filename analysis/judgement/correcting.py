@@ -103,4 +103,5 @@ def _control_share(pairs: pl.DataFrame, tested: Tested, at: np.ndarray) -> Float
     by_units = n / np.maximum(n + control, 1)
     own = moments(pairs, "y", "_control").variable(0).variance_of_mean / tested.comparison.se[at] ** 2
     plain = np.isin(tested.method[at], ["welch", "two_proportion_z"]) & (own > 0) & (own < 1)
-    return np.where(plain, own, by_units)
+    share: FloatArray = np.where(plain, own, by_units)
+    return share

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from analysis.catalogue.metric_rules import SHARES
+from analysis.judgement.direction import sign_of
 from analysis.statistics.checks import refuse
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Baseline:
     Attributes:
         metric: The metric's name; empty for given numbers.
         binary: Whether a unit's value is 0 or 1.
-        mean: Value per unit, not 0; in (0, 1) for binary metrics.
+        mean: Value per unit; in (0, 1) for binary metrics.
         variance: Of one unit's (linearised) value, above 0.
         correlation: With the covariate within arms, in [0, 1); 0 without one.
         direction: ``increase`` or ``decrease``, the good one.
@@ -50,15 +51,9 @@ class Baseline:
     segment: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what nothing relative can be planned on."""
-        if not math.isfinite(self.mean) or self.mean == 0:
-            raise refuse(
-                "out_of_range",
-                "no relative effect can be planned",
-                "baseline",
-                value=self.mean,
-                rule="a number other than 0",
-            )
+        """Refuse what nothing can be planned on."""
+        if not math.isfinite(self.mean):
+            raise refuse("not_finite", "not a value", "baseline", value=self.mean, rule="a finite number")
         if self.binary and not 0 < self.mean < 1:
             raise refuse("out_of_range", "not a rate", "baseline", value=self.mean, rule="between 0 and 1")
         if not (math.isfinite(self.variance) and self.variance > 0):
@@ -67,7 +62,39 @@ class Baseline:
     @property
     def sign(self) -> float:
         """+1 where more is better, else -1."""
-        return -1.0 if self.direction == "decrease" else 1.0
+        return float(sign_of(self.direction))
+
+    def difference(self, effect: float, *, absolute: bool = False) -> float:
+        """A wanted effect as a signed difference in the metric's unit.
+
+        Args:
+            effect: A share of the mean's size, or an amount; above 0 in the good direction, below 0 downwards.
+            absolute: Whether it is an amount.
+
+        Raises:
+            InputError: ``out_of_range`` for no effect, for a share of a mean of 0, and for a rate outside 0 to 1.
+        """
+        if not (math.isfinite(effect) and effect != 0):
+            raise refuse("out_of_range", "no effect to find", "effect", value=effect, rule="not 0")
+        if not absolute and self.mean == 0:
+            raise refuse(
+                "out_of_range",
+                "no relative effect can be planned",
+                "baseline",
+                value=self.mean,
+                rule="a number other than 0, or an effect in the metric's own unit",
+            )
+        size = abs(effect) * (1.0 if absolute else abs(self.mean))
+        change = -size if effect < 0 else self.sign * size
+        if self.binary and not 0 < self.mean + change < 1:
+            raise refuse(
+                "out_of_range",
+                "no rate can change by so much",
+                "effect",
+                value=effect,
+                rule="a rate between 0 and 1",
+            )
+        return change
 
 
 def measured(
@@ -116,7 +143,7 @@ def measured(
     rows = rows.filter(pl.col("cut_off") == pl.col("cut_off").max().over("experiment_id"))
     controls = rows.filter(
         pl.col("comparison").is_null(),
-        pl.col("mean").is_not_null() & (pl.col("mean") != 0),
+        pl.col("mean").is_not_null(),
         pl.col("std_error") > 0,
     ).sort("n", "experiment_id", descending=[True, False])
     if controls.is_empty():

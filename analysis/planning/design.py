@@ -48,21 +48,21 @@ class Design:
     days: int | None
 
 
-def design(baseline: Baseline, effect: float, setup: Setup) -> Design:
-    """Units and days to find a relative effect in the good direction.
+def design(baseline: Baseline, effect: float, setup: Setup, *, absolute: bool = False) -> Design:
+    """Units and days to find an effect.
 
     Args:
         baseline: What the metric is like.
-        effect: Relative, above 0 (0.05 is five per cent).
+        effect: As `Baseline.difference` takes it: above 0 in the good direction, below 0 downwards.
         setup: How the experiment will be judged.
+        absolute: Whether the effect is in the metric's unit, not a share of its value.
 
     Raises:
-        InputError: ``out_of_range`` for an effect that is not above 0 or that no rate can have;
-            ``unknown_choice`` for the open-ended SPRT.
+        InputError: As `Baseline.difference`; ``unknown_choice`` for the open-ended SPRT.
     """
     if setup.method == "sprt":
         raise refuse("unknown_choice", "it has no last look to plan for", "method", value=setup.method)
-    needed = _needed(baseline, effect, setup)
+    needed = _needed(baseline, baseline.difference(effect, absolute=absolute), setup)
     control, arm = math.ceil(float(needed.control)), math.ceil(float(needed.arm))
     total = control + setup.arms * arm
     days = math.nan
@@ -78,26 +78,14 @@ def design(baseline: Baseline, effect: float, setup: Setup) -> Design:
     )
 
 
-def _needed(baseline: Baseline, effect: float, setup: Setup) -> UnitsNeeded:
-    if not (math.isfinite(effect) and effect > 0):
-        raise refuse("out_of_range", "no effect to find", "effect", value=effect, rule="above 0")
-    goal = baseline.mean * (1 + baseline.sign * effect)
+def _needed(baseline: Baseline, difference: float, setup: Setup) -> UnitsNeeded:
     if not baseline.binary:
-        return plan_means(
-            abs(baseline.mean) * effect, baseline.variance, setup=setup, correlation=baseline.correlation
-        )
-    if not 0 < goal < 1:
-        raise refuse(
-            "out_of_range",
-            "no rate can change by so much",
-            "effect",
-            value=effect,
-            rule="a rate between 0 and 1",
-        )
+        return plan_means(abs(difference), baseline.variance, setup=setup, correlation=baseline.correlation)
+    goal = baseline.mean + difference
     if baseline.correlation == 0:
         return plan_proportions(baseline.mean, goal, setup=setup)
     return plan_means(
-        abs(goal - baseline.mean),
+        abs(difference),
         baseline.mean * (1 - baseline.mean),
         goal * (1 - goal),
         setup=setup,
@@ -112,47 +100,57 @@ def analysed_by(baseline: Baseline, days: Sequence[int]) -> FloatArray:
     return np.asarray(arrived[np.clip(closed, 0, arrived.size - 1)], dtype=np.float64)
 
 
-def detectable(baseline: Baseline, total: FloatArray, setup: Setup) -> FloatArray:
-    """The smallest relative effect, in the good direction, that each total of units finds with the planned power.
+def detectable(
+    baseline: Baseline, total: FloatArray, setup: Setup, *, absolute: bool = False, up: bool | None = None
+) -> FloatArray:
+    """The smallest effect that each total of units finds with the planned power.
 
     Args:
         baseline: What the metric is like.
         total: Units over all arms, at least 0, shape (...).
         setup: How the experiment will be judged.
+        absolute: Whether the effects are in the metric's unit.
+        up: Whether a rise is looked for, whose rates need other numbers than a fall; the good direction if omitted.
 
     Returns:
-        Relative effects, shape (...); NaN without units, or where no rate can change by enough.
+        Sizes above 0, shape (...); NaN without units, where no rate can change by enough, and for shares of a value
+        of 0.
     """
     some = np.where(total > 0, total, 1.0)
     if baseline.binary and baseline.correlation == 0:
         # Fewer successes are more failures.
-        start = baseline.mean if baseline.sign > 0 else 1 - baseline.mean
-        found = detectable_increase(start, some, setup=setup)
-        found = np.where(found < start, found, np.nan) if baseline.sign < 0 else found
+        # Fewer successes are more failures.
+        rises = baseline.sign > 0 if up is None else up
+        found = detectable_increase(baseline.mean if rises else 1 - baseline.mean, some, setup=setup)
     else:
         found = detectable_difference(some, baseline.variance, setup=setup, correlation=baseline.correlation)
-    return np.where(total > 0, found / abs(baseline.mean), np.nan)
+    size = 1.0 if absolute else abs(baseline.mean)
+    return np.where(total > 0, found / size, np.nan) if size else np.full(np.shape(total), np.nan)
 
 
-def power(baseline: Baseline, effects: FloatArray, total: float, setup: Setup) -> FloatArray:
-    """The chance to find each relative effect in the good direction when the data are read once.
+def power(
+    baseline: Baseline, effects: FloatArray, total: float, setup: Setup, *, absolute: bool = False
+) -> FloatArray:
+    """The chance to find each effect in the good direction when the data are read once.
 
     Args:
         baseline: What the metric is like.
-        effects: Relative, above 0, shape (k,).
+        effects: Above 0, shape (k,).
         total: Units over all arms, above 0.
         setup: Arms, ratio, alpha and sides; its method must be ``fixed``.
+        absolute: Whether the effects are in the metric's unit.
 
     Returns:
         Power, shape (k,); NaN where no rate can change by so much.
     """
     if setup.method != "fixed":
         raise refuse("unknown_choice", "not read once", "method", value=setup.method, rule="fixed")
+    differences = baseline.sign * effects * (1.0 if absolute else abs(baseline.mean))
     control = total / (1 + setup.arms * setup.ratio)
     arm = control * setup.ratio
     error = setup.comparison_alpha()
     if baseline.binary and baseline.correlation == 0:
-        goals = baseline.mean * (1 + baseline.sign * effects)
+        goals = baseline.mean + differences
         possible = (goals > 0) & (goals < 1)
         chance = power_two_proportions(
             baseline.mean, np.where(possible, goals, baseline.mean / 2), control, arm, error * 2 / setup.sides
@@ -161,4 +159,4 @@ def power(baseline: Baseline, effects: FloatArray, total: float, setup: Setup) -
     left = float(cuped_variance(baseline.variance, baseline.correlation))
     deviation = math.sqrt(left / control + left / arm)
     tails = "two-sided" if setup.sides == 2 else "greater"
-    return power_z(abs(baseline.mean) * effects, deviation, error, alternative=tails)
+    return power_z(np.abs(differences), deviation, error, alternative=tails)

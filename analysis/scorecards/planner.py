@@ -102,12 +102,14 @@ def build(inputs: SiteInputs) -> Planner:
 
 def _plan(metric: MetricView, baseline: Baseline, setups: Sequence[Setup]) -> MetricPlan:
     totals = analysed_by(baseline, DURATIONS)
-    effects = np.stack([detectable(baseline, totals, setup) for setup in setups], axis=-1)
+    # A share of a value at or below zero says little: such a metric is planned in its own unit.
+    absolute = baseline.mean <= 0
+    effects = np.stack([detectable(baseline, totals, setup, absolute=absolute) for setup in setups], axis=-1)
     lines = [
         DurationLine(
             days,
             fmt.count(round(float(total))),
-            [_shown(value) for value in row],
+            [_shown(value, metric, absolute=absolute) for value in row],
             [None if math.isnan(value) else float(value) for value in row],
         )
         for days, total, row in zip(DURATIONS, totals, effects, strict=True)
@@ -125,12 +127,14 @@ def _plan(metric: MetricView, baseline: Baseline, setups: Sequence[Setup]) -> Me
         page=safe_name(baseline.source),
         summary=[line.effects[0] for line in lines if line.days in _SUMMED_UP],
         durations=lines,
-        chart=_curves(metric, baseline, lines, setups[0]),
+        chart=None if absolute else _curves(metric, baseline, lines, setups[0]),
     )
 
 
-def _shown(value: float) -> str:
-    return fmt.MISSING if math.isnan(value) else fmt.percent(float(value))
+def _shown(value: float, metric: MetricView, *, absolute: bool) -> str:
+    if math.isnan(value):
+        return fmt.MISSING
+    return fmt.amount(float(value), metric.unit, metric.kind) if absolute else fmt.percent(float(value))
 
 
 def _curves(

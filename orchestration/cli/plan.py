@@ -16,6 +16,7 @@ from orchestration.cli.formats import ReportFormat
 from orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
+    from analysis.catalogue.sizes import Size
     from analysis.planning.baseline import Baseline
     from analysis.statistics.experiment_plan import Setup
 
@@ -54,7 +55,15 @@ def plan(
     ] = None,
     effect: Annotated[
         str | None,
-        typer.Option(help="Relative effect to find, such as 20% or 0.2; 5% if nothing declares one."),
+        typer.Option(
+            help="Relative effect to find, such as 20% or 0.2, or -10% for a fall; 5% if nothing declares one."
+        ),
+    ] = None,
+    absolute_effect: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead, an effect in the metric's unit, such as 0.5 or -0.5; of a rate, 1% is a point."
+        ),
     ] = None,
     power: Annotated[float, typer.Option(help="Chance to find it.")] = 0.8,
     alpha: Annotated[float, typer.Option(help="Error over both sides and all arms.")] = 0.05,
@@ -87,18 +96,34 @@ def plan(
         raise OrchestrationError(
             Problem("nothing to plan for, or too much", where="plan", rule="either --baseline or --metric")
         )
+    if effect and absolute_effect:
+        raise OrchestrationError(
+            Problem("two effects to plan for", where="plan", rule="either --effect or --absolute-effect")
+        )
     if metric is None:
         start, declared = _given(share(baseline or "", "--baseline"), sd), None
     else:
         start, declared = _measured(metric, experiment, segment)
     start = _overridden(start, correlation, daily, window)
-    wanted = share(effect, "--effect") if effect else declared or _DEFAULT_EFFECT
+    wanted = _wanted(effect, absolute_effect, declared)
     setups = [
         Setup(alpha=alpha, power=power, sides=sides, method=name, looks=looks, arms=arms, ratio=ratio)
         for name in ([method.value] if method else _SHOWN)
     ]
     report = _report(start, wanted, setups, sorted(set(days or (7, 14, 21, 28, 42, 56))))
     print(json.dumps(report, indent=1) if output is ReportFormat.json else _text(report))
+
+
+def _wanted(effect: str | None, absolute_effect: str | None, declared: Size | None) -> Size:
+    """The effect asked for, else the declared one, else the default; of either sign where it was asked for."""
+    from analysis.catalogue.sizes import Size
+    from analysis.planning.reading import share
+
+    if effect:
+        return Size.model_construct(relative=share(effect, "--effect"))
+    if absolute_effect:
+        return Size.model_construct(absolute=share(absolute_effect, "--absolute-effect"))
+    return declared or Size(relative=_DEFAULT_EFFECT)
 
 
 def _given(value: float, sd: float | None) -> Baseline:
@@ -114,7 +139,7 @@ def _given(value: float, sd: float | None) -> Baseline:
     return Baseline("", binary=binary, mean=value, variance=value * (1 - value) if sd is None else sd**2)
 
 
-def _measured(metric: str, experiment: str | None, segment: str | None) -> tuple[Baseline, float | None]:
+def _measured(metric: str, experiment: str | None, segment: str | None) -> tuple[Baseline, Size | None]:
     from orchestration.loading import read_definitions
     from orchestration.paths import Home
     from orchestration.planning import minimum_effect, warehouse_baseline
@@ -147,37 +172,48 @@ def _overridden(
     return start
 
 
-def _report(start: Baseline, effect: float, setups: list[Setup], days: list[int]) -> dict[str, Any]:
+def _report(start: Baseline, wanted: Size, setups: list[Setup], days: list[int]) -> dict[str, Any]:
     """The plan as data; effects that nothing can find are null."""
     from analysis.planning.design import analysed_by, design, detectable
 
     described = {name: value for name, value in asdict(start).items() if name != "forecast"}
     described["units_per_day_first_week"] = sum(start.forecast[:7]) / 7 if start.forecast else None
     first = setups[0]
+    difference = start.difference(wanted.value, absolute=wanted.is_absolute)
     durations = []
     if start.forecast:
         totals = analysed_by(start, days)
-        effects = [detectable(start, totals, setup) for setup in setups]
+        up = difference > 0
+        found = {
+            form: [detectable(start, totals, setup, absolute=form == "difference", up=up) for setup in setups]
+            for form in ("effect", "difference")
+        }
         durations = [
             {
                 "days": day,
                 "units_analysed": round(float(total)),
-                "detectable_effect": {
-                    setup.method: None if math.isnan(found[place]) else float(found[place])
-                    for setup, found in zip(setups, effects, strict=True)
+                **{
+                    f"detectable_{form}": {
+                        setup.method: None if math.isnan(sizes[place]) else float(sizes[place])
+                        for setup, sizes in zip(setups, arrays, strict=True)
+                    }
+                    for form, arrays in found.items()
                 },
             }
             for place, (day, total) in enumerate(zip(days, totals, strict=True))
         ]
     return {
         "baseline": described,
-        "effect": effect,
+        "effect": None if wanted.is_absolute else wanted.value,
+        "difference": difference,
         "alpha": first.alpha,
         "power": first.power,
         "sides": first.sides,
         "arms": first.arms,
         "ratio": first.ratio,
-        "designs": [asdict(design(start, effect, setup)) for setup in setups],
+        "designs": [
+            asdict(design(start, wanted.value, setup, absolute=wanted.is_absolute)) for setup in setups
+        ],
         "durations": durations,
     }
 
@@ -188,9 +224,12 @@ def _text(report: dict[str, Any]) -> str:
 
     base = report["baseline"]
     value = fmt.percent(base["mean"]) if base["binary"] else f"{base['mean']:.4g}"
-    wanted = fmt.percent(_sign(base) * report["effect"], signed=True)
+    relative = report["effect"] is not None
+    size = abs(report["effect"]) if relative else abs(report["difference"])
+    wanted = _size(math.copysign(size, report["difference"]), base, relative=relative, signed=True)
+    wanted += " relative" if relative else ""
     judged = f"power {report['power']:g}, alpha {report['alpha']:g}, {report['sides']}-sided"
-    lines = [f"To find {wanted} relative from {value} with {judged}, {report['arms'] + 1} arms:"]
+    lines = [f"To find {wanted} from {value} with {judged}, {report['arms'] + 1} arms:"]
     if base["source"]:
         part = f" where {base['segment']}" if base["segment"] else ""
         lines.append(f"  measured in {base['source']}{part} on {base['units']:,} control units")
@@ -213,13 +252,14 @@ def _text(report: dict[str, Any]) -> str:
     ]
     lines += ["", *_aligned([heads, *table])]
     if report["durations"]:
+        form = "detectable_effect" if relative else "detectable_difference"
         methods = [item["method"] for item in report["designs"]]
         rows = [
             [
                 f"{line['days']}",
                 f"{line['units_analysed']:,}",
                 *(
-                    "–" if (found := line["detectable_effect"][name]) is None else fmt.percent(found)
+                    "–" if (found := line[form][name]) is None else _size(found, base, relative=relative)
                     for name in methods
                 ),
             ]
@@ -227,15 +267,21 @@ def _text(report: dict[str, Any]) -> str:
         ]
         lines += [
             "",
-            "Smallest detectable relative effect:",
+            "Smallest detectable relative effect:" if relative else "Smallest detectable difference:",
             *_aligned([["days", "analysed", *methods], *rows]),
         ]
     return "\n".join(lines)
 
 
-def _sign(base: dict[str, Any]) -> int:
-    """-1 where less is better."""
-    return -1 if base["direction"] == "decrease" else 1
+def _size(value: float, base: dict[str, Any], *, relative: bool, signed: bool = False) -> str:
+    """An effect as text: a share of the baseline, percentage points of a rate, or a number."""
+    from analysis.scorecards import format as fmt
+
+    if relative:
+        return fmt.percent(value, signed=signed)
+    if base["binary"]:
+        return fmt.points(value).removeprefix("" if signed else "+")
+    return f"{value:+.4g}" if signed else f"{value:.4g}"
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:

@@ -63,7 +63,38 @@ def test_power_of_means_and_of_rates() -> None:
     assert power(RATE, np.array([0.2]), 7_682.0, Setup())[0] == pytest.approx(close, abs=0.002)
 
 
-@pytest.mark.parametrize("effect", [0.0, -0.1, float("nan"), 12.0])
+def test_an_effect_may_be_a_fall() -> None:
+    """Case plan-for-a-decrease: .05 down by 10 % with power .9, by Fleiss' formula; up it takes 41,813."""
+    rate = Baseline("", binary=True, mean=0.05, variance=0.0475)
+    down, up = (design(rate, effect, Setup(power=0.9)) for effect in (-0.1, 0.1))
+    assert (down.control, up.control) == (38_030, 41_813)
+    falling = Baseline("", binary=True, mean=0.05, variance=0.0475, direction="decrease")
+    assert {design(falling, effect, Setup(power=0.9)).control for effect in (-0.1, 0.1)} == {38_030}
+    assert detectable(rate, np.array([76_060.0]), Setup(power=0.9), up=False) == pytest.approx(
+        [0.1], rel=1e-3
+    )
+
+
+@pytest.mark.parametrize("method", ["fixed", "group_sequential", "always_valid"])
+def test_a_fall_of_a_mean_takes_what_a_rise_takes(method: str) -> None:
+    """Case plan-for-a-decrease: for means the sign changes nothing, below zero neither."""
+    below = Baseline("", binary=False, mean=-5.0, variance=400.0)
+    setup = Setup(method=method)
+    assert design(MEAN, -0.1, setup).control == design(MEAN, 0.1, setup).control
+    assert design(below, 0.1, setup).control == design(MEAN, 0.1, setup).control
+
+
+def test_at_a_mean_of_zero_an_amount_is_planned_for() -> None:
+    """Case plan-for-a-decrease: 0.5 units of a metric at zero, by the normal formula, and no share of it."""
+    zero = Baseline("", binary=False, mean=0.0, variance=400.0)
+    wanted = normal_sample_size_one_tail(0.5, 0.8, 0.025, std_null=20.0 * np.sqrt(2))
+    assert design(zero, -0.5, Setup(), absolute=True).arm == np.ceil(wanted)
+    with pytest.raises(InputError, match="no relative effect can be planned"):
+        design(zero, 0.1, Setup())
+    assert design(RATE, 0.02, Setup(), absolute=True).control == design(RATE, 0.20, Setup()).control
+
+
+@pytest.mark.parametrize("effect", [0.0, float("nan"), 12.0, -1.0])
 def test_effects_that_cannot_be(effect: float) -> None:
     with pytest.raises(InputError):
         design(RATE, effect, Setup())
