@@ -31,7 +31,8 @@ _LOOSE = {"cohort", "version", "test", "segment", "experiment", "split", "design
 _CONTROLS = (
     re.compile(r"(?:control|ctrl|controls|control[ _-]group|placebo|baseline|kontrolle)\Z", re.IGNORECASE),
     re.compile(
-        r"(?:original|default|off|none|old|base|holdout|champion|existing|current|status[ _-]quo|a|0|00|false|no)\Z",
+        r"(?:original|default|off|none|old|base|holdout|champion|existing|current|status[ _-]quo|untreated"
+        r"|a|0|00|false|no)\Z",
         re.IGNORECASE,
     ),
     re.compile(
@@ -39,6 +40,7 @@ _CONTROLS = (
         r"|.*[ _.:-](?:control|ctrl)\Z",
         re.IGNORECASE,
     ),
+    re.compile(r".*(?<![^\W_])(?:control|ctrl|placebo|baseline)(?![^\W_]).*", re.IGNORECASE),
 )
 #: Arms in a series, such as gate_30 and gate_40, A and B, v1 and v2.
 _SERIES = re.compile(r"(.*?)([0-9]+(?:\.[0-9]+)?|[A-Za-z])\Z")

@@ -43,6 +43,9 @@ def one_spelling(experiment: pl.Series, arm: pl.Series, guesses: list[str]) -> p
         folded=pl.col("arm").replace_strict(folded, return_dtype=pl.String),
         padded=pl.col("arm") != pl.col("arm").str.strip_chars(),
     ).sort("experiment", "folded", "padded", -pl.col("rows"), "arm")
+    # Where spellings are all that tells the arms apart, they are arms.
+    several_arms = pl.col("folded").n_unique().over("experiment") > 1
+    spelt = spelt.with_columns(folded=pl.when(several_arms).then("folded").otherwise("arm"))
     chosen = spelt.with_columns(chosen=pl.col("arm").first().str.strip_chars().over("experiment", "folded"))
     several = chosen.filter(pl.len().over("experiment", "folded") > 1)
     for (_, one), part in list(several.group_by("experiment", "chosen", maintain_order=True))[:3]:

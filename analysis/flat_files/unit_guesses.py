@@ -58,11 +58,7 @@ def guess_unit(
     drawn_by = [name for name in more if request.by != "event" and follows(frame, name, variant, request)]
     if request.unit is not None or request.cluster is not None:
         if request.cluster is None and request.unit is not None:
-            guesses.extend(
-                f"rows that share their {shown(name)} are independent, although they share their arm too "
-                f"(override with --cluster {shown(name)})"
-                for name in drawn_by
-            )
+            guesses.extend(map(_unseen, drawn_by))
         return None if request.unit == request.cluster else request.unit
     if request.by == "event":
         people = [name for name in [*more, *once] if is_person(name)]
@@ -80,7 +76,18 @@ def guess_unit(
         guesses.append(f"the unit's id is in column {shown(once[0])} (override with --unit)")
         return once[0]
     guesses.append("each row is a unit of its own (override with --unit, --cluster or --by event)")
+    free = [name for name in frame.columns if name not in {*taken, *more}]
+    guesses.extend(
+        _unseen(name) for name in free if request.by is None and follows(frame, name, variant, request)
+    )
     return None
+
+
+def _unseen(name: str) -> str:
+    return (
+        f"rows that share their {shown(name)} are independent, although they share their arm too "
+        f"(override with --cluster {shown(name)})"
+    )
 
 
 def repeated(frame: pl.DataFrame, name: str, once: Sequence[str] = ()) -> Problem:

@@ -61,6 +61,11 @@ def unit_rows(
         if metric.is_share and roles.by != "arm":
             require_shares(values[metric.column], metric.column)
     rows = rows.with_columns(**{value_column(name): its for name, its in values.items()})
+    guesses.extend(
+        f"ids that differ by blanks alone are apart (override by stripping the --{place} cells)"
+        for place in ("unit", "cluster")
+        if rows[place].str.strip_chars().n_unique() < rows[place].n_unique()
+    )
     if days is not None:
         rows = rows.with_columns(day=days)
     if roles.by == "unit" and roles.unit is not None:

@@ -10,7 +10,7 @@ _PERSON = (
     "person", "subscriber", "patient", "student", "subject", "participant", "respondent", "guest", "buyer",
     "shopper", "anonymous", "unit", "email", "family", "company", "school", "class", "village", "clinic",
 )  # fmt: skip
-_ID = {"id", "ids", "uid", "uuid", "guid", "key", "hash", "identifier"}
+_ID = {"id", "ids", "uid", "uuid", "guid", "key", "hash", "identifier", "no", "nr", "number"}
 _CODES = {
     "zip", "zipcode", "postcode", "postal", "plz", "code", "phone", "tel", "year", "yr", "month", "weekday",
     "date", "timestamp", "ts", "index", "idx", "row", "rownum", "line", "latitude", "longitude", "lat", "lon", "lng",

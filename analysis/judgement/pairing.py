@@ -154,5 +154,7 @@ def joint_moments(pairs: pl.DataFrame, suffix: str = "") -> JointMoments:
 
 def successes(rows: pl.DataFrame, suffix: str = "") -> tuple[np.ndarray, np.ndarray]:
     """Units that succeeded and units, of 0/1 metrics."""
-    part = rows.select(pl.col(f"sum_y{suffix}").cast(pl.Float64), pl.col(f"n{suffix}").cast(pl.Float64))
+    # Zeros and ones share a scale with their covariate.
+    counted = pl.col(f"sum_y{suffix}") // pl.col(f"scale_y{suffix}")
+    part = rows.select(counted.cast(pl.Float64), pl.col(f"n{suffix}").cast(pl.Float64))
     return part.to_series(0).to_numpy(), part.to_series(1).to_numpy()

@@ -286,3 +286,49 @@ def test_seconds_since_1970_tell_the_day(analyze, tmp_path: Path) -> None:
     _, found, _ = analyze(path, "--variant", "arm", "--metric", "y:mean")
     daily = next(check for check in found["validity"] if check["check"] == "srm_day")
     assert daily["status"] == "fail"
+
+
+@pytest.mark.parametrize("kind", ["proportion", "z"])
+def test_a_share_with_covariates_of_any_scale_is_a_regression(analyze, tmp_path: Path, kind: str) -> None:
+    rng = np.random.default_rng(8)
+    before = rng.gamma(2.0, 13.7, 1200)
+    arm = rng.integers(0, 2, 1200)
+    won = (rng.random(1200) < 0.1 + before / 200 + 0.03 * arm).astype(int)
+    path = tmp_path / "won.csv"
+    pl.DataFrame({"arm": [("a", "b")[i] for i in arm], "won": won, "before": before}).write_csv(path)
+    options = ("--metric", f"won:{kind}", "--covariate", "before")
+    _, found, _ = analyze(path, *options)
+    fit = sm.OLS(won, np.column_stack([np.ones(1200), arm, before])).fit(cov_type="HC2")
+    row = treated(found)
+    assert row["lift_abs"] == pytest.approx(fit.params[1], rel=1e-6)
+    assert row["lift_std_error"] == pytest.approx(fit.bse[1], rel=1e-3)
+    assert {its["variant_id"]: its["total"] for its in rows_of(found)} == {
+        "a": won[arm == 0].sum(),
+        "b": won[arm == 1].sum(),
+    }
+
+
+def test_arms_that_only_spelling_tells_apart_stay_apart(analyze, tmp_path: Path) -> None:
+    path = tmp_path / "spelt.csv"
+    path.write_text("arm,y\n" + "".join(f"{'aA'[i % 2]},{i % 7}\n" for i in range(420)))
+    _, found, err = analyze(path, "--metric", "y:mean", "--control", "a")
+    assert ({row["variant_id"] for row in rows_of(found)}, "are one" in err) == ({"a", "A"}, False)
+
+
+@pytest.mark.parametrize("name", ["who", "klant", "badge"])
+def test_a_column_that_the_arms_follow_is_told_whatever_it_is_called(
+    analyze, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "rows.csv"
+    rows = "".join(f"p{i // 6},{'ab'[i // 6 % 2]},{i * 7 % 31}\n" for i in range(600))
+    path.write_text(f"{name},arm,y\n{rows}")
+    _, _, err = analyze(path, "--metric", "y:mean")
+    assert f"override with --cluster {name}" in err
+
+
+def test_ids_that_differ_by_blanks_are_told(analyze, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    rows = "".join(f"p{i // 2}{' ' * (i % 2)},{'ab'[i // 2 % 2]},{i * 7 % 31}\n" for i in range(600))
+    path.write_text(f"user_id,arm,y\n{rows}")
+    _, _, err = analyze(path, "--metric", "y:mean", "--by", "event")
+    assert "ids that differ by blanks alone are apart" in err
