@@ -13,6 +13,9 @@ from analysis.judgement.prospects import first_given_up, with_prospects
 if TYPE_CHECKING:
     from datetime import date
 
+#: What choosing a Bayesian plan's best arm may be expected to lose, as a share of the minimum effect.
+TOLERATED_LOSS = 0.01
+
 
 def timing(experiments: pl.DataFrame, uses: pl.DataFrame, cut_off: date) -> pl.DataFrame:
     """When each experiment may conclude.
@@ -119,7 +122,7 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
     )
     given_up = first_given_up(every)
     every = every.with_columns(seq_crossed=_crossed_this_way())
-    sure = pl.max_horizontal("prob_beat", 1 - pl.col("prob_beat")) >= pl.col("winner_probability")
+    sure = _surely_best() | _surely_worse()
     key = ["experiment_id", "metric", "variant_id"]
     week = every.filter(pl.col("cut_off") == pl.col("week_day")).select(
         *key, crossed_by_week="seq_crossed", sure_by_week=sure
@@ -160,6 +163,17 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
         gain=GAIN,
         worse=(~primary & (decisive | guardrail & crossed) & ~good).fill_null(value=False),
     )
+
+
+def _surely_best() -> pl.Expr:
+    """The best arm with the declared probability, and choosing it is expected to lose next to nothing."""
+    tolerated = pl.col("best_loss_rel") <= TOLERATED_LOSS * pl.col("minimum_effect")
+    return (pl.col("prob_best") >= pl.col("winner_probability")) & tolerated.fill_null(value=True)
+
+
+def _surely_worse() -> pl.Expr:
+    """Worse than the control with the declared probability, shared between the arms (Bonferroni)."""
+    return pl.col("prob_beat") <= (1 - pl.col("winner_probability")) / (pl.col("arms") - 1).clip(1)
 
 
 def _crossed_this_way() -> pl.Expr:

@@ -32,6 +32,8 @@ _DISTRIBUTION_WORDS = {
     "ks": "kolmogorov_smirnov",
 }
 DISTRIBUTION_TESTS = tuple(_DISTRIBUTION_WORDS)
+#: Methods that compare the rates of a share metric by its counts alone.
+RATE_TESTS = ("welch", "score", "fisher", "two_proportion_z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ import polars as pl
 
 from analysis.judgement.asked import asked_of
 from analysis.judgement.beside import beside_strata, with_means_of_strata
-from analysis.judgement.comparing import compare_pairs, is_adaptive, is_stratified
+from analysis.judgement.best import best_of_arms
+from analysis.judgement.comparing import RATE_TESTS, compare_pairs, is_adaptive, is_stratified
 from analysis.judgement.correcting import adjusted
 from analysis.judgement.direction import findings
 from analysis.judgement.distributions import own_values
@@ -40,8 +41,6 @@ FAMILIES = {
     "weights_changed": "not_computed",
     "not_finite": "not_computed",
 }
-#: Methods that compare the rates of a share metric by its counts alone.
-RATE_TESTS = ("welch", "score", "fisher", "two_proportion_z")
 _EFFECT_STEPS = ((0.2, "negligible"), (0.5, "small"), (0.8, "medium"))
 
 
@@ -235,9 +234,10 @@ def _effects(pairs: pl.DataFrame, tested: Tested, minimum: FloatArray) -> dict[s
         label[np.abs(size) < bound] = word
     label[np.isnan(size)] = None
     result: dict[str, Any] = {"effect_size": size, "effect_label": pl.Series(label.tolist(), dtype=pl.String)}
-    for name in ("power", "mde_rel", "mde_abs", "prob_beat", "expected_loss"):
+    for name in ("power", "mde_rel", "mde_abs"):
         result[name] = np.full(size.shape, np.nan)
     result["prob_beat"], result["expected_loss"] = _posterior(pairs, tested)
+    result["prob_best"], result["best_loss_rel"] = best_of_arms(pairs, tested)
     at = np.flatnonzero(known & (base.se > 0))
     if at.size == 0:
         return result
@@ -272,9 +272,12 @@ def _posterior(pairs: pl.DataFrame, tested: Tested) -> tuple[FloatArray, FloatAr
     at = np.flatnonzero(rates)
     if at.size:
         part, up = pairs[at], sign[at] > 0
-        beta = beta_compare(*successes(part, "_control"), *successes(part))
-        chance[at] = np.where(up, beta.p_beat, beta.p_behind)
-        loss[at] = np.where(up, beta.loss_choose_t, beta.loss_choose_c)
+        counts = np.column_stack([*successes(part, "_control"), *successes(part)])
+        # Days without news, segments and experiments repeat counts: each pair of posteriors is integrated once.
+        distinct, place = np.unique(counts, axis=0, return_inverse=True)
+        beta, place = beta_compare(*distinct.T), place.reshape(-1)
+        chance[at] = np.where(up, beta.p_beat[place], beta.p_behind[place])
+        loss[at] = np.where(up, beta.loss_choose_t[place], beta.loss_choose_c[place])
     at = np.flatnonzero(known & ~rates & (base.se > 0))
     posterior = normal_effect(base.diff[at] * sign[at], base.se[at])
     chance[at], loss[at] = posterior.chance_to_win, posterior.risk_t

@@ -239,3 +239,55 @@ def test_a_guardrail_is_two_sided_under_a_one_sided_plan(world):
     assert guard["seq_rel_low"] > 0.1
     assert guard["seq_rel_high"] < 1
     assert done.decisions["reasons"].to_list() == [["guardrail_harmed"]]
+
+
+def test_several_arms_of_a_bayesian_plan_are_decided_by_the_chance_to_be_best(world):
+    """Case bayes-many-arms: two arms that both beat the control leave open which of them is best."""
+    world.define(
+        type="abn",
+        variants="[{id: control, control: true}, {id: red}, {id: blue}]",
+        plan="{method: bayesian}",
+        stopping="{whole_weeks: false}",
+    )
+    means = {"control": 10.0, "red": 10.2, "blue": 10.15}
+    for variant, mean in means.items():
+        arm(world, variant, mean, 5)
+        arm(world, variant, mean + 0.1 * (variant == "red"), 6, n=2_000)
+    done = judged(world, 5, 6)
+    draws = np.random.default_rng(3).normal(list(means.values()), 1 / np.sqrt(999), (400_000, 3))
+    best = np.bincount(draws.argmax(axis=1), minlength=3) / len(draws)
+    red = line(done)[0]
+    assert red["prob_beat"] > 0.999
+    assert red["prob_best"] == pytest.approx(best[1], abs=0.004)
+    lost = (draws.max(axis=1) - draws[:, 1]).mean() / 10
+    assert red["best_loss_rel"] == pytest.approx(lost, rel=0.02)
+    assert done.decisions.sort("cut_off")["action"].to_list() == ["wait", "ship"]
+
+
+def test_a_bayesian_choice_must_be_expected_to_lose_next_to_nothing(world):
+    # Φ(0.09 / 0.0447) = 0.978 is sure enough; the expected loss of 3.3e-5 of the control is a hundredth of 0.33 %.
+    for name, minimum in (("strict", 0.001), ("lax", 0.01)):
+        world.define(
+            name,
+            metrics=f"{{primary: [{{metric: revenue, minimum_effect: {minimum}}}]}}",
+            plan="{method: bayesian}",
+            stopping="{whole_weeks: false}",
+        )
+        arm(world, "control", 10, 5, experiment=name)
+        arm(world, "red", 10.09, 5, experiment=name)
+    done = judged(world, 5)
+    # E[max(0, -d)] for d ~ N(0.09, 0.0447²), over 10.
+    z = 0.09 / np.sqrt(2 / 999)
+    loss = np.sqrt(2 / 999) * (stats.norm.pdf(z) - z * stats.norm.sf(z)) / 10
+    assert line(done)[0]["best_loss_rel"] == pytest.approx(loss, rel=1e-3)
+    said = dict(done.decisions.select("experiment_id", "action").iter_rows())
+    assert said == {"strict": "wait", "lax": "ship"}
+
+
+def test_rates_of_a_bayesian_plan_have_beta_posteriors_for_the_best_arm_too(world, rng):
+    world.define(metrics="{primary: [conversion]}", plan="{method: bayesian}")
+    for variant, events in (("control", 5), ("red", 9)):
+        world.values(variant, [1] * events + [0] * (50 - events), metric="conversion", cut_off=START)
+    (red,) = line(judged(world, 1), metric="conversion")
+    # Two Beta(1 + events, 51 - events) posteriors, integrated numerically: 0.8684.
+    assert red["prob_best"] == pytest.approx(0.8684, abs=5e-5)
