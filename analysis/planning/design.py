@@ -35,7 +35,7 @@ class Design:
         method: How the experiment is judged.
         control: Units in the control.
         arm: Units in each other arm.
-        total: Units over all arms at the last look.
+        total: Units over all arms at the last look; of the open-ended SPRT on average, if the effect is there.
         expected: Units on average if the effect is there, rounded up.
         days: Until the last unit's window has closed; None when the traffic is unknown or never suffices.
     """
@@ -58,12 +58,13 @@ def design(baseline: Baseline, effect: float, setup: Setup, *, absolute: bool = 
         absolute: Whether the effect is in the metric's unit, not a share of its value.
 
     Raises:
-        InputError: As `Baseline.difference`; ``unknown_choice`` for the open-ended SPRT.
+        InputError: As `Baseline.difference`.
     """
-    if setup.method == "sprt":
-        raise refuse("unknown_choice", "it has no last look to plan for", "method", value=setup.method)
     needed = _needed(baseline, baseline.difference(effect, absolute=absolute), setup)
-    control, arm = math.ceil(float(needed.control)), math.ceil(float(needed.arm))
+    last = (
+        needed.expected_effect / (1 + setup.arms * setup.ratio) if setup.method == "sprt" else needed.control
+    )
+    control, arm = math.ceil(float(last)), math.ceil(float(last * setup.ratio))
     total = control + setup.arms * arm
     days = math.nan
     if baseline.forecast:

@@ -16,6 +16,7 @@ from analysis.statistics.planning_designs import (
     comparison_alpha,
     cuped_variance,
     plan_always_valid,
+    plan_bayesian,
     plan_group_sequential,
     plan_sprt,
     sample_size_z,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from analysis.statistics.checks import FloatArray
     from analysis.statistics.spending import SpendingFunction
 
-METHODS = ("fixed", "group_sequential", "always_valid", "sprt")
+METHODS = ("fixed", "group_sequential", "always_valid", "sprt", "bayesian")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,15 @@ class Setup:
         alpha: Error over all sides and comparisons, in (0, 1).
         power: Of each comparison, above alpha.
         sides: 2 or 1.
-        method: ``fixed``, ``group_sequential``, ``always_valid`` or ``sprt``.
-        looks: Equally spaced looks of ``group_sequential`` and ``always_valid``.
+        method: ``fixed``, ``group_sequential``, ``always_valid``, ``sprt`` or ``bayesian``.
+        looks: Equally spaced looks of ``group_sequential``, ``always_valid`` and ``bayesian``.
         arms: Arms besides the control.
         correction: ``dunnett``, ``bonferroni`` or ``none``, over the arms.
         ratio: Units of an arm over units of the control.
         clusters: Design effect of randomising clusters (see `design_effect`), at least 1.
         spending: Of ``group_sequential``; O'Brien-Fleming-type if omitted.
+        winner_probability: Of ``bayesian``: what the chance to be better, with several arms the best, must reach; each
+            of several arms is planned as if it shared what is missing to 1.
     """
 
     alpha: float = 0.05
@@ -56,11 +59,13 @@ class Setup:
     ratio: float = 1.0
     clusters: float = 1.0
     spending: SpendingFunction | None = None
+    winner_probability: float = 0.95
 
     def __post_init__(self) -> None:
         """Refuse what no plan can have."""
         as_level(self.alpha)
         as_level(self.power, "power")
+        as_level(self.winner_probability, "winner_probability")
         as_sides(self.sides)
         as_choice(self.method, "method", METHODS)
         as_counts(self.looks, "looks")
@@ -92,6 +97,9 @@ def _factors(setup: Setup) -> SequentialPlan:
         return plan_always_valid(equal_fractions(setup.looks), error, setup.power, sides=setup.sides)
     if setup.method == "sprt":
         return plan_sprt(error, setup.power, sides=setup.sides)
+    if setup.method == "bayesian":
+        sure = 1 - (1 - setup.winner_probability) / setup.arms
+        return plan_bayesian(equal_fractions(setup.looks), sure, error * 2 / setup.sides, setup.power)
     one = np.ones(())
     return SequentialPlan(one, one, one)
 

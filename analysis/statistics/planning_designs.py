@@ -383,6 +383,46 @@ def plan_sprt(alpha: Any = 0.05, power: Any = 0.8, *, sides: int = 2) -> Sequent
     return SequentialPlan(np.full(null.shape, np.inf), null, effect)
 
 
+def plan_bayesian(
+    information_fraction: Any,
+    winner_probability: Any = 0.95,
+    alpha: Any = 0.05,
+    power: Any = 0.8,
+) -> SequentialPlan:
+    """Sample sizes of a rule that ships once the posterior of a flat prior says "better" with a probability.
+
+    The rule is a bound of the same height at every look. Power is that of shipping at one of them; the expected sizes
+    count an arm that is surely worse as an end, too.
+
+    Args:
+        information_fraction: Looks, shape (..., looks), the last one 1, NaN after the last.
+        winner_probability: The probability asked for, in (1/2, 1).
+        alpha: Error of the fixed test to compare with, over both sides.
+        power: In (alpha, 1).
+
+    Returns:
+        Factors of shape (...).
+
+    Raises:
+        InputError: As `design_properties`; ``out_of_range`` for a probability of at most one half.
+
+    Source:
+        The posterior of a difference under a flat prior is its likelihood (Spiegelhalter, Freedman and Parmar 1994,
+        JRSS A 157, 357); crossed as in Jennison and Turnbull (2000), section 19.2.
+
+    Examples:
+        >>> plan_bayesian([[1.0]], 0.975).maximum.round(3)
+        array([1.])
+    """
+    sure = as_level(winner_probability, "winner_probability")
+    if np.any(sure <= 0.5):
+        raise refuse("out_of_range", "no decision", "winner_probability", value=sure, rule="above 1/2")
+    t = as_padded(information_fraction, "information_fraction")
+    upper = np.where(np.isnan(t), np.nan, special.ndtri(sure))
+    r = design_properties(upper, t, alpha, power)
+    return SequentialPlan(r.inflation, r.expected_null, r.expected_alternative)
+
+
 @quiet
 def days_needed(units: Any, units_per_day: Any, window_days: Any = 0.0) -> FloatArray:
     """Whole days until enough units have been exposed, at a steady rate, and their windows have closed.

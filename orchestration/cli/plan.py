@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from analysis.planning.baseline import Baseline
     from analysis.statistics.experiment_plan import Setup
 
-_SHOWN = ("fixed", "group_sequential", "always_valid")
 _DEFAULT_EFFECT = 0.05
 
 
@@ -30,6 +29,8 @@ class PlanMethod(StrEnum):
     fixed = "fixed"
     group_sequential = "group_sequential"
     always_valid = "always_valid"
+    sprt = "sprt"
+    bayesian = "bayesian"
 
 
 @app.command(
@@ -68,7 +69,7 @@ def plan(
     power: Annotated[float, typer.Option(help="Chance to find it.")] = 0.8,
     alpha: Annotated[float, typer.Option(help="Error over both sides and all arms.")] = 0.05,
     sides: Annotated[int, typer.Option(help="2, or 1 when only one direction counts.")] = 2,
-    method: Annotated[PlanMethod | None, typer.Option(help="One way of judging; three if left out.")] = None,
+    method: Annotated[PlanMethod | None, typer.Option(help="One way of judging; all if left out.")] = None,
     looks: Annotated[int, typer.Option(help="Planned looks of the sequential methods.")] = 14,
     arms: Annotated[int, typer.Option(help="Arms besides the control.")] = 1,
     ratio: Annotated[float, typer.Option(help="Units of an arm over units of the control.")] = 1.0,
@@ -87,7 +88,8 @@ def plan(
     """Say how many units and days an effect needs, and which effect a duration can find.
 
     From given numbers, or with `--metric` from the warehouse. Nothing is written. Units are those of the last
-    look; sequential methods stop earlier when the effect is there, after `expected` units on average.
+    look (of the open-ended SPRT on average); sequential methods stop earlier when the effect is there, after `expected`
+    units on average. For Bayesian plans the rate of false ships under so many looks is simulated and printed.
     """
     from analysis.planning.reading import share
     from analysis.statistics.experiment_plan import Setup
@@ -108,7 +110,7 @@ def plan(
     wanted = _wanted(effect, absolute_effect, declared)
     setups = [
         Setup(alpha=alpha, power=power, sides=sides, method=name, looks=looks, arms=arms, ratio=ratio)
-        for name in ([method.value] if method else _SHOWN)
+        for name in ([method.value] if method else PlanMethod)
     ]
     report = _report(start, wanted, setups, sorted(set(days or (7, 14, 21, 28, 42, 56))))
     print(json.dumps(report, indent=1) if output is ReportFormat.json else _text(report))
@@ -175,6 +177,7 @@ def _overridden(
 def _report(start: Baseline, wanted: Size, setups: list[Setup], days: list[int]) -> dict[str, Any]:
     """The plan as data; effects that nothing can find are null."""
     from analysis.planning.design import analysed_by, design, detectable
+    from analysis.planning.false_ships import false_ships
 
     described = {name: value for name, value in asdict(start).items() if name != "forecast"}
     described["units_per_day_first_week"] = sum(start.forecast[:7]) / 7 if start.forecast else None
@@ -214,6 +217,9 @@ def _report(start: Baseline, wanted: Size, setups: list[Setup], days: list[int])
         "designs": [
             asdict(design(start, wanted.value, setup, absolute=wanted.is_absolute)) for setup in setups
         ],
+        "bayesian_false_ships": next(
+            (false_ships(setup) for setup in setups if setup.method == "bayesian"), None
+        ),
         "durations": durations,
     }
 
@@ -251,6 +257,12 @@ def _text(report: dict[str, Any]) -> str:
         for item in report["designs"]
     ]
     lines += ["", *_aligned([heads, *table])]
+    if report["bayesian_false_ships"] is not None:
+        wrong = fmt.percent(report["bayesian_false_ships"])
+        lines += [
+            "",
+            f"bayesian: without any effect {wrong} of such experiments ship an arm on some look (simulated)",
+        ]
     if report["durations"]:
         form = "detectable_effect" if relative else "detectable_difference"
         methods = [item["method"] for item in report["designs"]]

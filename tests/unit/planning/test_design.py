@@ -5,11 +5,13 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import multivariate_normal
 from statsmodels.stats.power import normal_power, normal_sample_size_one_tail
 from statsmodels.stats.proportion import power_proportions_2indep
 
 from analysis.planning.baseline import Baseline, measured
 from analysis.planning.design import analysed_by, design, detectable, power
+from analysis.planning.false_ships import false_ships
 from analysis.statistics.checks import InputError
 from analysis.statistics.experiment_plan import Setup
 
@@ -21,7 +23,7 @@ def test_the_issues_figure() -> None:
     assert design(RATE, 0.20, Setup(power=0.8)).control == 3_841
 
 
-@pytest.mark.parametrize("method", ["fixed", "group_sequential", "always_valid"])
+@pytest.mark.parametrize("method", ["fixed", "group_sequential", "always_valid", "sprt", "bayesian"])
 @pytest.mark.parametrize("baseline", [RATE, MEAN])
 def test_the_planned_total_detects_the_planned_effect(baseline: Baseline, method: str) -> None:
     setup = Setup(method=method)
@@ -134,3 +136,32 @@ def test_a_baseline_comes_from_the_most_units_that_can_be_believed() -> None:
     assert found.variance == pytest.approx(4.0)
     assert found.correlation == pytest.approx(0.6)
     assert found.forecast[:5] == (30.0, 0.0, 30.0, 20.0, 20.0)
+
+
+def test_walds_test_is_planned_by_its_average() -> None:
+    """Wald (1945), section 4: (1 - β) log((1 - β) / a) + β log(β / (1 - a)) over half the squared distance."""
+    planned = design(MEAN, 0.1, Setup(method="sprt"))
+    average = 0.8 * np.log(0.8 / 0.025) + 0.2 * np.log(0.2 / 0.975)
+    assert planned.control == pytest.approx(average / (0.5 * 0.5**2 / 800), rel=1e-3)
+    assert planned.total == planned.expected or abs(planned.total - planned.expected) <= 2
+
+
+def test_a_bayesian_plan_read_once_is_a_one_sided_test() -> None:
+    planned = design(MEAN, 0.1, Setup(method="bayesian", looks=1))
+    assert planned.arm == pytest.approx(
+        normal_sample_size_one_tail(0.5, 0.8, 0.05, std_null=20.0 * np.sqrt(2)), abs=1
+    )
+    assert design(MEAN, 0.1, Setup(method="bayesian", looks=14)).arm < planned.arm
+
+
+def test_what_looks_cost_a_bayesian_plan_is_simulated() -> None:
+    """Case bayes-many-arms: one look is wrong in 5 %, several in more; the best of many arms in fewer."""
+    assert false_ships(Setup(method="bayesian", looks=1)) == pytest.approx(0.05, abs=0.03)
+    # P(a Brownian motion is ever above 1.645 sigma at one of 14 looks), by multivariate normal probabilities: 0.175.
+    t = np.arange(1, 15) / 14
+    correlation = np.sqrt(np.minimum.outer(t, t) / np.maximum.outer(t, t))
+    below = multivariate_normal(np.zeros(14), correlation, allow_singular=True, seed=1).cdf(
+        np.full(14, 1.6448536)
+    )
+    assert false_ships(Setup(method="bayesian", looks=14)) == pytest.approx(1 - below, abs=0.04)
+    assert false_ships(Setup(method="bayesian", looks=14, arms=4)) < 0.05

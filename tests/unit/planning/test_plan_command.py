@@ -32,7 +32,9 @@ def test_json_has_every_method_and_the_durations() -> None:
     report = json.loads(
         run("--baseline", "10%", "--effect", "0.2", "--daily", "500", "--days", "7", "--format", "json")
     )
-    assert [item["method"] for item in report["designs"]] == ["fixed", "group_sequential", "always_valid"]
+    assert [item["method"] for item in report["designs"]] == [
+        "fixed", "group_sequential", "always_valid", "sprt", "bayesian",
+    ]  # fmt: skip
     assert report["designs"][0]["days"] == 16
     assert [line["units_analysed"] for line in report["durations"]] == [3_500]
 
