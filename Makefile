@@ -88,6 +88,10 @@ bench-stats: $(INSTALLED) ## Speed and memory of 200,000 comparisons, beside gbs
 bench-waits: $(INSTALLED) ## How long an A/A certification and the analysis of a file take
 	@$(BIN)/python -m benchmarks.bench_waits
 
+.PHONY: error-rates
+error-rates: $(INSTALLED) ## How often each plan is wrong, and its power: writes docs/error-rates.md (a quarter of an hour)
+	@$(BIN)/python -m benchmarks.error_rates
+
 .PHONY: bench-bandits
 bench-bandits: $(INSTALLED) ## Speed of 2,000 bandits over 28 daily batches, with their regret and coverage
 	@$(BIN)/python -m benchmarks.bench_bandits

@@ -62,7 +62,7 @@ class Cell:
 
 #: Rates with the level that they must keep: ship, harm and clear are errors in one direction.
 BOUNDS = {"false ship": ALPHA / 2, "false harm": ALPHA / 2, "false clearance": ALPHA / 2}
-_NAMES = (*BOUNDS, "power")
+_NAMES = (*BOUNDS, "power", "refused")
 
 
 def measure(world: World, runs: int, seed: int) -> list[Cell]:
@@ -138,13 +138,24 @@ def _rates(
         & (pl.col("segment") == "all")
     )
     pairs = guards.group_by("experiment_id", "variant_id").agg(
-        harmed=(pl.col("seq_crossed").fill_null(value=False) & (pl.col("lift_abs") < 0)).any()
+        harmed=(
+            pl.col("seq_crossed").fill_null(value=False)
+            & (pl.col("lift_abs") < 0)
+            & pl.col("requirements_met").fill_null(value=True)
+        ).any()
+    )
+    planned = comparisons.filter(
+        mine
+        & (pl.col("metric") == "planned")
+        & (pl.col("variant_id") == "arm1")
+        & (pl.col("cut_off") == pl.col("cut_off").max())
     )
     return {
         "false ship": (shipped.get("null", 0), runs),
         "false harm": (int(pairs["harmed"].sum()), pairs.height),
         "false clearance": (shipped.get("margin", 0), runs),
         "power": (shipped.get("planned", 0), runs),
+        "refused": ((~planned["requirements_met"]).sum(), runs),
     }
 
 
@@ -273,9 +284,11 @@ on every day. A rate is followed by its 95 % Monte-Carlo interval (Clopper and P
 - **power**: an arm is shipped whose effect is the one that a fixed test of one look, at the arm's share of 5 %, finds
   with a chance of 80 %.
 
+- **refused**: of the experiments of the power's question, those whose data do not meet what the test requires on the
+  last day, so that nothing is decided.
+
 A Bayesian plan promises a probability, not an error rate: its false ships are what its threshold of 95 % costs under
-so many looks. Where a plan refuses a verdict because a requirement is not met, its rates are 0, power included.
-**Bold** is above its level by more than chance (one in a thousand).
+so many looks. **Bold** is above its level by more than chance (one in a thousand).
 """
 
 

@@ -167,7 +167,7 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
 
 def _surely_best() -> pl.Expr:
     """The best arm with the declared probability, and choosing it is expected to lose next to nothing."""
-    tolerated = pl.col("best_loss_rel") <= TOLERATED_LOSS * pl.col("minimum_effect")
+    tolerated = pl.col("best_loss") <= TOLERATED_LOSS * pl.col("minimum_abs")
     return (pl.col("prob_best") >= pl.col("winner_probability")) & tolerated.fill_null(value=True)
 
 

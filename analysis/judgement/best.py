@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @quiet
 def best_of_arms(pairs: pl.DataFrame, tested: Tested) -> tuple[FloatArray, FloatArray]:
-    """Chance to be the best arm, and what choosing the arm is expected to lose against the best, over |control|.
+    """Chance to be the best arm, and what choosing the arm is expected to lose against the best.
 
     Rates have Beta posteriors. Everything else has normal ones, independent between the arms: the control's part of
     the variance of each difference is that of its units, and the arms that cannot be compared are left out.
@@ -64,5 +64,5 @@ def best_of_arms(pairs: pl.DataFrame, tested: Tested) -> tuple[FloatArray, Float
             errors = np.sqrt(np.column_stack([own, variance * (1 - share)]))
             best = normal_best(sign * np.column_stack([np.zeros(len(at)), base.diff[at]]), errors)
         chance[at] = best.p_best[:, 1:]
-        loss[at] = best.expected_loss[:, 1:] / np.abs(base.control[at])
-    return chance, np.where(np.isfinite(loss), loss, np.nan)
+        loss[at] = best.expected_loss[:, 1:]
+    return chance, loss

@@ -237,7 +237,7 @@ def _effects(pairs: pl.DataFrame, tested: Tested, minimum: FloatArray) -> dict[s
     for name in ("power", "mde_rel", "mde_abs"):
         result[name] = np.full(size.shape, np.nan)
     result["prob_beat"], result["expected_loss"] = _posterior(pairs, tested)
-    result["prob_best"], result["best_loss_rel"] = best_of_arms(pairs, tested)
+    result["prob_best"], result["best_loss"] = best_of_arms(pairs, tested)
     at = np.flatnonzero(known & (base.se > 0))
     if at.size == 0:
         return result

@@ -32,7 +32,7 @@ REQUIREMENT = pl.List(
 #: arms are in none of them, and `pooled_*` what all units thrown together would say; `phase_mean` is an arm's mean with
 #: the phases weighted alike in all arms.
 #: A bandit's `mean`, `std_error` and `lift_*` are adaptively weighted (method ``adaptive_weights``).
-#: `prob_best` and `best_loss_rel` compare an arm of a Bayesian plan with all others; the loss is over |control|.
+#: `prob_best` and `best_loss` compare an arm of a Bayesian plan with all others.
 #: `seq_*` hold however often one looks; they are those of the look on `seq_look`, the cut-off itself unless that is no
 #: look. Where a relative interval has no end yet, it has from about `seq_units_needed` units of the arm on.
 #: `seq_accepted`: Wald's test has accepted that there is no effect. `lift_rel*` are shares of the control's absolute
@@ -92,7 +92,7 @@ COMPARISONS: Mapping[str, pl.DataType] = {
     "prob_beat": _REAL,
     "expected_loss": _REAL,
     "prob_best": _REAL,
-    "best_loss_rel": _REAL,
+    "best_loss": _REAL,
     "cuped": _TRUTH,
     "variance_reduction": _REAL,
     "covariate_status": _TEXT,

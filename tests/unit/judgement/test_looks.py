@@ -259,8 +259,8 @@ def test_several_arms_of_a_bayesian_plan_are_decided_by_the_chance_to_be_best(wo
     red = line(done)[0]
     assert red["prob_beat"] > 0.999
     assert red["prob_best"] == pytest.approx(best[1], abs=0.004)
-    lost = (draws.max(axis=1) - draws[:, 1]).mean() / 10
-    assert red["best_loss_rel"] == pytest.approx(lost, rel=0.02)
+    lost = (draws.max(axis=1) - draws[:, 1]).mean()
+    assert red["best_loss"] == pytest.approx(lost, rel=0.02)
     assert done.decisions.sort("cut_off")["action"].to_list() == ["wait", "ship"]
 
 
@@ -276,10 +276,10 @@ def test_a_bayesian_choice_must_be_expected_to_lose_next_to_nothing(world):
         arm(world, "control", 10, 5, experiment=name)
         arm(world, "red", 10.09, 5, experiment=name)
     done = judged(world, 5)
-    # E[max(0, -d)] for d ~ N(0.09, 0.0447²), over 10.
+    # E[max(0, -d)] for d ~ N(0.09, 0.0447²).
     z = 0.09 / np.sqrt(2 / 999)
-    loss = np.sqrt(2 / 999) * (stats.norm.pdf(z) - z * stats.norm.sf(z)) / 10
-    assert line(done)[0]["best_loss_rel"] == pytest.approx(loss, rel=1e-3)
+    loss = np.sqrt(2 / 999) * (stats.norm.pdf(z) - z * stats.norm.sf(z))
+    assert line(done)[0]["best_loss"] == pytest.approx(loss, rel=1e-3)
     said = dict(done.decisions.select("experiment_id", "action").iter_rows())
     assert said == {"strict": "wait", "lax": "ship"}
 
