@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from analysis.judgement.comparing import RATE_TESTS
+from analysis.judgement.comparing import RATE_TESTS, is_stratified
 from analysis.judgement.pairing import successes
 from analysis.statistics.bayes_beta import beta_best
 from analysis.statistics.bayes_normal import normal_best
@@ -40,7 +40,7 @@ def best_of_arms(pairs: pl.DataFrame, tested: Tested) -> tuple[FloatArray, Float
     known = asked.to_series().to_numpy() & (base.status == Reason.OK) & (base.se > 0)
     if not known.any():
         return chance, loss
-    rates = pairs["is_share"].to_numpy() & np.isin(tested.method, RATE_TESTS)
+    rates = pairs["is_share"].to_numpy() & np.isin(tested.method, RATE_TESTS) & ~is_stratified(pairs)
     groups = (
         pairs.select("experiment_id", "cut_off", "metric", "analysis")
         .with_columns(at=pl.int_range(size), rate=pl.Series(rates))
