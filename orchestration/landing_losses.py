@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # rows are exposures, and whose, the definitions say.
 _HASHES = """
     with arrivals as (
-        select file_hash, min(arrived_at) as arrived_at from landing.manifest group by all
+        select file_hash, arrived_at from landing.manifest where status = 'taken'
     ),
     definitions as (
         select sum(hash((experiment_id, exposure_event, unit_type))::hugeint) as h from catalog.experiments
@@ -55,7 +55,7 @@ _UNIT = """case e.unit_type
 # Only rows that carry the contract's names can be told apart: JSON and Parquet, not the columns of a CSV file.
 _QUARANTINED = """
     with arrivals as (
-        select file_hash, min(arrived_at)::date as event_day from landing.manifest group by all
+        select file_hash, arrived_at::date as event_day from landing.manifest where status = 'taken'
     ),
     rows as (
         select a.event_day, q.raw_line as line

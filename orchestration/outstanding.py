@@ -31,7 +31,7 @@ def frontier(connection: duckdb.DuckDBPyConnection) -> date | None:
 def newest_arrival(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     """The newest recorded arrival of a readable file, naive UTC; none when nothing has landed."""
     arrived: datetime | None = connection.execute(
-        "select max(arrived_at) from landing.manifest where status <> 'unreadable'"
+        "select max(arrived_at) from landing.manifest where status in ('taken', 'same_content')"
     ).fetchall()[0][0]
     return arrived
 

@@ -163,7 +163,8 @@ class Source(_Strict):
         id: Slug, equal to the file's name.
         description: For readers.
         files: Glob below the landing folder (``*`` stays within a folder, ``**`` crosses folders).
-        table: ``schema.name`` or ``name`` of a table or view in the warehouse, for example a dbt model.
+        table: ``name``, ``schema.name`` or ``database.schema.name`` of a table or view in the warehouse, for example
+            a dbt model.
         format: Of the files, where the content does not tell.
         delimiter: Of CSV files, where the header does not tell.
         timezone: Zone of times written without an offset; without it such times are quarantined.
@@ -177,7 +178,7 @@ class Source(_Strict):
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
     description: str = ""
     files: Annotated[str, AfterValidator(_relative_glob)] | None = Field(default=None, min_length=1)
-    table: str | None = Field(default=None, pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)?$")
+    table: str | None = Field(default=None, pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*){0,2}$")
     format: Literal["ndjson", "csv", "parquet"] | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     timezone: Annotated[str, AfterValidator(_known_zone)] | None = None

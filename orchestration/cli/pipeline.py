@@ -60,6 +60,10 @@ def run(
     demo: Annotated[
         bool, typer.Option("--demo", help="Make the demo world first when nothing has landed.")
     ] = False,
+    again: Annotated[
+        list[str] | None,
+        typer.Option(help="Landed file to take again, by its present time and the present definitions."),
+    ] = None,
 ) -> None:
     """Take new files, materialise every outstanding day up to the last complete one, publish."""
     from orchestration.ledger import is_published
@@ -74,6 +78,8 @@ def run(
         from orchestration.cli.simulate import write_world
 
         write_world(home.root)
+    if again:
+        _ask_again(home, again)
     from orchestration.dbt import ensure_manifest
     from orchestration.runs import execute
 
@@ -107,6 +113,24 @@ def backfill(
     build(home, days)
     _say_findings(home)
     _report(home, started)
+
+
+def _ask_again(home: Home, names: list[str]) -> None:
+    """Remember landed files that the next ingest is to take again, whoever runs it."""
+    from orchestration.ingest import open_landing, rejudging
+    from orchestration.warehouse import writer
+
+    paths = []
+    for name in names:
+        path = Path(name) if Path(name).is_absolute() else home.landing / name
+        if not path.is_file() or not path.is_relative_to(home.landing):
+            rule = "a file of the landing folder, by its path below it"
+            raise OrchestrationError(Problem("no such landed file", where="--again", value=name, rule=rule))
+        paths.append(path.relative_to(home.landing).as_posix())
+    with writer(home.warehouse) as connection:
+        open_landing(connection, home.root)
+        with connection.cursor() as cursor:
+            rejudging.ask(cursor, paths)
 
 
 def _say_findings(home: Home) -> None:

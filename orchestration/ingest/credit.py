@@ -37,10 +37,18 @@ class Credit:
         self._root = home.resolve()
         self._fresh = fresh
 
-    def prepare(self) -> None:
-        """Find what the batch changes, before its transaction: fills temporary tables only."""
-        self._cursor.execute(f"create or replace temp table removed as {_NO_REMOVED}")
-        self._cursor.execute(f"create or replace temp table contested as {self._contested()}")
+    def prepare(self, retaken: list[str]) -> None:
+        """Find what the batch changes, before its transaction: fills temporary tables only.
+
+        Args:
+            retaken: Contents of the batch that are in the lake already; their old rows leave it.
+        """
+        removed = self._rows_of(retaken) if retaken else _NO_REMOVED
+        self._cursor.execute(f"create or replace temp table removed as {removed}")
+        self._cursor.execute(
+            f"""create or replace temp table contested as
+                {self._contested()} union select event_day, event_id from removed"""
+        )
         self._cursor.execute(
             f"""create or replace temp table new_retractions as
                 select event_day, event_id, file_hash, retracts
@@ -50,6 +58,13 @@ class Credit:
             + _NOTHING
             + ")"
         )
+
+    def _rows_of(self, file_hashes: list[str]) -> str:
+        paths = self._paths("list_contains(?, file_hash)", [file_hashes])
+        if not paths:
+            return _NO_REMOVED
+        return f"""select {_NARROW}, x.event_id is null as was_visible
+            from {lake_scan(paths)} left join landing.excluded as x using (event_day, event_id, file_hash)"""
 
     def prepare_removal(self) -> None:
         """Make the keys of ``temp.removed``, whose rows have left the lake, contested; in the caller's transaction."""
@@ -96,12 +111,12 @@ class Credit:
         run = self._cursor.execute
         before = "create or replace temp table retracted_before as from landing.retracted"
         run(before)
-        run("insert into landing.retractions from new_retractions")
         for table in ("retractions", "excluded"):
             run(
                 f"""delete from landing.{table} where (event_day, event_id, file_hash) in (
                         select (event_day, event_id, file_hash) from removed)"""
             )
+        run("insert into landing.retractions from new_retractions")
         self._load_copies("contested")
         self._exclude_losers()
         moved = run(
@@ -203,6 +218,8 @@ class Credit:
                    select *, (event_day, event_id, file_hash) not in (
                        select (event_day, event_id, file_hash) from landing.excluded) as is_visible
                    from copies
+                   union all by name
+                   select *, false as is_visible from removed
                ), moved as (
                    select *, count(distinct row_md5) filter (is_visible or was_visible) over key_copies = 1
                        and bool_or(is_visible) over key_copies and bool_or(was_visible) over key_copies as same_row
@@ -210,11 +227,6 @@ class Credit:
                )
                select event_day, user_id, anonymous_id, session_id, experiment_id, was_visible as shrunk
                from moved where is_visible <> was_visible and not same_row"""
-        )
-        run(
-            """insert into changes
-               select event_day, user_id, anonymous_id, session_id, experiment_id, true
-               from removed where was_visible"""
         )
         if self._fresh:
             run(

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestration.ingest import erasing, findings, lake_files, repeated_keys
+from orchestration.ingest import erasing, findings, lake_files, rejudging, repeated_keys
 from orchestration.ingest import stage as staging
 from orchestration.ingest.content import Content, identify
 from orchestration.ingest.credit import Credit
 from orchestration.ingest.findings import Finding
 from orchestration.ingest.lake import STAGING, open_landing, replace_views
 from orchestration.ingest.rows import COUNTED_ONLY
-from orchestration.ingest.scan import Landed, landed_files, naive_utc, stamp
+from orchestration.ingest.scan import Landed, landed_at, landed_files, naive_utc, stamp
 from orchestration.ingest.stage import Incoming
 from orchestration.ingest.tables import folder_of, land_tables
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from analysis.catalogue.sources import Source
     from orchestration.ingest.cells import Layout
     from orchestration.ingest.lake_files import LakeFile
+    from orchestration.ingest.rejudging import Due
     from orchestration.ingest.settings import IngestSettings
 
 BATCH_BYTES = 256 << 20
@@ -56,6 +57,7 @@ class IngestReport:
         rows_read: Rows of the files taken.
         rows_quarantined: Of these, quarantined.
         days: Event days that the files' rows fell on.
+        again: Path → why, of the files taken that were known and are judged again.
     """
 
     taken: list[str] = field(default_factory=list)
@@ -64,6 +66,7 @@ class IngestReport:
     rows_read: int = 0
     rows_quarantined: int = 0
     days: set[date] = field(default_factory=set)
+    again: dict[str, str] = field(default_factory=dict)
 
 
 def ingest_landing(
@@ -110,7 +113,8 @@ def ingest_landing(
                 landed_whole,
                 settings.max_clock_skew,
             )
-            run.take(files, sources)
+            run.take([*files, *run.files_to_take_again(sources)], sources)
+            rejudging.answered(cursor)
             named = {source.table: f"source {source.id} (table {source.table})" for source in sources}
             faults = [Finding(named[table], message, is_fault=True) for table, message in empty.items()]
             findings.keep(cursor, [*faults, *run.findings])
@@ -143,6 +147,25 @@ class _Record:
     content: Content | None = None
     source: Source | None = None
     message: str | None = None
+    first_position: int | None = None
+    why_again: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """A batch in the lake's folders that nobody lists yet.
+
+    Attributes:
+        counts: By content.
+        moved: Its files.
+        erased: Rows of erased persons that were left out, by content.
+        rejected: SELECT of its quarantine rows.
+    """
+
+    counts: dict[str, lake_files.Counts] = field(default_factory=dict)
+    moved: list[LakeFile] = field(default_factory=list)
+    erased: dict[str, int] = field(default_factory=dict)
+    rejected: str | None = None
 
 
 class _Run:
@@ -179,23 +202,50 @@ class _Run:
         self._waiting: dict[str, int] = {}
         self._layout: Layout | None = None
         self._key: object = None
+        self._due: dict[str, Due] = {}
+        self._asked: set[str] = set()
         self.report = IngestReport()
         self.findings: list[Finding] = []
 
     def known_files(self) -> set[tuple[str, int, datetime]]:
         """(path, packed size, modification time) of every file that was taken or holds known content."""
         rows = self._cursor.execute(
-            "select path, size_bytes, modified_at from landing.manifest where status <> 'unreadable'"
+            """select path, size_bytes, modified_at from landing.manifest
+               where status in ('taken', 'same_content')"""
         )
         return set(rows.fetchall())
 
+    def files_to_take_again(self, sources: Sequence[Source]) -> list[Landed]:
+        """Known files that are asked for, or that changed settings may judge otherwise."""
+        landing = self._home / "landing"
+        found = {}
+        for path in rejudging.asked(self._cursor):
+            landed = landed_at(landing, landing / path)
+            if landed is None:
+                self.findings.append(Finding(path, "is to be taken again and is not in the landing folder"))
+            else:
+                found[path] = landed
+        self._asked = set(found)
+        for due in rejudging.due(
+            self._cursor, self._settings, sources, lambda path: _source_of(sources, path)
+        ):
+            self._due[due.file_hash] = due
+            there = [landed_at(landing, landing / path) for path in due.paths]
+            kept = next((landed for landed in there if landed is not None and not landed.fault), None)
+            if kept is not None:
+                found.setdefault(kept.path, kept)
+        return list(found.values())
+
     def take(self, files: Iterable[Landed], sources: Sequence[Source]) -> None:
         """Take the files, batch by batch."""
-        for landed in files:
-            self._add(landed, next((one for one in sources if _covers(one, landed.path)), None))
+        for landed in {landed.path: landed for landed in files}.values():
+            self._add(landed, _source_of(sources, landed.path))
             if sum(self._waiting.values()) > BATCH_BYTES:
                 self._flush()
         self._flush()
+        for due in self._due.values():
+            message = f"{due.why} changed, and it cannot be judged again: it is no more in the landing folder"
+            self.findings.append(Finding(due.paths[0], f"{message}; its rows stay as they were"))
 
     def _add(self, landed: Landed, source: Source | None) -> None:
         """Identify a file and put it into the batch; a file that changes meanwhile is left for the next time."""
@@ -209,7 +259,10 @@ class _Run:
                 return
             record.content = content.read_as(source.format) if source and source.format else content
             record.arrived_at = self._recorded.get(content.file_hash, landed.modified_at)
-            if content.file_hash in self._taken or content.file_hash in self._waiting:
+            if self._is_taken_again(record):
+                layout = self._layout_of(record)
+                record.status = "taken"
+            elif content.file_hash in self._taken or content.file_hash in self._waiting:
                 record.status = "same_content"
             else:
                 layout = self._layout_of(record)
@@ -222,6 +275,25 @@ class _Run:
             self._enter(layout, record)
             self._waiting[content.file_hash] = content.size_bytes
         self._records.append(record)
+
+    def _is_taken_again(self, record: _Record) -> bool:
+        """Whether the content is known and is taken all the same; its arrival stays unless it was asked for."""
+        file_hash = _content(record).file_hash
+        if file_hash not in self._taken or file_hash in self._waiting:
+            return False
+        due = self._due.pop(file_hash, None)
+        if record.landed.path in self._asked:
+            record.why_again = "asked for"
+        elif due:
+            record.why_again, record.arrived_at = f"{due.why} changed", due.arrived_at
+        else:
+            return False
+        positions = self._cursor.execute(
+            "select min(position) from landing.manifest where file_hash = ? and status <> 'unreadable'",
+            [file_hash],
+        )
+        record.first_position = positions.fetchall()[0][0]
+        return True
 
     def _layout_of(self, record: _Record) -> Layout:
         """The file's layout; refuses a file that holds no event column and that no source covers."""
@@ -278,47 +350,58 @@ class _Run:
 
     def _commit(self, records: list[_Record], out: Path | None) -> None:
         """Lake files first, durably; then everything that the warehouse knows of them, in one transaction."""
-        self.findings += [
-            Finding(one.landed.path, one.message or "") for one in records if one.status == "unreadable"
-        ]
+        self.findings += [_unreadable(one) for one in records if one.status == "unreadable"]
         records = self._news(records)
         if not records:
             return
-        run = self._cursor.execute
-        counts: dict[str, lake_files.Counts] = {}
-        moved: list[LakeFile] = []
-        erased: dict[str, int] = {}
-        rejected = None
-        if out is not None:
-            lake_files.reduce_repeats(self._cursor, out)
-            erased = erasing.strip_staged(self._cursor, out)
-            counts = lake_files.count_rows(self._cursor, out)
-            for file_hash, rows in erased.items():
-                counts[file_hash] = counts.get(file_hash, lake_files.Counts()).with_erased(rows)
-            rejected = lake_files.rejected_rows(out)
-            moved = lake_files.move_to_lake(self._cursor, self._home, out)
-        credit = Credit(self._cursor, self._home, moved)
-        credit.prepare()
-        run("begin")
+        staged = self._place(out)
+        taken = [record for record in records if record.status == "taken"]
+        retaken = [_content(record).file_hash for record in taken if record.why_again]
+        credit = Credit(self._cursor, self._home, staged.moved)
+        credit.prepare(retaken)
+        self._cursor.execute("begin")
         try:
-            position = run("select coalesce(max(position), 0) from landing.manifest").fetchall()[0][0]
-            self._write_manifest(records, counts, position)
-            for file in moved:
-                run("insert into landing.lake_files values (?, ?, ?, ?)", astuple(file))
-            if out is not None:
-                run("insert into landing.repeats from repeats")
-            if rejected:
-                run(f"insert into landing.quarantine from ({rejected}) where reason not in {COUNTED_ONLY}")
-            erasing.note_removed(self._cursor, erased)
-            if moved:
-                credit.commit(position + 1)
+            old = rejudging.forget(self._cursor, retaken)
+            position = self._write(records, staged)
+            for record in taken:
+                rejudging.note(self._cursor, _content(record).file_hash, self._settings, record.source)
+            if staged.moved or retaken:
+                credit.commit(position)
             replace_views(self._cursor)
-            run("commit")
+            self._cursor.execute("commit")
         except BaseException:
-            run("rollback")
+            self._cursor.execute("rollback")
             raise
+        for path in old:
+            (self._home / path).unlink(missing_ok=True)
         shutil.rmtree(self._home / "lake" / STAGING, ignore_errors=True)
-        self._note(records, counts, moved)
+        self._note(records, staged)
+
+    def _place(self, out: Path | None) -> _Staged:
+        """Count the staged rows and put their files where the lake has them."""
+        if out is None:
+            return _Staged()
+        lake_files.reduce_repeats(self._cursor, out)
+        erased = erasing.strip_staged(self._cursor, out)
+        counts = lake_files.count_rows(self._cursor, out)
+        for file_hash, rows in erased.items():
+            counts[file_hash] = counts.get(file_hash, lake_files.Counts()).with_erased(rows)
+        rejected = lake_files.rejected_rows(out)
+        return _Staged(counts, lake_files.move_to_lake(self._cursor, self._home, out), erased, rejected)
+
+    def _write(self, records: list[_Record], staged: _Staged) -> int:
+        """The batch's rows of the landing tables, within the transaction; its first position in the manifest."""
+        run = self._cursor.execute
+        position: int = run("select coalesce(max(position), 0) + 1 from landing.manifest").fetchall()[0][0]
+        self._write_manifest(records, staged.counts, position)
+        for file in staged.moved:
+            run("insert into landing.lake_files values (?, ?, ?, ?)", astuple(file))
+        if staged.counts:
+            run("insert into landing.repeats from repeats")
+        if staged.rejected:
+            run(f"insert into landing.quarantine from ({staged.rejected}) where reason not in {COUNTED_ONLY}")
+        erasing.note_removed(self._cursor, staged.erased)
+        return position
 
     def _news(self, records: list[_Record]) -> list[_Record]:
         """Without files known to be broken, and without twins of a file that was not taken after all."""
@@ -328,12 +411,13 @@ class _Run:
             for one in records
             if (one.status != "same_content" or _content(one).file_hash in taken)
             and (one.status != "unreadable" or self._broken.get(one.landed.key) != one.message)
+            and not (one.status == "unreadable" and one.why_again)
         ]
 
     def _write_manifest(
         self, records: list[_Record], counts: dict[str, lake_files.Counts], position: int
     ) -> None:
-        for number, record in enumerate(records, start=position + 1):
+        for number, record in enumerate(records, start=position):
             content = record.content
             count = lake_files.Counts()
             if content is not None and record.status == "taken":
@@ -360,22 +444,33 @@ class _Run:
                 ],
             )
 
-    def _note(
-        self, records: list[_Record], counts: dict[str, lake_files.Counts], moved: list[LakeFile]
-    ) -> None:
-        report = self.report
+    def _note(self, records: list[_Record], staged: _Staged) -> None:
+        report, counts = self.report, staged.counts.values()
         for record in records:
             if record.status == "taken":
                 report.taken.append(record.landed.path)
+                if record.why_again:
+                    report.again[record.landed.path] = record.why_again
                 self._taken.add(_content(record).file_hash)
             elif record.status == "same_content":
                 report.same_content.append(record.landed.path)
             else:
                 report.unreadable[record.landed.path] = record.message or ""
-        report.rows_read += sum(count.read for count in counts.values())
-        report.rows_quarantined += sum(count.quarantined for count in counts.values())
-        report.days |= {file.event_day for file in moved}
-        self._progress(f"{len(records)} files, {sum(count.read for count in counts.values()):,} rows")
+        report.rows_read += sum(count.read for count in counts)
+        report.rows_quarantined += sum(count.quarantined for count in counts)
+        report.days |= {file.event_day for file in staged.moved}
+        self._progress(f"{len(records)} files, {sum(count.read for count in counts):,} rows")
+
+
+def _unreadable(record: _Record) -> Finding:
+    message = record.message or ""
+    if record.why_again:
+        message = f"cannot be judged again ({record.why_again}), its rows stay as they were: {message}"
+    return Finding(record.landed.path, message)
+
+
+def _source_of(sources: Sequence[Source], path: str) -> Source | None:
+    return next((source for source in sources if _covers(source, path)), None)
 
 
 def _covers(source: Source, path: str) -> bool:
@@ -389,4 +484,4 @@ def _content(record: _Record) -> Content:
 
 
 def _incoming(record: _Record) -> Incoming:
-    return Incoming(record.landed, _content(record), record.arrived_at, record.source)
+    return Incoming(record.landed, _content(record), record.arrived_at, record.source, record.first_position)

@@ -131,8 +131,7 @@ def move_to_lake(cursor: duckdb.DuckDBPyConnection, home: Path, out: Path) -> li
     moved: list[LakeFile] = []
     for part in sorted(out.glob("event_day=[0-9]*/file_hash=*/*.parquet")):
         day, file_hash = part.parent.parent.name, part.parent.name.removeprefix("file_hash=")
-        number = sum(one.file_hash == file_hash and f"/{day}/" in one.path for one in moved)
-        relative = f"lake/{day}/{file_hash[:16]}{f'-{number + 1}' if number else ''}.parquet"
+        relative = _free_name(home, f"lake/{day}/{file_hash[:16]}")
         rows = cursor.execute(f"select num_rows from parquet_file_metadata({literal(str(part))})").fetchall()[
             0
         ][0]
@@ -144,6 +143,15 @@ def move_to_lake(cursor: duckdb.DuckDBPyConnection, home: Path, out: Path) -> li
         moved.append(LakeFile(date.fromisoformat(day.removeprefix("event_day=")), file_hash, relative, rows))
     _sync(home / "lake")
     return moved
+
+
+def _free_name(home: Path, stem: str) -> str:
+    """A content may fill several files of a day; one that is taken again has its old ones beside it until it is in."""
+    number, name = 1, f"{stem}.parquet"
+    while (home / name).exists():
+        number += 1
+        name = f"{stem}-{number}.parquet"
+    return name
 
 
 def _sync(path: Path) -> None:

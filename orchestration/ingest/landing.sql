@@ -83,6 +83,12 @@ create table if not exists landing.touched_links (
     batch bigint not null, anonymous_id varchar not null, event_day date not null, shrunk boolean not null
 );
 
+-- By what the rows of each content were judged, and the files that somebody asked to take again; see rejudging.py.
+create table if not exists landing.judgements (
+    file_hash varchar not null, first_day date not null, max_clock_skew interval not null, mapping varchar not null
+);
+create table if not exists landing.asked_again (path varchar not null);
+
 -- What the last ingest could not do; see orchestration/ingest/findings.py.
 create table if not exists landing.findings (subject varchar not null, message varchar not null, is_fault boolean);
 

@@ -19,6 +19,7 @@ from orchestration.ingest.cells import (
     json_pairs,
     kind_of_token,
 )
+from orchestration.ingest.limits import KEPT_BYTES, MAX_RECORD_BYTES
 from orchestration.ingest.own_properties import columns_as_events
 from orchestration.ingest.sql import identifier, literal
 
@@ -57,8 +58,7 @@ class Table:
         if not name:
             return EMPTY
         if steps:
-            holds_text = _kind(type_) in (STRING, JSON)
-            return inside(f"{name}::varchar" if holds_text else _json_text(name, type_), steps)
+            return inside(_text_of(name, type_), steps)
         kind = _kind(type_)
         if kind == JSON:
             return Cell(f"({name} ->> '$')", kind_of_token(f"{name}::varchar"))
@@ -92,7 +92,10 @@ class Table:
 
     def rows(self, relation: str) -> str:
         """See `Layout`."""
-        return f"select *, null::varchar as fault from {relation}"
+        texts = [_size_of(self._place(name), type_) for name, type_ in self.types.items() if _is_text(type_)]
+        size = " + ".join(f"coalesce({text}, 0)" for text in texts) or "0"
+        fault = f"'a row of ' || ({size}) || ' bytes, of which the first {KEPT_BYTES} are kept'"
+        return f"select *, case when {size} > {MAX_RECORD_BYTES} then {fault} end as fault from {relation}"
 
     def own_events(self) -> tuple[dict[str, Cell], str, list[tuple[str, str]]]:
         """See `Layout`: columns named as in the contract, `properties` and `context` structs, maps or JSON."""
@@ -122,6 +125,11 @@ def _descend(name: str, type_: str, steps: list[str]) -> tuple[str, str, list[st
     return (name, type_, steps) if reaches else ("", "", [])
 
 
+def _text_of(name: str, type_: str) -> str:
+    """The value as text: of what is nested its JSON."""
+    return f"{name}::varchar" if _kind(type_) not in (OBJECT, ARRAY) else _json_text(name, type_)
+
+
 def _json_text(name: str, type_: str) -> str:
     """The value as JSON text; fields of structs that are null are left out, as JSON leaves them out."""
     text = f"to_json({name})::varchar"
@@ -138,6 +146,16 @@ def _kind(type_: str) -> str:
     if base.startswith("TIMESTAMP") and base not in _KINDS:
         return LOCAL_TIME
     return _KINDS.get(base, base)
+
+
+def _is_text(type_: str) -> bool:
+    """Whether values of the type may be of any size."""
+    return _kind(type_) in (JSON, OBJECT, ARRAY) or type_ in ("VARCHAR", "BLOB", "BIT")
+
+
+def _size_of(name: str, type_: str) -> str:
+    """Bytes of the value's text."""
+    return f"octet_length({name})" if type_ == "BLOB" else f"strlen({_text_of(name, type_)})"
 
 
 def _instant_of(name: str, type_: str) -> str:

@@ -10,6 +10,7 @@ from analysis.catalogue.sources import EPOCHS
 from orchestration.ingest import cells as cell_kinds
 from orchestration.ingest.layout_csv import Delimited
 from orchestration.ingest.layout_table import Table
+from orchestration.ingest.limits import KEPT_BYTES
 from orchestration.ingest.local_times import utc_of
 from orchestration.ingest.sql import CUT_MARK, EVENT_COLUMNS, literal
 
@@ -68,7 +69,8 @@ def lake_rows(
     Args:
         layout: Of the files.
         events: What each row gives.
-        relation: The raw rows, with `file_index`; ``incoming(file_index, file_hash, arrived_at)`` stands beside it.
+        relation: The raw rows, with `file_index`; beside it stands
+            ``incoming(file_index, file_hash, arrived_at, first_position)``.
         settings: Of the project.
         timezone: Zone of times without offset.
     """
@@ -88,7 +90,9 @@ def lake_rows(
         when wrong is not null then 'wrong_type'
         when occurred_at > arrived_at + to_microseconds({skew}) then 'future'
         when occurred_at < timestamp '{settings.first_day.isoformat()}' then 'before_first_day'
-        when occurred_at::date in (select event_day from landing.seals) then 'sealed_day'
+        when exists (
+            select 1 from landing.seals as s where s.event_day = occurred_at::date
+                and (first_position is null or s.position < first_position)) then 'sealed_day'
     end"""
     detail = """case reason
         when 'unparseable' then fault
@@ -112,10 +116,11 @@ def lake_rows(
                     case when wrong_cell is null then json_normalize(own)::varchar else '{{}}' end as properties,
                     coalesce(wrong_cell, case when {_NOT_FINITE} then 'properties: a number is not finite' end) as wrong
                 from (
-                    select file_hash, arrived_at, line_number, raw_line, fault, event_index, is_whole,
+                    select file_hash, arrived_at, first_position, line_number, raw_line, fault, event_index, is_whole,
                         case {bads} end as wrong_cell, {cells}
                     from (
-                        select r.*, i.file_hash, i.arrived_at, {_raw_line(layout)} as raw_line, event_index,
+                        select r.*, i.file_hash, i.arrived_at, i.first_position, event_index,
+                            {_raw_line(layout)} as raw_line,
                             {"is_ended" if isinstance(layout, Delimited) else "true"} as is_whole
                         from ({raw}) r join incoming i using (file_index)
                         cross join (select unnest(range({len(events) + 2})) as event_index)
@@ -138,7 +143,8 @@ def _row_md5() -> str:
 def _raw_line(layout: Layout) -> str:
     """Text of the row as it landed; Parquet rows are written as JSON."""
     if isinstance(layout, Table):
-        return layout.object_of(None, set())
+        whole = layout.object_of(None, set())
+        return f"case when fault is null then {whole} else left({whole}, {KEPT_BYTES}) end"
     return "rtrim(line, chr(10) || chr(13))"
 
 

@@ -86,7 +86,7 @@ def landed_files(
         for name in [*names, *linked]:
             if name.startswith(".") or name.lower().endswith(_UNFINISHED):
                 continue
-            file = _landed(landing, Path(folder, name))
+            file = landed_at(landing, Path(folder, name))
             if file is None or file.key in known:
                 continue
             if file.modified_at > now + max_clock_skew and not file.fault:
@@ -94,11 +94,12 @@ def landed_files(
                 continue
             if file.modified_at <= now - settle or file.path.startswith(landed_whole or "/"):
                 found.append(file)
-    shut = [_landed(landing, Path(error.filename), error.strerror) for error in closed if error.filename]
+    shut = [landed_at(landing, Path(error.filename), error.strerror) for error in closed if error.filename]
     return sorted([*found, *(file for file in shut if file is not None)])
 
 
-def _landed(landing: Path, file: Path, fault: str | None = None) -> Landed | None:
+def landed_at(landing: Path, file: Path, fault: str | None = None) -> Landed | None:
+    """One file of the landing folder; none where it is gone."""
     try:
         status = file.lstat()
     except FileNotFoundError:

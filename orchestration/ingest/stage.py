@@ -47,12 +47,14 @@ class Incoming:
         content: What it holds.
         arrived_at: Its recorded arrival, naive UTC.
         source: Its mapping; none where the file follows the contract.
+        first_position: In the manifest, where it was taken before: days that were sealed since are open to it.
     """
 
     landed: Landed
     content: Content
     arrived_at: datetime
     source: Source | None
+    first_position: int | None = None
 
 
 def layout_of(cursor: duckdb.DuckDBPyConnection, incoming: Incoming) -> Layout:
@@ -171,6 +173,7 @@ def _select(
             "file_index": pa.array(range(len(batch)), pa.int32()),
             "file_hash": [one.content.file_hash for one in batch],
             "arrived_at": pa.array([one.arrived_at for one in batch], pa.timestamp("us")),
+            "first_position": pa.array([one.first_position for one in batch], pa.int64()),
         }
     )
     cursor.register("incoming", hashes)

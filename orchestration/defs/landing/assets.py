@@ -44,6 +44,7 @@ def landed_files(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Ma
         days = outstanding_days(connection, published=is_published(connection, catalog_dir()))
     metadata: dict[str, dg.MetadataValue | int] = {
         "files taken": len(report.taken),
+        "files judged again": len(report.again),
         "files known already": len(report.same_content),
         "files unreadable": len(report.unreadable),
         "dagster/row_count": report.rows_read,

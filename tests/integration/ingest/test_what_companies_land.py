@@ -433,6 +433,41 @@ def test_a_file_without_a_last_line_end_loses_nothing(place: Place) -> None:
     ) == [(1, 2, 0)]
 
 
+def test_a_parquet_row_over_the_limit_is_kept_by_its_beginning(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case line-bombs, varied: texts of a row, nested ones too, against the limit of a line."""
+    from orchestration.ingest import layout_table, rows  # noqa: PLC0415
+
+    monkeypatch.setattr(layout_table, "MAX_RECORD_BYTES", 500)
+    monkeypatch.setattr(rows, "KEPT_BYTES", 40)
+    columns = {
+        "event_id": ["text", "blob", "nested", "good"],
+        "occurred_at": pa.array([10**15] * 4, pa.timestamp("us", "UTC")),
+        "url": ["x" * 600, None, None, "y" * 300],
+        "blob": [None, b"x" * 600, None, None],
+        "properties": [None, None, {"a": ["z" * 600]}, {"a": ["z" * 100]}],
+    }
+    place.parquet("rows.parquet", columns)
+
+    place.ingest()
+
+    assert place.events("event_id") == [("good",)]
+    assert [row[:2] for row in place.refused()] == [(n, "unparseable") for n in (1, 2, 3)]
+    assert place.query("select distinct length(raw_line) from landing.quarantine") == [(40,)]
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet"])
+def test_too_many_columns_are_refused(place: Place, name: str) -> None:
+    """Case line-bombs, varied: one limit for the formats that fix their columns."""
+    names = ["event_id", "occurred_at", *(f"c{n}" for n in range(1_999))]
+    if name.endswith("csv"):
+        place.land(name, ",".join(names) + "\n")
+    else:
+        place.parquet(name, {column: ["x"] for column in names})
+    assert "2,001 columns, at most 2,000" in place.ingest().unreadable[name]
+
+
 def test_only_regular_files_are_read(place: Place, tmp_path: Path) -> None:
     """Case landing-symlinks: links are listed and not followed, loops and pipes stop nothing."""
     landing = tmp_path / "landing"
