@@ -29,13 +29,16 @@ class Finding(NamedTuple):
 
 # Erased rows count as quarantined in the accounts; nobody refused them.
 _REFUSED = """
-    with refused as (
-        select file_hash, count(*) filter (reason <> 'erased') as rows, count(*) filter (reason = 'erased') as erased,
-            mode(reason) filter (reason <> 'erased') as reason
-        from landing.quarantine group by all
+    with reasons as (
+        select file_hash, reason, count(*) as rows, min(detail) as detail from landing.quarantine group by all
+    ),
+    refused as (
+        select file_hash, coalesce(sum(rows) filter (reason <> 'erased'), 0)::bigint as rows,
+            coalesce(sum(rows) filter (reason = 'erased'), 0)::bigint as erased,
+            max_by((reason, detail), (rows, reason)) filter (reason <> 'erased') as most
+        from reasons group by all
     )
-    select m.path, r.rows, m.rows_read - r.erased as read, r.reason, m.arrived_at,
-        (select min(detail) from landing.quarantine as q where q.file_hash = m.file_hash and q.reason = r.reason)
+    select m.path, r.rows, m.rows_read - r.erased as read, r.most[1], m.arrived_at, r.most[2]
     from landing.manifest as m inner join refused as r using (file_hash)
     where m.status = 'taken' and r.rows > $bound * (m.rows_read - r.erased)
     order by m.position desc

@@ -45,13 +45,16 @@ def contract_cells(layout: Layout) -> dict[str, Cell]:
 
 def without_moved(layout: Layout, properties: str) -> str:
     """Properties without what was read from them in place of an empty column."""
-    for column in IN_PROPERTIES:
-        top, inner = layout.cell(column), layout.cell(f"{_PREFIX}{column}")
-        if inner != EMPTY:
-            moved = f"{top.text} is null and {inner.text} is not null"
-            rest = f"json_remove({properties}, '$.{column}')::varchar"
-            properties = f"case when {moved} then {rest} else {properties} end"
-    return properties
+    moved = [
+        f"case when {layout.cell(column).text} is null and {inner.text} is not null then '\"{column}\":null' end"
+        for column in IN_PROPERTIES
+        if (inner := layout.cell(f"{_PREFIX}{column}")) != EMPTY
+    ]
+    if not moved:
+        return properties
+    gone = f"concat_ws(',', {', '.join(moved)})"
+    patched = f"json_merge_patch({properties}, '{{' || {gone} || '}}')::varchar"
+    return f"case when {gone} <> '' then {patched} else {properties} end"
 
 
 def columns_as_events(layout: Layout, names: list[str]) -> tuple[dict[str, Cell], str, list[tuple[str, str]]]:

@@ -205,19 +205,21 @@ ACCOUNTS = """select file_hash, rows_read, accepted, duplicates, quarantined, co
 QUARANTINE = "select file_hash, line_number, reason from landing.quarantine order by all"
 
 
-def run_through(files: list[str], batches: list[list[int]], queries: list[str]) -> list[list[tuple]]:
+def run_through(
+    files: list[str], batches: list[list[int]], queries: list[str], by: list[IngestSettings] | None = None
+) -> list[list[tuple]]:
     """Land the files run by run; the queries' rows afterwards, `$done` standing for the last run's first position."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         (home / "landing").mkdir()
         done = 0
-        for batch in batches:
+        for batch, judged_by in zip(batches, by or [SETTINGS] * len(batches), strict=True):
             for index in batch:
                 path = home / "landing" / f"{index}.ndjson"
                 path.write_text(files[index], newline="")
                 os.utime(path, (ARRIVAL.timestamp(), ARRIVAL.timestamp()))
             with duckdb.connect(str(home / "warehouse.duckdb"), config={"threads": 1}) as connection:
-                ingest_landing(home, connection, SETTINGS, [], NOW)
+                ingest_landing(home, connection, judged_by, [], NOW)
                 manifest = connection.execute("select count(*) from landing.manifest").fetchall()
                 before, done = done, manifest[0][0]
         with duckdb.connect(str(home / "warehouse.duckdb"), config={"threads": 1}) as connection:
@@ -289,6 +291,33 @@ def test_the_outbox_names_exactly_what_the_second_run_changed(
     found = run_through(files, [order[:at], order[at:]], OUTBOX)
 
     assert [set(rows) for rows in found] == [units, exposures, links]
+
+
+ENDS = [
+    LAKE,
+    ACCOUNTS,
+    QUARANTINE,
+    "select event_day, event_id, file_hash, reason from landing.excluded order by all",
+]
+OTHERS = [
+    IngestSettings(FIRST_DAY + timedelta(days=1)),
+    IngestSettings(FIRST_DAY - timedelta(days=1)),
+    IngestSettings(FIRST_DAY, timedelta(minutes=11)),
+    IngestSettings(FIRST_DAY, timedelta(0)),
+]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(landing=landings(), judged=st.lists(st.sampled_from(OTHERS), min_size=1, max_size=2))
+def test_files_judged_again_equal_files_judged_once(
+    landing: tuple[list[str], list[int], int], judged: list[IngestSettings]
+) -> None:
+    """Case settings-changed-after-landing: by other settings first, then by these, as if by these alone."""
+    files, order, at = landing
+    batches = [order[:at], order[at:], []]
+    first, second = judged[0], judged[-1]
+    again = run_through(files, batches, ENDS, [first, second, SETTINGS])
+    assert again == run_through(files, [order], ENDS)
 
 
 def test_the_oracle_notices_a_wrong_winner() -> None:

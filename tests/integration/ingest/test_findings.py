@@ -89,6 +89,15 @@ def test_a_table_that_gives_nothing_is_named_with_the_engines_words(home: Home) 
     assert [text.startswith(name) and "other" in text for text in detached] == [True]
 
 
+def test_a_table_may_be_named_with_its_database(home: Home) -> None:
+    """Case table-source-that-is-missing, varied: three parts, as the warehouse itself is called."""
+    row = "select 1 as id, timestamptz '2026-01-02 00:00:00Z' as made_at"
+    made = f"create schema shop; create table shop.orders as {row}"
+    assert found(home, [orders("warehouse.shop.orders")], made) == []
+    with duckdb.connect(str(home.warehouse)) as connection:
+        assert connection.execute("select event_id from landing.raw_events").fetchall() == [("1",)]
+
+
 def test_a_missing_table_fails_the_check_and_stands_on_the_command_line(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:

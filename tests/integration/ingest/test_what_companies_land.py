@@ -183,8 +183,8 @@ def test_whole_decimals_and_unsigned_numbers_are_ids(place: Place) -> None:
 NESTED = {"experiment_id": "x", "variation_id": "a"}
 
 
-def exposures(place: Place, properties: dict[str, Any]) -> dict[str, None]:
-    """Land one event in every format in which it can be written; the files' names."""
+def exposures(place: Place, properties: dict[str, Any]) -> None:
+    """Land one event in each of eight spellings."""
     text = json.dumps(properties)
     at = {"event_id": ["e"], "event_name": ["experiment_viewed"], "user_id": ["u"]}
     at["occurred_at"] = pa.array([1_769_940_000_000_000], pa.timestamp("us", "UTC"))  # type: ignore[assignment]
@@ -204,7 +204,6 @@ def exposures(place: Place, properties: dict[str, Any]) -> dict[str, None]:
     place.parquet("dotted.parquet", at | {name: [value] for name, value in dotted.items()})
     place.land("text.csv", f"{head},properties\n{quoted.getvalue()}")
     place.land("dotted.csv", f"{head},{','.join(dotted)}\n{row},{','.join(properties.values())}\n")
-    return dict.fromkeys(["object.ndjson", "dotted.ndjson", "struct.parquet", "text.parquet"])
 
 
 @pytest.mark.parametrize("more", [{}, {"plan": "pro"}])
@@ -217,6 +216,18 @@ def test_what_stands_in_properties_is_read_alike_in_every_format(place: Place, m
     assert place.events("experiment_id, variation_id, properties") == [
         ("x", "a", json.dumps(more, separators=(",", ":")))
     ]
+    assert place.query(
+        "select sum(duplicates), sum(conflicts), sum(quarantined) from landing.file_accounts"
+    ) == [(7, 0, 0)]
+
+
+def test_a_mapping_reaches_into_what_is_nested_in_every_format(place: Place) -> None:
+    """Case exposures-named-in-properties, varied: the same dots in a source's mapping."""
+    exposures(place, NESTED | {"plan": "pro"})
+    nested = {name: f"properties.{name}" for name in NESTED} | {"region": "properties.plan"}
+    place.ingest([zoned(None, columns=nested)])
+
+    assert place.events("experiment_id, variation_id, region") == [("x", "a", "pro")]
     assert place.query(
         "select sum(duplicates), sum(conflicts), sum(quarantined) from landing.file_accounts"
     ) == [(7, 0, 0)]

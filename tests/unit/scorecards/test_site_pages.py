@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from analysis.scorecards import render_site
@@ -207,6 +209,16 @@ def test_every_count_of_the_data_page_is_the_sum_of_its_files():
     assert f'data-total="{read_rows}">{read_rows:,}<' in text
     assert "Every row is accounted for" in text
     assert "28 days, 1 without events" in text
+
+
+def test_the_data_page_names_what_is_wrong_with_sources_and_files():
+    """Case table-source-that-is-missing: hostile words of a file's name or the engine's are only text."""
+    rows = {"subject": ["source orders (table shop.orders)"], "message": ['Catalog Error: <b>"shop"</b>']}
+    inputs = replace(site_world.World().inputs(), landing_findings=pl.DataFrame(rows))
+    text = {page.path: page.content for page in render_site(inputs)}["quality.html"]
+    assert "source orders (table shop.orders)" in text
+    assert "Catalog Error: &lt;b&gt;" in text
+    assert "What needs a hand" not in pages()["quality.html"]
 
 
 def test_a_proposal_names_the_command_that_accepts_it_and_anything_else_names_none():
