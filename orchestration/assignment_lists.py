@@ -63,7 +63,8 @@ def assignment_list(
     listed = ", ".join(f"{literal(name)}: {value}" for name, value in attributes.items())
     exposures = _EXPOSURES.format(experiment=literal(experiment.id)) if asked - set(_ALWAYS) else ""
     query = _UNIT_LIST.format(attributes=listed, exposures=exposures)
-    return connection.sql(query, params=[experiment.id]).pl()
+    listed_units: pl.DataFrame = connection.sql(query, params=[experiment.id]).pl()
+    return listed_units
 
 
 def _asked(experiment: Experiment, segments: Mapping[str, Condition]) -> set[str]:

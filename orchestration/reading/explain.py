@@ -124,7 +124,6 @@ def explain(
 
 
 def _definition(metric: MetricDefinition, measures: Mapping[str, Measure], role: str) -> Row:
-    used = [metric.numerator, *([metric.denominator] if metric.denominator else []), *metric.funnel]
     return {
         "label": metric.label,
         "description": metric.description,
@@ -134,7 +133,7 @@ def _definition(metric: MetricDefinition, measures: Mapping[str, Measure], role:
         "role": role,
         "measures": [
             {"name": one.name, "agg": one.agg, "expr": one.expr, "scale": one.scale}
-            for one in (measures[name] for name in dict.fromkeys(used))
+            for one in (measures[name] for name in metric.measures)
         ],
     }
 
