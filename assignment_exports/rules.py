@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_RULES: Final = 200
 SUBJECT: Final = "id"
+IS_UNIT: Final = {"attribute": SUBJECT, "operator": "NOT_ONE_OF", "value": [""]}
+"""Some of Eppo's SDKs take the empty subject key for a unit; it is nobody's."""
 _OPPOSITE: Final = {
     "in": "not_in",
     "equals": "not_equals",

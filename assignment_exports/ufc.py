@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from analysis.catalogue.shards import TOTAL_SHARDS
 from assignment_exports.allocation import LIVE
-from assignment_exports.rules import rules_of
+from assignment_exports.rules import IS_UNIT, rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from analysis.catalogue.conditions import Condition
     from assignment_exports.allocation import Allocation, AllocationPhase
 
 CONFIG_SUFFIX: Final = "__config"
@@ -107,7 +108,7 @@ def _allocations(allocation: Allocation, as_of: datetime) -> list[dict[str, Any]
             "key": f"{allocation.experiment_id}-phase-{number}-{stretch}",
             "startAt": timestamp(start),
             "endAt": None if end is None else timestamp(end),
-            "rules": [] if condition is None else rules_of(condition),
+            "rules": _rules(condition),
             "splits": _splits(allocation, phase),
             "doLog": True,
         }
@@ -120,7 +121,7 @@ def _allocations(allocation: Allocation, as_of: datetime) -> list[dict[str, Any]
             "key": f"{allocation.experiment_id}-after",
             "startAt": None if over or allocation.end is None else timestamp(allocation.end),
             "endAt": None,
-            "rules": [],
+            "rules": _rules(None),
             "splits": [
                 {
                     "variationKey": allocation.fallback,
@@ -132,6 +133,11 @@ def _allocations(allocation: Allocation, as_of: datetime) -> list[dict[str, Any]
         }
         compiled.append(after)
     return overrides + compiled
+
+
+def _rules(condition: Condition | None) -> list[dict[str, Any]]:
+    rules = [{"conditions": []}] if condition is None else rules_of(condition)
+    return [{"conditions": [*rule["conditions"], IS_UNIT]} for rule in rules]
 
 
 def _override(allocation: Allocation, variant: str, units: list[str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from analysis.errors import Problem
 from assignment_exports.eligibility import inline_segments
 from assignment_exports.errors import ExportError
 from assignment_exports.flags import OFF, ON, overrides_of, rollout_salt, whom_serves
-from assignment_exports.rules import MAX_RULES, SUBJECT, rules_of
+from assignment_exports.rules import IS_UNIT, MAX_RULES, SUBJECT, rules_of
 from assignment_exports.times import stretches
 from assignment_exports.ufc import timestamp
 
@@ -85,7 +85,7 @@ def ufc_flag(
         values[name] = value
         allocations.append(_allocation(f"{key}-{name}", name, _Gate((_named(units),))))
     for number, gate in enumerate(_rollout(flag, flags, segments, as_of)):
-        allocations.append(_allocation(f"{key}-{ON}-{number}", ON, gate))
+        allocations.append(_allocation(f"{key}-{ON}-{number}", ON, gate & _Gate((IS_UNIT,))))
     allocations.append(_allocation(f"{key}-{OFF}", OFF, _Gate()))
     return {
         key: {

@@ -320,7 +320,7 @@ class _Builder:
         read = ("name", "filter", "join_to_timespine", "fill_nulls_with")
         self._refuse(entry, list(unread_keys(node, path, read, _MEASURE_REFUSALS)))
         for key, plain in (("join_to_timespine", False), ("fill_nulls_with", 0)):
-            if node.get(key) not in {None, plain}:
+            if node.get(key) is not None and node[key] != plain:
                 hint = "leave it out: a unit without events counts as 0"
                 raise _refused(
                     entry, Finding((*path, key), f"{key} is not computed", shown(node[key]), hint=hint)
@@ -387,7 +387,7 @@ class _Builder:
             raise _refused(entry, Finding(_META, what, hint="leave it out"))
         calculation = params.get("calculation", "conversion_rate")
         kinds = {"conversion_rate": "ratio", "conversions": "count"}
-        if calculation not in kinds:
+        if not isinstance(calculation, str) or calculation not in kinds:
             rule = f"one of: {', '.join(kinds)}"
             raise _refused(
                 entry, Finding((*path, "calculation"), "unknown calculation", shown(calculation), rule)

@@ -53,12 +53,12 @@ def expected() -> list[Any]:
 
 @pytest.mark.parametrize(
     ("sdk", "key"),
-    [("flagd", None), ("flagd", ""), ("growthbook", None), ("growthbook", "")],
+    [("flagd", None), ("flagd", ""), ("growthbook", None), ("growthbook", ""), ("ufc", "")],
 )
 def test_without_a_key_the_python_evaluators_serve_the_default(
     sdk: Sdk, key: str | None, tmp_path: Path
 ) -> None:
-    """Case flag-without-a-key, in rollouts and experiments."""
+    """Case flag-without-a-key, in rollouts and experiments of every family."""
     serve = python_sdk(sdk, payload(sdk, tmp_path))
     served = [serve(kind, name, key, {}) for kind, name in asked()]  # type: ignore[arg-type]
     assert dict(zip(asked(), served, strict=True)) == dict(zip(asked(), expected(), strict=True))
