@@ -119,7 +119,7 @@ def _reason(connection: duckdb.DuckDBPyConnection, text: SqlText) -> str | tuple
     fits = {
         "any": True,
         "boolean": given == "BOOLEAN",
-        "number": given.startswith(_NUMBERS) or given == "BOOLEAN",
+        "number": given.startswith(_NUMBERS),
     }[text.wants]
     return None if fits else (f"an expression that gives {_WANTED[text.wants]}", f"this one gives {given}")
 
