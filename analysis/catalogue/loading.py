@@ -15,7 +15,7 @@ from analysis.catalogue.checks import (
     targeting_findings,
     targeting_test_findings,
 )
-from analysis.catalogue.conditions import segment_names
+from analysis.catalogue.conditions import pattern_is_valid, segment_names
 from analysis.catalogue.events import FILTER_COLUMNS
 from analysis.catalogue.experiment import Experiment
 from analysis.catalogue.findings import Finding, did_you_mean, parse_model, shown
@@ -124,6 +124,9 @@ def _project_findings(project: Project) -> Iterator[Finding]:
             yield Finding(
                 ("filters", position), "a filter has one test", rule="exactly one of equals, in, matches"
             )
+        if rule.matches is not None and not pattern_is_valid(rule.matches):
+            what, engines = "the pattern is not a regular expression", "Rust/RE2 syntax, without look-around"
+            yield Finding(("filters", position, "matches"), what, shown(rule.matches), engines)
         if rule.column not in FILTER_COLUMNS and not rule.column.startswith("properties."):
             hint = did_you_mean(rule.column, FILTER_COLUMNS)
             allowed = f"properties.<key> or one of: {', '.join(FILTER_COLUMNS)}"

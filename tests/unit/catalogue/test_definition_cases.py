@@ -142,6 +142,18 @@ def test_what_is_no_file_is_that_definitions_fault_alone(catalog: Path, kind: st
     assert definition_files(catalog)[f"{where}/x.yaml"] == b""
 
 
+@pytest.mark.parametrize("pattern", ["(", "(?=bot)", "(?x) bot", "a{1001}"])
+def test_a_filter_that_the_warehouse_cannot_match_is_refused(catalog: Path, pattern: str) -> None:
+    """It would stop the run of everybody, for filters look at every event."""
+    rule = {"name": "bots", "kind": "bot", "column": "user_agent", "matches": pattern}
+    settings = {"name": "shop", "first_day": "2026-01-01", "filters": [rule]}
+    (catalog / "project.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    problems = validate_catalogue(catalog, read_semantic_layer(DBT_PROJECT_DIR)).problems
+    assert [(one.where, one.what) for one in problems] == [
+        ("project.yaml:7 filters[0].matches", "the pattern is not a regular expression")
+    ]
+
+
 def test_settings_that_are_no_file_are_said_at_once(catalog: Path) -> None:
     (catalog / "project.yaml").unlink()
     os.mkfifo(catalog / "project.yaml")
