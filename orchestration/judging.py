@@ -27,6 +27,7 @@ from orchestration.landing_losses import keep_landing_losses
 from orchestration.losing import LOSSES
 from orchestration.overlapping import keep_overlaps
 from orchestration.retention import ASSIGNMENT_AUDITS, prepare_pruned
+from orchestration.targeting_audits import keep_targeting_audits
 from orchestration.warehouse import add_columns, insert_frame
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ _DAY_HASHES = """
         select event_day, hash(e)::hugeint from (from day_events) as e
         union all
         select exposure_day, hash(b)::hugeint from results.early_outcomes as b
+        union all
+        select exposure_day, hash(t)::hugeint from results.targeting_audits as t
         union all
         select known_day, hash(f)::hugeint from results.effect_ages as f
         union all
@@ -125,6 +128,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
     keep_early_outcomes(connection, definitions)
     keep_effect_ages(connection, definitions)
     keep_landing_losses(connection)
+    keep_targeting_audits(connection, definitions)
     connection.execute(f"create or replace temp table lost_units as {LOSSES}")
     definitions = in_force(connection, definitions)
     _sum_by_phase(connection, definitions)
@@ -147,6 +151,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
         events=connection.sql(f"from ({_DAY_EVENTS}) order by all").pl(),
         overlaps=connection.sql(f"from ({_OVERLAPS}) order by all").pl(),
         early_outcomes=connection.sql("from results.early_outcomes order by all").pl(),
+        targeting=connection.sql("from results.targeting_audits order by all").pl(),
         effect_ages=connection.sql("from results.effect_ages order by all").pl(),
         by_phase=connection.sql("from by_phase order by all").pl(),
         code_hash=code_hash(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -21,7 +21,7 @@ from analysis.judgement.fading import fading_rows
 from analysis.judgement.freshness import completeness_rows, freshness_rows
 from analysis.judgement.information import SEQUENTIAL
 from analysis.judgement.known import result_hashes
-from analysis.judgement.losses import crossover_rows, exposure_order_rows, loss_rows
+from analysis.judgement.losses import crossover_rows, exposure_order_rows, loss_rows, targeting_rows
 from analysis.judgement.novelty import effect_trends, novelty_rows
 from analysis.judgement.overlap import overlap_rows
 from analysis.judgement.pairing import defined_rows
@@ -69,6 +69,7 @@ def judge_cut_offs(
     histograms: pl.DataFrame | None = None,
     crossovers: pl.DataFrame | None = None,
     early_outcomes: pl.DataFrame | None = None,
+    targeting: pl.DataFrame | None = None,
     effect_ages: pl.DataFrame | None = None,
     losses: pl.DataFrame | None = None,
     audits: pl.DataFrame | None = None,
@@ -91,6 +92,8 @@ def judge_cut_offs(
             those have the reason ``histogram_missing``.
         early_outcomes: Per arm and exposure day the `units` with a primary conversion in the session of their
             exposure, and how many had it `early`, before the exposure.
+        targeting: Per arm and exposure day the `units` whose exposure tells whether the targeting lets them in, and the
+            `ineligible` ones among them.
         effect_ages: Per primary metric, arm and exposure day what units did soon and late after their exposure, as
             `fading_rows` takes it.
         crossovers: `fct_crossovers`: units by the day on which they were first seen in a second arm.
@@ -142,20 +145,16 @@ def judge_cut_offs(
             novelty_rows(trends, thresholds, cut_off),
             freshness_rows(daily, experiments, cut_off),
         ]
-        if dated is not None:
-            checks.append(dated_split_rows(dated, weights, thresholds))
-        if audits is not None:
-            checks.append(audit_rows(audits, experiments, thresholds, cut_off))
-        if lost is not None:
-            checks.append(loss_rows(lost, daily, variants, ended, thresholds, cut_off))
-        if events is not None:
-            checks.append(completeness_rows(events, experiments, cut_off))
-        if early_outcomes is not None:
-            checks.append(exposure_order_rows(early_outcomes, ended, thresholds, cut_off))
-        if effect_ages is not None:
-            checks.append(fading_rows(effect_ages, variants, uses, thresholds, cut_off))
-        if overlaps is not None:
-            checks.append(overlap_rows(overlaps, experiments, thresholds, cut_off))
+        checks += _where_known(
+            (dated, dated_split_rows, weights, thresholds),
+            (audits, audit_rows, experiments, thresholds, cut_off),
+            (lost, loss_rows, daily, variants, ended, thresholds, cut_off),
+            (events, completeness_rows, experiments, cut_off),
+            (early_outcomes, exposure_order_rows, ended, thresholds, cut_off),
+            (targeting, targeting_rows, ended, thresholds, cut_off),
+            (effect_ages, fading_rows, variants, uses, thresholds, cut_off),
+            (overlaps, overlap_rows, experiments, thresholds, cut_off),
+        )
         found = pl.concat(
             [check.select(_CHECK) for check in checks if not check.is_empty()]
             or [pl.DataFrame(schema=dict(VALIDITY))]
@@ -180,6 +179,11 @@ def judge_cut_offs(
         pl.concat(decisions),
         allocations,
     )
+
+
+def _where_known(*asked: tuple[Any, ...]) -> list[pl.DataFrame]:
+    """The rows of each check whose facts are given: facts, check, and what else the check takes."""
+    return [check(facts, *rest) for facts, check, *rest in asked if facts is not None]
 
 
 def _is_needed(first: date) -> pl.Expr:

@@ -87,23 +87,73 @@ def exposure_order_rows(
             kept=(pl.col("units") - pl.col("early")).sum().cast(pl.Float64),
         )
     )
-    if arms.is_empty():
+    rows = _judged_shares(arms, ended, thresholds, thresholds.early_outcome_warn)
+    if rows.is_empty():
         return pl.DataFrame()
-    share = pl.col("lost") / pl.col("all")
-    unequal, many = pl.col("p_value") < thresholds.loss_warn, share > thresholds.early_outcome_warn
-    rows = _by_place(arms, ["experiment_id"], ended).with_columns(
-        status=pl.when(pl.col("p_value") < thresholds.loss_fail)
-        .then(pl.lit("fail"))
-        .when(unequal | many)
-        .then(pl.lit("warn"))
-        .otherwise(pl.lit("pass")),
-        reason=pl.when(unequal)
+    rows = rows.with_columns(
+        reason=pl.when("unequal")
         .then(pl.lit("differential_early_outcomes"))
-        .when(many)
-        .then(pl.lit("exposure_after_outcome")),
-        share=share,
+        .when("many")
+        .then(pl.lit("exposure_after_outcome"))
     )
     return _finished(rows, "exposure_order", "with an outcome in the session of their exposure had it before")
+
+
+def targeting_rows(
+    audits: pl.DataFrame, ended: pl.Series, thresholds: Thresholds, cut_off: date
+) -> pl.DataFrame:
+    """Validity row ``targeting``: units that were exposed though the targeting in force leaves them out.
+
+    They count all the same, since leaving them out would depend on what was logged. More of them than the audit lets
+    pass warn; unequal shares fail, since then the arms hold different people.
+
+    Args:
+        audits: Per experiment, variant and exposure day `units` whose exposure tells whether they are eligible, and
+            `ineligible` ones among them.
+        ended: From `ended_by`.
+        thresholds: The share at which it warns, the p-values of equal shares at which it warns and fails.
+        cut_off: Last day that counts.
+
+    Returns:
+        Rows of the schema `VALIDITY` but for the cut-off.
+    """
+    arms = (
+        audits.filter(pl.col("exposure_day") <= cut_off)
+        .group_by("experiment_id", "variant_id", maintain_order=True)
+        .agg(
+            lost=pl.col("ineligible").sum().cast(pl.Float64),
+            kept=(pl.col("units") - pl.col("ineligible")).sum().cast(pl.Float64),
+        )
+    )
+    rows = _judged_shares(arms, ended, thresholds, thresholds.audit_warn)
+    if rows.is_empty():
+        return pl.DataFrame()
+    rows = rows.with_columns(
+        reason=pl.when("unequal")
+        .then(pl.lit("differential_targeting"))
+        .when("many")
+        .then(pl.lit("targeting_not_kept"))
+    )
+    return _finished(rows, "targeting", "exposed though the targeting leaves them out")
+
+
+def _judged_shares(arms: pl.DataFrame, ended: pl.Series, thresholds: Thresholds, most: float) -> pl.DataFrame:
+    """`lost` among all units of each experiment: more than `most` of them warn, unequal shares of the arms fail."""
+    if arms.is_empty():
+        return arms
+    share = pl.col("lost") / pl.col("all")
+    rows = _by_place(arms, ["experiment_id"], ended).with_columns(
+        share=share,
+        unequal=(pl.col("p_value") < thresholds.loss_warn).fill_null(value=False),
+        many=share > most,
+    )
+    return rows.with_columns(
+        status=pl.when(pl.col("p_value") < thresholds.loss_fail)
+        .then(pl.lit("fail"))
+        .when(pl.col("unequal") | pl.col("many"))
+        .then(pl.lit("warn"))
+        .otherwise(pl.lit("pass"))
+    )
 
 
 def loss_rows(

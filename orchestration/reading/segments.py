@@ -12,14 +12,13 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from analysis.catalogue.conditions import attribute_names
-from analysis.catalogue.events import CONTEXT_COLUMNS
 from analysis.catalogue.hashing import segment_hash
 from analysis.errors import Problem
 from assignment_exports.condition_sql import condition_sql
-from assignment_exports.dialects.duckdb import json_pointer
 from assignment_exports.eligibility import inline_segments
 from orchestration.errors import OrchestrationError
-from orchestration.ingest.sql import identifier, literal
+from orchestration.event_attributes import attribute_value
+from orchestration.ingest.sql import literal
 from orchestration.outstanding import frontier
 from orchestration.reading.results import require_known
 from orchestration.reading.unit_values import joined_links, unit_id
@@ -128,7 +127,7 @@ def _count(
     places = {name: f"a{place}" for place, name in enumerate(names)}
     newest = "".join(
         f", arg_max({value}, (e.occurred_at, e.event_id)) filter ({value} is not null) as {places[name]}"
-        for name, value in ((name, _value(name)) for name in names if name not in hashes)
+        for name, value in ((name, attribute_value(name)) for name in names if name not in hashes)
     )
     behaving = [name for name in names if name in hashes]
     if behaving and not has_table(connection, "main", TABLE):
@@ -173,11 +172,3 @@ def _count(
         }
         for (name, condition), inside, outside in zip(conditions.items(), verdicts, verdicts, strict=True)
     }
-
-
-def _value(attribute: str) -> str:
-    """An event's attribute as SQL: a column of the contract, else the property of that name; null where it has none."""
-    if attribute in CONTEXT_COLUMNS:
-        return f"e.{identifier(attribute)}"
-    place = literal(json_pointer(attribute.removeprefix("properties.")))
-    return f"nullif(json_extract(e.properties, {place}), 'null')"

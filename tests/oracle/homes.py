@@ -52,6 +52,7 @@ DERIVED = (
     "results.early_outcomes",
     "results.effect_ages",
     "results.overlaps",
+    "results.targeting_audits",
     "results.comparisons",
     "results.validity",
     "results.decisions",

@@ -465,6 +465,39 @@ def test_outcomes_before_the_exposure_warn_when_many_and_fail_when_unequal(
         )
 
 
+@pytest.mark.parametrize(
+    ("control", "red", "status", "reason"),
+    [
+        ((2_000, 0), (2_000, 0), "pass", None),
+        ((2_000, 2), (2_000, 1), "pass", None),
+        ((2_000, 1_000), (2_000, 1_000), "warn", "targeting_not_kept"),
+        ((2_000, 300), (2_000, 600), "fail", "differential_targeting"),
+    ],
+)
+def test_exposures_of_units_that_are_not_eligible_are_told_and_compared(valued, control, red, status, reason):
+    """Case targeting-not-audited."""
+    audits = pl.DataFrame(
+        [
+            {
+                "experiment_id": "cta",
+                "variant_id": arm,
+                "exposure_day": day,
+                "units": units,
+                "ineligible": out,
+            }
+            for arm, (units, out) in (("control", control), ("red", red))
+            for day, units, out in ((CUT_OFF, units, out), (CUT_OFF + timedelta(days=1), 900, 900))
+        ]
+    )
+    found = row(valued.judge(targeting=audits).validity, "targeting")
+    assert (found["status"], found["reason"]) == (status, reason)
+    assert found["observed"] == f"{control[1]:,} / {red[1]:,}"
+    if reason == "targeting_not_kept":
+        assert found["sentence"].startswith(
+            "2,000 of 4,000 units (50.0%) exposed though the targeting leaves them out, equally in the arms"
+        )
+
+
 def day_split(valued, daily: list[tuple[int, int]]) -> dict:
     for offset, (control, red) in enumerate(daily):
         valued.exposures({"control": control, "red": red}, day=date(2026, 1, 5) + timedelta(days=offset))
