@@ -23,6 +23,7 @@ from orchestration.acting import in_force
 from orchestration.code_hash import code_hash
 from orchestration.early_outcomes import keep_early_outcomes
 from orchestration.effect_ages import keep_effect_ages
+from orchestration.holdout_leaks import LEAKS
 from orchestration.landing_losses import keep_landing_losses
 from orchestration.losing import LOSSES
 from orchestration.overlapping import keep_overlaps
@@ -79,6 +80,8 @@ _DAY_HASHES = """
         select exposure_day, hash(t)::hugeint from results.targeting_audits as t
         union all
         select known_day, hash(f)::hugeint from results.effect_ages as f
+        union all
+        select day, hash(k)::hugeint from (from leaks) as k
         union all
         select day, hash(p)::hugeint from by_phase as p
     ) group by day
@@ -145,6 +148,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
             "from fct_value_histograms where cut_off >= ? order by all", params=[cut_offs[0]]
         ).pl(),
         crossovers=connection.sql("from fct_crossovers order by all").pl(),
+        leaks=connection.sql(f"from ({LEAKS}) order by all").pl(),
         # A unit that is shown a variant on purpose is no loss of the split.
         losses=connection.sql("from lost_units where step <> 'override' order by all").pl(),
         audits=connection.sql(f"from ({_AUDITS}) order by all").pl(),
@@ -203,6 +207,7 @@ def _changed_cut_offs(connection: duckdb.DuckDBPyConnection, versions: pl.DataFr
         with audits as ({_AUDITS}),
         shared_units as ({_OVERLAPS}),
         day_events as ({_DAY_EVENTS}),
+        leaks as ({LEAKS}),
         hashes as ({_DAY_HASHES}),
         days as (
             select unnest(generate_series(

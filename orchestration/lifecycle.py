@@ -134,7 +134,9 @@ def _checked(text: str, name: str, experiment_id: str, definitions: Definitions)
     findings = experiment_findings(
         parsed, experiment_id, catalogue.project, definitions.metrics, catalogue.conditions
     )
-    sound = measured(parsed.with_defaults(catalogue.project.defaults), catalogue.project)
+    sound = measured(
+        parsed.with_defaults(catalogue.project.defaults), catalogue.project, catalogue.experiments.values()
+    )
     beside = {**catalogue.experiments, experiment_id: sound}.values()
     findings += joint_findings(beside, catalogue.project).values()
     if findings:

@@ -18,7 +18,9 @@ LOSSES: Final = """
             on e.unit_type = 'user' and e.id_kind = 'anonymous' and e.raw_id = links.anonymous_id
         where e.rejected is null
             and (e.experiment_id, coalesce(links.user_id, e.raw_id)) not in (
-                select o.experiment_id, o.unit_id from catalog.overrides as o
+                select o.experiment_id, unnest([o.unit_id, owners.user_id])
+                from catalog.overrides as o
+                left join int_identity_links as owners on o.unit_id = owners.anonymous_id
             )
         group by all
     ),

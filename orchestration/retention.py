@@ -27,7 +27,9 @@ ASSIGNMENT_AUDITS = """
         count(*) as units,
         count(*) filter (where not in_traffic or a.variant_id is distinct from logged_variant_id) as mismatched
     from fct_assignments as a
+    -- The sides of a measured holdout are computed: nothing is logged that could differ.
     where logged_variant_id is not null
+        and experiment_id not in (select x.experiment_id from catalog.experiments as x where x.holdout_id is not null)
     group by all
 """
 

@@ -13,7 +13,7 @@ from analysis.catalogue.config_schema import config_findings
 from analysis.catalogue.events import ATTRIBUTE_COLUMNS
 from analysis.catalogue.fields import duration_text
 from analysis.catalogue.findings import Finding, did_you_mean, shown
-from analysis.catalogue.holding_out import measuring_findings
+from analysis.catalogue.holding_out import estimand_findings, measuring_findings
 from analysis.catalogue.metric_rules import RANKS, SHARES
 from analysis.catalogue.serving import eligible_variant
 from analysis.catalogue.shards import exact
@@ -48,6 +48,7 @@ def experiment_findings(
         *_weight_findings(experiment),
         *_list_findings(experiment),
         *measuring_findings(experiment, project),
+        *estimand_findings(experiment, metrics),
         *_variant_findings(experiment),
         *config_findings(experiment),
         *_factor_findings(experiment),

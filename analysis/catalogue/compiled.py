@@ -8,8 +8,9 @@ import polars as pl
 
 from analysis.catalogue.bands import pieces
 from analysis.catalogue.hashing import experiment_hash, segment_hash
+from analysis.catalogue.holding_out import gate_ranges
 from analysis.catalogue.metrics import canonical_hash
-from analysis.catalogue.serving import holdout_shards, layer_salt, split_salt, traffic_salt
+from analysis.catalogue.serving import holdout_periods, layer_salt, split_salt, traffic_salt
 from analysis.catalogue.shards import TOTAL_SHARDS, share_to_shards
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "holdout_id": pl.String,
         "salt": pl.String,
         "shards": pl.Int32,
+        "start_at": _INSTANT,
+        "end_at": _INSTANT,
     },
     "experiment_metrics": {
         "experiment_id": pl.String,
@@ -224,10 +227,10 @@ def _add_experiment(
     rows["overrides"] += [
         {**key, "unit_id": unit, "variant_id": arm} for unit, arm in sorted(experiment.overrides.items())
     ]
-    held = holdout_shards(experiment, project)
+    held = holdout_periods(experiment, project)
     rows["holdouts"] += [
-        {**key, "holdout_id": name, "salt": salt, "shards": shards}
-        for name, (salt, shards) in sorted(held.items())
+        {**key, "holdout_id": name, "salt": salt, "shards": shards, "start_at": start, "end_at": end}
+        for name, salt, shards, start, end in held
     ]
     rows["experiments"].append(
         {
@@ -256,7 +259,10 @@ def _add_experiment(
             "definition_hash": experiment_hash(experiment),
             # What decides about assignment and stands outside the definition.
             "allocation_hash": canonical_hash(
-                {"holdouts": held, "list": None if listed is None else listed.write_csv()}
+                {
+                    "holdouts": [list(map(str, period)) for period in held],
+                    "list": None if listed is None else listed.write_csv(),
+                }
             ),
         }
     )
@@ -291,7 +297,7 @@ def _add_experiment(
                 "shard_from": low,
                 "shard_to": high,
             }
-            for arm, (low, high) in band.ranges.items()
+            for arm, (low, high) in (gate_ranges(experiment, project) or band.ranges).items()
         ]
     rows["periods"] += [{**key, "start_at": start, "end_at": end} for start, end in experiment.periods()]
     rows["experiment_metrics"] += [

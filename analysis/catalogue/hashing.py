@@ -36,7 +36,7 @@ def experiment_facts(experiment: Experiment) -> dict[str, Any]:
     facts = experiment.model_dump(mode="json", by_alias=True, exclude=_NO_EFFECT)
     facts["phases"] = [phase.model_dump(mode="json") for phase in experiment.history]
     facts["segments"] = sorted(facts["segments"])
-    for later in ("bandit", "holdout"):
+    for later in ("bandit", "holdout", "since"):
         if facts[later] is None:
             del facts[later]
     for variant in facts["variants"]:

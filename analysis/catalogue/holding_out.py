@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from analysis.catalogue.experiment import Exposure, Phase, Salts
+from analysis.catalogue.fields import duration_text
 from analysis.catalogue.findings import Finding, did_you_mean
-from analysis.catalogue.shards import exact
+from analysis.catalogue.serving import covers
+from analysis.catalogue.shards import TOTAL_SHARDS, exact, share_to_shards
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from analysis.catalogue.experiment import Experiment
+    from analysis.catalogue.metrics import MetricDefinition
     from analysis.catalogue.project import Holdout, Project
 
 #: Keys that decide who is in which arm, or what is served: the holdout decides, and nothing is.
@@ -31,30 +35,85 @@ _DECIDED: Final = (
 )
 
 
-def measured(experiment: Experiment, project: Project) -> Experiment:
-    """A checked experiment with the arms, weights and salt of the holdout that it measures; any other as it is.
+def measured(experiment: Experiment, project: Project, others: Iterable[Experiment]) -> Experiment:
+    """A checked experiment with the arms, weights, salt and start that measuring its holdout gives it.
 
-    What is held out is the control. It stands first, for the shards that a holdout keeps begin at 0.
+    What is held out is the control. It stands first, for the shards that a holdout keeps begin at 0. Where the share
+    has changed since the start, only units that were on one side throughout count.
+
+    By ``since: last_ship``, the default, a unit counts from its first event since the last ship, and its windows begin
+    there: a window that closed before a ship knows nothing of it. What units did before holds effects of what ran
+    under the holdout until then, and is no covariate.
+
+    Args:
+        experiment: Any experiment; one that measures no holdout stays as it is.
+        project: For the holdout.
+        others: All experiments, for what they shipped.
     """
     if experiment.holdout is None:
         return experiment
     holdout = next(one for one in project.holdouts if one.id == experiment.holdout)
+    ships = [ship for ship in shipped_at(holdout, others) if _inside(ship, experiment)]
+    start = experiment.start if experiment.since == "start" else max([experiment.start, *ships])
     arms = (experiment.control, *(arm for arm in experiment.variants if not arm.control))
-    weights = {arms[0].id: holdout.share, arms[1].id: float(1 - exact(holdout.share))}
-    phase = Phase(start=experiment.start, traffic=1.0, weights=weights, salts=Salts(split=holdout.gate_salt))
-    return experiment.model_copy(update={"variants": arms, "phases": (phase,)})
+    lowest, highest = _shares_since(holdout, start)
+    always_in = float(1 - exact(highest))
+    total = lowest + always_in
+    weights = {arms[0].id: lowest / total, arms[1].id: always_in / total}
+    if lowest == highest:
+        weights = {arms[0].id: lowest, arms[1].id: always_in}
+    phase = Phase(start=start, traffic=1.0, weights=weights, salts=Salts(split=holdout.gate_salt))
+    plan = (
+        experiment.plan if start == experiment.start else experiment.plan.model_copy(update={"cuped_days": 0})
+    )
+    return experiment.model_copy(update={"variants": arms, "phases": (phase,), "start": start, "plan": plan})
+
+
+def gate_ranges(experiment: Experiment, project: Project) -> dict[str, tuple[int, int]] | None:
+    """The half-open shards of both sides of a `measured` experiment; those between changed sides. Nothing otherwise."""
+    if experiment.holdout is None:
+        return None
+    holdout = next(one for one in project.holdouts if one.id == experiment.holdout)
+    lowest, highest = _shares_since(holdout, experiment.start)
+    held, rest = (arm.id for arm in experiment.variants)
+    return {held: (0, share_to_shards(lowest)), rest: (share_to_shards(highest), TOTAL_SHARDS)}
+
+
+def shipped_at(holdout: Holdout, experiments: Iterable[Experiment]) -> list[datetime]:
+    """The instants from which something that a holdout covers is served to everybody else."""
+    return sorted(
+        other.end
+        for other in experiments
+        if other.end is not None and other.shipped not in {None, other.control.id} and covers(holdout, other)
+    )
+
+
+def _inside(instant: datetime, experiment: Experiment) -> bool:
+    return instant > experiment.start and (experiment.end is None or instant < experiment.end)
+
+
+def _shares_since(holdout: Holdout, instant: datetime) -> tuple[float, float]:
+    """The least and the largest share in force from an instant on."""
+    shares = [share for _, end, share in holdout.shares if end is None or end > instant]
+    return min(shares), max(shares)
 
 
 def measuring_findings(experiment: Experiment, project: Project) -> Iterator[Finding]:
     """What an experiment cannot say beside the holdout that it measures."""
-    if experiment.holdout is None:
-        return
+    if experiment.holdout is not None:
+        yield from _measuring_findings(experiment, experiment.holdout, project)
+    elif experiment.since is not None:
+        rule = "a holdout beside it"
+        yield Finding(("since",), "says from when on a holdout is measured", experiment.since, rule)
+
+
+def _measuring_findings(experiment: Experiment, name: str, project: Project) -> Iterator[Finding]:
     known = {one.id: one for one in project.holdouts}
-    holdout = known.get(experiment.holdout)
+    holdout = known.get(name)
     if holdout is None:
         rule = f"one of: {', '.join(known)}" if known else "project.yaml declares none"
-        near = did_you_mean(experiment.holdout, known)
-        yield Finding(("holdout",), "unknown holdout", experiment.holdout, rule, near)
+        near = did_you_mean(name, known)
+        yield Finding(("holdout",), "unknown holdout", name, rule, near)
     else:
         yield from _gate_findings(experiment, holdout)
     if experiment.type != "ab":
@@ -75,6 +134,20 @@ def measuring_findings(experiment: Experiment, project: Project) -> Iterator[Fin
         if key in experiment.stopping.model_fields_set:
             rule = "taking the holdout out of project.yaml releases its units"
             yield Finding(("stopping", key), "a holdout's sides cannot be changed by a decision", rule=rule)
+
+
+def estimand_findings(experiment: Experiment, metrics: Mapping[str, MetricDefinition]) -> Iterator[Finding]:
+    """Metrics whose windows cannot answer what is asked of a measured holdout."""
+    if experiment.holdout is None or experiment.since != "start":
+        return
+    for role in ("primary", "secondary", "guardrails"):
+        for position, use in enumerate(getattr(experiment.metrics, role)):
+            metric = metrics.get(use.metric)
+            if metric is not None and metric.window_end is not None:
+                rule = "metrics without a window, or since: last_ship"
+                what = "its window closes before what ships later, so that it cannot tell the worth of everything since"
+                where = ("metrics", role, position)
+                yield Finding(where, what, f"{use.metric}: {duration_text(metric.window_end)}", rule)
 
 
 def _gate_findings(experiment: Experiment, holdout: Holdout) -> Iterator[Finding]:

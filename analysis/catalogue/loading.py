@@ -224,12 +224,12 @@ def _experiments(
         if findings:
             found.refuse(stem, [finding.problem(document) for finding in findings])
         else:
-            sound[stem] = measured(experiment.with_defaults(project.defaults), project)
+            sound[stem] = experiment.with_defaults(project.defaults)
     found.problems += _unknown_in_holdouts(catalog_dir, project, read)
     for stem, finding in joint_findings(sound.values(), project).items():
         found.refuse(stem, [finding.problem(read[stem][1])])
         del sound[stem]
-    return dict(sorted(sound.items()))
+    return {name: measured(one, project, sound.values()) for name, one in sorted(sound.items())}
 
 
 def _unknown_in_holdouts(catalog_dir: Path, project: Project, known: Collection[str]) -> list[Problem]:

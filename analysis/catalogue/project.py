@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -91,6 +91,14 @@ class Filter(Strict):
         return tuple(value for value in (self.equals, self.matches) if value is not None)
 
 
+class FormerShare(Strict):
+    """A share that a holdout had before."""
+
+    until: Instant
+    """Half-open: from this instant on the next one holds."""
+    share: Annotated[ShardShare, Field(gt=0, lt=1)]
+
+
 class Holdout(Strict):
     """A share of the units that gets no experiment among those it covers, so that their joint worth can be told."""
 
@@ -103,6 +111,15 @@ class Holdout(Strict):
     experiments: Literal["all"] | Items[Slug] = "all"
     start: Instant | None = None
     """With `all`: only experiments that start then or later, so that no unit leaves an experiment it is in."""
+    history: Items[FormerShare] = ()
+    """The shares before the one in force, oldest first: who was held out when is audited and measured by them."""
+
+    @model_validator(mode="after")
+    def _history_in_order(self) -> Holdout:
+        ends = [former.until for former in self.history]
+        if ends != sorted(set(ends)):
+            raise fault("has former shares out of order", "history by ascending until")
+        return self
 
     @model_validator(mode="after")
     def _start_goes_with_all(self) -> Holdout:
@@ -114,6 +131,13 @@ class Holdout(Strict):
     def gate_salt(self) -> str:
         """The salt that decides who is held out."""
         return self.salt or f"{self.id}-holdout"
+
+    @property
+    def shares(self) -> list[tuple[datetime | None, datetime | None, float]]:
+        """Every share with the half-open period in which it is in force; none is open."""
+        ends = [former.until for former in self.history]
+        every = [*(former.share for former in self.history), self.share]
+        return list(zip([None, *ends], [*ends, None], every, strict=True))
 
     @property
     def named(self) -> tuple[str, ...]:

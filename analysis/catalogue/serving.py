@@ -52,6 +52,18 @@ def holdout_shards(experiment: Experiment, project: Project) -> dict[str, tuple[
     }
 
 
+def holdout_periods(
+    experiment: Experiment, project: Project
+) -> list[tuple[str, str, int, datetime | None, datetime | None]]:
+    """What each holdout over an experiment held out when: id, salt, shards from 0 on, half-open period."""
+    return [
+        (holdout.id, holdout.gate_salt, share_to_shards(share), start, end)
+        for holdout in sorted(project.holdouts, key=lambda one: one.id)
+        if covers(holdout, experiment)
+        for start, end, share in holdout.shares
+    ]
+
+
 def phase_at(experiment: Experiment, instant: datetime | None) -> Phase | None:
     """The phase in force at an instant (naive UTC), the last one for none; none before the first."""
     if instant is None:

@@ -21,6 +21,7 @@ from analysis.judgement.fading import fading_rows
 from analysis.judgement.freshness import completeness_rows, freshness_rows
 from analysis.judgement.information import SEQUENTIAL
 from analysis.judgement.known import result_hashes
+from analysis.judgement.leaks import leak_rows
 from analysis.judgement.losses import crossover_rows, exposure_order_rows, loss_rows, targeting_rows
 from analysis.judgement.novelty import effect_trends, novelty_rows
 from analysis.judgement.overlap import overlap_rows
@@ -73,6 +74,7 @@ def judge_cut_offs(
     effect_ages: pl.DataFrame | None = None,
     losses: pl.DataFrame | None = None,
     audits: pl.DataFrame | None = None,
+    leaks: pl.DataFrame | None = None,
     events: pl.DataFrame | None = None,
     overlaps: pl.DataFrame | None = None,
     by_phase: pl.DataFrame | None = None,
@@ -101,6 +103,7 @@ def judge_cut_offs(
             and, where it is not declared, the one that was due.
         audits: Units and mismatched units of `fct_assignments` per experiment_id, assigned_day, phase, logged
             variant_id, sdk_version and platform.
+        leaks: Held-out units that were served, as `leak_rows` takes them.
         events: Events that count per event_day.
         overlaps: Units shared by two experiments, as `overlap_rows` takes them.
         by_phase: Sums per phase of bandits and of experiments whose weights changed: columns `PHASE_SUMS`, ``n`` and
@@ -149,6 +152,7 @@ def judge_cut_offs(
             (dated, dated_split_rows, weights, thresholds),
             (audits, audit_rows, experiments, thresholds, cut_off),
             (lost, loss_rows, daily, variants, ended, thresholds, cut_off),
+            (leaks, leak_rows, daily, variants, catalogue, thresholds, cut_off),
             (events, completeness_rows, experiments, cut_off),
             (early_outcomes, exposure_order_rows, ended, thresholds, cut_off),
             (targeting, targeting_rows, ended, thresholds, cut_off),

@@ -38,7 +38,7 @@
 
 
 {#- A link moves something only if its anonymous id has events of its own, without a user id, or had some that this run took
-    away with it. -#}
+    away with it, or if it is overridden: then the user is as well. -#}
 {%- macro note_moved_units(gone, added) -%}
   insert into work.moved_units
   select distinct unnest([links.user_id, links.anonymous_id])
@@ -50,6 +50,8 @@
     select own.raw_id from {{ ref(model) }} as own where own.unit_type = 'user' and own.id_kind = 'anonymous'
     union all
     {%- endfor %}
+    select overrides.unit_id from {{ source('catalog', 'overrides') }} as overrides
+    union all
     select touched.raw_id from landing.touched_units as touched
     where touched.id_kind = 'anonymous' and touched.event_day <= {{ frontier_before() }}
   );

@@ -11,6 +11,8 @@ held_out as (
     inner join {{ source('catalog', 'experiments') }} as experiments using (experiment_id)
     inner join {{ source('catalog', 'holdouts') }} as holdouts using (experiment_id)
     where {{ in_scope(changed_exposure_rows()) }}
+        and exposures.exposed_at >= coalesce(holdouts.start_at, timestamp '-infinity')
+        and exposures.exposed_at < coalesce(holdouts.end_at, timestamp 'infinity')
         and family_shard(experiments.sdk, holdouts.salt, exposures.logged_id) < holdouts.shards
 ),
 

@@ -51,6 +51,17 @@ activations as (
     group by experiments.experiment_id, {{ linked_unit('events') }}
 ),
 
+-- Whoever is overridden knows more than one variant, under whichever id: what an overridden user saw under an anonymous id,
+-- and what the user of an overridden anonymous id saw.
+overridden as (
+    select overrides.experiment_id, unnest([overrides.unit_id, links.user_id]) as unit_id
+    from {{ source('catalog', 'overrides') }} as overrides
+    inner join {{ source('catalog', 'experiments') }} as experiments
+        on overrides.experiment_id = experiments.experiment_id
+    left join {{ ref('int_identity_links') }} as links
+        on experiments.unit_type = 'user' and overrides.unit_id = links.anonymous_id
+),
+
 in_scope as (
     select qualified.*
     from qualified
@@ -58,11 +69,12 @@ in_scope as (
         on qualified.experiment_id = experiments.experiment_id
     left join activations
         on qualified.experiment_id = activations.experiment_id and qualified.unit_id = activations.unit_id
-    -- What an overridden unit saw under an anonymous id was hashed, and still it knows more than one variant.
-    left join {{ source('catalog', 'overrides') }} as overrides
-        on qualified.experiment_id = overrides.experiment_id and qualified.unit_id = overrides.unit_id
     where (experiments.activation_event is null or qualified.occurred_at >= activations.activated_at)
-        and overrides.unit_id is null
+        and not exists (
+            select 1
+            from overridden
+            where overridden.experiment_id = qualified.experiment_id and overridden.unit_id = qualified.unit_id
+        )
 ),
 
 firsts as (

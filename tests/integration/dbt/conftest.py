@@ -73,7 +73,8 @@ create table catalog.experiments (experiment_id varchar, name varchar, type varc
   assignment varchar, holdout_id varchar, definition_hash varchar, allocation_hash varchar);
 create table catalog.assigned_units (experiment_id varchar, unit_id varchar, variant_id varchar);
 create table catalog.overrides (experiment_id varchar, unit_id varchar, variant_id varchar);
-create table catalog.holdouts (experiment_id varchar, holdout_id varchar, salt varchar, shards int);
+create table catalog.holdouts (experiment_id varchar, holdout_id varchar, salt varchar, shards int,
+  start_at timestamp, end_at timestamp);
 create table catalog.variants (experiment_id varchar, variant_id varchar, is_control boolean, position int);
 create table catalog.phases (experiment_id varchar, phase int, start_at timestamp, end_at timestamp,
   traffic double, traffic_shards int, traffic_salt varchar, split_salt varchar,

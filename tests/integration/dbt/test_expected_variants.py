@@ -127,6 +127,35 @@ def test_the_audit_knows_who_is_held_out_and_follows_a_change(place: Place, tmp_
     assert afresh.assignments("cta") == expected(3_000)
 
 
+def test_an_override_leaves_out_both_sides_of_a_link_that_comes_later(place: Place, tmp_path: Path) -> None:
+    """An overridden device belongs to a user who was exposed before anybody knew."""
+    views = [("cta", unit, "red", MIDNIGHT + timedelta(hours=1)) for unit in UNITS[:20]]
+    at = f"{(MIDNIGHT + timedelta(days=1)).isoformat()}Z"
+    login = {"event_name": "login", "occurred_at": at, "user_id": "user-3", "anonymous_id": "device"}
+
+    def fill(where: Place) -> None:
+        where.define("cta", "overrides: {device: red}\n")
+        where.land("a", *views)
+
+    def link(where: Place) -> None:
+        text = json.dumps({"event_id": "l", **login}) + "\n"
+        where.driven.land(LandedFile("link.ndjson", text, MIDNIGHT + timedelta(days=10), []))
+
+    fill(place)
+    place.build()
+    assert place.assignments("cta").keys() == set(UNITS[:20])
+    link(place)
+    place.build()
+    place.driven.judge()
+    assert place.assignments("cta").keys() == set(UNITS[:20]) - {"user-3"}
+    afresh = Place(tmp_path / "two")
+    fill(afresh)
+    link(afresh)
+    afresh.build()
+    afresh.driven.judge()
+    assert afresh.driven.hashes() == place.driven.hashes()
+
+
 def test_an_overridden_unit_does_not_count_and_is_no_loss(place: Place, tmp_path: Path) -> None:
     overrides = "overrides: {" + ", ".join(f"user-{number}: red" for number in range(40)) + "}\n"
     views = [

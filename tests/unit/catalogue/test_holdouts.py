@@ -60,7 +60,10 @@ def test_all_means_experiments_of_the_unit_that_start_in_time(tmp_path, metric_c
         visit={"start": "2026-01-06", "unit": "session"},
     )
     assert loaded.problems == ()
-    assert covered(loaded) == [("new", "year", "q1", 500), ("old", "ads", "ads-holdout", 2_000)]
+    assert covered(loaded) == [
+        ("new", "year", "q1", 500, None, None),
+        ("old", "ads", "ads-holdout", 2_000, None, None),
+    ]
 
 
 @pytest.mark.parametrize(

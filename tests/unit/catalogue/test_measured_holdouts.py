@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from datetime import datetime
 
 import polars as pl
 import pytest
 
-from analysis.catalogue import compile_tables, load_catalogue
+from analysis.catalogue import CatalogueError, compile_tables, load_catalogue
 from analysis.catalogue.hashing import experiment_hash
 from assignment_exports.allocation import allocation_of, assign
 from assignment_exports.catalogue import export_catalogue
@@ -183,3 +185,78 @@ def test_what_cannot_stand_beside_a_holdout_is_refused(old, new, problem, tmp_pa
 def test_what_the_holdout_says_otherwise_is_refused(holdout, problem, tmp_path, metric_catalogue):
     loaded = catalogue(tmp_path, metric_catalogue, holdout=holdout)
     assert [str(found) for found in loaded.problems] == [f"experiments/{problem}"]
+
+
+SHIPPED = OTHER.replace("status: running", "status: completed\nend: 2026-02-01\nshipped: red")
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "start", "cuped_days"),
+    [
+        (EXPERIMENT, OTHER, datetime(2026, 1, 5), 14),  # noqa: DTZ001
+        (EXPERIMENT, SHIPPED, datetime(2026, 2, 1), 0),  # noqa: DTZ001
+        (EXPERIMENT, SHIPPED.replace("shipped: red", "shipped: control"), datetime(2026, 1, 5), 14),  # noqa: DTZ001
+        (EXPERIMENT.replace("01-05", "02-05"), SHIPPED, datetime(2026, 2, 5), 14),  # noqa: DTZ001
+        (
+            EXPERIMENT.replace("[ctr]", "[lasting]") + "since: start\n",
+            SHIPPED,
+            datetime(2026, 1, 5),  # noqa: DTZ001
+            14,
+        ),
+    ],
+)
+def test_a_read_out_counts_units_seen_since_the_last_ship(
+    tmp_path, metric_catalogue, text, other, start, cuped_days
+):
+    """Case holdout-in-exposure-time."""
+    metrics = {
+        **metric_catalogue,
+        "lasting": replace(metric_catalogue["ctr"], name="lasting", window_end=None),
+    }
+    loaded = catalogue(tmp_path, metrics, text, other=other)
+    assert loaded.problems == ()
+    joint = loaded.experiments["joint"]
+    assert (joint.start, joint.history[0].start) == (start, start)
+    assert joint.plan.cuped_days == cuped_days
+
+
+def test_windows_cannot_tell_what_a_read_out_since_the_start_asks(tmp_path, metric_catalogue):
+    """Case holdout-in-exposure-time."""
+    text = EXPERIMENT.replace("[ctr]", "[checkout_conversion]") + "since: start\n"
+    (problem,) = catalogue(tmp_path, metric_catalogue, text).problems
+    assert "its window closes before what ships later" in str(problem)
+    assert "checkout_conversion: 7d" in str(problem)
+    (problem,) = catalogue(
+        tmp_path, metric_catalogue, OTHER.replace("other", "joint") + "since: start\n"
+    ).problems
+    assert "says from when on a holdout is measured" in str(problem)
+
+
+def test_a_share_has_history_and_both_sides_are_those_throughout(tmp_path, metric_catalogue):
+    """Case holdout-leak-and-growth."""
+    former = "[{until: 2026-01-03, share: 0.6}, {until: 2026-01-09, share: 0.1}]"
+    grown = f"{{id: year, share: 0.4, salt: q1, history: {former}}}"
+    loaded = catalogue(tmp_path, metric_catalogue, holdout=grown)
+    assert loaded.problems == ()
+    tables = compile_tables(loaded)
+    first, second = datetime(2026, 1, 3), datetime(2026, 1, 9)  # noqa: DTZ001
+    assert tables["holdouts"].select("shards", "start_at", "end_at").rows() == [
+        (6_000, None, first),
+        (1_000, first, second),
+        (4_000, second, None),
+    ]
+    sides = tables["phase_weights"].filter(pl.col("experiment_id") == "joint")
+    # The share before the measurement's start does not matter to it.
+    assert sides.select("variant_id", "shard_from", "shard_to").rows() == [
+        ("held", 0, 1_000),
+        ("rest", 4_000, 10_000),
+    ]
+    assert sides["weight"].to_list() == pytest.approx([1 / 7, 6 / 7])
+
+
+def test_former_shares_out_of_order_are_refused(tmp_path, metric_catalogue):
+    holdout = (
+        "{id: year, share: 0.4, history: [{until: 2026-01-09, share: 0.1}, {until: 2026-01-03, share: 0.2}]}"
+    )
+    with pytest.raises(CatalogueError, match="has former shares out of order"):
+        catalogue(tmp_path, metric_catalogue, holdout=holdout)
