@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy import special, stats
+from scipy import special
 
 from analysis.judgement.pairing import moments
 from analysis.statistics.dunnett import many_to_one
@@ -88,11 +88,11 @@ def _dunnett(pairs: pl.DataFrame, tested: Tested, at: np.ndarray) -> tuple[Float
         if not one.any():
             continue
         tail = np.maximum(p[one], _SMALLEST_P) / side
-        size = np.where(np.isinf(df[one]), -special.ndtri(tail), stats.t.isf(tail, df[one]))
+        size = np.where(np.isinf(df[one]), -special.ndtri(tail), -special.stdtrit(df[one], tail))
         done = many_to_one(size, np.ones(size.shape), share[one], df[one], ids[one], alpha[one], sides=side)
         adjusted_p[one] = np.minimum(1.0, done.p_adjusted * metrics[one])
         critical = done.critical_value
-        reach = np.where(np.isinf(df[one]), special.ndtr(-critical), stats.t.sf(critical, df[one]))
+        reach = np.where(np.isinf(df[one]), special.ndtr(-critical), special.stdtr(df[one], -critical))
         level[one] = side * reach
     return adjusted_p, level
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
-from scipy.stats import qmc
 
 from analysis.statistics.checks import as_floats, refuse
 from analysis.statistics.status import quiet
@@ -71,6 +70,8 @@ def normal_best_correlated(mean: ArrayLike, covariance: ArrayLike, *, seed: int)
         >>> print(r.p_best.round(3), r.expected_loss.round(3))
         [0.333 0.333 0.333] [0.846 0.846 0.846]
     """
+    from scipy.stats import qmc  # noqa: PLC0415 - half a second, which only correlated posteriors need
+
     m, c = as_floats(mean, "mean"), as_floats(covariance, "covariance")
     arms = m.shape[-1] if m.ndim else 0
     if arms == 0 or c.shape[-2:] != (arms, arms):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -208,3 +209,14 @@ def test_option_given_twice_is_refused_unless_it_is_a_list(
 ) -> None:
     code, _, err = call(capsys, monkeypatch, good, *twice, *twice)
     assert (code, err) == (1, f"error: {twice[0]}: is given twice (once). Hint: the last one would win\n")
+
+
+def test_analyze_imports_no_distributions_that_it_does_not_need() -> None:
+    """`scipy.stats` and the chart library cost more than the analysis of a hundred thousand rows."""
+    asked = "import orchestration.cli.analyze, analysis.flat_files, analysis.scorecards, sys"
+    heavy = ("scipy.stats", "statsmodels", "vl_convert", "dagster", "dbt")
+    told = f"print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{asked}; {told}"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
