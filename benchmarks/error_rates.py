@@ -356,7 +356,7 @@ def worlds() -> list[World]:
 def main() -> None:
     """Measure every world and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=30)
+    parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=20261129)
     given = parser.parse_args()
     cells: list[Cell] = []
