@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -162,3 +163,26 @@ def test_an_effect_is_found_in_the_right_direction(tmp_path, seed, plan):
     least = {"method: fixed": 0.95, "method: group_sequential": 0.94, "method: always_valid": 0.70}[plan]
     assert found >= stats.binom.ppf(1e-3, EXPERIMENTS, least)
     assert int((decided["rolled_back"] & ~decided["shipped"]).sum()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("seed", "method"), [(21, "group_sequential"), (22, "always_valid"), (23, "bayesian")]
+)
+def test_a_guardrail_at_its_margin_is_cleared_at_most_at_its_level(tmp_path, seed, method):
+    """Case noninferiority-under-looks: revenue truly 5 % lower, a margin of 5 %, and a primary metric far better."""
+    loaded = catalogue(tmp_path, f"method: {method}")
+    metrics = {"revenue": METRIC, "signal": replace(METRIC, name="signal", definition_hash="signal")}
+    for path in (tmp_path / "experiments").glob("*.yaml"):
+        asked = "{primary: [signal], guardrails: [{metric: revenue, non_inferiority_margin: 0.05}]}"
+        path.write_text(path.read_text().replace("{primary: [revenue]}", asked))
+    guarded, daily = facts(loaded, -0.05, seed)
+    signal, _ = facts(loaded, 0.5, seed + 100)
+    loaded = load_catalogue(tmp_path, metrics)
+    assert loaded.problems == ()
+    days = [START + timedelta(days=day) for day in range(DAYS)]
+    statistics = pl.concat([guarded, signal.with_columns(metric=pl.lit("signal"))])
+    judged = judge_cut_offs(statistics, daily, loaded, metrics, days)
+    shipped = judged.decisions.filter(pl.col("action") == "ship")["experiment_id"].n_unique()
+    assert shipped <= stats.binom.isf(1e-3, EXPERIMENTS, ALPHA / 2)
+    won = judged.decisions.filter(pl.col("reasons").list.contains("guardrail_not_cleared"))
+    assert won["experiment_id"].n_unique() > 0.8 * EXPERIMENTS

@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 from scipy import stats
 
 from analysis.judgement import judge_cut_offs, violations
+from analysis.statistics.group_sequential import crossing_probabilities, lan_demets_bounds
 
 START = date(2026, 1, 5)
 
@@ -121,6 +122,17 @@ def test_planned_information_allows_for_the_comparisons_that_share_the_errors(wo
     drift = stats.norm.isf(0.025 / shared) + stats.norm.isf(0.2 / shared)
     (row,) = line(judged(world, 7))
     assert row["information_fraction"] == pytest.approx((DRIFT / drift) ** 2, rel=1e-3)
+
+
+def test_four_arms_that_have_the_minimum_effect_are_found_as_by_the_fixed_test_of_all_units():
+    """Case group-sequential-information (a): 14 looks, units for a power of 0.91 by a fixed test at 0.05 / 4."""
+    level, aim = 0.05 / 4, 0.91
+    drift = stats.norm.isf(level / 2) + stats.norm.ppf(aim)
+    planned = stats.norm.isf(level / 2) + stats.norm.isf(0.2 / 4)
+    looks = np.arange(1, 15) / 14
+    spent = np.append(np.minimum(looks * (drift / planned) ** 2, 1)[:-1], 1.0)
+    upper = lan_demets_bounds(looks, level, spent_by=spent).upper
+    assert crossing_probabilities(upper, -upper, looks, drift).upper.sum() == pytest.approx(aim, abs=0.01)
 
 
 def test_a_day_that_is_no_look_keeps_the_band_of_the_look_before(world):
