@@ -150,7 +150,8 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
     primary, guardrail = pl.col("role") == "primary", pl.col("role") == "guardrail"
     beyond = pl.col("margin").is_null() | (pl.col("finding") == "harmed")
     crossed = pl.col("seq_crossed").fill_null(value=False)
-    unclear = pl.col("margin").is_not_null() & (pl.col("finding") != "within_margin")
+    # Data that do not meet what the test requires clear nothing either.
+    unclear = pl.col("margin").is_not_null() & ((pl.col("finding") != "within_margin") | ~sound)
     rows = rows.join(given_up, on="experiment_id", how="left")
     return with_prospects(rows).with_columns(
         showing=(primary & showing).fill_null(value=False),

@@ -303,3 +303,25 @@ def test_rates_of_a_bayesian_plan_have_beta_posteriors_for_the_best_arm_too(worl
     (red,) = line(judged(world, 1), metric="conversion")
     # Two Beta(1 + events, 51 - events) posteriors, integrated numerically: 0.8684.
     assert red["prob_best"] == pytest.approx(0.8684, abs=5e-5)
+
+
+def test_a_margin_is_not_cleared_by_data_that_do_not_meet_what_the_test_requires(world):
+    """A ratio of few units with a denominator may lie inside its margin by an interval that cannot be believed."""
+    for name, few in (("few", 8), ("many", 800)):
+        world.define(
+            name,
+            metrics="{primary: [revenue], guardrails: [{metric: ctr, non_inferiority_margin: 0.2}]}",
+        )
+        for variant, revenue in (("control", 10), ("red", 11)):
+            arm(world, variant, revenue, 21, experiment=name, n=2_000)
+            views = np.repeat([10, 0], [few, 2_000 - few])
+            clicks = np.where(views > 0, np.tile([4, 5], 1_000), 0)
+            world.values(
+                variant, clicks, d=views, metric="ctr", experiment=name, cut_off=START + timedelta(days=20)
+            )
+    done = judged(world, 21)
+    rows = done.comparisons.filter((pl.col("metric") == "ctr") & (pl.col("variant_id") == "red"))
+    assert rows.sort("experiment_id")["requirements_met"].to_list() == [False, True]
+    assert rows["finding"].to_list() == ["within_margin", "within_margin"]
+    said = dict(done.decisions.select("experiment_id", "action").iter_rows())
+    assert said == {"few": "extend", "many": "ship"}
