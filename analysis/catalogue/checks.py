@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from analysis.catalogue.conditions import Condition
-    from analysis.catalogue.experiment import Experiment, Phase, TargetingTest
+    from analysis.catalogue.experiment import Experiment, Layer, Phase, TargetingTest
     from analysis.catalogue.metrics import MetricDefinition
     from analysis.catalogue.project import Project
     from analysis.catalogue.yaml_source import KeyPath
@@ -168,9 +168,8 @@ def _weight_findings(experiment: Experiment) -> Iterator[Finding]:
             ("variants", missing), "some variants have a weight and this one has none", rule="all or none"
         )
         return
-    if experiment.layer is not None and experiment.layer.from_ >= experiment.layer.to:
-        value = f"{experiment.layer.from_:g} to {experiment.layer.to:g}"
-        yield Finding(("layer",), "the layer's share is empty", value, "from < to")
+    if experiment.layer is not None:
+        yield from _layer_findings(experiment.layer)
     declared = [variant.id for variant in experiment.variants]
     if len(set(declared)) < len(declared):
         return
@@ -305,6 +304,17 @@ def _factor_findings(experiment: Experiment) -> Iterator[Finding]:
         if cell in cells:
             yield Finding(where, f"the same combination of levels as variant '{cells[cell]}'")
         cells.setdefault(cell, variant.id)
+
+
+def _layer_findings(layer: Layer) -> Iterator[Finding]:
+    for _, _, low, high in layer.ranges:
+        if low >= high:
+            yield Finding(("layer",), "the layer's share is empty", f"{low:g} to {high:g}", "from < to")
+    ends = [former.until for former in layer.history]
+    if ends != sorted(set(ends)):
+        yield Finding(
+            ("layer", "history"), "former shares are out of order", rule="history by ascending until"
+        )
 
 
 def _segment_findings(experiment: Experiment) -> Iterator[Finding]:

@@ -52,6 +52,13 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "definition_hash": pl.String,
         "allocation_hash": pl.String,
     },
+    "former_layers": {
+        "experiment_id": pl.String,
+        "shard_from": pl.Int32,
+        "shard_to": pl.Int32,
+        "start_at": _INSTANT,
+        "end_at": _INSTANT,
+    },
     "variants": {
         "experiment_id": pl.String,
         "variant_id": pl.String,
@@ -266,6 +273,16 @@ def _add_experiment(
             ),
         }
     )
+    rows["former_layers"] += [
+        {
+            **key,
+            "shard_from": share_to_shards(low),
+            "shard_to": share_to_shards(high),
+            "start_at": start,
+            "end_at": end,
+        }
+        for start, end, low, high in (layer.ranges[:-1] if layer else ())
+    ]
     rows["variants"] += [
         {**key, "variant_id": variant.id, "is_control": variant.control, "position": position}
         for position, variant in enumerate(experiment.variants)

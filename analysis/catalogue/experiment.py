@@ -69,12 +69,33 @@ class Phase(Strict):
     salts: Salts = Salts()
 
 
+class FormerRange(Strict):
+    """A share of the layer that an experiment had before."""
+
+    until: Instant
+    """Half-open: from this instant on the next one holds."""
+    from_: Annotated[ShardShare, Field(alias="from")]
+    to: ShardShare
+
+
 class Layer(Strict):
     """The half-open share of a layer's units that this experiment may use."""
 
     id: Name
     from_: Annotated[ShardShare, Field(alias="from")]
     to: ShardShare
+    history: Items[FormerRange] = ()
+    """The shares before the one in force, oldest first: exposures are audited by them."""
+
+    @property
+    def ranges(self) -> list[tuple[datetime | None, datetime | None, float, float]]:
+        """Every share with the half-open period in which it is in force; none is open."""
+        ends = [former.until for former in self.history]
+        every = [*((former.from_, former.to) for former in self.history), (self.from_, self.to)]
+        return [
+            (start, end, *share)
+            for start, end, share in zip([None, *ends], [*ends, None], every, strict=True)
+        ]
 
 
 class Variant(Strict):

@@ -39,6 +39,8 @@ def experiment_facts(experiment: Experiment) -> dict[str, Any]:
     for later in ("bandit", "holdout", "since"):
         if facts[later] is None:
             del facts[later]
+    if facts["layer"] is not None and not facts["layer"]["history"]:
+        del facts["layer"]["history"]
     for variant in facts["variants"]:
         for label in ("name", "description", "weight"):
             del variant[label]

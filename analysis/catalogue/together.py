@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analysis.catalogue.findings import Finding
 from analysis.catalogue.serving import covers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from datetime import datetime
 
-    from analysis.catalogue.experiment import Experiment
+    from analysis.catalogue.experiment import Experiment, Layer
     from analysis.catalogue.project import Project
 
 
@@ -52,9 +53,28 @@ def layer_findings(experiments: Iterable[Experiment]) -> dict[str, Finding]:
 def _overlap(one: Experiment, other: Experiment) -> bool:
     if one.layer is None or other.layer is None or one.layer.id != other.layer.id:
         return False
-    in_time = (one.end is None or other.start < one.end) and (other.end is None or one.start < other.end)
-    in_share = one.layer.from_ < other.layer.to and other.layer.from_ < one.layer.to
-    return in_time and (in_share or one.sdk != other.sdk)
+    if one.sdk != other.sdk:
+        return _in_time((one.start, one.end), (other.start, other.end))
+    return any(
+        own[2] < another[3] and another[2] < own[3] and _in_time(own, another)
+        for own in _uses(one, one.layer)
+        for another in _uses(other, other.layer)
+    )
+
+
+def _uses(experiment: Experiment, layer: Layer) -> Iterator[tuple[datetime, datetime | None, float, float]]:
+    """When an experiment uses which share of its layer."""
+    for start, end, low, high in layer.ranges:
+        begin = experiment.start if start is None else max(start, experiment.start)
+        ends = [one for one in (end, experiment.end) if one is not None]
+        stop = min(ends) if ends else None
+        if stop is None or begin < stop:
+            yield begin, stop, low, high
+
+
+def _in_time(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether two half-open periods, open at the end where there is none, meet."""
+    return (one[1] is None or other[0] < one[1]) and (other[1] is None or one[0] < other[1])
 
 
 def holdout_findings(experiments: Iterable[Experiment], project: Project) -> dict[str, Finding]:

@@ -24,14 +24,20 @@ hashed as (
         listed.listed_variant_id,
         held_out.is_held_out is not null as is_held_out,
         experiments.layer_salt is null
-        or family_shard(experiments.sdk, experiments.layer_salt, exposures.logged_id) >= experiments.layer_shard_from
-        and family_shard(experiments.sdk, experiments.layer_salt, exposures.logged_id) < experiments.layer_shard_to
+        or family_shard(experiments.sdk, experiments.layer_salt, exposures.logged_id) 
+            >= coalesce(former.shard_from, experiments.layer_shard_from)
+        and family_shard(experiments.sdk, experiments.layer_salt, exposures.logged_id) 
+            < coalesce(former.shard_to, experiments.layer_shard_to)
             as in_layer,
         family_shard(experiments.sdk, phases.traffic_salt, exposures.logged_id) < phases.traffic_shards as in_traffic,
         family_shard(experiments.sdk, phases.split_salt, exposures.logged_id) as split_shard
     from {{ ref('fct_exposures') }} as exposures
     inner join {{ source('catalog', 'experiments') }} as experiments using (experiment_id)
     left join {{ source('catalog', 'phases') }} as phases using (experiment_id, phase)
+    left join {{ source('catalog', 'former_layers') }} as former
+        on exposures.experiment_id = former.experiment_id
+            and exposures.exposed_at >= coalesce(former.start_at, timestamp '-infinity')
+            and exposures.exposed_at < former.end_at
     left join held_out using (experiment_id, unit_id)
     left join (
         select experiment_id, unit_id as logged_id, variant_id as listed_variant_id

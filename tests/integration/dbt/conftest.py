@@ -73,6 +73,8 @@ create table catalog.experiments (experiment_id varchar, name varchar, type varc
   assignment varchar, holdout_id varchar, definition_hash varchar, allocation_hash varchar);
 create table catalog.assigned_units (experiment_id varchar, unit_id varchar, variant_id varchar);
 create table catalog.overrides (experiment_id varchar, unit_id varchar, variant_id varchar);
+create table catalog.former_layers (experiment_id varchar, shard_from int, shard_to int,
+  start_at timestamp, end_at timestamp);
 create table catalog.holdouts (experiment_id varchar, holdout_id varchar, salt varchar, shards int,
   start_at timestamp, end_at timestamp);
 create table catalog.variants (experiment_id varchar, variant_id varchar, is_control boolean, position int);

@@ -127,6 +127,28 @@ def test_the_audit_knows_who_is_held_out_and_follows_a_change(place: Place, tmp_
     assert afresh.assignments("cta") == expected(3_000)
 
 
+def test_the_audit_expects_the_layer_share_that_was_in_force(place: Place) -> None:
+    moved = FIRST_DAY + timedelta(days=1)
+    place.define(
+        "cta",
+        f"layer: {{id: checkout, from: 0.5, to: 1.0, history: [{{until: {moved}, from: 0.0, to: 0.3}}]}}\n",
+    )
+    half = len(UNITS) // 2
+    place.land(
+        "a",
+        *(
+            ("cta", unit, "red", MIDNIGHT + timedelta(hours=1 if number < half else 30))
+            for number, unit in enumerate(UNITS)
+        ),
+    )
+    place.build()
+    found = {unit: reason for unit, (_, _, reason) in place.assignments("cta").items()}
+    for number, unit in enumerate(UNITS):
+        low, high = (0, 3_000) if number < half else (5_000, 10_000)
+        inside = low <= md5_shard("checkout-layer", unit) < high
+        assert found[unit] == ("split" if inside else "outside_layer")
+
+
 def test_an_override_leaves_out_both_sides_of_a_link_that_comes_later(place: Place, tmp_path: Path) -> None:
     """An overridden device belongs to a user who was exposed before anybody knew."""
     views = [("cta", unit, "red", MIDNIGHT + timedelta(hours=1)) for unit in UNITS[:20]]
