@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 CURRENT: Final = "current"
 MANIFEST: Final = "manifest.json"
+#: Versions that a rollback can reach; each publication's rows stay in the ledger whatever becomes of its files.
+KEPT_VERSIONS: Final = 30
 _OF_VERSION: Final = ("version", "previous", "content", "files")
 _WITHDRAWN: Final = "withdrawn.json"
 _VERSION_NAME: Final = re.compile(r"v(\d{6,})-([0-9a-f]{12})")
@@ -70,7 +72,8 @@ def publish(
     """Write a complete new version and switch ``current`` to it.
 
     The version is addressed by its content: the same payloads publish nothing, and neither do payloads whose
-    content was rolled back (see `rollback`).
+    content was rolled back (see `rollback`). A version in force that is no longer as it was published counts as
+    none: it is published anew. The newest `KEPT_VERSIONS` versions stay, and the one before the current.
 
     Args:
         exports_dir: The exports folder; created when missing.
@@ -92,7 +95,7 @@ def publish(
     content = _content(hashes)
     exports_dir.mkdir(parents=True, exist_ok=True)
     with _sole_publisher(exports_dir):
-        current = current_version(exports_dir)
+        current = whole_version(exports_dir)
         if current is not None and content in {current.content, *_withdrawn(exports_dir)}:
             return current
         previous = current.version if current else ""
@@ -100,7 +103,9 @@ def publish(
         if finished is not None:
             _switch(exports_dir, finished.version)
             return replace(finished, changed=True)
-        return _write_version(exports_dir, payloads, meta, attachments, previous)
+        written = _write_version(exports_dir, payloads, meta, attachments, previous)
+        _remove_old_versions(exports_dir, {written.version, previous})
+        return written
 
 
 def renew(
@@ -188,6 +193,27 @@ def current_version(exports_dir: Path) -> PublishedVersion | None:
     """The version in force, or none when nothing has been published."""
     link = exports_dir / CURRENT
     return read_version(link.resolve()) if link.is_symlink() else None
+
+
+def whole_version(exports_dir: Path) -> PublishedVersion | None:
+    """The version in force where every file of it is as it was published, and none where anything is damaged."""
+    link = exports_dir / CURRENT
+    if link.exists() and not link.is_symlink():
+        raise ExportError(
+            Problem(
+                "`current` is no link",
+                where=str(link),
+                rule="a link to a version beside it, which publishing switches",
+                hint="move it away and publish again",
+            )
+        )
+    if not link.is_symlink() or link.resolve().parent != exports_dir.resolve():
+        return None
+    try:
+        current = read_version(link.resolve())
+        return None if verify_version(current.path) else current
+    except ExportError:
+        return None
 
 
 def read_version(folder: Path) -> PublishedVersion:
@@ -328,15 +354,28 @@ def _switch(exports_dir: Path, version: str) -> None:
 def _finished_but_not_switched(exports_dir: Path, content: str, previous: str) -> PublishedVersion | None:
     """The newest version, where a run that wrote this very content was killed just before its switch."""
     versions = list_versions(exports_dir)
-    newest = read_version(exports_dir / versions[-1]) if versions else None
-    if newest is not None and newest.content == content and newest.previous == previous:
-        return newest
-    return None
+    try:
+        newest = read_version(exports_dir / versions[-1]) if versions else None
+    except ExportError:
+        return None
+    if (
+        newest is None
+        or (newest.content, newest.previous) != (content, previous)
+        or verify_version(newest.path)
+    ):
+        return None
+    return newest
 
 
 def _number(version: str) -> int:
     match = _VERSION_NAME.fullmatch(version)
     return int(match[1]) if match else 0
+
+
+def _remove_old_versions(exports_dir: Path, kept: Collection[str]) -> None:
+    for version in list_versions(exports_dir)[:-KEPT_VERSIONS]:
+        if version not in kept:
+            shutil.rmtree(exports_dir / version)
 
 
 def _last_number(exports_dir: Path) -> int:

@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import smtplib
+import threading
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -113,8 +114,39 @@ def _post(hook: WebhookHook, path: Path, project: str) -> None:
         data=body.encode(),
         headers={"Content-Type": "application/json", "Idempotency-Key": path.stem},
     )
-    with urllib.request.urlopen(request, timeout=_SECONDS):  # noqa: S310
-        pass
+    _within_seconds(lambda: _POSTING.open(request, timeout=_SECONDS).close())
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirected POST would arrive as a GET without its text: the hook's address is to be corrected instead."""
+
+    def redirect_request(self, *_args: object, **_named: object) -> None:
+        """Follow nothing; the answer counts as an error with its code."""
+
+
+_POSTING = urllib.request.build_opener(_NoRedirect)
+
+
+def _within_seconds(send: Callable[[], None]) -> None:
+    """Send within `_SECONDS` in all: a timeout of the socket's starts anew with each byte that drips in."""
+    failures: list[BaseException] = []
+
+    def attempt() -> None:
+        try:
+            send()
+        except urllib.error.HTTPError as error:
+            error.close()
+            failures.append(error)
+        except (OrchestrationError, *_REFUSED) as error:
+            failures.append(error)
+
+    sending = threading.Thread(target=attempt, daemon=True)
+    sending.start()
+    sending.join(_SECONDS)
+    if sending.is_alive():
+        raise TimeoutError(f"no whole answer within {_SECONDS} s")
+    if failures:
+        raise failures.pop()
 
 
 def _mail(hook: EmailHook, path: Path, project: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 from analysis.catalogue import Experiment, experiment_hash
@@ -119,6 +120,7 @@ def transition(
     )
     partial = path.with_name(f".{path.name}.part")
     partial.write_text(text, encoding="utf-8")
+    shutil.copymode(path, partial)
     partial.replace(path)
     append(catalog, [entry] if slipped is None else [slipped, entry])
     return entry

@@ -80,7 +80,13 @@ class Home:
         return self.root / "dbt"
 
     def prepare(self) -> Home:
-        """Create the folders and Dagster's instance settings; harmless when they exist."""
+        """Create the folders and Dagster's instance settings; harmless when they exist.
+
+        People's events and ids lie here: the home is its owner's alone, and so is what this process writes from now on.
+        """
+        os.umask(0o077)
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)
         for folder in (self.landing, self.exports, self.dagster, self.dbt_target):
             folder.mkdir(parents=True, exist_ok=True)
         settings = self.dagster / "dagster.yaml"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,13 +14,17 @@ from analysis.errors import Problem
 from orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import polars as pl
 
 MEMORY_LIMIT_GIB = 6
 THREADS = 2
+#: A writer waits this long for who only looks in, as sensors and `status` do.
+WAIT_SECONDS = 5.0
+_PAUSE_SECONDS = 0.1
+_HELD = re.compile(r"lock.*?\(PID (?P<pid>\d+)\)", re.DOTALL | re.IGNORECASE)
 
 
 @contextmanager
@@ -25,19 +32,20 @@ def writer(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-write connection in UTC, closed on leaving so that the next step or process may open the file.
 
     Args:
-        path: The DuckDB file; created when absent.
+        path: The DuckDB file; created when absent, readable by its owner alone.
 
     Raises:
-        duckdb.IOException: Another process holds the file.
+        OrchestrationError: Another process holds the file, or it is no warehouse.
     """
-    connection = duckdb.connect(
-        str(path), config={"memory_limit": f"{MEMORY_LIMIT_GIB}GiB", "threads": THREADS}
-    )
-    try:
-        connection.execute("set timezone = 'UTC'")
+    is_new = not path.exists()
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": f"{MEMORY_LIMIT_GIB}GiB",
+        "threads": THREADS,
+    }
+    with _opened(path, lambda: duckdb.connect(str(path), config=config), WAIT_SECONDS) as connection:
+        if is_new:
+            path.chmod(0o600)
         yield connection
-    finally:
-        connection.close()
 
 
 @contextmanager
@@ -48,23 +56,61 @@ def reader(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         path: The DuckDB file.
 
     Raises:
-        OrchestrationError: There is no warehouse yet, or a run holds it.
+        OrchestrationError: There is no warehouse yet, another process holds it, or the file is none.
     """
     if not path.exists():
         raise OrchestrationError(
             Problem("nothing has been built yet", where=str(path), hint="run `fairsplit run` first")
         )
-    try:
-        connection = duckdb.connect(str(path), read_only=True)
-    except duckdb.IOException as error:
-        raise OrchestrationError(
-            Problem("a run holds the warehouse", where=str(path), hint="ask again when the run has finished")
-        ) from error
+    with _opened(path, lambda: duckdb.connect(str(path), read_only=True)) as connection:
+        yield connection
+
+
+@contextmanager
+def _opened(
+    path: Path, connect: Callable[[], duckdb.DuckDBPyConnection], wait_seconds: float = 0.0
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The connection, once a reader of moments has let go of the file."""
+    until = time.monotonic() + wait_seconds
+    while True:
+        try:
+            connection = connect()
+            break
+        except duckdb.Error as error:
+            busy = _HELD.search(str(error))
+            if busy and time.monotonic() < until:
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            raise OrchestrationError(_unopened(path, busy, error)) from error
     try:
         connection.execute("set timezone = 'UTC'")
         yield connection
     finally:
         connection.close()
+
+
+def _unopened(path: Path, busy: re.Match[str] | None, error: duckdb.Error) -> Problem:
+    if busy:
+        return Problem(
+            "a run holds the warehouse",
+            where=str(path),
+            value=f"process {busy['pid']}",
+            rule="one process at a time",
+            hint="ask again when it has finished",
+        )
+    if path.is_dir():
+        return Problem(
+            "the warehouse is a folder", where=str(path), rule="a DuckDB file", hint="move it away"
+        )
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        return Problem("not permitted to write", where=str(path), hint="run as the owner of the home")
+    return Problem(
+        "the warehouse cannot be read",
+        where=str(path),
+        value=str(error).splitlines()[0],
+        rule="a whole DuckDB file",
+        hint="move the file and `lake/` beside it away: `fairsplit run` builds both anew from `landing/`",
+    )
 
 
 def replace_tables(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import sys
 
-from analysis.errors import FairsplitError
+from analysis.errors import FairsplitError, Problem
 from orchestration.cli.once import App
 
 app = App(
@@ -19,6 +20,7 @@ app = App(
 )
 
 USAGE_ERROR = 2
+_WAREHOUSE_HINT = "nothing was published; `fairsplit status` says where the home stands"
 #: Commands whose module has their name: it is imported alone, the others' imports cost half a second.
 _OWN_MODULE = frozenset(
     {"analyze", "assign", "erase", "export", "plan", "prune", "segments", "simulate", "validate"}
@@ -41,9 +43,36 @@ def main() -> None:
     except FairsplitError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        print(f"error: {_of_the_machine(error)}", file=sys.stderr)
+        sys.exit(1)
+    except _engine_errors() as error:
+        words = str(error).splitlines()[0]
+        print(
+            f"error: {Problem('the warehouse refused', value=words, hint=_WAREHOUSE_HINT)}", file=sys.stderr
+        )
+        sys.exit(1)
     except SystemExit as stop:
         # Typer exits with 2 on misuse; here every kind of bad input is 1.
         sys.exit(1 if stop.code == USAGE_ERROR else stop.code)
+
+
+def _engine_errors() -> tuple[type[Exception], ...]:
+    """DuckDB's errors, where the command has imported it: most do not."""
+    engine = sys.modules.get("duckdb")
+    return (engine.Error,) if engine else ()
+
+
+def _of_the_machine(error: OSError) -> Problem:
+    """A full disk, a missing permission, a folder in place of a file: what, where, and what to do."""
+    what = (error.strerror or str(error) or type(error).__name__).lower()
+    hint = {
+        errno.ENOSPC: "make room; what was landed is kept, and the next run goes on",
+        errno.EACCES: "run as the owner of the home, or set FAIRSPLIT_HOME",
+        errno.EPERM: "run as the owner of the home, or set FAIRSPLIT_HOME",
+        errno.EROFS: "set FAIRSPLIT_HOME to a folder that can be written",
+    }.get(error.errno or 0, "")
+    return Problem(what, where=str(error.filename or ""), hint=hint)
 
 
 def _register(words: list[str]) -> None:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from analysis.errors import Problem
 from orchestration.cli import app
-from orchestration.cli.formats import FormatOption, ReportFormat, print_json, table
+from orchestration.cli.formats import FormatOption, ReportFormat, print_json, say, table
+from orchestration.erasure import Erasure
 from orchestration.errors import OrchestrationError
 from orchestration.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date
     from pathlib import Path
 
     from orchestration.ingest.erasing import Person
-
-#: Tables that tell a run which units to compute anew: after it they still name the one that was erased.
-_ONE_RUN = ("int_touched_exposures", "int_value_scope", "int_open_scope")
 
 
 @app.command(epilog="Example: `fairsplit erase user-3bd8dd93 --dry-run`")
@@ -39,16 +34,24 @@ def erase(
     rebuilds leave the person out too. Older versions of the exports are removed, for they list the unit. Files in
     `landing/` are the landing party's and stay.
     """
-    from orchestration.ingest.erasing import erase as remove
+    from orchestration.erasure import carry_out, interrupted
     from orchestration.ingest.erasing import find
     from orchestration.outstanding import frontier
-    from orchestration.unit_lists import forget, rows_on_lists
-    from orchestration.warehouse import reader, writer
+    from orchestration.unit_lists import rows_on_lists
+    from orchestration.warehouse import reader
 
+    if not unit.strip():
+        raise OrchestrationError(Problem("is empty", "UNIT", repr(unit), "the id of one unit"))
     home = Home.from_environment()
+    begun = interrupted(home)
+    if begun is not None and not dry_run:
+        say("an erasure was interrupted; it is carried out first")
+        carry_out(home, begun, say)
+        if begun.unit == unit:
+            print("the unit is erased")
+            return
     with reader(home.warehouse) as connection:
-        built = frontier(connection)
-        if built is None:
+        if frontier(connection) is None:
             raise OrchestrationError(Problem("no day has been built yet", hint="run `fairsplit run` first"))
         person = find(connection, home.root, unit)
     lists = rows_on_lists(home, person.ids)
@@ -62,12 +65,7 @@ def erase(
             )
         )
     if not dry_run:
-        with writer(home.warehouse) as connection:
-            now = datetime.now(UTC).replace(tzinfo=None)
-            person = remove(home.root, connection, unit, now, is_known=bool(lists))
-        lists = forget(home, person.ids)
-        print("the rows are removed; rebuilding what they touched", file=sys.stderr)
-        _rebuild(home, built)
+        person, lists = carry_out(home, Erasure(unit, person.ids), say)
     report = _report(person, lists)
     if output is ReportFormat.json:
         print_json({"erased": not dry_run, **report})
@@ -75,21 +73,6 @@ def erase(
     print(_text(report))
     said = "dry run: nothing was erased; leave out --dry-run to erase them"
     print(said if dry_run else f"{report['rows']} rows of the unit were erased")
-
-
-def _rebuild(home: Home, built: date) -> None:
-    from orchestration.dbt import ensure_manifest
-    from orchestration.exporting import publish_without
-    from orchestration.runs import execute
-    from orchestration.warehouse import writer
-
-    ensure_manifest(home)
-    execute(home, "daily", (built, built))
-    with writer(home.warehouse) as connection:
-        for scratch in _ONE_RUN:
-            connection.execute(f"delete from {scratch}")
-        publish_without(home, connection)
-        connection.execute("checkpoint")
 
 
 def _report(person: Person, lists: Mapping[Path, int]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,3 +56,8 @@ def _cell(value: Any) -> str:
 def percent(value: float | None) -> str:
     """``+2.3 %``; a dash where there is no number."""
     return "-" if value is None else f"{value:+.1%}".replace("%", " %")
+
+
+def say(line: str) -> None:
+    """Progress and warnings: on standard error, beside what a machine reads."""
+    print(line, file=sys.stderr)

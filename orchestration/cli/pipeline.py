@@ -13,6 +13,7 @@ import typer
 
 from analysis.errors import Problem
 from orchestration.cli import app
+from orchestration.cli.formats import say
 from orchestration.errors import OrchestrationError
 from orchestration.paths import Home, catalog_dir
 
@@ -81,9 +82,14 @@ def run(
     if again:
         _ask_again(home, again)
     from orchestration.dbt import ensure_manifest
+    from orchestration.erasure import carry_out, interrupted
     from orchestration.runs import execute
 
     ensure_manifest(home)
+    begun = interrupted(home)
+    if begun is not None:
+        say("an erasure was interrupted; it is carried out first")
+        carry_out(home, begun, say)
     execute(home, "land")
     with writer(home.warehouse) as connection:
         days = outstanding_days(connection, published=is_published(connection, catalog_dir()))

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestration.ingest.credit import Credit
-from orchestration.ingest.lake import lake_scan, open_landing, replace_views
-from orchestration.ingest.sql import array, literal
+from orchestration.ingest.erasure_journal import note_erasure
+from orchestration.ingest.lake import carried_out, intend, lake_scan, open_landing, replace_views
+from orchestration.ingest.sql import EVENT_COLUMNS, array, literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,13 +31,30 @@ _OWNER = """case
 _KINDS = ("user", "anonymous", "session")
 _IS_OF = f"coalesce(sha256({_OWNER}) in (select id_hash from {{hashes}}), false)"
 
-# A refused row is text of any layout: its words, its quoted strings and its cells are compared.
-_NAMES = r"""list_has_any(
-    list_transform(
-        regexp_extract_all(raw_line, '[^\s",;:{{}}\[\]]+') || regexp_extract_all(raw_line, '"([^"]*)"', 1)
-        || string_split(raw_line, ','),
-        lambda word: sha256(word)),
-    (select list(token_hash) from {hashes}))"""
+# A refused row is text of any layout. Of JSON the decoded values count that may be ids, not keys and not what the
+# contract's other columns say; of torn JSON the values of the id keys; of other text the cells, unquoted.
+_OTHER_COLUMNS = array(
+    name for name in EVENT_COLUMNS if name not in {"user_id", "anonymous_id", "session_id"}
+)
+_IDS_IN_LINE = (
+    r"""case
+    when json_valid(raw_line) then list_transform(
+            list_filter(json_keys(raw_line), lambda name: not list_contains("""
+    + _OTHER_COLUMNS
+    + r""", name)),
+            lambda name: json_extract_string(raw_line, '/' || replace(replace(name, '~', '~0'), '/', '~1')))
+        || coalesce(json_extract_string(raw_line, '$.properties.*'), [])
+    when starts_with(ltrim(raw_line), '{{') then list_transform(
+        regexp_extract_all(
+            raw_line, '"(?:user|anonymous|session)_id"\s*:\s*("(?:[^"\\]|\\.)*"|[^\s",}}\]]+)', 1),
+        lambda part: if(json_valid(part), json_extract_string(part, '$'), trim(part, '"')))
+    else list_transform(
+        regexp_extract_all(raw_line, '("(?:[^"]|"")*"|[^,;|\t"]+)', 1),
+        lambda cell: if(starts_with(cell, '"'), replace(cell[2:-2], '""', '"'), trim(cell)))
+    end"""
+)
+_NAMES = f"""list_has_any(
+    list_transform({_IDS_IN_LINE}, lambda word: sha256(word)), (select list(token_hash) from {{hashes}}))"""
 
 _IS_ERASED = _IS_OF.format(hashes="landing.erasures")
 _NAMES_ERASED = _NAMES.format(hashes="landing.erasures")
@@ -204,7 +222,7 @@ def erase(
             if not found.rows and not is_known:
                 cursor.execute("rollback")
                 return found
-            number = _log(cursor, now)
+            number = _log(cursor, home, now)
             if found.rows:
                 removed, old = _strip_lake(cursor, home, number)
                 credit = Credit(cursor, home, [])
@@ -225,15 +243,18 @@ def erase(
             raise
     for path in old:
         path.unlink()
+    carried_out(home)
     return found
 
 
-def _log(cursor: duckdb.DuckDBPyConnection, now: datetime) -> int:
+def _log(cursor: duckdb.DuckDBPyConnection, home: Path, now: datetime) -> int:
     """Put the hashes of ``temp.person`` into the journal; the erasure's number."""
     number: int = cursor.execute("select coalesce(max(erasure), 0) + 1 from landing.erasures").fetchall()[0][
         0
     ]
     cursor.execute("insert into landing.erasures select ?, ?, id_hash, token_hash from person", [number, now])
+    rows = cursor.execute("select id_hash, token_hash from person order by all").fetchall()
+    note_erasure(home, [(number, now.isoformat(), *row) for row in rows])
     return number
 
 
@@ -251,6 +272,7 @@ def _strip_lake(
     for path, file_hash in touched:
         part = root / path
         kept = part.with_name(f"{part.stem}-e{number}.parquet")
+        intend(home, (path, kept.relative_to(root).as_posix()))
         rows = _rewrite(cursor, part, kept)
         if not rows:
             continue

@@ -12,7 +12,7 @@ from orchestration.ingest import stage as staging
 from orchestration.ingest.content import Content, identify
 from orchestration.ingest.credit import Credit
 from orchestration.ingest.findings import Finding
-from orchestration.ingest.lake import STAGING, open_landing, replace_views
+from orchestration.ingest.lake import STAGING, carried_out, intend, open_landing, replace_views
 from orchestration.ingest.rows import COUNTED_ONLY
 from orchestration.ingest.scan import Landed, landed_at, landed_files, naive_utc, stamp
 from orchestration.ingest.stage import Incoming
@@ -362,6 +362,8 @@ class _Run:
         self._cursor.execute("begin")
         try:
             old = rejudging.forget(self._cursor, retaken)
+            if old:
+                intend(self._home, old)
             position = self._write(records, staged)
             for record in taken:
                 rejudging.note(self._cursor, _content(record).file_hash, self._settings, record.source)
@@ -374,6 +376,7 @@ class _Run:
             raise
         for path in old:
             (self._home / path).unlink(missing_ok=True)
+        carried_out(self._home)
         shutil.rmtree(self._home / "lake" / STAGING, ignore_errors=True)
         self._note(records, staged)
 

@@ -7,22 +7,33 @@ import shutil
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from analysis.errors import Problem
+from orchestration.errors import IngestError
+from orchestration.ingest.erasure_journal import restore_erasures
 from orchestration.ingest.sql import EVENT_COLUMNS, EVENT_TYPES, array, identifier
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import duckdb
 
 STAGING = ".staging"
+#: In the lake: the files that the change under way brings or takes away.
+INTENT = ".changing"
+#: In the home: lake files that the warehouse does not know, and that no killed change explains.
+STRAYS = "strays"
 
 
 def open_landing(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
-    """Create the landing schema, remove what a killed ingest left, and point the views at this home.
+    """Create the landing schema, remove what a killed change left, and point the views at this home.
 
     Args:
         connection: A writer on the warehouse.
         home: The home folder; may have been moved since the last time.
+
+    Raises:
+        IngestError: The lake is another warehouse's.
     """
     with connection.cursor() as cursor:
         cursor.execute((files("orchestration.ingest") / "landing.sql").read_text())
@@ -33,20 +44,61 @@ def open_landing(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
             cursor.execute("insert into landing.home values (?)", [root])
             replace_views(cursor)
             cursor.execute("commit")
+        restore_erasures(cursor, home)
         listed = {path for (path,) in cursor.execute("select path from landing.lake_files").fetchall()}
-    _remove_orphans(home, listed)
+    _clear_strays(home, listed)
 
 
-def _remove_orphans(home: Path, listed: set[str]) -> None:
+def intend(home: Path, paths: Iterable[str]) -> None:
+    """Write down, durably, which lake files (relative to the home) a change is about to bring or to take away.
+
+    Of these, what the warehouse does not list after a kill is nobody's; any other stray file is somebody's events.
+    """
+    with (home / "lake" / INTENT).open("a", encoding="utf-8") as file:
+        file.writelines(f"{path}\n" for path in paths)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def carried_out(home: Path) -> None:
+    """The change that was written down by `intend` is committed: what it left stray is gone."""
+    (home / "lake" / INTENT).unlink(missing_ok=True)
+
+
+def _clear_strays(home: Path, listed: set[str]) -> None:
+    """Remove what a killed change left; move other files that the warehouse does not know to `strays/`.
+
+    Raises:
+        IngestError: The warehouse knows no lake file, and the lake is full: it is not this lake's warehouse.
+    """
     lake = home / "lake"
     shutil.rmtree(lake / STAGING, ignore_errors=True)
     if not lake.is_dir():
         return
-    for day in os.scandir(lake):
-        if day.is_dir():
-            for file in os.scandir(day.path):
-                if f"lake/{day.name}/{file.name}" not in listed:
-                    os.unlink(file.path)  # noqa: PTH108
+    note = lake / INTENT
+    intended = set(note.read_text(encoding="utf-8").splitlines()) if note.exists() else set()
+    stray = []
+    for path in sorted(lake.glob("*/*")):
+        relative = path.relative_to(home).as_posix()
+        if relative in intended and relative not in listed:
+            path.unlink()
+        elif relative not in listed:
+            stray.append(path)
+    if stray and not listed:
+        raise IngestError(
+            Problem(
+                "the lake holds files that this warehouse does not know",
+                where=str(lake),
+                value=f"{len(stray)} files",
+                rule="a warehouse and its lake belong together",
+                hint="restore `warehouse.duckdb`, or move `lake/` away and land its events again",
+            )
+        )
+    for path in stray:
+        aside = home / STRAYS / path.relative_to(lake)
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(aside)
+    note.unlink(missing_ok=True)
 
 
 def replace_views(cursor: duckdb.DuckDBPyConnection) -> None:

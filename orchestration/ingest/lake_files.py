@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.ingest.lake import intend
 from orchestration.ingest.rows import COUNTED_ONLY, NO_EVENT, REPEATED_HOUR
 from orchestration.ingest.sql import array, literal, same_content
 
@@ -129,9 +130,10 @@ def count_rows(cursor: duckdb.DuckDBPyConnection, out: Path) -> dict[str, Counts
 def move_to_lake(cursor: duckdb.DuckDBPyConnection, home: Path, out: Path) -> list[LakeFile]:
     """Put the staged files where the lake has them, durably; they count once the transaction lists them."""
     moved: list[LakeFile] = []
-    for part in sorted(out.glob("event_day=[0-9]*/file_hash=*/*.parquet")):
+    parts = _placed(home, out)
+    intend(home, parts.values())
+    for part, relative in parts.items():
         day, file_hash = part.parent.parent.name, part.parent.name.removeprefix("file_hash=")
-        relative = _free_name(home, f"lake/{day}/{file_hash[:16]}")
         rows = cursor.execute(f"select num_rows from parquet_file_metadata({literal(str(part))})").fetchall()[
             0
         ][0]
@@ -145,13 +147,22 @@ def move_to_lake(cursor: duckdb.DuckDBPyConnection, home: Path, out: Path) -> li
     return moved
 
 
-def _free_name(home: Path, stem: str) -> str:
-    """A content may fill several files of a day; one that is taken again has its old ones beside it until it is in."""
-    number, name = 1, f"{stem}.parquet"
-    while (home / name).exists():
-        number += 1
-        name = f"{stem}-{number}.parquet"
-    return name
+def _placed(home: Path, out: Path) -> dict[Path, str]:
+    """Staged file → its path in the lake, relative to the home.
+
+    A content may fill several files of a day; one that is taken again has its old ones beside it until it is in.
+    """
+    placed: dict[Path, str] = {}
+    names: set[str] = set()
+    for part in sorted(out.glob("event_day=[0-9]*/file_hash=*/*.parquet")):
+        stem = f"lake/{part.parent.parent.name}/{part.parent.name.removeprefix('file_hash=')[:16]}"
+        number, name = 1, f"{stem}.parquet"
+        while name in names or (home / name).exists():
+            number += 1
+            name = f"{stem}-{number}.parquet"
+        names.add(name)
+        placed[part] = name
+    return placed
 
 
 def _sync(path: Path) -> None:

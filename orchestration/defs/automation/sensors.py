@@ -106,9 +106,10 @@ def _failed_before(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str
     ended = dg.RunsFilter(
         job_name=run.job_name, statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
     )
-    ids = [one.run_id for one in instance.get_runs(ended)]
-    older = ids[ids.index(run.run_id) + 1 :][:1] if run.run_id in ids else []
-    if not older or instance.get_run_by_id(older[0]).status is not dg.DagsterRunStatus.FAILURE:
+    runs = list(instance.get_runs(ended))
+    ids = [one.run_id for one in runs]
+    older = runs[ids.index(run.run_id) + 1 :][:1] if run.run_id in ids else []
+    if not older or older[0].status is not dg.DagsterRunStatus.FAILURE:
         return None
-    stats = instance.get_run_step_stats(older[0])
+    stats = instance.get_run_step_stats(older[0].run_id)
     return sorted(one.step_key for one in stats if one.status and one.status.value == "FAILURE")

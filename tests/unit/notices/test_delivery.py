@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socketserver
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 from pydantic import ValidationError
@@ -193,3 +195,49 @@ def test_without_a_hook_nothing_is_sent(tmp_path) -> None:
 def test_a_wrong_hook_is_refused(wrong) -> None:
     with pytest.raises(ValidationError):
         NoticeHooks.model_validate(wrong)
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Redirects a POST, or lets its answer drip."""
+
+    seen: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.seen.append("POST")
+        if self.path == "/drip":
+            with contextlib.suppress(OSError):
+                for byte in b"HTTP/1.0 200 OK\r\n" + b"x" * 200:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(0.05)
+            return
+        self.send_response(int(self.path[1:]))
+        self.send_header("Location", "/got")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.seen.append("GET")
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_words: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("path", ["301", "302", "303", "307", "drip"])
+def test_an_answer_that_delivers_nothing_marks_nothing(tmp_path, monkeypatch, path: str) -> None:
+    """Case notice-redirects-and-drips."""
+    monkeypatch.setattr("orchestration.delivery._SECONDS", 1)
+    Answering.seen.clear()
+    (tmp_path / "alert-1.md").write_text("# Something\n")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        monkeypatch.setenv("HOOK", f"http://127.0.0.1:{server.server_port}/{path}")
+        hooks = NoticeHooks(webhook=WebhookHook(address_from="HOOK"))
+        (failure,) = deliver(tmp_path, hooks, "Shop")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert failure.startswith("webhook: alert-1 was not sent")
+    assert Answering.seen == ["POST"]
+    assert not (tmp_path / "sent").exists()

@@ -1,0 +1,100 @@
+"""Every broken home gets one clear sentence with its true reason, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from orchestration.errors import OrchestrationError
+from orchestration.paths import PROJECT_ROOT, Home
+from orchestration.warehouse import reader, writer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def fairsplit(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from orchestration.cli import main; main()", *words],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "FAIRSPLIT_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_new_home_is_its_owners_alone(tmp_path: Path) -> None:
+    """Case home-modes."""
+    before = os.umask(0o022)
+    try:
+        home = Home(tmp_path / "home").prepare()
+        with writer(home.warehouse):
+            pass
+    finally:
+        os.umask(before)
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [home.root, *home.root.rglob("*")]}
+    assert {path.name: oct(mode) for path, mode in modes.items() if mode & 0o077} == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"no database", "the warehouse cannot be read"), (b"\0" * 20_000, "the warehouse cannot be read")],
+)
+def test_a_damaged_warehouse_is_not_called_busy(tmp_path: Path, content: bytes, words: str) -> None:
+    """Case damaged-or-locked-home."""
+    path = tmp_path / "warehouse.duckdb"
+    path.write_bytes(content)
+    for opened in (reader, writer):
+        with pytest.raises(OrchestrationError, match=words), opened(path):
+            pass
+    assert path.read_bytes() == content
+
+
+def test_a_folder_in_place_of_the_warehouse_is_named(tmp_path: Path) -> None:
+    (tmp_path / "warehouse.duckdb").mkdir()
+    with (
+        pytest.raises(OrchestrationError, match="the warehouse is a folder"),
+        reader(tmp_path / "warehouse.duckdb"),
+    ):
+        pass
+
+
+def test_who_holds_the_warehouse_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    duckdb.connect(str(path)).close()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", f"import duckdb; c = duckdb.connect({str(path)!r}); print(1, flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        holder.stdout.readline()
+        with (
+            pytest.raises(OrchestrationError, match=f"a run holds the warehouse .process {holder.pid}"),
+            reader(path),
+        ):
+            pass
+    finally:
+        holder.communicate(b"\n")
+
+
+def test_a_home_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file")
+    done = fairsplit(tmp_path / "home", "run")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert str(tmp_path / "home") in line
+
+
+def test_an_empty_id_is_nobodys(tmp_path: Path) -> None:
+    """Case erase-of-common-words."""
+    done = fairsplit(tmp_path, "erase", "")
+    assert (done.returncode, done.stderr) == (1, "error: UNIT: is empty ('': the id of one unit)\n")

@@ -1,0 +1,113 @@
+"""Absence deletes nothing: a lost warehouse takes no lake with it, and whoever was erased stays out."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestration.errors import IngestError
+from orchestration.ingest import IngestSettings, ingest_landing
+from orchestration.ingest.erasing import erase
+from orchestration.ingest.lake import STRAYS, intend
+from orchestration.paths import Home
+from orchestration.warehouse import writer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AT = datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def land(home: Home, name: str, *users: str) -> None:
+    rows = [
+        {"event_id": f"{name}-{user}", "event_name": "purchase", "occurred_at": "2026-01-05T10:00:00Z", "user_id": user}
+        for user in users
+    ]  # fmt: skip
+    (home.landing / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def ingest(home: Home) -> list[str]:
+    """Take what has landed; the users whose events count then."""
+    with writer(home.warehouse) as connection:
+        ingest_landing(
+            home.root, connection, IngestSettings(date(2026, 1, 1)), [], datetime(2026, 12, 30, tzinfo=UTC)
+        )
+        found = connection.execute("select user_id from landing.raw_events order by 1").fetchall()
+    return [user for (user,) in found]
+
+
+def lake(home: Home) -> set[str]:
+    return {path.relative_to(home.root).as_posix() for path in (home.root / "lake").rglob("*.parquet")}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    made = Home(tmp_path / "home").prepare()
+    land(made, "a.ndjson", "u1", "u2")
+    assert ingest(made) == ["u1", "u2"]
+    return made
+
+
+def test_a_warehouse_that_is_lost_takes_no_lake_with_it(home: Home) -> None:
+    """Case warehouse-lost-beside-a-lake."""
+    before = lake(home)
+    home.warehouse.unlink()
+    with pytest.raises(IngestError, match="the lake holds files that this warehouse does not know"):
+        ingest(home)
+    assert lake(home) == before
+    (home.root / "lake").rename(home.root / "lake.aside")
+    home.warehouse.unlink()
+    assert ingest(home) == ["u1", "u2"]
+
+
+def test_a_stray_file_is_moved_aside_and_a_killed_change_is_cleared(home: Home) -> None:
+    (known,) = lake(home)
+    day = (home.root / known).parent
+    for name in ("stray.parquet", "begun.parquet"):
+        (day / name).write_bytes((home.root / known).read_bytes())
+    intend(home.root, [f"lake/{day.name}/begun.parquet", known])
+    assert ingest(home) == ["u1", "u2"]
+    assert lake(home) == {known}
+    assert [path.name for path in (home.root / STRAYS).rglob("*.parquet")] == ["stray.parquet"]
+
+
+def test_whoever_was_erased_stays_out_when_the_warehouse_is_lost(home: Home) -> None:
+    """Case erased-person-comes-back."""
+    with writer(home.warehouse) as connection:
+        connection.execute("create table int_identity_links (anonymous_id varchar, user_id varchar)")
+        assert erase(home.root, connection, "u1", AT.replace(tzinfo=None)).rows == 1
+    home.warehouse.unlink()
+    (home.root / "lake").rename(home.root / "lake.aside")
+    assert ingest(home) == ["u2"]
+    assert "u1" not in (home.root / "erasures.ndjson").read_text()
+
+
+@pytest.mark.parametrize("unit", ["u1", "ü", 'a"b', "a\\b", "a\tb", "x,y", "user_id", "o'k"])
+def test_an_erased_id_is_found_in_every_spelling_and_nobody_else(tmp_path: Path, unit: str) -> None:
+    """Cases erase-of-escaped-ids and erase-of-common-words."""
+    home = Home(tmp_path / "home").prepare()
+    refused = {"event_id": "e1", "event_name": "user_id", "occurred_at": "no time"}
+    quoted = '"' + unit.replace('"', '""') + '"'
+    lines = [
+        json.dumps(refused | {"user_id": unit}),
+        json.dumps(refused | {"user_id": unit}, ensure_ascii=False),
+    ]
+    lines += [
+        json.dumps(refused | {"user_id": "another", "country": unit}),
+        json.dumps(refused | {"user_id": "v"}),
+    ]
+    (home.landing / "a.ndjson").write_text(
+        "\n".join([*lines, json.dumps({"user_id": unit})[:-1] + ', "torn'])
+    )
+    (home.landing / "b.csv").write_text(f"event_id,event_name,occurred_at,user_id\ne2,x,no time,{quoted}\n")
+    ingest(home)
+    with writer(home.warehouse) as connection:
+        connection.execute("create table int_identity_links (anonymous_id varchar, user_id varchar)")
+        assert erase(home.root, connection, unit, AT.replace(tzinfo=None)).refused == 4
+        left = connection.execute(
+            "select raw_line from landing.quarantine where raw_line is not null order by 1"
+        )
+        assert [json.loads(line)["user_id"] for (line,) in left.fetchall()] == ["another", "v"]
