@@ -216,4 +216,11 @@ def _table(listed: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     )
     return listed.join(
         known.select("unit_id").with_columns(attributes), on="unit_id", how="left", maintain_order="left"
-    ).select("unit_id", "variant", "attributes", "probability", pl.lit("assigned").alias("reason"))
+    ).select(
+        "unit_id",
+        "variant",
+        "attributes",
+        "probability",
+        pl.lit("assigned").alias("reason"),
+        *(name for name in ("stratum",) if name in listed.columns),
+    )

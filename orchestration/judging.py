@@ -113,6 +113,54 @@ _BY_PHASE = f"""
 """
 
 
+# The same of lists that were drawn in strata or blocks, by the stratum of the unit that was listed.
+_BY_STRATUM = f"""
+    with listed as (
+        select e.*, a.stratum::integer as phase
+        from fct_exposures as e
+        inner join catalog.assigned_units as a on e.experiment_id = a.experiment_id and e.logged_id = a.unit_id
+        where a.stratum is not null
+    ),
+    valued as (
+        select experiment_id, metric, unit_id, day, true as is_entry, y, d, x, w, 0 as y_before, 0 as d_before
+        from int_unit_values where experiment_id in (select experiment_id from listed)
+        union all
+        select experiment_id, metric, unit_id, day, is_entry, y, d, x, w, y_before, d_before
+        from int_open_values where experiment_id in (select experiment_id from listed)
+    ),
+    added as (
+        select
+            e.experiment_id, w.metric, e.phase, e.variant_id, e.segments, e.second_arm_at,
+            cast(e.exposed_at + to_microseconds(coalesce(w.window_end - 1, 0)) as date) as day, 1 as n,
+            {", ".join(f"0::hugeint as {name}" for name in SUMS)}
+        from listed as e inner join int_metric_windows as w using (experiment_id)
+        union all
+        select
+            e.experiment_id, v.metric, e.phase, e.variant_id, e.segments, e.second_arm_at, v.day, 0 as n,
+            y - y_before, d - d_before, if(is_entry, x, 0), if(is_entry, w, 0),
+            y * y - y_before * y_before, y * d - y_before * d_before, (y - y_before) * x, (y - y_before) * w,
+            d * d - d_before * d_before, (d - d_before) * x, (d - d_before) * w,
+            if(is_entry, x * x, 0), if(is_entry, x * w, 0), if(is_entry, w * w, 0)
+        from valued as v inner join listed as e using (experiment_id, unit_id)
+    ),
+    parts as (
+        select *, 'default' as analysis, 1 as sign from added
+        union all
+        select *, 'crossovers_excluded', 1 from added
+        union all
+        select * replace (greatest(day, cast(second_arm_at as date)) as day), 'crossovers_excluded', -1
+        from added where second_arm_at is not null
+    )
+    select
+        experiment_id, metric, one.segment, one.level as segment_level, analysis, phase, variant_id, day,
+        sum(sign * n)::hugeint as n,
+        {", ".join(f"coalesce(sum(sign * {name}), 0)::hugeint as {name}" for name in SUMS)}
+    from parts, unnest(list_prepend({{segment: 'all', level: 'all'}}, segments)) as of_segments (one)
+    where day <= (select value::date from work.state where key = 'frontier')
+    group by all
+"""
+
+
 def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> list[date]:
     """Judge every cut-off from the first one whose inputs changed, and replace its rows.
 
@@ -184,7 +232,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _sum_by_phase(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
-    """The sums of phases, for the experiments alone that are judged by them."""
+    """The sums of phases and of a list's strata, for the experiments alone that are judged by them."""
     experiments = definitions.catalogue.experiments.values()
     bandits = [item.id for item in experiments if item.bandit is not None]
     changed = common_frame(definitions.catalogue)["experiment_id"].unique().to_list()
@@ -195,6 +243,7 @@ def _sum_by_phase(connection: duckdb.DuckDBPyConnection, definitions: Definition
         pl.DataFrame({"experiment_id": sorted({*bandits, *changed})}, schema={"experiment_id": pl.String}),
     )
     connection.execute(f"create or replace temp table by_phase as {_BY_PHASE}")
+    connection.execute(f"insert into by_phase by name {_BY_STRATUM}")
 
 
 def _changed_cut_offs(connection: duckdb.DuckDBPyConnection, versions: pl.DataFrame) -> list[date]:

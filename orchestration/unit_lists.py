@@ -97,7 +97,7 @@ def write_list(home: Home, experiment: Experiment, table: pl.DataFrame) -> None:
         OrchestrationError: The experiment has begun and the list would change under its units.
     """
     path = list_path(home, experiment.id)
-    if path.exists() and experiment.status != "draft" and not _read(path).equals(table):
+    if path.exists() and experiment.status != "draft" and not _same(_read(path), table):
         raise OrchestrationError(
             Problem(
                 "its units are assigned already and this list differs",
@@ -108,6 +108,11 @@ def write_list(home: Home, experiment: Experiment, table: pl.DataFrame) -> None:
         )
     home.assignments.mkdir(parents=True, exist_ok=True)
     _replace(path, table)
+
+
+def _same(before: pl.DataFrame, table: pl.DataFrame) -> bool:
+    """Whether a list says what the one that stands says; columns that an earlier version did not write may be added."""
+    return set(before.columns) <= set(table.columns) and before.equals(table.select(before.columns))
 
 
 def units_listed(home: Home, experiment_id: str) -> int:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _INSTANT = pl.Datetime("us")
 
+#: Strata of a list that are compared inside; matched blocks beyond that are taken together with their neighbours.
+MOST_STRATA = 500
+
 SCHEMAS: dict[str, dict[str, Any]] = {
     "settings": {"key": pl.String, "value": pl.String},
     "experiments": {
@@ -86,7 +89,12 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "shard_to": pl.Int32,
     },
     "periods": {"experiment_id": pl.String, "start_at": _INSTANT, "end_at": _INSTANT},
-    "assigned_units": {"experiment_id": pl.String, "unit_id": pl.String, "variant_id": pl.String},
+    "assigned_units": {
+        "experiment_id": pl.String,
+        "unit_id": pl.String,
+        "variant_id": pl.String,
+        "stratum": pl.Int64,
+    },
     "overrides": {"experiment_id": pl.String, "unit_id": pl.String, "variant_id": pl.String},
     "holdouts": {
         "experiment_id": pl.String,
@@ -165,7 +173,7 @@ def compile_tables(
         for rule in catalogue.project.filters
     ]
     lists = {
-        name: listed.select("unit_id", "variant").sort("unit_id")
+        name: listed.select("unit_id", "variant", _stratum(listed)).sort("unit_id")
         for name, listed in (lists or {}).items()
         if name in catalogue.experiments and catalogue.experiments[name].assignment != "hash"
     }
@@ -176,10 +184,26 @@ def compile_tables(
             rows["segment_rules"] += _segment_rules(segment, segment.behaviour)
     tables = {name: pl.DataFrame(rows[name], schema=schema) for name, schema in SCHEMAS.items()}
     listed_units = [
-        listed.select(pl.lit(name).alias("experiment_id"), "unit_id", pl.col("variant").alias("variant_id"))
+        listed.select(
+            pl.lit(name).alias("experiment_id"), "unit_id", pl.col("variant").alias("variant_id"), "stratum"
+        )
         for name, listed in sorted(lists.items())
     ]
     return tables | {"assigned_units": pl.concat([tables["assigned_units"], *listed_units])}
+
+
+def _stratum(listed: pl.DataFrame) -> pl.Expr:
+    """The list's strata, neighbours together where they are many; null where it names none."""
+    if "stratum" not in listed.columns:
+        return pl.lit(None, pl.Int64).alias("stratum")
+    number = pl.col("stratum").cast(pl.Int64)
+    several = number.max() + 1
+    return (
+        pl.when(several > MOST_STRATA)
+        .then(number * MOST_STRATA // several)
+        .otherwise(number)
+        .alias("stratum")
+    )
 
 
 def _settings(project: Project) -> dict[str, str]:

@@ -29,7 +29,7 @@ from analysis.judgement.pairing import defined_rows
 from analysis.judgement.ramping import ramp_frame, stopped_frame
 from analysis.judgement.rows import DECISIONS, VALIDITY, VALIDITY_KEY, conform
 from analysis.judgement.split import split_rows
-from analysis.judgement.strata import Strata, common_frame, stratum_frame
+from analysis.judgement.strata import strata_of
 from analysis.judgement.undeclared import with_arms
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ def judge_cut_offs(
         leaks: Held-out units that were served, as `leak_rows` takes them.
         events: Events that count per event_day.
         overlaps: Units shared by two experiments, as `overlap_rows` takes them.
-        by_phase: Sums per phase of bandits and of experiments whose weights changed: columns `PHASE_SUMS`, ``n`` and
-            `SUMS`.
+        by_phase: Sums per phase of bandits and of experiments whose weights changed, and per stratum of lists: columns
+            `PHASE_SUMS`, ``n`` and `SUMS`.
         dated: Units of a file by the day that it gives them, as `dated_split_rows` takes them.
         code_hash: Of the code that computes the rows.
 
@@ -125,7 +125,7 @@ def judge_cut_offs(
     phases = {} if by_phase is None else phase_sums(rows, by_phase, weights)
     allocations = allocation_rows(phases, catalogue, metrics, cut_offs)
     rows = with_batches(rows, phases)
-    strata = None if by_phase is None else Strata(stratum_frame(catalogue), common_frame(catalogue), by_phase)
+    strata = None if by_phase is None else strata_of(catalogue, by_phase)
     comparisons = comparison_rows(rows, code_hash, histograms, strata)
     trends = effect_trends(statistics, experiments, variants, uses)
     days = day_tests(daily_exposures, weights)

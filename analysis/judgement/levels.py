@@ -31,7 +31,9 @@ def with_levels(rows: pl.DataFrame, strata: Strata) -> pl.DataFrame:
     """
     places = rows.select(GROUP).unique(maintain_order=True).with_row_index("row")
     numbered = rows.join(places, on=list(GROUP), how="left", maintain_order="left")
-    asked = numbered.join(strata.common, on="experiment_id", how="inner").with_columns(side="position")
+    asked = numbered.join(strata.common, on="experiment_id", how="inner").with_columns(
+        side="position", kind=pl.lit("phase")
+    )
     if asked.is_empty():
         return rows
     cells = split_cells(asked, strata.sums)

@@ -1,8 +1,11 @@
-"""Effects inside strata of constant shares: where weights changed, arms are compared under the same days.
+"""Effects inside strata of constant shares: where weights changed, and where units were assigned in strata or blocks.
 
 While a level moves, an arm that got its units later has another level without any effect. Inside a phase the arms'
 shares are constant, so the arms are compared there, and a phase weighs as many of the two arms' units as it has. Phases
 that split the two arms alike are one stratum; one in which either has no share says nothing about them.
+
+A list that was drawn in strata or matched blocks has the same shares in every one, so neighbours may be taken together
+until each arm has units enough for a variance: that leaves the standard error a little larger than the design's.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from analysis.catalogue.bands import pieces
+from analysis.judgement.comparing import DISTRIBUTION_TESTS
 from analysis.judgement.pairing import CONTROL, GROUP, LETTERS, SUMS, moments, over
 from analysis.statistics.moments import JointMoments
 from analysis.statistics.status import quiet
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
 #: Sums of units by the phase of their first exposure and the day on which they entered the statistics.
 PHASE_SUMS = ("experiment_id", "metric", "segment", "segment_level", "analysis", "phase", "variant_id", "day")
+_ARM = ["experiment_id", "variant_id"]
 #: Units of either arm that a stratum needs to have a variance.
 LEAST_UNITS = 2
 #: Shares are the same when they differ by floating dust only.
@@ -40,13 +45,25 @@ class Strata:
 
     Attributes:
         phases: From `stratum_frame`.
+        designs: From `design_frame`.
         common: From `common_frame`.
         sums: Columns `PHASE_SUMS`, ``n`` and `SUMS`: what each day added (whole numbers), of the experiments there.
     """
 
     phases: pl.DataFrame
+    designs: pl.DataFrame
     common: pl.DataFrame
     sums: pl.DataFrame
+
+
+def strata_of(catalogue: Catalogue, sums: pl.DataFrame) -> Strata:
+    """The strata of all experiments.
+
+    Args:
+        catalogue: The definitions in force.
+        sums: As in `Strata`.
+    """
+    return Strata(stratum_frame(catalogue), design_frame(catalogue, sums), common_frame(catalogue), sums)
 
 
 def stratum_frame(catalogue: Catalogue) -> pl.DataFrame:
@@ -56,9 +73,10 @@ def stratum_frame(catalogue: Catalogue) -> pl.DataFrame:
         catalogue: The definitions in force.
 
     Returns:
-        Only treatments whose share beside the control changes. Bandits are left out: their phases follow the rewards.
+        Only treatments whose share beside the control changes. Bandits are left out, for their phases follow the
+        rewards, and lists, which no weight moves.
     """
-    rows = [row for item in catalogue.experiments.values() if item.bandit is None for row in _strata(item)]
+    rows = [row for item in _by_weights(catalogue) for row in _strata(item)]
     schema = {"experiment_id": pl.String, "variant_id": pl.String, "phase": pl.Int32, "stratum": pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -70,10 +88,10 @@ def common_frame(catalogue: Catalogue) -> pl.DataFrame:
         catalogue: The definitions in force.
 
     Returns:
-        Only experiments whose weights change; bandits are left out.
+        Only experiments whose weights change; bandits and lists are left out.
     """
     rows = []
-    for item in (one for one in catalogue.experiments.values() if one.bandit is None):
+    for item in _by_weights(catalogue):
         by_phase = [
             (piece.number, tuple(round(weight, _DECIMALS) for weight in piece.band.weights.values()))
             for piece in pieces(item)
@@ -86,6 +104,35 @@ def common_frame(catalogue: Catalogue) -> pl.DataFrame:
             ]
     schema = {"experiment_id": pl.String, "phase": pl.Int32, "stratum": pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def design_frame(catalogue: Catalogue, sums: pl.DataFrame) -> pl.DataFrame:
+    """As `stratum_frame`, for lists that were drawn in strata or blocks: each of those is a phase of the sums.
+
+    Args:
+        catalogue: The definitions in force.
+        sums: As in `Strata`.
+    """
+    arms = [
+        (item.id, variant.id)
+        for item in catalogue.experiments.values()
+        if item.assignment != "hash"
+        for variant in item.variants
+        if variant.id != item.control.id
+    ]
+    schema = {"experiment_id": pl.String, "variant_id": pl.String}
+    known = sums.select("experiment_id", pl.col("phase").cast(pl.Int32)).unique(maintain_order=True)
+    return (
+        pl.DataFrame(arms, schema=schema, orient="row")
+        .join(known, on="experiment_id", how="inner")
+        .with_columns(stratum=pl.col("phase").cast(pl.Int64))
+    )
+
+
+def _by_weights(catalogue: Catalogue) -> Iterator[Experiment]:
+    return (
+        item for item in catalogue.experiments.values() if item.bandit is None and item.assignment == "hash"
+    )
 
 
 def _strata(experiment: Experiment) -> Iterator[tuple[str, str, int, int | None]]:
@@ -117,14 +164,24 @@ def with_strata(pairs: pl.DataFrame, strata: Strata) -> pl.DataFrame:
         that are `left_out` with the others, the arms' combined moments as `pairing.moments` takes them, and the
         strata's differences by inverse variance with their error (`precise_diff`, `precise_se`).
     """
-    asked = pairs.with_row_index("row").join(strata.phases, on=["experiment_id", "variant_id"], how="inner")
+    numbered = pairs.with_row_index("row")
+    # What is read from values has no strata: a list's is compared as ever, which errs on the safe side.
+    from_sums = ~pl.col("test").is_in(DISTRIBUTION_TESTS) & pl.col("cap_high").is_null()
+    asked = pl.concat(
+        [
+            numbered.join(strata.phases, on=_ARM, how="inner").with_columns(kind=pl.lit("phase")),
+            numbered.filter(from_sums)
+            .join(strata.designs, on=_ARM, how="inner")
+            .with_columns(kind=pl.lit("design")),
+        ]
+    )
     if asked.is_empty():
         return pairs
     sides = [
         asked.with_columns(pl.col(arm).alias("variant_id"), side=pl.lit(side))
         for side, arm in enumerate(("control_id", "variant_id"))
     ]
-    cells = split_cells(pl.concat(sides), strata.sums)
+    cells = together(split_cells(pl.concat(sides), strata.sums))
     if cells.is_empty():
         return pairs
     rows, (n, mean, m2) = cell_arrays(cells, sides=2)
@@ -141,7 +198,8 @@ def with_strata(pairs: pl.DataFrame, strata: Strata) -> pl.DataFrame:
     columns |= _by_precision(parts, arms, counted, is_ratio)
     for side, (suffix, arm) in enumerate(zip((CONTROL, ""), arms, strict=True)):
         columns |= over(arm, n[..., side].sum(axis=-1), np.asarray(counted.any(axis=-1)), suffix)
-    found = pl.DataFrame(columns).with_columns(stratified_by=pl.lit("phase"))
+    kinds = cells.group_by("row", maintain_order=True).agg(stratified_by=pl.col("kind").first())
+    found = pl.DataFrame(columns).with_columns(kinds["stratified_by"])
     return pairs.with_row_index("row").join(found, on="row", how="left", maintain_order="left").drop("row")
 
 
@@ -167,23 +225,66 @@ def _by_precision(
     return {"precise_diff": diff, "precise_se": 1.0 / np.sqrt(information)}
 
 
+def together(cells: pl.DataFrame) -> pl.DataFrame:
+    """The cells with a list's neighbouring strata taken together until each arm has units enough.
+
+    Args:
+        cells: From `split_cells`, of two sides.
+    """
+    designs = cells.filter(pl.col("kind") == "design")
+    if designs.is_empty():
+        return cells
+    rows = designs.select("row").unique(maintain_order=True).with_row_index("at")
+    at = designs.join(rows, on="row", how="left", maintain_order="left")
+    where = tuple(at[name].to_numpy() for name in ("at", "stratum", "side"))
+    units = np.zeros((rows.height, int(where[1].max()) + 1, 2))
+    units[where] = at["n"].to_numpy()
+    number, so_far = np.zeros(rows.height, dtype=np.int64), np.zeros((rows.height, 2))
+    groups = np.zeros(units.shape[:2], dtype=np.int64)
+    for stratum in range(units.shape[1]):
+        groups[:, stratum] = number
+        so_far += units[:, stratum]
+        full = (so_far >= LEAST_UNITS).all(axis=1)
+        number = number + full
+        so_far[full] = 0.0
+    # What is left over at the end goes with the last full one.
+    groups = np.minimum(groups, np.maximum(number - 1, 0)[:, None])
+    merged = at.with_columns(stratum=pl.Series(groups[where[0], where[1]])).drop("at")
+    keys = [name for name in cells.columns if name not in {"n", *SUMS}]
+    merged = merged.group_by(keys, maintain_order=True).agg(pl.col("n", *SUMS).sum())
+    return pl.concat([cells.filter(pl.col("kind") != "design"), merged.select(cells.columns)]).sort(
+        "row", "stratum", "side"
+    )
+
+
 def split_cells(asked: pl.DataFrame, sums: pl.DataFrame) -> pl.DataFrame:
     """Counts and sums of each arm in each stratum of every row, up to its cut-off.
 
     Args:
-        asked: Columns `row`, `side`, `GROUP`, `variant_id`, `phase`, `stratum` (null: in no comparison), `is_share`,
-            `scale_y` and `scale_d`.
+        asked: Columns `row`, `side`, `GROUP`, `variant_id`, `phase`, `stratum` (null: in no comparison), `kind`,
+            `is_share`, `scale_y` and `scale_d`.
         sums: As in `Strata`.
 
     Returns:
-        Columns `row`, `stratum`, `side`, `is_share`, the scales, ``n`` and `SUMS`, of rows whose units are of more
-        than one stratum, or partly of none; sorted.
+        Columns `row`, `stratum`, `side`, `kind`, `is_share`, the scales, ``n`` and `SUMS`, of rows whose units are of
+        more than one stratum, or partly of none; sorted.
     """
     numbers = ("n", *SUMS)
     key = [name for name in PHASE_SUMS if name != "day"]
     so_far = sums.sort("day").with_columns(pl.col(numbers).cast(pl.Int128).cum_sum().over(key))
     # Both sides are sorted by their day, which Polars cannot see where the key comes first.
-    wanted = ("row", "side", *GROUP, "variant_id", "phase", "stratum", "is_share", "scale_y", "scale_d")
+    wanted = (
+        "row",
+        "side",
+        *GROUP,
+        "variant_id",
+        "phase",
+        "stratum",
+        "kind",
+        "is_share",
+        "scale_y",
+        "scale_d",
+    )
     found = (
         asked.select(wanted)
         .sort("cut_off")
@@ -192,7 +293,9 @@ def split_cells(asked: pl.DataFrame, sums: pl.DataFrame) -> pl.DataFrame:
         )
     )
     cells = (
-        found.group_by("row", "stratum", "side", "is_share", "scale_y", "scale_d", maintain_order=True)
+        found.group_by(
+            "row", "stratum", "side", "kind", "is_share", "scale_y", "scale_d", maintain_order=True
+        )
         .agg(pl.col(numbers).sum())
         .filter(pl.col("n") > 0)
         .with_columns(pl.col("n").cast(pl.Int64))

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _WHY = {
+    "design": "Units were assigned in strata or matched blocks, so arms are compared inside them: the standard error is"
+    " that of the design.",
     "phase": "The weights changed on the way, so arms are compared inside phases of equal weights and each phase counts"
     " with its share of the units: a level that moved in the meantime is no effect.",
 }
@@ -33,13 +35,19 @@ def strata_notes(
     if not by_strata:
         return []
     notes = [_WHY[kind] for kind in sorted({row["stratified_by"] for row in by_strata})]
-    for arm, units in sorted({(row["variant_id"], row["left_out"]) for row in by_strata if row["left_out"]}):
+    for arm, units in sorted(
+        {
+            (row["variant_id"], row["left_out"])
+            for row in by_strata
+            if row["left_out"] and row["stratified_by"] == "phase"
+        }
+    ):
         notes.append(
             f"{arm_names.get(arm, arm)}: {fmt.count(units)} units of phases in which it or the control had no"
             " share, or hardly a unit, are left out of its comparison."
         )
     for row in by_strata:
-        if _says_otherwise(row, alpha):
+        if row["stratified_by"] == "phase" and _says_otherwise(row, alpha):
             metric = metrics.get(row["metric"])
             label = metric.label if metric else row["metric"]
             arm = arm_names.get(row["variant_id"], row["variant_id"])

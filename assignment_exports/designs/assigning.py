@@ -52,7 +52,8 @@ class Drawn:
     """An assigned population.
 
     Attributes:
-        table: `unit_id`, `variant` and `probability` of each unit, sorted by unit.
+        table: `unit_id`, `variant`, `probability` and `stratum` (number of the stratum or block, neighbours beside each
+            other; null for complete randomisation) of each unit, sorted by unit.
         balance: From `balance_table`, over the design's columns, or all others where it names none.
         seed: Which of the tried splits was taken.
         differences: The largest standardised difference of every split tried.
@@ -101,6 +102,7 @@ def draw(experiment_id: str, population: pl.DataFrame, weights: Mapping[str, flo
             "unit_id": units["unit_id"],
             "variant": pl.Series(list(weights), dtype=pl.String)[arms],
             "probability": share[arms],
+            "stratum": pl.Series([None] * units.height if groups is None else groups, dtype=pl.Int64),
         }
     )
     balance = balance_table(described, arms, list(weights)) if described.width else pl.DataFrame()

@@ -95,7 +95,7 @@ def explain(
     cut_off = first["cut_off"]
     phases = phase_sums(connection, experiment_id, metric_name, cut_off) if experiment.bandit else []
     by_strata: dict[str, list[Step]] = {}
-    if any(row["stratified_by"] for row in published.values()):
+    if any(row["stratified_by"] == "phase" for row in published.values()):
         excluded = analysis == "crossovers_excluded"
         sums = stratum_sums(connection, experiment_id, metric_name, cut_off, excluded=excluded)
         by_strata = _steps_by_strata(
@@ -186,10 +186,16 @@ def _steps(
         elif by_strata and (variant.id == control or variant.id in by_strata):
             # The plain mean need not be the published one; the control's stands with its treatment's.
             steps = [step for step in steps if step.name == "total"] + by_strata.get(variant.id, [])
+        elif row["stratified_by"] == "design" or "design" in {
+            one["stratified_by"] for one in published.values()
+        }:
+            steps = [step for step in steps if step.name == "total"]
         elif variant.id != control:
             steps += comparison_steps(statistics[control], statistics[variant.id], row)
         result[variant.id] = [_step_row(step) for step in steps]
         words = method_in_words(row["method"])
+        if row["stratified_by"] == "design":
+            words = "inside the strata of the list, neighbours together, each by its share of the units"
         if words:
             result[variant.id].append(
                 {"name": "method", "formula": words, "value": None, "published": None, "agrees": True}
