@@ -116,7 +116,7 @@ _BY_PHASE = f"""
 # The same of lists that were drawn in strata or blocks, by the stratum of the unit that was listed.
 _BY_STRATUM = f"""
     with listed as (
-        select e.*, a.stratum::integer as phase
+        select e.* replace (a.stratum::integer as phase)
         from fct_exposures as e
         inner join catalog.assigned_units as a on e.experiment_id = a.experiment_id and e.logged_id = a.unit_id
         where a.stratum is not null

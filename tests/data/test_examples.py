@@ -130,7 +130,10 @@ class TestUdacity:
 
     def test_split_and_verdict(self, udacity: Path, reference: dict) -> None:
         newest = "cut_off = date '2017-01-24' and experiment_id = 'landing_page_agreeing'"
-        (square,) = rows(udacity, f"""from results.validity where "check" = 'srm_chi_square' and {newest}""")
+        (square,) = rows(
+            udacity,
+            f"""from results.validity where "check" = 'srm_chi_square' and segment = 'all' and {newest}""",
+        )
         assert square["p_value"] == pytest.approx(
             reference["udacity_ab_data"]["clean_srm_5050"]["p"], rel=1e-9
         )

@@ -94,7 +94,8 @@ def test_a_population_may_have_columns_called_like_internal_ones(desk: Desk) -> 
     first = json.loads(desk.listed("mail")["attributes"][0])
     assert first == {
         "country": "US",
-        "stratum": 0,
+        # What is stratified by is a name, like a zip code, and stays as it was written.
+        "stratum": "0",
         "probability": "control",
         "reason": "x",
         "attributes": "y",
@@ -121,7 +122,7 @@ def test_a_stratified_search_writes_the_list_and_tells_its_balance(desk: Desk) -
     assert [row["feature"] for row in report["balance"]] == ["country = DE", "country = US", "spend"]
     assert len(report["differences"]) == 20
     listed = desk.listed("mail")
-    assert listed.columns == ["unit_id", "variant", "attributes", "probability", "reason"]
+    assert listed.columns == ["unit_id", "variant", "attributes", "probability", "reason", "stratum"]
     first = json.loads(listed["attributes"][0])
     assert (listed["unit_id"][0], first["country"], set(listed["probability"])) == ("c-0000", "US", {0.5})
     cells = Counter(
