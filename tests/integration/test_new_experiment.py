@@ -29,7 +29,7 @@ def test_what_is_not_given_takes_its_default(catalog) -> None:
     assert done.exit_code == 0, done.output
     made = read_definitions().catalogue.experiments["hint"]
     assert (made.name, made.status, made.type, made.control.id) == (hostile, "draft", "ab", "control")
-    assert made.metrics.primary[0].minimum_effect == pytest.approx(0.02)
+    assert made.metrics.primary[0].minimum_effect.relative == pytest.approx(0.02)
     assert [use.metric for use in made.metrics.guardrails] == ["error_rate"]
 
 

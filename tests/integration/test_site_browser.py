@@ -283,7 +283,7 @@ def test_the_form_saves_what_the_catalogue_accepts(open_page, browser, catalog):
         ("blue", False),
         ("Green.2", False),
     ]
-    assert made.metrics.primary[0].minimum_effect == pytest.approx(0.025)
+    assert made.metrics.primary[0].minimum_effect.relative == pytest.approx(0.025)
     assert [use.metric for use in made.metrics.guardrails] == ["error_rate"]
     by_command = draft_yaml(
         "hint",
