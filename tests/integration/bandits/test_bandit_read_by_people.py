@@ -31,7 +31,7 @@ def test_adaptive_figures_are_reproduced_from_the_sums_of_the_phases(grown: Shop
     assert found["disagreements"] == []
     assert [step for step in steps if not step["agrees"]] == []
     published = {step["name"] for step in steps if step["published"] is not None}
-    assert published == {"total", "mean", "difference", "relative lift"}
+    assert published == {"total", "mean", "control's mean", "difference", "relative lift"}
     # Three phases had begun, and the plain mean is another number.
     assert {row["phase"] for row in found["phases"]} == {0, 1, 2}
     arm = found["arms"][2]

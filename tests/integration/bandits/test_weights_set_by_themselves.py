@@ -223,7 +223,9 @@ def test_a_kill_leaves_an_act_served_and_remembered_or_neither(
     *earlier, (day, weights, _) = acts(shop)
     assert (earlier, day) == (before, THIRD)
     assert weights == shares_of(shop.config_at(midnight(THIRD + 2 * DAY)))
-    assert weights == pytest.approx(by_hand(shop.closed(THIRD), before[-1][1]), abs=1.01e-4)
+    # The shares have moved by now, so the chance is that of the differences inside phases; as the base rate stands
+    # still, the posteriors of the plain sums say nearly the same.
+    assert weights == pytest.approx(by_hand(shop.closed(THIRD), before[-1][1]), abs=2e-3)
     assert (
         shares_of(shop.config_at(midnight(THIRD + timedelta(days=2)) - timedelta(seconds=1))) == before[-1][1]
     )
