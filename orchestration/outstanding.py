@@ -37,11 +37,19 @@ def newest_arrival(connection: duckdb.DuckDBPyConnection) -> datetime | None:
 
 
 def last_complete_day(connection: duckdb.DuckDBPyConnection) -> date | None:
-    """The newest event day that ended before the newest recorded arrival; none when nothing has landed."""
+    """The newest event day that ended before the newest recorded arrival; none when nothing has landed.
+
+    A finished archive is complete up to the last day that it declares, quiet days and open windows included.
+    """
+    arrived = newest_arrival(connection)
     day: date | None = connection.execute(
-        "select max(event_day) from landing.days where event_day + 1 <= ?", [newest_arrival(connection)]
+        "select max(event_day) from landing.days where event_day + 1 <= ?", [arrived]
     ).fetchall()[0][0]
-    return day
+    declared: date | None = connection.execute(
+        "select max(value::date) from catalog.settings where key = 'last_day' and value::date + 1 <= ?",
+        [arrived],
+    ).fetchall()[0][0]
+    return declared if day is not None and declared is not None else day
 
 
 def outstanding_days(connection: duckdb.DuckDBPyConnection, *, published: bool) -> tuple[date, date] | None:

@@ -210,6 +210,7 @@ def _settings(project: Project) -> dict[str, str]:
     return {
         "project_name": project.name,
         "first_day": project.first_day.isoformat(),
+        **({"last_day": project.last_day.isoformat()} if project.last_day else {}),
         "max_clock_skew_seconds": f"{project.max_clock_skew.total_seconds():.0f}",
         "alpha": repr(project.defaults.alpha),
         "power": repr(project.defaults.power),
