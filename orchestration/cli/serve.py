@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
+import time
 from typing import Annotated
 
 import typer
@@ -14,21 +17,47 @@ from orchestration.cli import app
 from orchestration.errors import OrchestrationError
 from orchestration.paths import PROJECT_ROOT, Home
 
+_GRACE_SECONDS = 10.0
+
 
 def _dagster(home: Home, *arguments: str) -> int:
     from orchestration.dbt import ensure_manifest
 
     ensure_manifest(home)
     environment = {**os.environ, "FAIRSPLIT_HOME": str(home.root), "DAGSTER_HOME": str(home.dagster)}
-    done = subprocess.run(
-        [sys.executable, "-m", "dagster", *arguments], cwd=PROJECT_ROOT, env=environment, check=False
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dagster", *arguments],
+        cwd=PROJECT_ROOT,
+        env=environment,
+        start_new_session=True,
     )
-    return done.returncode
+
+    def stop(*_: object) -> None:
+        # Webserver, daemon and code server are its children, in its group.
+        os.killpg(process.pid, signal.SIGTERM)
+
+    for asked in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(asked, stop)
+    try:
+        return process.wait()
+    finally:
+        _end(process.pid)
+
+
+def _end(group: int) -> None:
+    """Nobody of a process group outlives the command: after a while of grace they are killed."""
+    until = time.monotonic() + _GRACE_SECONDS
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGTERM)
+        while time.monotonic() < until:
+            os.killpg(group, 0)
+            time.sleep(0.1)
+        os.killpg(group, signal.SIGKILL)
 
 
 @app.command(epilog="Example: `fairsplit ui --port 3001`")
 def ui(
-    port: Annotated[int, typer.Option(help="Port on the loopback interface.")] = 3000,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on the loopback interface.")] = 3000,
     host: Annotated[str, typer.Option(help="Interface to listen on.")] = "127.0.0.1",
 ) -> None:
     """Open the Dagster UI on this machine."""
