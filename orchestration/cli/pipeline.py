@@ -180,4 +180,10 @@ def _require_order(first: date, last: date) -> None:
 
 def _report(home: Home, started: float) -> None:
     print(f"finished in {time.monotonic() - started:.1f} s", file=sys.stderr)
-    print(home.site / "current" / "index.html")
+    index = home.site / "current" / "index.html"
+    if index.exists():
+        print(index)
+    else:
+        say(
+            "nothing is published yet: no day is complete as far as the landed files tell; see `fairsplit status`"
+        )
