@@ -244,7 +244,9 @@ def _against(own: list[FloatArray], other: list[FloatArray]) -> tuple[FloatArray
     share = mean * density / a
     lost = np.maximum((nodes.rate - mean) * below + share, 0.0)
     gained = np.maximum((mean - nodes.rate) * above + share, 0.0)
-    return tuple((nodes.weight * v).sum(axis=-1) for v in (above, below, gained, lost))
+    sums = [(nodes.weight * v).sum(axis=-1) for v in (above, below, gained, lost)]
+    # Weights sum to 1 but for the last digit, which must not make a chance more than certain.
+    return np.minimum(sums[0], 1.0), np.minimum(sums[1], 1.0), sums[2], sums[3]
 
 
 def _mean_and_sd(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -246,3 +246,13 @@ def test_impossible_inputs_are_refused(call, code):
     with pytest.raises(InputError) as caught:
         call()
     assert caught.value.code == code
+
+
+def test_a_near_certain_chance_is_at_most_one():
+    n = np.arange(4_000, 6_000)
+    found = beta_compare(np.rint(0.257 * n), n, np.rint(0.329 * n), n)
+    assert found.p_beat.max() <= 1.0
+    assert found.p_behind.max() <= 1.0
+    assert found.p_beat.min() > 0.999
+    turned = beta_compare(np.rint(0.329 * n), n, np.rint(0.257 * n), n)
+    assert max(turned.p_beat.max(), turned.p_behind.max()) <= 1.0
