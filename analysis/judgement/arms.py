@@ -162,7 +162,10 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
         accepted=(primary & pl.col("seq_accepted")).fill_null(value=False),
         uncleared=guardrail & (unclear.fill_null(value=True) | (crossed & ~good & beyond & ~sound)),
         gain=GAIN,
-        worse=(~primary & (decisive | guardrail & crossed) & ~good).fill_null(value=False),
+        # Guardrails are told by the band that holds at every look, as their interval is.
+        worse=(~primary & pl.when(guardrail).then(crossed).otherwise(decisive) & ~good).fill_null(
+            value=False
+        ),
     )
 
 

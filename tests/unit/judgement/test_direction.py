@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -304,3 +304,20 @@ def test_a_percentile_among_ties_is_not_told_as_equal_values(world):
     row = row_of(found, "red", "revenue_p90")
     assert (row["status"], row["reason"], row["mean"]) == ("undefined", "ties_at_quantile", 0.0)
     assert found.decisions["sentence"][0] == "No verdict: Revenue p90 cannot be judged (ties at quantile)."
+
+
+def test_a_guardrail_is_told_to_be_worse_by_the_interval_that_is_quoted(world):
+    """An ordinary p below alpha beside a band that holds at every look and holds 0 says nothing."""
+    world.define(metrics="{primary: [conversion], guardrails: [revenue]}")
+    for number in range(1, 22):
+        day, n = HORIZON - timedelta(days=21 - number), 72 * number
+        for variant, buyers, mean in (("control", 7, 2.06), ("red", 13, 1.987)):
+            bought = [1] * buyers * number
+            world.values(variant, bought + [0] * (n - len(bought)), metric="conversion", cut_off=day)
+            arm(world, variant, mean, n=n, cut_off=day)
+    guarded = row_of(judged(world), "red")
+    assert guarded["p_value"] < 0.05
+    assert guarded["seq_low"] < 0 < guarded["seq_high"]
+    sentence = decision(world)["sentence"]
+    assert "does worse" not in sentence
+    assert sentence.endswith(", and no guardrail is harmed.")
