@@ -38,13 +38,22 @@ class Erasure:
     ids: tuple[str, ...]
 
 
-def interrupted(home: Home) -> Erasure | None:
+def _interrupted(home: Home) -> Erasure | None:
     """The erasure that was begun and not ended; none in a home at rest."""
     path = home.root / _INTENT
     if not path.exists():
         return None
     begun = json.loads(path.read_text(encoding="utf-8"))
     return Erasure(begun["unit"], tuple(begun["ids"]))
+
+
+def finish_interrupted(home: Home, say: Callable[[str], None]) -> Erasure | None:
+    """Carry out the erasure that was begun and not ended, and return it; none in a home at rest."""
+    begun = _interrupted(home)
+    if begun is not None:
+        say("an erasure was interrupted; it is carried out first")
+        carry_out(home, begun, say)
+    return begun
 
 
 def carry_out(home: Home, erasure: Erasure, say: Callable[[str], None]) -> tuple[Person, Mapping[Path, int]]:

@@ -128,16 +128,19 @@ def rare_shares(pairs: pl.DataFrame) -> BoolArray:
 
 def is_adaptive(rows: pl.DataFrame) -> BoolArray:
     """Rows of bandits, whose figures `with_batches` has weighted."""
-    if "bandit_status" not in rows.columns:
-        return np.zeros(rows.height, dtype=np.bool_)
-    return rows["bandit_status"].is_not_null().to_numpy()
+    return _has(rows, "bandit_status")
 
 
 def is_stratified(rows: pl.DataFrame) -> BoolArray:
     """Pairs whose moments `with_strata` has combined."""
-    if "strata" not in rows.columns:
+    return _has(rows, "strata")
+
+
+def _has(rows: pl.DataFrame, column: str) -> BoolArray:
+    """Rows with a value in a column that only some frames have."""
+    if column not in rows.columns:
         return np.zeros(rows.height, dtype=np.bool_)
-    return rows["strata"].is_not_null().to_numpy()
+    return rows[column].is_not_null().to_numpy()
 
 
 def refused_by_strata(pairs: pl.DataFrame) -> BoolArray:

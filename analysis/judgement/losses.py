@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,41 @@ if TYPE_CHECKING:
 
 #: Undeclared names that a sentence quotes, and characters of each.
 MOST_NAMES, LONGEST_NAME = 4, 40
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """A share of the exposed units that should be small and alike in the arms.
+
+    Attributes:
+        check: Name of the validity check.
+        counted: Column with the units that are counted.
+        if_unequal: Reason where the arms' shares differ.
+        if_many: Reason where the share itself is large.
+        what: What is said of the units.
+    """
+
+    check: str
+    counted: str
+    if_unequal: str
+    if_many: str
+    what: str
+
+
+_EARLY = _Share(
+    "exposure_order",
+    "early",
+    "differential_early_outcomes",
+    "exposure_after_outcome",
+    "with an outcome in the session of their exposure had it before",
+)
+_INELIGIBLE = _Share(
+    "targeting",
+    "ineligible",
+    "differential_targeting",
+    "targeting_not_kept",
+    "exposed though the targeting leaves them out",
+)
 
 
 def crossover_rows(
@@ -79,24 +115,7 @@ def exposure_order_rows(
     Returns:
         Rows of the schema `VALIDITY` but for the cut-off.
     """
-    arms = (
-        early_outcomes.filter(pl.col("exposure_day") <= cut_off)
-        .group_by("experiment_id", "variant_id", maintain_order=True)
-        .agg(
-            lost=pl.col("early").sum().cast(pl.Float64),
-            kept=(pl.col("units") - pl.col("early")).sum().cast(pl.Float64),
-        )
-    )
-    rows = _judged_shares(arms, ended, thresholds, thresholds.early_outcome_warn)
-    if rows.is_empty():
-        return pl.DataFrame()
-    rows = rows.with_columns(
-        reason=pl.when("unequal")
-        .then(pl.lit("differential_early_outcomes"))
-        .when("many")
-        .then(pl.lit("exposure_after_outcome"))
-    )
-    return _finished(rows, "exposure_order", "with an outcome in the session of their exposure had it before")
+    return _share_rows(early_outcomes, _EARLY, thresholds.early_outcome_warn, ended, thresholds, cut_off)
 
 
 def targeting_rows(
@@ -117,43 +136,36 @@ def targeting_rows(
     Returns:
         Rows of the schema `VALIDITY` but for the cut-off.
     """
+    return _share_rows(audits, _INELIGIBLE, thresholds.audit_warn, ended, thresholds, cut_off)
+
+
+def _share_rows(
+    counts: pl.DataFrame, share: _Share, most: float, ended: pl.Series, thresholds: Thresholds, cut_off: date
+) -> pl.DataFrame:
+    """The counted units among all of each experiment: more than `most` warn, unequal shares of the arms fail."""
+    lost = pl.col(share.counted)
     arms = (
-        audits.filter(pl.col("exposure_day") <= cut_off)
+        counts.filter(pl.col("exposure_day") <= cut_off)
         .group_by("experiment_id", "variant_id", maintain_order=True)
         .agg(
-            lost=pl.col("ineligible").sum().cast(pl.Float64),
-            kept=(pl.col("units") - pl.col("ineligible")).sum().cast(pl.Float64),
+            lost=lost.sum().cast(pl.Float64),
+            kept=(pl.col("units") - lost).sum().cast(pl.Float64),
         )
     )
-    rows = _judged_shares(arms, ended, thresholds, thresholds.audit_warn)
-    if rows.is_empty():
-        return pl.DataFrame()
-    rows = rows.with_columns(
-        reason=pl.when("unequal")
-        .then(pl.lit("differential_targeting"))
-        .when("many")
-        .then(pl.lit("targeting_not_kept"))
-    )
-    return _finished(rows, "targeting", "exposed though the targeting leaves them out")
-
-
-def _judged_shares(arms: pl.DataFrame, ended: pl.Series, thresholds: Thresholds, most: float) -> pl.DataFrame:
-    """`lost` among all units of each experiment: more than `most` of them warn, unequal shares of the arms fail."""
     if arms.is_empty():
-        return arms
-    share = pl.col("lost") / pl.col("all")
+        return pl.DataFrame()
+    p_value, part = pl.col("p_value"), pl.col("lost") / pl.col("all")
+    unequal, many = (p_value < thresholds.loss_warn).fill_null(value=False), part > most
     rows = _by_place(arms, ["experiment_id"], ended).with_columns(
-        share=share,
-        unequal=(pl.col("p_value") < thresholds.loss_warn).fill_null(value=False),
-        many=share > most,
-    )
-    return rows.with_columns(
-        status=pl.when(pl.col("p_value") < thresholds.loss_fail)
+        share=part,
+        status=pl.when(p_value < thresholds.loss_fail)
         .then(pl.lit("fail"))
-        .when(pl.col("unequal") | pl.col("many"))
+        .when(unequal | many)
         .then(pl.lit("warn"))
-        .otherwise(pl.lit("pass"))
+        .otherwise(pl.lit("pass")),
+        reason=pl.when(unequal).then(pl.lit(share.if_unequal)).when(many).then(pl.lit(share.if_many)),
     )
+    return _finished(rows, share.check, share.what)
 
 
 def loss_rows(

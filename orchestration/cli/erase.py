@@ -34,7 +34,7 @@ def erase(
     rebuilds leave the person out too. Older versions of the exports are removed, for they list the unit. Files in
     `landing/` are the landing party's and stay.
     """
-    from orchestration.erasure import carry_out, interrupted
+    from orchestration.erasure import carry_out, finish_interrupted
     from orchestration.ingest.erasing import find
     from orchestration.outstanding import frontier
     from orchestration.unit_lists import rows_on_lists
@@ -43,13 +43,10 @@ def erase(
     if not unit.strip():
         raise OrchestrationError(Problem("is empty", "UNIT", repr(unit), "the id of one unit"))
     home = Home.from_environment()
-    begun = interrupted(home)
-    if begun is not None and not dry_run:
-        say("an erasure was interrupted; it is carried out first")
-        carry_out(home, begun, say)
-        if begun.unit == unit:
-            print("the unit is erased")
-            return
+    finished = None if dry_run else finish_interrupted(home, say)
+    if finished is not None and finished.unit == unit:
+        print("the unit is erased")
+        return
     with reader(home.warehouse) as connection:
         if frontier(connection) is None:
             raise OrchestrationError(Problem("no day has been built yet", hint="run `fairsplit run` first"))

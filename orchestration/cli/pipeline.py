@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from datetime import date, datetime
 from pathlib import Path
@@ -74,7 +73,7 @@ def run(
     started = time.monotonic()
     home = Home.from_environment().prepare()
     if events is not None:
-        print(f"{take_events(events, home)} new files copied to {home.landing}", file=sys.stderr)
+        say(f"{take_events(events, home)} new files copied to {home.landing}")
     elif demo and not any(home.landing.iterdir()):
         from orchestration.cli.simulate import write_world
 
@@ -82,22 +81,17 @@ def run(
     if again:
         _ask_again(home, again)
     from orchestration.dbt import ensure_manifest
-    from orchestration.erasure import carry_out, interrupted
+    from orchestration.erasure import finish_interrupted
     from orchestration.runs import execute
 
     ensure_manifest(home)
-    begun = interrupted(home)
-    if begun is not None:
-        say("an erasure was interrupted; it is carried out first")
-        carry_out(home, begun, say)
+    finish_interrupted(home, say)
     execute(home, "land")
     with writer(home.warehouse) as connection:
         days = outstanding_days(connection, published=is_published(connection, catalog_dir()))
     _say_findings(home)
     if days is None:
-        print(
-            "nothing is outstanding: no new file, no complete new day, no changed definition", file=sys.stderr
-        )
+        say("nothing is outstanding: no new file, no complete new day, no changed definition")
     else:
         build(home, days, after="land")
     _report(home, started)
@@ -149,10 +143,10 @@ def _say_findings(home: Home) -> None:
     with reader(home.warehouse) as connection:
         findings = landing_findings(connection, thresholds.quarantine_warn)
     for finding in findings[:SAID_AT_ONCE]:
-        print(f"warning: {finding}", file=sys.stderr)
+        say(f"warning: {finding}")
     if len(findings) > SAID_AT_ONCE:
         more = f"{len(findings) - SAID_AT_ONCE} more are listed by the check files_are_readable"
-        print(f"warning: {more} and on the data page", file=sys.stderr)
+        say(f"warning: {more} and on the data page")
 
 
 def build(home: Home, days: tuple[date, date], *, after: str | None = None) -> None:
@@ -161,7 +155,7 @@ def build(home: Home, days: tuple[date, date], *, after: str | None = None) -> N
     from orchestration.runs import execute
 
     for first, last in pieces(days):
-        print(f"building {first} to {last}", file=sys.stderr)
+        say(f"building {first} to {last}")
         execute(home, "daily", (first, last), after=after)
         after = "land"
 
@@ -179,7 +173,7 @@ def _require_order(first: date, last: date) -> None:
 
 
 def _report(home: Home, started: float) -> None:
-    print(f"finished in {time.monotonic() - started:.1f} s", file=sys.stderr)
+    say(f"finished in {time.monotonic() - started:.1f} s")
     index = home.site / "current" / "index.html"
     if index.exists():
         print(index)

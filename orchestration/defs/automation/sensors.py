@@ -10,7 +10,7 @@ from orchestration.alerting import alert
 from orchestration.defs.automation.asking import NotNowError, expect_no_run, landed
 from orchestration.defs.automation.jobs import daily, land
 from orchestration.ingest.scan import Landed, settled_files, waiting_files
-from orchestration.ledger import fingerprint, is_published
+from orchestration.ledger import fingerprint, last_fingerprint
 from orchestration.outstanding import outstanding_days as days_outstanding
 from orchestration.outstanding import pieces
 from orchestration.partitions import AUTOMATION
@@ -72,8 +72,8 @@ def outstanding_days(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
     try:
         expect_no_run(home, context)
         with landed(home) as connection:
-            days = days_outstanding(connection, published=is_published(connection, catalog_dir()))
             state = fingerprint(connection, catalog_dir())
+            days = days_outstanding(connection, published=last_fingerprint(connection) == state)
     except NotNowError as reason:
         return dg.SkipReason(str(reason))
     if days is None:
