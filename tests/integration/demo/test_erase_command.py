@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import polars as pl
 import pytest
 
-from tests.command import fairsplit
+from tests.command import ROOT, fairsplit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,8 +74,9 @@ def bytes_of(home: Path) -> dict[str, str]:
     }
 
 
-def test_a_person_is_removed_everywhere_and_nobody_else(small: Path) -> None:
-    with duckdb.connect(str(small / "warehouse.duckdb"), read_only=True) as connection:
+def somebody(home: Path) -> tuple[str, set[str]]:
+    """The user with most exposures who has a device linked, and all of their ids."""
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
         user = connection.execute(
             """select unit_id from fct_exposures where unit_id in (select user_id from int_identity_links)
                group by unit_id order by count(*) desc, unit_id limit 1"""
@@ -80,7 +84,11 @@ def test_a_person_is_removed_everywhere_and_nobody_else(small: Path) -> None:
         devices = connection.execute(
             "select anonymous_id from int_identity_links where user_id = ?", [user]
         ).fetchall()
-    ids = {user, *(device for (device,) in devices)}
+    return user, {user, *(device for (device,) in devices)}
+
+
+def test_a_person_is_removed_everywhere_and_nobody_else(small: Path) -> None:
+    user, ids = somebody(small)
     before = places_of(small, ids)
     assert {"main.fct_exposures", "main.int_unit_days"} <= before
     assert {path.rpartition(".")[2] for path in before if path.startswith("exports/")} == {
@@ -118,3 +126,28 @@ def test_a_person_is_removed_everywhere_and_nobody_else(small: Path) -> None:
             RuntimeError, match="nothing of that unit is in the lake, in quarantine or on a list"
         ):
             fairsplit(small, "erase", *words)
+
+
+#: An erasure whose process is killed when the lake's transaction is over and the rebuild has not begun.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from orchestration.erasure import Erasure, carry_out
+from orchestration.paths import Home
+carry_out(Home(Path(sys.argv[1])), Erasure(sys.argv[2], (sys.argv[2],)), lambda _: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("command", ["erase", "run"])
+def test_a_killed_erasure_is_finished_by_the_next_command(small: Path, command: str) -> None:
+    """Case erase-killed-after-its-transaction."""
+    user, ids = somebody(small)
+    others = exposures_but_of(small, ids)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(small), user], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert "main.fct_exposures" in places_of(small, {user})
+    fairsplit(small, *(["erase", user] if command == "erase" else ["run"]))
+    assert places_of(small, {user}) == set()
+    assert exposures_but_of(small, ids) == others
+    assert not (small / "erasing.json").exists()
