@@ -12,6 +12,7 @@ import duckdb
 
 from analysis.errors import Problem
 from orchestration.errors import OrchestrationError
+from orchestration.home.schema import require_present
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -35,8 +36,16 @@ def writer(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         path: The DuckDB file; created when absent, readable by its owner alone.
 
     Raises:
-        OrchestrationError: Another process holds the file, or it is no warehouse.
+        OrchestrationError: Another process holds the file, it is no warehouse, or one of another schema.
     """
+    with any_schema(path) as connection:
+        require_present(connection, path)
+        yield connection
+
+
+@contextmanager
+def any_schema(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A `writer` on a warehouse of any version: to migrate, to check and to copy it."""
     is_new = not path.exists()
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": f"{MEMORY_LIMIT_GIB}GiB",
@@ -56,13 +65,15 @@ def reader(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         path: The DuckDB file.
 
     Raises:
-        OrchestrationError: There is no warehouse yet, another process holds it, or the file is none.
+        OrchestrationError: There is no warehouse yet, another process holds it, the file is none, or it is of another
+            schema.
     """
     if not path.exists():
         raise OrchestrationError(
             Problem("nothing has been built yet", where=str(path), hint="run `fairsplit run` first")
         )
     with _opened(path, lambda: duckdb.connect(str(path), read_only=True)) as connection:
+        require_present(connection, path)
         yield connection
 
 

@@ -82,9 +82,11 @@ def run(
         _ask_again(home, again)
     from orchestration.dbt import ensure_manifest
     from orchestration.erasure import finish_interrupted
+    from orchestration.home.migrating import migrate
     from orchestration.runs import execute
 
     ensure_manifest(home)
+    migrate(home, say)
     finish_interrupted(home, say)
     execute(home, "land")
     with writer(home.warehouse) as connection:
@@ -104,12 +106,14 @@ def backfill(
 ) -> None:
     """Materialise a range of days, a month at a time; a day that is built already comes out the same."""
     from orchestration.dbt import ensure_manifest
+    from orchestration.home.migrating import migrate
 
     days = first.date(), last.date()
     _require_order(*days)
     started = time.monotonic()
     home = Home.from_environment().prepare()
     ensure_manifest(home)
+    migrate(home, say)
     build(home, days)
     _say_findings(home)
     _report(home, started)

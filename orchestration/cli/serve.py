@@ -14,6 +14,7 @@ import typer
 
 from analysis.errors import Problem
 from orchestration.cli import app
+from orchestration.cli.formats import say
 from orchestration.errors import OrchestrationError
 from orchestration.paths import PROJECT_ROOT, Home
 
@@ -61,7 +62,11 @@ def ui(
     host: Annotated[str, typer.Option(help="Interface to listen on.")] = "127.0.0.1",
 ) -> None:
     """Open the Dagster UI on this machine."""
-    _dagster(Home.from_environment().prepare(), "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port))
+    from orchestration.home.migrating import migrate
+
+    home = Home.from_environment().prepare()
+    migrate(home, say)
+    _dagster(home, "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port))
 
 
 @app.command("check-definitions", epilog="Example: `fairsplit check-definitions`")

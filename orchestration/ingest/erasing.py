@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestration.home.files import checksum, sync
 from orchestration.ingest.credit import Credit
 from orchestration.ingest.erasure_journal import note_erasure
 from orchestration.ingest.lake import carried_out, intend, lake_scan, open_landing, replace_views
@@ -278,9 +279,10 @@ def _strip_lake(
             continue
         removed[file_hash] = removed.get(file_hash, 0) + rows
         if kept.exists():
+            sync(kept)
             cursor.execute(
-                "update landing.lake_files set path = ?, rows = rows - ? where path = ?",
-                [kept.relative_to(root).as_posix(), rows, path],
+                """update landing.lake_files set path = ?, rows = rows - ?, bytes = ?, sha256 = ? where path = ?""",
+                [kept.relative_to(root).as_posix(), rows, kept.stat().st_size, checksum(kept), path],
             )
         else:
             cursor.execute("delete from landing.lake_files where path = ?", [path])

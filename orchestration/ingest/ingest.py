@@ -398,7 +398,7 @@ class _Run:
         position: int = run("select coalesce(max(position), 0) + 1 from landing.manifest").fetchall()[0][0]
         self._write_manifest(records, staged.counts, position)
         for file in staged.moved:
-            run("insert into landing.lake_files values (?, ?, ?, ?)", astuple(file))
+            run("insert into landing.lake_files values (?, ?, ?, ?, ?, ?)", astuple(file))
         if staged.counts:
             run("insert into landing.repeats from repeats")
         if staged.rejected:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from analysis.errors import Problem
 from orchestration.errors import IngestError
+from orchestration.home.schema import mark, version_of
 from orchestration.ingest.erasure_journal import restore_erasures
 from orchestration.ingest.sql import EVENT_COLUMNS, EVENT_TYPES, array, identifier
 
@@ -36,6 +37,8 @@ def open_landing(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
         IngestError: The lake is another warehouse's.
     """
     with connection.cursor() as cursor:
+        if version_of(cursor) is None:
+            mark(cursor)
         cursor.execute((files("orchestration.ingest") / "landing.sql").read_text())
         root = str(home.resolve())
         if cursor.execute("select root from landing.home").fetchall() != [(root,)]:

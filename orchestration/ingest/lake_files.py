@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.home.files import checksum, sync
 from orchestration.ingest.lake import intend
 from orchestration.ingest.rows import COUNTED_ONLY, NO_EVENT, REPEATED_HOUR
 from orchestration.ingest.sql import array, literal, same_content
@@ -21,12 +21,14 @@ REJECTED_DAY = "event_day=__HIVE_DEFAULT_PARTITION__"
 
 @dataclass(frozen=True, slots=True)
 class LakeFile:
-    """A file in the lake: day, content hash, path relative to the home, rows."""
+    """A file in the lake: day, content hash, path relative to the home, rows, and the checksum of its bytes."""
 
     event_day: date
     file_hash: str
     path: str
     rows: int
+    bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +140,14 @@ def move_to_lake(cursor: duckdb.DuckDBPyConnection, home: Path, out: Path) -> li
             0
         ][0]
         target = home / relative
+        size, digest = part.stat().st_size, checksum(part)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sync(part)
+        sync(part)
         part.replace(target)
-        _sync(target.parent)
-        moved.append(LakeFile(date.fromisoformat(day.removeprefix("event_day=")), file_hash, relative, rows))
-    _sync(home / "lake")
+        sync(target.parent)
+        event_day = date.fromisoformat(day.removeprefix("event_day="))
+        moved.append(LakeFile(event_day, file_hash, relative, rows, size, digest))
+    sync(home / "lake")
     return moved
 
 
@@ -163,14 +167,6 @@ def _placed(home: Path, out: Path) -> dict[Path, str]:
         names.add(name)
         placed[part] = name
     return placed
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def rejected_rows(out: Path) -> str | None:

@@ -20,15 +20,15 @@ create table if not exists landing.manifest (
     rows_repeated_hour bigint default 0
 );
 
-alter table landing.manifest add column if not exists rows_repeated_hour bigint default 0;
-
 create table if not exists landing.seals (event_day date not null, position bigint not null);
 
 create table if not exists landing.lake_files (
     event_day date not null,
     file_hash varchar not null,
     path varchar not null,
-    rows bigint not null
+    rows bigint not null,
+    bytes bigint,
+    sha256 varchar
 );
 
 -- Copies in the lake that are not events of the view: they lost to another file's copy, or were retracted.

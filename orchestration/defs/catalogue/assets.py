@@ -7,6 +7,7 @@ import dagster as dg
 from analysis.lifecycle.log import read_sound
 from orchestration.acting import write_catalogue
 from orchestration.dbt import semantic_layer_fault
+from orchestration.home.migrating import migrate
 from orchestration.lifecycle import note_definitions
 from orchestration.loading import read_definitions
 from orchestration.paths import Home, catalog_dir
@@ -19,6 +20,7 @@ def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
     """Sound experiments, variants, phases, metrics and filters as `catalog.*` tables."""
     definitions = read_definitions()
     place = home.open()
+    migrate(place, dg.get_dagster_logger().info)
     with writer(place.warehouse) as connection:
         write_catalogue(connection, place, definitions)
         noted = note_definitions(connection, definitions.catalogue, datetime.now(UTC).replace(tzinfo=None))
