@@ -116,6 +116,25 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray, histograms: pl.DataFra
     return Tested(result, method, reduction, used)
 
 
+def at_levels(
+    pairs: pl.DataFrame, tested: Tested, level: FloatArray, histograms: pl.DataFrame | None = None
+) -> Comparison:
+    """The same tests at other levels; a pair that keeps its level keeps its result and costs nothing.
+
+    Args:
+        pairs: From `paired`.
+        tested: Their tests.
+        level: Level per pair, in (0, 1).
+        histograms: As in `compare_pairs`.
+    """
+    result = _blank(pairs.height, level)
+    _put(result, tested.comparison, np.arange(pairs.height))
+    other = np.flatnonzero(level != tested.comparison.alpha)
+    if other.size:
+        _put(result, compare_pairs(pairs[other], level[other], histograms).comparison, other)
+    return result
+
+
 def rare_shares(pairs: pl.DataFrame) -> BoolArray:
     """Pairs of rates whose events are so few in arms so unequal that only the exact test keeps its level."""
     rare = np.zeros(pairs.height, dtype=np.bool_)

@@ -10,7 +10,7 @@ import polars as pl
 from analysis.judgement.asked import asked_of
 from analysis.judgement.beside import beside_strata, with_means_of_strata
 from analysis.judgement.best import best_of_arms
-from analysis.judgement.comparing import RATE_TESTS, compare_pairs, is_adaptive, is_stratified
+from analysis.judgement.comparing import RATE_TESTS, at_levels, compare_pairs, is_adaptive, is_stratified
 from analysis.judgement.correcting import adjusted
 from analysis.judgement.direction import findings
 from analysis.judgement.distributions import own_values
@@ -149,7 +149,7 @@ def _pair_numbers(pairs: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Da
     tested = compare_pairs(pairs, alpha, histograms)
     p_adjusted, interval_alpha = adjusted(pairs, tested)
     level = np.where(np.isfinite(interval_alpha), interval_alpha, alpha)
-    shown = compare_pairs(pairs, level, histograms).comparison
+    shown = at_levels(pairs, tested, level, histograms)
     looks = follow(pairs, tested, histograms)
     base = tested.comparison
     known = base.status == Reason.OK

@@ -10,7 +10,7 @@ import polars as pl
 from scipy import special
 
 from analysis.judgement.asked import asked_of
-from analysis.judgement.comparing import SMALLEST_LEVEL, compare_pairs, is_stratified
+from analysis.judgement.comparing import SMALLEST_LEVEL, at_levels, is_stratified
 from analysis.judgement.information import (
     information_fraction,
     planned_looks,
@@ -128,7 +128,7 @@ def follow(pairs: pl.DataFrame, tested: Tested, histograms: pl.DataFrame | None 
     bound = np.where(spending, _spending_bounds(pairs, spending, level, information, lines, base.se), bound)
     over = spending & known & (_normal_size(tested, pairs["alternative"].to_numpy()) >= bound)
     crossed |= lines.along(np.logical_or, over) & spending
-    again, has = _at_bounds(pairs, tested, bound, histograms)
+    has, again = _at_bounds(pairs, tested, bound, rare, histograms)
     related = base.rel.status[rare] == Reason.OK
     again.rel.low[rare] = np.where(related, by_split.ratio_low - 1.0, np.nan)
     again.rel.high[rare] = np.where(related, by_split.ratio_high - 1.0, np.nan)
@@ -310,10 +310,15 @@ def _normal_size(tested: Tested, alternative: np.ndarray[Any, Any]) -> FloatArra
 
 
 def _at_bounds(
-    pairs: pl.DataFrame, tested: Tested, bound: FloatArray, histograms: pl.DataFrame | None
-) -> tuple[Comparison, BoolArray]:
-    """The same tests at the level whose quantile is the bound, and where there is such a level."""
+    pairs: pl.DataFrame,
+    tested: Tested,
+    bound: FloatArray,
+    done: BoolArray,
+    histograms: pl.DataFrame | None,
+) -> tuple[BoolArray, Comparison]:
+    """Where there is a level whose quantile is the bound, and there, except where done, the same tests at it."""
     one_sided = pairs["alternative"].to_numpy() != "two-sided"
     tail = special.ndtr(-bound) * np.where(one_sided, 1.0, 2.0)
     has = np.isfinite(bound) & (tail > SMALLEST_LEVEL) & (tested.comparison.status == Reason.OK)
-    return compare_pairs(pairs, np.where(has, tail, 0.5), histograms).comparison, has
+    level = np.where(has & ~done, tail, tested.comparison.alpha)
+    return has, at_levels(pairs, tested, level, histograms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -71,28 +71,28 @@ def requirement_columns(pairs: pl.DataFrame, tested: Tested) -> tuple[pl.Series,
         Series in the pairs' order.
     """
     known = tested.comparison.status == Reason.OK
-    listed: list[list[dict[str, Any]]] = [[] for _ in range(pairs.height)]
+    listed: list[pl.Expr] = []
+    columns: dict[str, pl.Series] = {"known": pl.Series(known)}
     all_met = np.ones(pairs.height, dtype=np.bool_)
-    for one in _requirements(pairs, tested):
+    for place, one in enumerate(_requirements(pairs, tested)):
         applies = one.applies & known
         met = one.met
         all_met &= met | ~applies
-        for row in np.flatnonzero(applies):
-            observed = float(one.observed[row])
-            listed[row].append(
-                {
-                    "requirement": one.name,
-                    "rule": "at most" if one.at_most else "at least",
-                    "required": one.bound,
-                    "observed": None if np.isnan(observed) else observed,
-                    "met": bool(met[row]),
-                }
-            )
-    rows = [found if there else None for found, there in zip(listed, known, strict=True)]
-    return (
-        pl.Series("requirements", rows, dtype=REQUIREMENT),
-        pl.Series("requirements_met", [bool(m) if k else None for m, k in zip(all_met, known, strict=True)]),
+        names = [f"{name}_{place}" for name in ("applies", "observed", "met")]
+        columns |= {name: pl.Series(v) for name, v in zip(names, (applies, one.observed, met), strict=True)}
+        entry = pl.struct(
+            requirement=pl.lit(one.name),
+            rule=pl.lit("at most" if one.at_most else "at least"),
+            required=pl.lit(one.bound),
+            observed=pl.col(names[1]).cast(pl.Float64).fill_nan(None),
+            met=pl.col(names[2]),
+        )
+        listed.append(pl.when(names[0]).then(entry))
+    frame = pl.DataFrame(columns).select(
+        requirements=pl.when("known").then(pl.concat_list(listed).list.drop_nulls()).cast(REQUIREMENT),
+        requirements_met=pl.when("known").then(pl.Series(all_met)),
     )
+    return frame["requirements"], frame["requirements_met"]
 
 
 @quiet

@@ -29,10 +29,12 @@ def arm_texts(rows: pl.DataFrame) -> pl.DataFrame:
     Args:
         rows: From `deciding_rows`.
     """
-    treated = rows.filter(pl.col("comparison").is_not_null())
+    entries: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows.filter(pl.col("comparison").is_not_null()).iter_rows(named=True):
+        entries.setdefault((row["experiment_id"], row["variant_id"]), []).append(row)
     texts = [
-        {"experiment_id": experiment, "variant_id": arm, **_texts(list(part.iter_rows(named=True)))}
-        for (experiment, arm), part in treated.group_by("experiment_id", "variant_id", maintain_order=True)
+        {"experiment_id": experiment, "variant_id": arm, **_texts(of_arm)}
+        for (experiment, arm), of_arm in entries.items()
     ]
     return pl.DataFrame(texts, schema=dict.fromkeys(_TEXTS, pl.String))
 

@@ -405,11 +405,9 @@ def frame_column(frame: pl.DataFrame, name: str) -> Any:
     column = frame.get_column(name)
     if column.null_count() or not column.dtype.is_numeric():
         raise refuse("not_a_number", "nulls or text", name, value=column.dtype, rule="numbers without nulls")
-    if (
-        column.dtype.is_integer()
-        and column.dtype.to_python() is int
-        and str(column.dtype) in {"Int128", "UInt128"}
-    ):
+    if "128" in str(column.dtype):
+        column = column.shrink_dtype()
+    if "128" in str(column.dtype):
         return np.array(column.to_list(), dtype=object)
     return column.to_numpy()
 
