@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.scorecards import format as fmt
@@ -26,10 +26,15 @@ class Check:
     figures: str
     advice: str
     row: Row
+    parts: Sequence[Check] = ()
 
 
 def check_cards(rows: Sequence[Row]) -> list[Check]:
-    """One card per check, the worst first; members of a family and levels of a segment that pass share a card."""
+    """One card per check, the worst first.
+
+    Members of a family and levels of a segment that pass share a card; what warns or fails in parts of the traffic
+    stands on the card of the whole, so that a fault is named once.
+    """
     cards: list[Check] = []
     for code, family in headline.check_families(rows):
         quiet = [row for row in family if row["status"] == "pass"]
@@ -41,7 +46,46 @@ def check_cards(rows: Sequence[Row]) -> list[Check]:
             cards.append(
                 Check("pass", "Pass", name, "", _passed(quiet, segmented=segmented), "", "", quiet[0])
             )
-    return sorted(cards, key=_check_order)
+    return sorted(_gathered(cards), key=_check_order)
+
+
+def _gathered(cards: Sequence[Check]) -> list[Check]:
+    """Cards that warn or fail in a part of the traffic, put under the card of the whole where that does too."""
+    loud = {"warn", "fail"}
+    wholes = {card.row["check"] for card in cards if not card.scope and card.status in loud}
+    parts: dict[str, list[Check]] = {}
+    rest = []
+    for card in cards:
+        if card.scope and card.status in loud and card.row["check"] in wholes:
+            parts.setdefault(card.row["check"], []).append(card)
+        else:
+            rest.append(card)
+    return [
+        replace(card, parts=parts[card.row["check"]])
+        if not card.scope and card.status in loud and card.row["check"] in parts
+        else card
+        for card in rest
+    ]
+
+
+def summary_line(rows: Sequence[Row]) -> str:
+    """How many checks pass, as one line, for example ``13 of 13 checks pass``; empty where none has run."""
+    judged = [
+        headline.worst_status(family)
+        for _, family in headline.check_families(rows)
+        if headline.worst_status(family) != "none"
+    ]
+    if not judged:
+        return ""
+    passing = judged.count("pass")
+    parts = [
+        wording.counted(judged.count(status), noun)
+        for status, noun in (("fail", "failure"), ("warn", "warning"))
+        if status in judged
+    ]
+    return f"{passing} of {wording.counted(len(judged), 'check')} pass" + (
+        f": {', '.join(parts)}" if parts else ""
+    )
 
 
 def _passed(rows: Sequence[Row], *, segmented: bool) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from analysis.judgement.effects import Effect, effect_of, too_early
+from analysis.judgement.effects import effect_of, too_early
 from analysis.judgement.wording import unmet_text
 from analysis.scorecards import format as fmt
 from analysis.scorecards import wording
-from analysis.scorecards.headline import SEQUENTIAL_METHODS, effect_figures
+from analysis.scorecards.headline import SEQUENTIAL_METHODS, effect_figures, in_reading_unit
 from analysis.scorecards.inputs import MetricView
 from analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
 from analysis.scorecards.strata import strata_notes
@@ -17,6 +18,7 @@ from analysis.scorecards.strata import strata_notes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from analysis.judgement.effects import Effect
     from analysis.scorecards.inputs import ExperimentMetric, ExperimentView
 
 Row = dict[str, Any]
@@ -41,7 +43,7 @@ DATA_FIELDS = (
     "prob_beat",
     "expected_loss",
 )
-_AXIS_STRETCH = 4.0
+_AXIS_STRETCH = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,13 @@ class Cells:
         return [
             (name.replace("_", "-"), repr(self.row[name]))
             for name in DATA_FIELDS
-            if self.row.get(name) is not None
+            if _known(self.row.get(name))
         ]
+
+
+def _known(value: float | None) -> bool:
+    """Whether a page has a number for it: a bound that does not exist is left out."""
+    return value is not None and math.isfinite(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +146,10 @@ def tick_labels(axis: Axis) -> list[tuple[Tick, str]]:
 def reading(row: Row) -> Reading:
     """What the judgement found, as colour, sign and word: whether it is better, and which way it moved."""
     tone, mark, word = wording.FINDINGS.get(row.get("finding") or "unclear", ("unclear", "·", "unclear"))
+    if row.get("below_minimum") and row.get("role") == "primary":
+        word = wording.BELOW_MINIMUM.get(row.get("finding") or "unclear", word)
     moved = "▲" if (row.get("lift_abs") or 0.0) > 0 else "▼"
     return Reading(tone, moved if mark == "moved" else mark, word)
-
-
-def _scaled(effect: Effect | None, divisor: float) -> Effect | None:
-    """A difference in the unit that values are shown in; a relative lift has none."""
-    if effect is None or effect.relative:
-        return effect
-    low, high = (None if end is None else end / divisor for end in (effect.low, effect.high))
-    return Effect(effect.value / divisor, low, high, relative=False)
 
 
 def _means(control: float | None, arm: float | None, divisor: float, unit: str, kind: str) -> tuple[str, str]:
@@ -179,10 +180,9 @@ def cells(
     if before is None and control:
         before = control.get("mean")
     divisor, unit = fmt.time_unit(metric.unit, before)
-    shown = replace(metric, unit=unit)
-    effect = _scaled(effect_of(row, lasting=False), divisor)
-    lasting = _scaled(effect_of(row, lasting=True), divisor) if sequential else None
-    difference = _scaled(effect_of(row, lasting=False, relative=False), divisor)
+    effect, shown = in_reading_unit(effect_of(row, lasting=False), metric, before)
+    lasting = in_reading_unit(effect_of(row, lasting=True), metric, before)[0] if sequential else None
+    difference = in_reading_unit(effect_of(row, lasting=False, relative=False), metric, before)[0]
     lift, between = effect_figures(effect, shown)
     absolute, absolute_between = effect_figures(difference, shown)
     loss = row.get("expected_loss")
@@ -241,7 +241,7 @@ def metric_href(name: str, links: Mapping[str, str]) -> str:
 
 
 def shared_axis(rows: Sequence[Row], *, sequential: bool) -> Axis:
-    """One axis for all rows: it fits the primary metrics whole and others up to four times as wide."""
+    """One axis for all rows: it fits the primary metrics whole and others up to twice as wide."""
 
     def bounds(row: Row) -> tuple[float | None, float | None]:
         effect = effect_of(row, lasting=sequential)
@@ -262,8 +262,9 @@ def own_axis(
     row: Row, control: Row | None, metric: MetricView, *, sequential: bool
 ) -> tuple[Axis, list[tuple[Tick, str]]] | None:
     """An axis for one comparison with its labelled ticks, in the form that it is told in; None without an effect."""
-    divisor, unit = fmt.time_unit(metric.unit, control.get("mean") if control else None)
-    effect, lasting = (_scaled(effect_of(row, lasting=often), divisor) for often in (False, sequential))
+    before = control.get("mean") if control else None
+    effect, shown = in_reading_unit(effect_of(row, lasting=False), metric, before)
+    lasting = in_reading_unit(effect_of(row, lasting=sequential), metric, before)[0]
     if effect is None:
         return None
     told = [one for one in (effect, lasting) if one is not None and one.relative == effect.relative]
@@ -273,7 +274,7 @@ def own_axis(
     if effect.relative:
         return axis, tick_labels(axis)
     return axis, [
-        (tick, fmt.amount(tick.value, unit, metric.kind, signed=True, scale=axis.reach))
+        (tick, fmt.amount(tick.value, shown.unit, metric.kind, signed=True, scale=axis.reach))
         for tick in axis.ticks
     ]
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.judgement.direction import gain_of
-from analysis.judgement.effects import effect_of, too_early
+from analysis.judgement.effects import Effect, effect_of, too_early
+from analysis.judgement.wording import listed
 from analysis.scorecards import format as fmt
 from analysis.scorecards import wording
+from analysis.scorecards.inputs import MetricView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from analysis.judgement.effects import Effect
-    from analysis.scorecards.inputs import ExperimentView, MetricView
+    from analysis.scorecards.inputs import ExperimentView
 
 Row = dict[str, Any]
 SEQUENTIAL_METHODS = frozenset({"group_sequential", "always_valid", "sprt"})
@@ -61,16 +62,16 @@ def validity_words(checks: Sequence[Row]) -> tuple[str, str]:
     worst = worst_status(checks)
     states = [(code, rows, worst_status(rows)) for code, rows in check_families(checks)]
     if worst == "fail":
-        failed = [(code, rows) for code, rows, status in states if status == "fail"]
-        first = next(row for row in failed[0][1] if row["status"] == "fail")
-        scope = (
-            ""
-            if (first.get("segment") or "all") == "all"
-            else f" on {first['segment']} {first['segment_level']}"
+        names = list(
+            dict.fromkeys(
+                wording.check_name(row["check"]).lower()
+                for _, rows, status in states
+                if status == "fail"
+                for row in rows
+                if row["status"] == "fail"
+            )
         )
-        more = f" and {len(failed) - 1} more fail" if len(failed) > 1 else " fails"
-        name = wording.short(wording.check_name(first["check"]).lower() + scope, 5)
-        return worst, f"Not valid: {name}{more}."
+        return worst, f"Not valid: {listed(names)} {'fails' if len(names) == 1 else 'fail'}."
     number = sum(status == worst for _, _, status in states)
     if worst == "warn":
         return worst, f"Valid, with {wording.counted(number, 'warning')}."
@@ -111,10 +112,28 @@ def effect_figures(effect: Effect | None, metric: MetricView) -> tuple[str, str]
     return lift, fmt.between(*("no bound" if end == fmt.MISSING else end for end in ends))
 
 
+def in_reading_unit(
+    effect: Effect | None, metric: MetricView, reference: float | None
+) -> tuple[Effect | None, MetricView]:
+    """The effect and its metric in the unit that values of the reference's size are shown in.
+
+    Args:
+        effect: In the metric's own unit, or relative, which has no unit.
+        metric: Its view.
+        reference: The control's value.
+    """
+    divisor, unit = fmt.time_unit(metric.unit, reference)
+    shown = replace(metric, unit=unit)
+    if effect is None or effect.relative:
+        return effect, shown
+    low, high = (None if end is None else end / divisor for end in (effect.low, effect.high))
+    return Effect(effect.value / divisor, low, high, relative=False), shown
+
+
 def effect_words(row: Row, metric: MetricView, *, sequential: bool) -> str:
     """The effect with its interval, for example ``+4.6% (95% interval +1.2% to +8.1%)``."""
-    effect = effect_of(row, lasting=sequential)
-    lift, interval = effect_figures(effect, metric)
+    effect, shown = in_reading_unit(effect_of(row, lasting=sequential), metric, row.get("control_mean"))
+    lift, interval = effect_figures(effect, shown)
     if effect is None or not effect.has_interval:
         return f"{lift} ({too_early(row) if sequential else 'no interval'})"
     return f"{lift} ({wording.level(row.get('ci_level'))} interval {interval})"
@@ -155,22 +174,16 @@ def build(
         early = experiment.status == "draft"
         verdict = "Not started." if early else "No data yet."
         return Headline("waiting", "no_data", verdict, "No effect can be measured.", validity)
-    metric = metrics.get(row["metric"]) or _unknown(row["metric"])
+    metric = metrics.get(row["metric"]) or MetricView(name=row["metric"], label=row["metric"])
     label = wording.short(metric.label, _LABEL_WORDS)
     arm = wording.short(arm_names.get(row["variant_id"]) or str(row["variant_id"]), 3)
+    if worst == "fail":
+        return Headline(
+            "blocked", "invalid", "No verdict.", "No effect is shown: the data are at fault.", validity
+        )
     if row["status"] != "ok":
         why = f"{label}: {wording.reason(row.get('reason') or row['status'])}."
-        if worst == "fail":
-            return Headline("blocked", "invalid", "No verdict.", why, validity)
         return Headline("waiting", "too_early", "Too early to tell.", why, validity)
     effect = f"{label} {effect_words(row, metric, sequential=sequential)}."
-    if worst == "fail":
-        return Headline("blocked", "invalid", "No verdict.", f"Do not use: {effect}", validity)
     tone, code, verdict = _verdict(decision, arm)
     return Headline(tone, code, verdict, effect, validity)
-
-
-def _unknown(name: str) -> MetricView:
-    from analysis.scorecards.inputs import MetricView  # noqa: PLC0415 - the view is a type only, but for this
-
-    return MetricView(name=name, label=name)

@@ -93,6 +93,7 @@ class ExperimentView:
     later results are not its verdict's; None before, and for plans that look repeatedly. ``factors`` are the names
     and levels of a multivariate experiment, the reference level first. ``shipped`` is the variant that was shipped,
     empty while none is. ``activation`` says that exposures count only after an activating event.
+    ``intake`` is the share of the eligible units that is let in, 0 to 1, from each start on.
     """
 
     id: str
@@ -120,6 +121,7 @@ class ExperimentView:
     factors: Sequence[tuple[str, Sequence[str]]] = ()
     shipped: str = ""
     activation: bool = False
+    intake: Sequence[tuple[datetime, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from analysis.judgement.direction import gain_of
 from analysis.scorecards import format as fmt
 from analysis.scorecards import wording
 from analysis.scorecards.arms import as_text
+from analysis.scorecards.outlook import power_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,7 @@ _REASONS = {
 
 
 def plan_lines(
-    experiment: ExperimentView, current: Sequence[Row], reasons: Sequence[str]
+    experiment: ExperimentView, current: Sequence[Row], reasons: Sequence[str], to_power: int | None = None
 ) -> list[tuple[str, str]]:
     """The plan and its stopping rules with their state: name and value.
 
@@ -55,6 +56,7 @@ def plan_lines(
         experiment: The definition.
         current: Comparison rows at the newest cut-off.
         reasons: Reasons of the newest decision.
+        to_power: Days missing to the planned power, as the hero tells them.
     """
     plan = experiment.plan
     lines = [
@@ -79,6 +81,8 @@ def plan_lines(
     ]
     if information:
         lines.append(("Information so far", fmt.setting(max(information)) + " of the plan"))
+    if to_power is not None and experiment.status == "running":
+        lines.append(("To the planned power", power_words(to_power, running=True)))
     for rule, setting in experiment.stopping.items():
         shown = {True: "on", False: "off"}.get(setting) if isinstance(setting, bool) else as_text(setting)
         state = _rule_state(rule, current, reasons) if setting is not False else ""

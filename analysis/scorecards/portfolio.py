@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +26,13 @@ VERDICTS = {
     "win": "Win",
     "loss": "Loss",
     "harm": "Harm",
+    "unsafe": "May not be safe",
     "clean": "Clean A/A",
     "investigate": "Investigate",
     "flat": "No clear difference",
     "running": "Keep running",
     "extend": "Extend",
-    "modify": "Modify",
+    "modify": "Change is ready",
     "too_early": "Too early",
     "invalid": "Not valid",
     "no_data": "No data",
@@ -104,7 +104,11 @@ class Portfolio:
 def summarise(card: Scorecard, *, href: str) -> Summary:
     """The index line of one scorecard."""
     row = card.primary.row if card.primary else None
-    told = effect_of(row, lasting=card.table.sequential) if row else None
+    told, told_in = headline.in_reading_unit(
+        effect_of(row, lasting=card.table.sequential) if row else None,
+        card.primary_metric,
+        row.get("control_mean") if row else None,
+    )
     drawn = told if told and told.relative else None
     worst, validity = headline.validity_words([check.row for check in card.checks])
     planned = card.experiment.plan.max_duration_days
@@ -119,39 +123,25 @@ def summarise(card: Scorecard, *, href: str) -> Summary:
         type=wording.words(card.experiment.type, wording.TYPES),
         tone=card.headline.tone,
         code=card.headline.code,
-        verdict=VERDICTS.get(card.headline.code, card.headline.verdict),
+        verdict=card.headline.verdict.removesuffix("."),
         worst=worst,
         validity=validity,
         metric=card.primary_metric.label,
         lift=drawn.value if drawn else None,
         low=drawn.low if drawn else None,
         high=drawn.high if drawn else None,
-        lift_words=headline.effect_figures(told, card.primary_metric)[0],
+        lift_words=headline.effect_figures(told, told_in)[0],
         units=card.units,
         days=card.days,
         days_left=max(round(planned - card.days), 0) if running and planned is not None else None,
         start=card.experiment.start.date().isoformat(),
-        to_power=_days_to_power(card) if running else None,
+        to_power=card.to_power if running else None,
         effect=effect,
         shipment=_shipment(card, href, valid=worst != "fail"),
         dependence=next(
             (c.sentence for c in card.checks if c.row["check"] == "overlap" and c.status == "warn"), ""
         ),
     )
-
-
-def _days_to_power(card: Scorecard) -> int | None:
-    """Days until the arm that knows least has the planned information, if units go on arriving as so far."""
-    known = [
-        cell.row["information_fraction"]
-        for cell in _primary_cells(card)
-        if math.isfinite(cell.row.get("information_fraction") or math.nan)
-    ]
-    if not known:
-        return None
-    # Units count once their window has closed: what is known comes from the days before that.
-    closed = max(card.days - card.primary_window_days, 1.0)
-    return math.ceil(max(closed * (1 / float(min(known)) - 1), 0.0))
 
 
 def _primary_cells(card: Scorecard) -> list[Cells]:
@@ -250,7 +240,7 @@ def build(summaries: Sequence[Summary]) -> Portfolio:
     axis = _axis(summaries)
     ordered = sorted(summaries, key=lambda s: (s.status != "running", s.name.casefold(), s.id))
     codes = [s.code for s in summaries]
-    decided = sum(codes.count(code) for code in ("win", "loss", "harm", "flat"))
+    decided = sum(codes.count(code) for code in ("win", "loss", "harm", "unsafe", "flat"))
     wins = codes.count("win")
     attention = sum(s.worst == "fail" for s in summaries)
     learned = lessons.build([s.effect for s in summaries if s.effect])

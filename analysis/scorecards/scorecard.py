@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from analysis.judgement.acting import ACT_OF
 from analysis.judgement.direction import sign_of
 from analysis.judgement.effects import effect_of
+from analysis.scorecards import faults, glance, headline, outlook, spread, wording
 from analysis.scorecards import format as fmt
-from analysis.scorecards import headline, spread, wording
 from analysis.scorecards.arms import ArmCard, ConfigLine, arm_cards, config_lines
 from analysis.scorecards.bandits import BanditPanel, bandit_panel
 from analysis.scorecards.best_arm import with_best
 from analysis.scorecards.charts import Chart, exposure_chart, lift_chart
-from analysis.scorecards.checks import Check, check_cards
+from analysis.scorecards.checks import Check, check_cards, summary_line
 from analysis.scorecards.comparisons import (
     Cells,
     MetricTable,
@@ -33,6 +33,8 @@ from analysis.scorecards.selection import whole
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from analysis.scorecards.faults import Fault
+    from analysis.scorecards.glance import Figure
     from analysis.scorecards.headline import Headline
     from analysis.scorecards.inputs import ExperimentMetric, ExperimentView, MetricView, Provenance
     from analysis.scorecards.intervals import Axis, Tick
@@ -62,6 +64,10 @@ class Scorecard:
 
     experiment: ExperimentView
     headline: Headline
+    figures: Sequence[Figure]
+    fault: Fault | None
+    outlook: Sequence[str]
+    to_power: int | None
     primary: Cells | None
     primary_metric: MetricView
     primary_level: str
@@ -73,6 +79,7 @@ class Scorecard:
     accept: str
     facts: Sequence[tuple[str, str]]
     checks: Sequence[Check]
+    checks_line: str
     table: MetricTable
     arms: Sequence[ArmCard]
     config: Sequence[ConfigLine]
@@ -132,7 +139,8 @@ def build(
     leading = headline.leading_row(primary_rows, decision)
     control = next((row for row in primary_rows if row.get("comparison") is None), None)
     gauge = None
-    if leading is not None and leading["status"] == "ok":
+    # Through a closed gate no effect is drawn: its figures are for whoever looks for the fault.
+    if valid and leading is not None and leading["status"] == "ok":
         gauge = own_axis(leading, control, metric, sequential=table.sequential)
     axis, ticks = gauge or (None, ())
     arm_names = {arm.id: arm.label for arm in experiment.arms}
@@ -158,11 +166,10 @@ def build(
     if not exposures:
         units = sum((row.get("n") or 0) + (row.get("n_open") or 0) for row in primary_rows)
     days = len({row["exposure_day"] for row in exposures})
-    charts = [
-        chart
-        for chart in (lift_chart(experiment, metric, facts.history), exposure_chart(experiment, exposures))
-        if chart
-    ]
+    lift = lift_chart(experiment, metric, facts.history) if valid else None
+    charts = [chart for chart in (lift, exposure_chart(experiment, exposures)) if chart]
+    compared = [row for row in primary_rows if row.get("comparison") is not None]
+    to_power = outlook.days_to_power(compared, days, metric.window_days)
     bayes = [
         cell
         for group in table.groups
@@ -175,6 +182,10 @@ def build(
     return Scorecard(
         experiment=experiment,
         headline=head,
+        figures=glance.figures(experiment, primary, metric, table, exposures) if primary else [],
+        fault=faults.likeliest(experiment, facts.validity),
+        outlook=_outlook(experiment, head, leading, metric, table, to_power) if primary else [],
+        to_power=to_power,
         primary=primary,
         primary_metric=metric,
         primary_window_days=metric.window_days,
@@ -186,6 +197,7 @@ def build(
         accept=_accept_command(experiment, decision),
         facts=fact_lines(experiment, units, days, table),
         checks=check_cards(facts.validity),
+        checks_line=summary_line(facts.validity),
         table=table,
         arms=arm_cards(experiment, rows, by_arm),
         config=config_lines(experiment),
@@ -199,7 +211,7 @@ def build(
         bayes=bayes,
         bandit=bandit_panel(experiment, metrics, facts.allocations, rows, valid=valid),
         factorial=factorial_panels(experiment, metrics, rows) if valid else [],
-        plan=plan_lines(experiment, rows, decision["reasons"] if decision else ()),
+        plan=plan_lines(experiment, rows, decision["reasons"] if decision else (), to_power),
         log=decision_log(facts.decisions),
         changes=[LogEntry(fmt.instant(c.at), c.what, c.definition_hash[:12]) for c in experiment.history],
         provenance=[
@@ -222,6 +234,25 @@ def build(
         units_by_arm=by_arm,
         days=days,
     )
+
+
+def _outlook(
+    experiment: ExperimentView,
+    head: Headline,
+    leading: Row | None,
+    metric: MetricView,
+    table: MetricTable,
+    to_power: int | None,
+) -> list[str]:
+    """What an unclear result has ruled out, and how far it is to the planned power."""
+    if leading is None or head.tone != "unclear" or experiment.type in {"aa", "bandit"}:
+        return []
+    effect, shown = headline.in_reading_unit(
+        effect_of(leading, lasting=table.sequential), metric, leading.get("control_mean")
+    )
+    running = experiment.status == "running"
+    found = (outlook.ruled_out(effect, shown), outlook.power_words(to_power, running=running))
+    return [sentence for sentence in found if sentence]
 
 
 def _accept_command(experiment: ExperimentView, decision: Row | None) -> str:

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analysis.scorecards import format as fmt
+from analysis.scorecards.impact import ADDITIVE, PER_UNITS, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from analysis.scorecards.lessons import Lessons
-
-PER_UNITS = 1_000
-#: Kinds whose value is one of a unit, so that units add up; a ratio's or a percentile's do not.
-_ADDITIVE = frozenset({"count", "proportion", "mean", "revenue", "duration", "retention", "count_distinct"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +63,8 @@ def lines(shipments: Sequence[Shipment], lessons: Lessons | None) -> list[Shipme
     for shipment in sorted(shipments, key=lambda item: (item.name.casefold(), item.href)):
         lesson = known.get(shipment.href)
         worth = fmt.MISSING
-        if lesson and shipment.gain is not None and shipment.kind in _ADDITIVE:
-            worth = _worth(shipment, shipment.gain * lesson.kept)
+        if lesson and shipment.gain is not None and shipment.kind in ADDITIVE:
+            worth = total(PER_UNITS, shipment.gain * lesson.kept, shipment.unit, shipment.kind)
         found.append(
             ShipmentLine(
                 shipment,
@@ -77,12 +74,3 @@ def lines(shipments: Sequence[Shipment], lessons: Lessons | None) -> list[Shipme
             )
         )
     return found
-
-
-def _worth(shipment: Shipment, gain: float) -> str:
-    """The difference over `PER_UNITS` units: of a share the units that it moves, else the metric's sum."""
-    total = PER_UNITS * gain
-    if fmt.is_rate(shipment.kind, shipment.unit):
-        return f"{fmt.plain(total, fmt.decimals_for(total), signed=True)} units"
-    size, unit = fmt.time_unit(shipment.unit, total)
-    return fmt.amount(total / size, unit, shipment.kind, signed=True, scale=total / size)

@@ -19,7 +19,7 @@ from analysis.scorecards.inputs import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date, timedelta
+    from datetime import date, datetime, timedelta
     from typing import Any
 
     from analysis.catalogue import Experiment, Flag, MetricDefinition, Segment
@@ -95,8 +95,16 @@ def experiment_view(experiment: Experiment, source: str, read_on: date | None = 
         read_on=read_on,
         shipped=experiment.shipped or "",
         activation=experiment.exposure.activation is not None,
+        intake=_intake(experiment),
         factors=[(factor.name, [str(level) for level in factor.levels]) for factor in experiment.factors],
     )
+
+
+def _intake(experiment: Experiment) -> list[tuple[datetime, float]]:
+    """The share of the eligible that each phase lets in, inside the share of the layer."""
+    layer = experiment.layer
+    width = 1.0 if layer is None else layer.to - layer.from_
+    return [(phase.start, phase.traffic * width) for phase in experiment.history]
 
 
 def flag_view(flag: Flag, segments: Mapping[str, str]) -> FlagView:

@@ -85,6 +85,9 @@ FINDINGS = {
     "not_yet_safe": ("unclear", "·", "not yet safe"),
 }
 
+#: The same where even the best case is smaller than the effect worth finding.
+BELOW_MINIMUM = {"better": "better, by less than asked", "unclear": "no effect worth having"}
+
 #: What a decision proposes to do.
 ACTIONS = {
     "fix_data": "Fix the data",
@@ -122,7 +125,7 @@ VERDICTS = {
     "primary_improved": ("good", "win", "{arm} wins."),
     "primary_harmed": ("bad", "loss", "{arm} loses."),
     "guardrail_harmed": ("bad", "harm", "{arm} does harm."),
-    "guardrail_not_cleared": ("unclear", "flat", "{arm} may not be safe."),
+    "guardrail_not_cleared": ("unclear", "unsafe", "{arm} may not be safe."),
     "effect_below_minimum": ("unclear", "flat", "No effect worth having."),
     "cannot_be_judged": ("unclear", "none", "Cannot be judged."),
     "no_difference_found": ("unclear", "flat", "No clear difference."),
@@ -133,11 +136,11 @@ VERDICTS = {
     "split_only": ("unclear", "flat", "Only the split is judged."),
     "no_exposure": ("waiting", "no_data", "No unit yet."),
     "no_closed_window": ("waiting", "too_early", "Too early to tell."),
-    "ramp_advances": ("unclear", "running", "Ready for more traffic."),
+    "ramp_advances": ("unclear", "modify", "Ready for more traffic."),
     "ramp_holds": ("unclear", "running", "Keep running."),
     "best_arm": ("good", "win", "{arm} is the best arm."),
     "no_best_arm": ("unclear", "flat", "No arm is surely the best."),
-    "weights_follow": ("unclear", "running", "New weights are ready."),
+    "weights_follow": ("unclear", "modify", "New weights are ready."),
     "weights_stay": ("unclear", "running", "Keep running."),
     "poor_performer": ("bad", "loss", "{arm} stays below the floor."),
     "null_accepted": ("unclear", "flat", "No effect worth having."),

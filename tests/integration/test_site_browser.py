@@ -147,7 +147,7 @@ def test_a_broken_definition_fits_every_width(open_page, site, scheme, tmp_path)
 
 def test_hostile_text_shows_and_does_not_run(open_page):
     page = open_page("experiments/hostile")
-    assert site_world.HOSTILE[:40] in page.inner_text(".eyebrow")
+    assert site_world.HOSTILE[:40] in page.inner_text("#name")
     assert page.evaluate("document.querySelectorAll('main img, main script:not([type])').length") == 0
 
 

@@ -45,7 +45,7 @@ def test_page_of_a_negative_control(monkeypatch, tmp_path, direction: str, word:
         main()
     (page,) = (tmp_path / "page" / "experiments").glob("*.html")
     text = page.read_text(encoding="utf-8")
-    verdict = text.partition('<h1 id="verdict">')[2].partition("</h1>")[0]
+    verdict = text.partition('id="verdict">')[2].partition("</p>")[0]
     assert ("wins" if word == "better" else "loses") in verdict
     row = text.partition('data-metric="profit" data-variant="c_big"')[2].partition("</th>")[0]
     assert word in row
