@@ -1,13 +1,8 @@
-"""`fairsplit ui` and `fairsplit check-definitions`: Dagster's web interface and its own validation."""
+"""`fairsplit ui`, `fairsplit daemon` and `fairsplit check-definitions`: Dagster's processes and its own validation."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
-import time
+import socket
 from typing import Annotated
 
 import typer
@@ -16,61 +11,82 @@ from analysis.errors import Problem
 from orchestration.cli import app
 from orchestration.cli.formats import say
 from orchestration.errors import OrchestrationError
-from orchestration.paths import PROJECT_ROOT, Home
+from orchestration.paths import Home
 
-_GRACE_SECONDS = 10.0
+_WORKSPACE = ("-w", "workspace.yaml")
+_DAEMON = ("dagster._daemon", "run", "--log-level", "warning", *_WORKSPACE)
 
 
-def _dagster(home: Home, *arguments: str) -> int:
+def _run(*modules: tuple[str, ...]) -> int:
     from orchestration.dbt import ensure_manifest
+    from orchestration.home.migrating import migrate
+    from orchestration.serving.processes import run_together
 
+    home = Home.from_environment().prepare()
+    if _DAEMON in modules:
+        migrate(home, say)
     ensure_manifest(home)
-    environment = {**os.environ, "FAIRSPLIT_HOME": str(home.root), "DAGSTER_HOME": str(home.dagster)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dagster", *arguments],
-        cwd=PROJECT_ROOT,
-        env=environment,
-        start_new_session=True,
-    )
-
-    def stop(*_: object) -> None:
-        # Webserver, daemon and code server are its children, in its group.
-        os.killpg(process.pid, signal.SIGTERM)
-
-    for asked in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(asked, stop)
-    try:
-        return process.wait()
-    finally:
-        _end(process.pid)
-
-
-def _end(group: int) -> None:
-    """Nobody of a process group outlives the command: after a while of grace they are killed."""
-    until = time.monotonic() + _GRACE_SECONDS
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGTERM)
-        while time.monotonic() < until:
-            os.killpg(group, 0)
-            time.sleep(0.1)
-        os.killpg(group, signal.SIGKILL)
+    return run_together(home, *modules)
 
 
 @app.command(epilog="Example: `fairsplit ui --port 3001`")
 def ui(
-    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on the loopback interface.")] = 3000,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port to listen on.")] = 3000,
     host: Annotated[str, typer.Option(help="Interface to listen on.")] = "127.0.0.1",
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="Name by which a proxy is reached; other names are refused.")
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="Path below which a proxy serves it, such as /dagster.")] = "",
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Only show: nothing can be started or changed, no daemon.")
+    ] = False,
+    daemon: Annotated[
+        bool, typer.Option(help="Run the daemon too, which acts on schedules and sensors.")
+    ] = True,
 ) -> None:
-    """Open the Dagster UI on this machine."""
-    from orchestration.home.migrating import migrate
+    """Open the Dagster UI on this machine, and let its schedules and sensors run."""
+    if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+        rule = "begins with a slash and does not end with one"
+        raise OrchestrationError(Problem("no path of a proxy", where="--prefix", value=prefix, rule=rule))
+    _expect_free(host, port)
+    webserver = ["orchestration.serving.webserver", "--host", host, "--port", str(port), "--prefix", prefix]
+    for name in allow_host or []:
+        webserver += ["--allow-host", name]
+    if read_only:
+        webserver.append("--read-only")
+    print(f"Dagster's web interface: http://{host}:{port}{prefix}")
+    acts = daemon and not read_only
+    if _run(tuple(webserver), *([_DAEMON] if acts else [])):
+        raise OrchestrationError(Problem("the web interface has ended", hint="see the lines above"))
 
-    home = Home.from_environment().prepare()
-    migrate(home, say)
-    _dagster(home, "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port))
+
+@app.command(epilog="Example: `fairsplit daemon`")
+def daemon() -> None:
+    """Let Dagster's schedules and sensors run, without the UI; one daemon a home."""
+    if _run(_DAEMON):
+        raise OrchestrationError(Problem("the daemon has ended", hint="see the lines above"))
 
 
 @app.command("check-definitions", epilog="Example: `fairsplit check-definitions`")
 def check_definitions() -> None:
     """Load all Dagster definitions and report what does not fit together."""
-    if _dagster(Home.from_environment().prepare(), "definitions", "validate", "-w", "workspace.yaml") != 0:
+    if _run(("dagster", "definitions", "validate", *_WORKSPACE)):
         raise OrchestrationError(Problem("the Dagster definitions do not load", hint="see the lines above"))
+
+
+def _expect_free(host: str, port: int) -> None:
+    """Refuse a port that somebody listens on, before anything is started."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise OrchestrationError(Problem("no interface of that name", where="--host", value=host)) from error
+    with socket.socket(family, kind) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            hint = "is `fairsplit ui` running already? `--port` takes another"
+            raise OrchestrationError(
+                Problem("cannot listen there", "--port", f"{host}:{port}", reason, hint)
+            ) from error

@@ -1,7 +1,9 @@
-"""`fairsplit ui` ends what it has started."""
+"""`fairsplit ui` serves the code location, to this machine alone, and ends what it has started."""
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import re
 import signal
@@ -35,6 +37,16 @@ def answers(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
+def graphql(port: int, query: str, **headers: str) -> tuple[int, str]:
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    body = json.dumps({"query": query})
+    client.request("POST", "/graphql", body, {"Content-Type": "application/json"} | headers)
+    with client.getresponse() as answer:
+        told = answer.status, answer.read().decode()
+    client.close()
+    return told
+
+
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc on this machine")
 def test_all_children_stop_with_it(tmp_path: Path) -> None:
     """Case ui-leaves-children."""
@@ -55,6 +67,13 @@ def test_all_children_stop_with_it(tmp_path: Path) -> None:
             time.sleep(0.5)
         assert answers(port)
         assert any(re.search("daemon", line) for line in of_home(tmp_path))
+        query = "{ repositoriesOrError { ... on RepositoryConnection { nodes { location { name } } } } }"
+        status, told = graphql(port, query, Host="localhost")
+        assert (status, "fairsplit" in told) == (200, True)
+        assert graphql(port, query, Host="evil.example")[0] == 403
+        # The port is taken: one sentence, and nothing is started.
+        second = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+        assert (second.returncode, "cannot listen there" in second.stderr) == (1, True)
         process.send_signal(signal.SIGTERM)
         process.wait(60)
     finally:

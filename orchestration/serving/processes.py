@@ -1,0 +1,68 @@
+"""Processes that live as long as the command that started them, and not longer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from orchestration.paths import PROJECT_ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestration.paths import Home
+
+_GRACE_SECONDS = 10.0
+_LOOK_SECONDS = 0.2
+
+
+def run_together(home: Home, *modules: Sequence[str]) -> int:
+    """Run Python modules beside each other until one of them ends or this process is told to; then all end.
+
+    Args:
+        home: Prepared home, which is told to them as `FAIRSPLIT_HOME` and `DAGSTER_HOME`.
+        modules: Name and arguments of each.
+
+    Returns:
+        Exit code of the one that ended by itself; 0 where a signal ended them.
+    """
+    environment = {**os.environ, "FAIRSPLIT_HOME": str(home.root), "DAGSTER_HOME": str(home.dagster)}
+    asked: list[int] = []
+    for stop in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(stop, lambda number, _: asked.append(number))
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for module in modules:
+            # A group of its own: a webserver, a daemon and each code server have children.
+            command = [sys.executable, "-m", *module]
+            started.append(
+                subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, start_new_session=True)
+            )
+        while not asked:
+            for process in started:
+                if process.poll() is not None:
+                    return process.returncode
+            time.sleep(_LOOK_SECONDS)
+        return 0
+    finally:
+        _end(started)
+
+
+def _end(started: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Nobody of the groups outlives the command: after a while of grace they are killed."""
+    for process in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+    until = time.monotonic() + _GRACE_SECONDS
+    for process in started:
+        with contextlib.suppress(ProcessLookupError):
+            while time.monotonic() < until:
+                process.poll()  # its own entry would keep the group
+                os.killpg(process.pid, 0)
+                time.sleep(0.1)
+            os.killpg(process.pid, signal.SIGKILL)
