@@ -89,7 +89,7 @@ bench-waits: $(INSTALLED) ## How long an A/A certification and the analysis of a
 	@$(BIN)/python -m benchmarks.bench_waits
 
 .PHONY: error-rates
-error-rates: $(INSTALLED) ## How often each plan is wrong, and its power: writes docs/error-rates.md (10 experiments a cell; useful counts take hours)
+error-rates: $(INSTALLED) ## How often each plan is wrong, and its power: writes docs/error-rates.md (about an hour; goes on from build/error-rates)
 	@$(BIN)/python -m benchmarks.error_rates
 
 .PHONY: bench-bandits

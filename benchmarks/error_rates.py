@@ -1,13 +1,15 @@
 """How often each plan is wrong: every method, split, outcome, number of looks and arms, weights constant and changed.
 
 `python -m benchmarks.error_rates` draws sufficient statistics, has them judged as a run judges them, and writes
-docs/error-rates.md. Experiments are rows: one call judges every run of a cell.
+docs/error-rates.md. Experiments are rows: one call judges every run of a cell. Batches of cells that are done are kept
+in build/error-rates, where an interrupted study goes on; delete them after a change of what is judged.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -32,10 +34,13 @@ if TYPE_CHECKING:
     from analysis.catalogue import Catalogue
 
 METHODS = ("fixed", "group_sequential", "always_valid", "sprt", "bayesian")
-SPLITS, ARMS, LOOKS = (1, 9, 99), (2, 4), (1, DAYS)
+SPLITS, ARMS = (1, 9, 99), (2, 4)
 ALPHA, MARGIN = 0.05, 0.1
 START = date(2026, 1, 5)
-PAGE = Path(__file__).parents[1] / "docs" / "error-rates.md"
+_ROOT = Path(__file__).parents[1]
+PAGE, DONE = _ROOT / "docs" / "error-rates.md", _ROOT / "build" / "error-rates"
+#: Experiments judged in one call, by the number of looks.
+BATCH = {1: 200, DAYS: 40}
 #: No effect anywhere; a guardrail at its margin beside a clear improvement; the planned effect; with their metrics.
 QUESTIONS = {"null": ("outcome", "guard"), "margin": ("signal", "bounded"), "planned": ("planned",)}
 _PLACE = {"segment": "all", "segment_level": "all", "analysis": "default"}
@@ -49,14 +54,12 @@ class Cell:
         world: What the experiments have in common.
         method: Of the plan.
         looks: How often it was judged.
-        runs: Experiments.
         rates: Name to events and trials.
     """
 
     world: World
     method: str
     looks: int
-    runs: int
     rates: dict[str, tuple[int, int]]
 
 
@@ -65,12 +68,13 @@ BOUNDS = {"false ship": ALPHA / 2, "false harm": ALPHA / 2, "false clearance": A
 _NAMES = (*BOUNDS, "power", "refused")
 
 
-def measure(world: World, runs: int, seed: int) -> list[Cell]:
-    """Every method and number of looks on the same draws of one world.
+def measure(world: World, runs: int, looks: int, seed: Sequence[int]) -> list[Cell]:
+    """Every method on the same draws of one world.
 
     Args:
         world: The cells' world.
         runs: Experiments per question and method.
+        looks: 1 or `DAYS`.
         seed: Of all draws.
     """
     rng = np.random.default_rng(seed)
@@ -87,11 +91,26 @@ def measure(world: World, runs: int, seed: int) -> list[Cell]:
     with tempfile.TemporaryDirectory() as folder:
         catalogue = _copies(_templates(Path(folder), world, effect, metrics), runs)
     added = _added(world, units, kinds, metrics)
-    cells = []
-    for looks in LOOKS:
-        judged = _judge(added, catalogue, metrics, looks)
-        cells += [Cell(world, method, looks, runs, _rates(*judged, method, runs)) for method in METHODS]
-    return cells
+    judged = _judge(added, catalogue, metrics, looks)
+    return [Cell(world, method, looks, _rates(*judged, method, runs)) for method in METHODS]
+
+
+def measured(world: World, looks: int, seed: Sequence[int]) -> list[Cell]:
+    """The cells of one batch, from the file that an earlier study left or measured now."""
+    kept = DONE / f"{'-'.join(str(part) for part in seed)}.json"
+    if kept.exists():
+        found = json.loads(kept.read_text())
+    else:
+        cells = measure(world, BATCH[looks], looks, seed)
+        found = {cell.method: cell.rates for cell in cells}
+        DONE.mkdir(parents=True, exist_ok=True)
+        unfinished = kept.with_suffix(".part")
+        unfinished.write_text(json.dumps(found))
+        unfinished.rename(kept)
+    return [
+        Cell(world, method, looks, {name: (events, trials) for name, (events, trials) in rates.items()})
+        for method, rates in found.items()
+    ]
 
 
 def _judge(
@@ -273,9 +292,10 @@ def _added(
 
 _HEAD = """# Error rates
 
-`make error-rates` writes this page: {cells:,} cells, each of {runs} experiments a question (seed {seed}), through the
-judgement that a run uses. An experiment has 2,000 new units a day for 28 days; it is judged once, on the last day, or
-on every day. A rate is followed by its 95 % Monte-Carlo interval (Clopper and Pearson).
+`make error-rates` writes this page: {cells:,} cells (seed {seed}), through the judgement that a run uses. An experiment
+has 2,000 new units a day for 28 days; it is judged once, on the last day, or on every day. **Runs** are the experiments
+of each question. A rate is followed by its 95 % Monte-Carlo interval (Clopper and Pearson); one cell alone shows only
+gross errors, the sums over cells show the level.
 
 - **false ship**: no arm has an effect and one is shipped, on any look; at most {error:.1%}.
 - **false harm**: a guardrail without effect is called harmed, per arm, on any look; at most {error:.1%}.
@@ -283,7 +303,6 @@ on every day. A rate is followed by its 95 % Monte-Carlo interval (Clopper and P
   {margin:.0%}; at most {error:.1%}.
 - **power**: an arm is shipped whose effect is the one that a fixed test of one look, at the arm's share of 5 %, finds
   with a chance of 80 %.
-
 - **refused**: of the experiments of the power's question, those whose data do not meet what the test requires on the
   last day, so that nothing is decided.
 
@@ -292,27 +311,25 @@ so many looks. **Bold** is above its level by more than chance (one in a thousan
 """
 
 
-def page(cells: Sequence[Cell], runs: int, seed: int) -> str:
+def page(batches: Sequence[Cell], seed: int) -> str:
     """The table, first summed up over cells, then cell by cell."""
+    cells = _summed(batches, lambda cell: (*cell.world.words, cell.method, f"{cell.looks}"))
     lines = [
-        _HEAD.format(cells=len(cells), runs=runs, seed=seed, error=ALPHA / 2, margin=MARGIN),
+        _HEAD.format(cells=len(cells), seed=seed, error=ALPHA / 2, margin=MARGIN),
         "## Over all cells",
         "",
-        *_table(_summed(cells, lambda cell: (cell.method, f"{cell.looks}")), ("method", "looks")),
+        *_table(_summed(batches, lambda cell: (cell.method, f"{cell.looks}")), ("method", "looks")),
         "",
         "## By outcome",
         "",
         *_table(
-            _summed(cells, lambda cell: (cell.world.outcome, cell.method, f"{cell.looks}")),
+            _summed(batches, lambda cell: (cell.world.outcome, cell.method, f"{cell.looks}")),
             ("outcome", "method", "looks"),
         ),
         "",
         "## Every cell",
         "",
-        *_table(
-            _summed(cells, lambda cell: (*cell.world.words, cell.method, f"{cell.looks}")),
-            ("outcome", "split", "arms", "weights", "method", "looks"),
-        ),
+        *_table(cells, ("outcome", "split", "arms", "weights", "method", "looks")),
     ]
     return "\n".join(lines) + "\n"
 
@@ -329,11 +346,13 @@ def _summed(
 
 
 def _table(rows: dict[tuple[str, ...], dict[str, tuple[int, int]]], heads: tuple[str, ...]) -> list[str]:
-    lines = [f"| {' | '.join((*heads, *_NAMES))} |", f"|{'---|' * (len(heads) + len(_NAMES))}"]
-    return lines + [
-        f"| {' | '.join((*key, *(_rate(name, *rates[name]) for name in _NAMES)))} |"
-        for key, rates in rows.items()
-    ]
+    columns = (*heads, "runs", *_NAMES)
+    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+    for key, rates in rows.items():
+        runs = rates["power"][1]
+        shown = (*key, f"{runs:,}", *(_rate(name, *rates[name]) for name in _NAMES))
+        lines.append(f"| {' | '.join(shown)} |")
+    return lines
 
 
 def _rate(name: str, events: int, trials: int) -> str:
@@ -354,16 +373,23 @@ def worlds() -> list[World]:
 
 
 def main() -> None:
-    """Measure every world and write the page."""
+    """Measure every world, all of them a little before any of them more, and write the page after each round."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--runs", type=int, default=200, help="experiments that are judged once")
+    parser.add_argument("--daily", type=int, default=40, help="experiments that are judged on every day")
     parser.add_argument("--seed", type=int, default=20261129)
     given = parser.parse_args()
-    cells: list[Cell] = []
-    for number, world in enumerate(worlds()):
-        cells += measure(world, given.runs, given.seed + number)
-        print(", ".join(world.words), f"{time.process_time():.0f} s", flush=True)
-    PAGE.write_text(page(cells, given.runs, given.seed))
+    rounds = [
+        (looks, batch)
+        for looks, runs in ((1, given.runs), (DAYS, given.daily))
+        for batch in range(-(-runs // BATCH[looks]))
+    ]
+    done: list[Cell] = []
+    for looks, batch in rounds:
+        for number, world in enumerate(worlds()):
+            done += measured(world, looks, (given.seed, number, looks, batch))
+            print(", ".join(world.words), looks, batch, f"{time.process_time():.0f} s", flush=True)
+        PAGE.write_text(page(done, given.seed))
 
 
 if __name__ == "__main__":

@@ -162,8 +162,8 @@ def melded_interval(
     ends = np.empty((4, len(asked)))
     for start in range(0, len(asked), _ROWS):
         part = slice(start, start + _ROWS)
-        *counts, low, high = np.ascontiguousarray(asked[part].T)
-        ends[:, part] = _interval(*counts, (low, high), mid=mid)
+        given = np.ascontiguousarray(asked[part].T)
+        ends[:, part] = _interval(given[0], given[1], given[2], given[3], (given[4], given[5]), mid=mid)
     low, high, ratio_low, ratio_high = ends[:, place.reshape(-1)]
     return (low, high), (ratio_low, ratio_high)
 

@@ -12,7 +12,8 @@ from benchmarks.simulated_sums import DAYS, World, drawn_sums, drawn_units
 
 @pytest.fixture(scope="module")
 def cells() -> list[error_rates.Cell]:
-    return error_rates.measure(World("rate 30 %", 1, 2, changed=False), 12, seed=1)
+    world = World("rate 30 %", 1, 2, changed=False)
+    return [cell for looks in (1, DAYS) for cell in error_rates.measure(world, 12, looks, seed=[1])]
 
 
 def test_every_method_is_judged_once_and_daily_and_none_is_above_its_level(cells):
@@ -30,10 +31,10 @@ def test_every_method_is_judged_once_and_daily_and_none_is_above_its_level(cells
 
 
 def test_the_page_sums_cells_up_with_their_intervals(cells):
-    text = error_rates.page(cells, 12, 1)
+    text = error_rates.page(cells, 1)
     found = stats.binomtest(0, 12).proportion_ci(method="exact")
     assert f"0.0% (0.0%–{found.high:.1%})" in text
-    assert "| rate 30 % | 1:1 | 2 | constant | fixed | 28 |" in text
+    assert "| rate 30 % | 1:1 | 2 | constant | fixed | 28 | 12 |" in text
 
 
 def test_sums_have_the_moments_of_their_outcome():
