@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -35,6 +36,7 @@ def run_together(home: Home, *modules: Sequence[str]) -> int:
     asked: list[int] = []
     for stop in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(stop, lambda number, _: asked.append(number))
+    _create_storage(home)
     started: list[subprocess.Popen[bytes]] = []
     try:
         for module in modules:
@@ -51,6 +53,15 @@ def run_together(home: Home, *modules: Sequence[str]) -> int:
         return 0
     finally:
         _end(started)
+
+
+def _create_storage(home: Home) -> None:
+    """Make Dagster's databases where they are missing: two processes that do so at once break each other."""
+    import dagster as dg  # noqa: PLC0415  (seconds, which a command that refuses its options need not wait)
+
+    with (home.dagster / ".creating").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        dg.DagsterInstance.from_config(str(home.dagster)).dispose()
 
 
 def _end(started: Sequence[subprocess.Popen[bytes]]) -> None:
