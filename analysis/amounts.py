@@ -12,6 +12,8 @@ import math
 
 MISSING = "–"
 _MAX_DECIMALS = 6
+_SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+_SMALLEST_POWER = 1e-300
 _RATE_KINDS = frozenset({"proportion", "retention", "funnel"})
 _SYMBOLS = {"currency": "", "seconds": "s", "second": "s", "milliseconds": "ms"}
 _LONGEST_UNIT = 9
@@ -52,6 +54,18 @@ def plain(value: float | None, decimals: int, *, signed: bool = False) -> str:
     if value < 0:
         return "−" + text
     return "+" + text if signed else text
+
+
+def power_of_ten(value: float) -> str:
+    """A tiny positive number as a power of ten; never 0.
+
+    >>> power_of_ten(3.2e-17), power_of_ten(0.0)
+    ('3.2×10⁻¹⁷', '<10⁻³⁰⁰')
+    """
+    if value < _SMALLEST_POWER:
+        return "<10" + "-300".translate(_SUPERSCRIPT)
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{mantissa}×10" + str(int(exponent)).translate(_SUPERSCRIPT)
 
 
 def decimals_for(scale: float | None, digits: int = 2) -> int:

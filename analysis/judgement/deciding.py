@@ -19,6 +19,8 @@ from analysis.judgement.wording import listed, percent
 if TYPE_CHECKING:
     from datetime import date
 
+#: What a sentence names arms by: their ids, told by the names that readers know.
+_ARMS = ("winner", "winner_uncleared", "barred_arm", "best_arm", "control_id")
 _ORDER = {reason: place for place, reason in enumerate(SET_ASIDE)}
 
 
@@ -62,6 +64,8 @@ def decision_rows(
 
 def _row(situation: dict[str, Any], cut_off: date) -> dict[str, Any]:
     rule = RULES[situation["rule"]]
+    names = {arm["variant_id"]: arm["name"] for arm in situation["arm_names"]}
+    told = situation | {key: names.get(situation[key], situation[key]) for key in _ARMS}
     row = {
         "experiment_id": situation["experiment_id"],
         "cut_off": cut_off,
@@ -69,7 +73,7 @@ def _row(situation: dict[str, Any], cut_off: date) -> dict[str, Any]:
         "action": rule.action,
         "variant_id": situation[rule.variant] if rule.variant else None,
         "reasons": [rule.reason, *(situation["failed"] if rule.reason == "invalid" else [])],
-        "sentence": rule.sentence.format(**situation),
+        "sentence": rule.sentence.format(**told),
         "also_disable": [],
     }
     return row if rule.alone or not situation["aside"] else row | _beside(row, situation["aside"])
@@ -82,7 +86,7 @@ def _beside(row: dict[str, Any], aside: list[dict[str, str]]) -> dict[str, Any]:
     """
     arms = [entry["variant_id"] for entry in aside]
     reasons = list(dict.fromkeys(entry["fate"] for entry in aside))
-    acts = [f"Disable {entry['variant_id']}: it {entry['clause']}." for entry in aside]
+    acts = [f"Disable {entry['arm_name']}: it {entry['clause']}." for entry in aside]
     if row["decision"] == "stop":
         told = " ".join([row["sentence"], *acts])
         return {"reasons": [*row["reasons"], *reasons], "sentence": told, "also_disable": arms}
@@ -120,8 +124,10 @@ def _situations(
         out=pl.col("variant_id").filter("out"),
         out_reason=pl.col("fate").drop_nulls().sort_by(pl.col("rank").drop_nulls()).first(),
         all_out=(pl.col("out") | pl.col("stopped")).all() & pl.col("out").any(),
-        out_text=pl.concat_str("variant_id", pl.lit(" "), "clause").drop_nulls(),
-        aside=pl.struct("variant_id", "fate", "clause").filter(pl.col("out") & ~pl.col("stopped")),
+        out_text=pl.concat_str("arm_name", pl.lit(" "), "clause").drop_nulls(),
+        aside=pl.struct("variant_id", "arm_name", "fate", "clause").filter(
+            pl.col("out") & ~pl.col("stopped")
+        ),
         # Null where any arm has no chance computed: then nothing is given up.
         success_chance=pl.when(pl.col("success_chance").filter(remaining).is_not_null().all()).then(
             pl.col("success_chance").filter(remaining).max()
@@ -175,7 +181,9 @@ def _with_fate(
         .join(smallest, on="experiment_id", how="left")
         .join(stopped, on="experiment_id", how="left")
         .join(texts, on=["experiment_id", "variant_id"], how="left")
+        .join(_arm_names(timed), on=["experiment_id", "variant_id"], how="left")
         .with_columns(
+            arm_name=pl.coalesce("arm_name", "variant_id"),
             fate=pl.when(harmed)
             .then(pl.lit("guardrail_harmed"))
             .when(sound & pl.col("lost") & MAY_STOP)
@@ -200,6 +208,17 @@ def _with_fate(
                 )
             ),
         )
+    )
+
+
+def _arm_names(timed: pl.DataFrame) -> pl.DataFrame:
+    """What readers call each arm."""
+    return (
+        timed.select("experiment_id", "arm_names")
+        .explode("arm_names")
+        .drop_nulls("arm_names")
+        .unnest("arm_names")
+        .rename({"name": "arm_name"})
     )
 
 

@@ -52,6 +52,7 @@ def experiment_frame(catalogue: Catalogue) -> pl.DataFrame:
             "poor_exposures": poor.min_exposures if poor else None,
             "stop_for_efficacy": item.stopping.efficacy,
             "primary_arms": len(item.metrics.primary) * (len(item.variants) - 1),
+            "arm_names": [{"variant_id": arm.id, "name": arm.name or arm.id} for arm in item.variants],
         }
         for item in catalogue.experiments.values()
     ]
@@ -83,6 +84,7 @@ def experiment_frame(catalogue: Catalogue) -> pl.DataFrame:
         "poor_exposures": pl.Int64,
         "stop_for_efficacy": pl.Boolean,
         "primary_arms": pl.Int64,
+        "arm_names": pl.List(pl.Struct({"variant_id": pl.String, "name": pl.String})),
     }
     return pl.DataFrame(rows, schema=schema)
 

@@ -52,6 +52,9 @@ _best_may_stop = (
     )
 )
 
+#: States in which nobody is exposed any more.
+ENDED = ("completed", "cancelled", "archived")
+
 #: Why an arm is set aside, the gravest first. The others are then judged without it.
 SET_ASIDE = ("guardrail_harmed", "primary_harmed", "poor_performer")
 
@@ -80,6 +83,15 @@ RULES = (
         "inconclusive",
         "wait",
         "Only the split is judged, and it may be read on: no metric is given.",
+        alone=True,
+    ),
+    Rule(
+        "ended_unseen",
+        (pl.col("units") + pl.col("open_units") == 0)
+        & (pl.col("at_horizon") | pl.col("experiment_status").is_in(ENDED)),
+        "inconclusive",
+        "investigate",
+        "It has ended and no unit was ever exposed: see whether the flag was evaluated and its exposures were sent.",
         alone=True,
     ),
     Rule(

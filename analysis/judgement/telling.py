@@ -62,7 +62,9 @@ def _texts(entries: list[dict[str, Any]]) -> dict[str, str]:
 
 def _barred(row: dict[str, Any]) -> str:
     """Which difference shows, and what its test lacks to decide anything."""
-    return f"{row['variant_id']} differs in {row['label']}, but its test asks for {unmet_text(row)}"
+    names = {arm["variant_id"]: arm["name"] for arm in row["arm_names"]}
+    arm = names.get(row["variant_id"], row["variant_id"])
+    return f"{arm} differs in {row['label']}, but its test asks for {unmet_text(row)}"
 
 
 def _guardrails(rows: list[dict[str, Any]]) -> str:

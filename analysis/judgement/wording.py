@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from analysis.amounts import power_of_ten
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -20,12 +22,13 @@ REQUIREMENTS = {
 
 
 def p_text(p_value: float | None) -> str:
-    """``p = 0.0123``, ``p = 2.1e-16``, ``p < 1e-300``."""
+    """``p = 0.0123``, ``p = 2.1×10⁻¹⁶``, ``p < 10⁻³⁰⁰``, as the pages write it."""
     if p_value is None or p_value != p_value:  # noqa: PLR0124 - NaN
         return "p unknown"
-    if p_value < 1e-300:
-        return "p < 1e-300"
-    return f"p = {p_value:.2e}" if p_value < 0.001 else f"p = {p_value:.3g}"
+    if p_value >= 0.001:
+        return f"p = {p_value:.3g}"
+    text = power_of_ten(p_value)
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
 
 
 def percent(share: float, *, signed: bool = True) -> str:

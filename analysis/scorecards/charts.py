@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from analysis.judgement.effects import Effect, effect_of, too_early
@@ -39,7 +40,8 @@ def exposure_chart(experiment: ExperimentView, exposures: Sequence[Row]) -> Char
     for row in exposures:
         key = (row["exposure_day"], row["variant_id"])
         daily[key] = daily.get(key, 0) + row["units"]
-    days = sorted({day for day, _ in daily})
+    known = {day for day, _ in daily}
+    days = _every_day(min(known), max(known))
     names = {arm.id: arm.label for arm in experiment.arms}
     arms = [arm.id for arm in experiment.arms]
     running = dict.fromkeys(arms, 0)
@@ -47,6 +49,11 @@ def exposure_chart(experiment: ExperimentView, exposures: Sequence[Row]) -> Char
     table: list[list[str]] = []
     for day in days:
         cellsof = [fmt.day(day)]
+        if day not in known:
+            # A day of which nothing is known is a gap, never a day without units.
+            points += [[day.isoformat(), place, None, None] for place in range(len(arms))]
+            table.append([*cellsof, *["no data"] * len(arms)])
+            continue
         for place, arm in enumerate(arms):
             new = daily.get((day, arm), 0)
             running[arm] += new
@@ -57,7 +64,12 @@ def exposure_chart(experiment: ExperimentView, exposures: Sequence[Row]) -> Char
         id="exposures",
         title="Units exposed",
         note="Cumulative, per arm; a unit counts once, on the day of its first exposure.",
-        data={"kind": "exposures", "arms": [names[a] for a in arms], "points": points},
+        data={
+            "kind": "exposures",
+            "arms": [names[a] for a in arms],
+            "points": points,
+            "y": "Units, cumulative",
+        },
         columns=["Day", *(names[a] for a in arms)],
         table=table,
     )
@@ -83,7 +95,8 @@ def lift_chart(experiment: ExperimentView, metric: MetricView, history: Sequence
     place = {arm.id: index for index, arm in enumerate(experiment.arms)}
     rows.sort(key=lambda row: (row["cut_off"], place.get(row["variant_id"], 999)))
     relative = all(_effect(row, lasting=lasting).relative for row in rows for lasting in {False, sequential})
-    points, table, early = [], [], ""
+    points: list[list[Any]] = []
+    table, early = [], ""
     for row in rows:
         inner, outer = (_effect(row, lasting=lasting, relative=relative) for lasting in (False, sequential))
         numbers = [inner.value, inner.low, inner.high, outer.low, outer.high]
@@ -95,8 +108,22 @@ def lift_chart(experiment: ExperimentView, metric: MetricView, history: Sequence
         used = headline.effect_figures(outer, metric)[1] if outer.has_interval else "none yet"
         early = early or ("" if outer.has_interval else f" At first {too_early(row)}.")
         table.append([fmt.day(row["cut_off"]), arm, value, interval, used])
+    looked = {row["cut_off"] for row in rows}
+    shown = sorted({place.get(row["variant_id"], 0) for row in rows})
+    points += [
+        [day.isoformat(), arm, None, None, None, None, None]
+        for day in _every_day(min(looked), max(looked))
+        if day not in looked
+        for arm in shown
+    ]
+    points.sort(key=lambda point: (point[0], point[1]))
     level = wording.level(rows[0].get("ci_level"))
-    wide = "outer band: valid at every look" if sequential else "band: interval of that day alone"
+    wide = (
+        "coloured band: holds at every look; grey: interval of that day alone, which decides nothing"
+        if sequential
+        else "grey band: interval of that day alone"
+    )
+    unit = "percentage points" if fmt.is_rate(metric.kind, metric.unit) else fmt.symbol(metric.unit)
     form = "Relative to control" if relative else "Difference to control"
     return Chart(
         id="lift",
@@ -108,6 +135,7 @@ def lift_chart(experiment: ExperimentView, metric: MetricView, history: Sequence
             "points": points,
             "sequential": sequential,
             "share": relative or fmt.is_rate(metric.kind, metric.unit),
+            "y": f"{form}{'' if relative or not unit else ', ' + unit}",
         },
         columns=[
             "Cut-off",
@@ -124,6 +152,10 @@ def _effect(row: Row, *, lasting: bool, relative: bool = True) -> Effect:
     """The effect of a row that has one."""
     found = effect_of(row, lasting=lasting, relative=relative)
     return found or Effect(row["lift_abs"], None, None, relative=False)
+
+
+def _every_day(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=day) for day in range((last - first).days + 1)]
 
 
 def _six(value: float | None) -> float | None:

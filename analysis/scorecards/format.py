@@ -15,6 +15,7 @@ from analysis.amounts import (
     percent,
     plain,
     points,
+    power_of_ten,
     symbol,
 )
 
@@ -44,7 +45,6 @@ __all__ = [
     "window",
 ]
 
-_SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _SMALLEST_PLAIN_P = 0.0001
 
 
@@ -107,10 +107,7 @@ def p_value(value: float | None) -> str:
         return f"{value:.3f}"
     if value >= _SMALLEST_PLAIN_P:
         return f"{value:.4f}"
-    if value < 1e-300:
-        return "<10" + "-300".translate(_SUPERSCRIPT)
-    mantissa, _, exponent = f"{value:.1e}".partition("e")
-    return f"{mantissa}×10" + str(int(exponent)).translate(_SUPERSCRIPT)
+    return power_of_ten(value)
 
 
 def probability(value: float | None) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 SEQUENTIAL_METHODS = frozenset({"group_sequential", "always_valid", "sprt"})
 _LABEL_WORDS = 4
+NO_INTERVAL = "no interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +105,15 @@ def effect_figures(effect: Effect | None, metric: MetricView) -> tuple[str, str]
     half = effect.half_width
     if effect.relative:
         lift = fmt.percent(effect.value, signed=True, half_width=half)
+        if not effect.has_interval:
+            return lift, NO_INTERVAL
         return lift, fmt.bounds(effect.low, effect.high, half_width=half)
     lift, *ends = (
         fmt.amount(value, metric.unit, metric.kind, signed=True, scale=half)
         for value in (effect.value, effect.low, effect.high)
     )
+    if not effect.has_interval:
+        return lift, NO_INTERVAL
     return lift, fmt.between(*("no bound" if end == fmt.MISSING else end for end in ends))
 
 
@@ -135,7 +140,7 @@ def effect_words(row: Row, metric: MetricView, *, sequential: bool) -> str:
     effect, shown = in_reading_unit(effect_of(row, lasting=sequential), metric, row.get("control_mean"))
     lift, interval = effect_figures(effect, shown)
     if effect is None or not effect.has_interval:
-        return f"{lift} ({too_early(row) if sequential else 'no interval'})"
+        return f"{lift} ({too_early(row) if sequential else NO_INTERVAL})"
     return f"{lift} ({wording.level(row.get('ci_level'))} interval {interval})"
 
 
@@ -148,6 +153,14 @@ def _verdict(decision: Row | None, arm: str) -> tuple[str, str, str]:
         decision["decision"], ("unclear", "none", "No decision yet.")
     )
     return found[0], found[1], found[2].format(arm=arm)
+
+
+def _no_data(experiment: ExperimentView, decision: Row | None) -> str:
+    """The verdict where nobody was exposed: it has not begun, has just begun, or is over."""
+    if experiment.status == "draft":
+        return "Not started."
+    ended = decision is not None and "ended_unseen" in (decision.get("reasons") or ())
+    return "Ended without data." if ended else "No data yet."
 
 
 def build(
@@ -171,9 +184,9 @@ def build(
     sequential = experiment.plan.method in SEQUENTIAL_METHODS
     row = leading_row(primary, decision)
     if row is None or not any((r.get("n") or 0) > 0 or (r.get("n_open") or 0) > 0 for r in primary):
-        early = experiment.status == "draft"
-        verdict = "Not started." if early else "No data yet."
-        return Headline("waiting", "no_data", verdict, "No effect can be measured.", validity)
+        return Headline(
+            "waiting", "no_data", _no_data(experiment, decision), "No effect can be measured.", validity
+        )
     metric = metrics.get(row["metric"]) or MetricView(name=row["metric"], label=row["metric"])
     label = wording.short(metric.label, _LABEL_WORDS)
     arm = wording.short(arm_names.get(row["variant_id"]) or str(row["variant_id"]), 3)

@@ -89,10 +89,11 @@ class ExperimentView:
     """One experiment as its page shows it.
 
     ``start`` and ``end`` are UTC, ``end`` None while open. ``analysis`` is the declared one, which the verdict
-    rests on; others are shown beside it. ``read_on`` is the day on which a plan that is read once was read:
-    later results are not its verdict's; None before, and for plans that look repeatedly. ``factors`` are the names
-    and levels of a multivariate experiment, the reference level first. ``shipped`` is the variant that was shipped,
-    empty while none is. ``activation`` says that exposures count only after an activating event.
+    rests on; others are shown beside it. ``read_on`` is the day on which a plan concluded, a fixed one on its only
+    reading and a group sequential one with its last look: later results are not its verdict's; None before.
+    ``factors`` are the names and levels of a multivariate experiment, the reference level first. ``shipped`` is the
+    variant that was shipped, empty while none is. ``activation`` says that exposures count only after an activating
+    event.
     ``intake`` is the share of the eligible units that is let in, 0 to 1, from each start on.
     """
 

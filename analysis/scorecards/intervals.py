@@ -72,22 +72,29 @@ class Axis:
         high: float | None,
         outer: tuple[float | None, float | None] = (None, None),
     ) -> Bar:
-        """Places of an estimate and its intervals; missing and infinite bounds are drawn to the edge."""
-        has_interval = low is not None or high is not None
-        low_value = low if low is not None and math.isfinite(low) else -math.inf
-        high_value = high if high is not None and math.isfinite(high) else math.inf
-        ends = [value for value in (low, *outer) if value is not None]
-        tops = [value for value in (high, *outer) if value is not None]
+        """Places of an estimate and its intervals; an end that is missing is drawn to the edge, with an arrow."""
+        inner_low, inner_high = _drawn(low, high)
+        outer_low, outer_high = _drawn(*outer)
+        lows = [value for value in (inner_low, outer_low) if value is not None]
+        highs = [value for value in (inner_high, outer_high) if value is not None]
         visible = point is not None and math.isfinite(point) and abs(point) <= self.reach
         return Bar(
-            low=self.place(low_value) if has_interval else None,
-            high=self.place(high_value) if has_interval else None,
+            low=None if inner_low is None else self.place(inner_low),
+            high=None if inner_high is None else self.place(inner_high),
             point=self.place(point) if visible and point is not None else None,
-            outer_low=None if outer[0] is None else self.place(outer[0]),
-            outer_high=None if outer[1] is None else self.place(outer[1]),
-            cut_low=has_interval and min([*ends, low_value]) < -self.reach,
-            cut_high=has_interval and max([*tops, high_value]) > self.reach,
+            outer_low=None if outer_low is None else self.place(outer_low),
+            outer_high=None if outer_high is None else self.place(outer_high),
+            cut_low=bool(lows) and min(lows) < -self.reach,
+            cut_high=bool(highs) and max(highs) > self.reach,
         )
+
+
+def _drawn(low: float | None, high: float | None) -> tuple[float | None, float | None]:
+    """The ends of what is drawn: an open side goes on for ever, and an interval without any end is none."""
+    ends = [end if end is not None and math.isfinite(end) else None for end in (low, high)]
+    if ends == [None, None]:
+        return None, None
+    return -math.inf if ends[0] is None else ends[0], math.inf if ends[1] is None else ends[1]
 
 
 def _round_up(value: float) -> float:

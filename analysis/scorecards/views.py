@@ -33,7 +33,7 @@ def experiment_view(experiment: Experiment, source: str, read_on: date | None = 
     Args:
         experiment: Checked, with the project's defaults filled in.
         source: Text of the file that defines it.
-        read_on: The day on which a plan that is read once was read.
+        read_on: The day on which a plan that concludes once was read.
     """
     weights = experiment.history[-1].weights
     plan = experiment.plan

@@ -135,6 +135,7 @@ VERDICTS = {
     "not_started": ("waiting", "draft", "Not started."),
     "split_only": ("unclear", "flat", "Only the split is judged."),
     "no_exposure": ("waiting", "no_data", "No unit yet."),
+    "ended_unseen": ("unclear", "no_data", "Ended without data."),
     "no_closed_window": ("waiting", "too_early", "Too early to tell."),
     "ramp_advances": ("unclear", "modify", "Ready for more traffic."),
     "ramp_holds": ("unclear", "running", "Keep running."),

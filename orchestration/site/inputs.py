@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis.judgement.acting import act_text
-from analysis.judgement.arms import timing
+from analysis.judgement.arms import timing, with_early_end
 from analysis.judgement.definitions import experiment_frame, use_frame
-from analysis.judgement.information import SEQUENTIAL
 from analysis.scorecards import FailedDefinition, Provenance, SiteInputs
 from analysis.scorecards.inputs import DefinitionChange
 from analysis.scorecards.views import experiment_view, flag_view, metric_view, segment_view
@@ -86,7 +85,7 @@ def site_inputs(
     position = connection.execute("select max(position) from landing.manifest").fetchall()[0][0]
     definitions = in_force(connection, definitions)
     catalogue = definitions.catalogue
-    read_days = _read_days(definitions, cut_off)
+    read_days = _read_days(definitions, frames["comparisons"], cut_off)
     past = histories(catalog, connection)
     acts = _acts(acts_done(connection))
     named = {name: segment.name for name, segment in catalogue.segments.items()}
@@ -140,13 +139,14 @@ def _acts(journal: pl.DataFrame) -> dict[str, list[DefinitionChange]]:
     return changes
 
 
-def _read_days(definitions: Definitions, cut_off: date) -> dict[str, date]:
-    """When the plans that are read once were read; plans that are still open or look repeatedly are left out."""
+def _read_days(definitions: Definitions, comparisons: pl.DataFrame, cut_off: date) -> dict[str, date]:
+    """When the plans that conclude once were read; plans that are still open or never end are left out."""
     catalogue = definitions.catalogue
-    read = timing(experiment_frame(catalogue), use_frame(catalogue, definitions.metrics), cut_off).filter(
-        "at_horizon", ~pl.col("plan_method").is_in(SEQUENTIAL)
+    timed = timing(experiment_frame(catalogue), use_frame(catalogue, definitions.metrics), cut_off)
+    read = with_early_end(timed, comparisons).filter(
+        "at_horizon", ~pl.col("plan_method").is_in(("always_valid", "sprt"))
     )
-    return dict(zip(read["experiment_id"], read["verdict_day"], strict=True))
+    return dict(zip(read["experiment_id"], read["used_cut_off"], strict=True))
 
 
 def _funnels(histograms: pl.DataFrame, metrics: Mapping[str, MetricDefinition]) -> pl.DataFrame:

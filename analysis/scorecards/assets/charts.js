@@ -1,12 +1,15 @@
 "use strict";
 // Draws each chart of a page with the bundled Vega runtime, in one visual language taken from the page's own colours.
 (() => {
+  // Okabe and Ito's palette for colour-blind readers, the control in grey; darkened or lightened for contrast.
   const COLOURS = {
-    light: ["#6b7280", "#2f4b8f", "#b3541e", "#0b6e57", "#8e3b76", "#84590a", "#2b7a99", "#5b3fa0"],
-    dark: ["#9aa1ad", "#9db4f2", "#f0a171", "#5fcaa8", "#dd93c8", "#e4b75c", "#7cc4dd", "#b7a3ef"],
+    light: ["#5f6672", "#0063a0", "#b84a00", "#00795a", "#a34a80", "#8a6400", "#2b86b5", "#5b3fa0"],
+    dark: ["#a3a9b5", "#56b4e9", "#f2a65a", "#3fc79e", "#e39bc4", "#e6c229", "#8fd0f5", "#b7a3ef"],
   };
+  const MARKS = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"];
+  const GLYPHS = ["●", "■", "▲", "◆", "✚", "▼", "▶", "◀"];
   const DASHES = [[1, 0], [6, 3], [2, 2]];
-  const MANY = 4;
+  const MANY = 3;
   const scheme = window.matchMedia("(prefers-color-scheme: dark)");
   let printing = false;
 
@@ -48,25 +51,44 @@
     };
   }
 
+  const shape = (data) => ({
+    field: "arm", type: "nominal", legend: null,
+    scale: { domain: data.arms, range: data.arms.map((_, place) => MARKS[place % MARKS.length]) },
+  });
+
   const time = (extra) => ({
-    field: "day", type: "temporal", title: null, scale: { type: "utc" },
+    field: "day", type: "temporal", title: "Day", scale: { type: "utc" },
     axis: { format: "%-d %b", tickCount: 6, labelOverlap: true }, ...extra,
   });
 
-  function exposures(data, look) {
-    const values = data.points.map(([at, arm, total, added]) => ({ day: day(at), arm: data.arms[arm], total, added }));
+  // More arms than a reader can tell apart in one frame get a frame each, on the same axes.
+  function frames(data, width, values, encoding, layer) {
+    if (data.arms.length <= MANY) return { data: { values }, encoding, layer };
+    const columns = Math.max(1, Math.min(3, Math.floor(width / 220)));
+    const axis = { ...encoding.x, title: null, axis: { format: "%-d %b", tickCount: 3 } };
     return {
-      data: { values },
-      mark: { type: "line", strokeWidth: 2, point: values.length <= data.arms.length * 2 },
-      encoding: {
-        x: time(), y: { field: "total", type: "quantitative", title: null, axis: { format: "~s" } },
-        color: armScale(data, look), strokeDash: dash(data),
-        tooltip: [
-          { field: "day", type: "temporal", format: "%-d %b %Y", title: "Day" }, { field: "arm", title: "Arm" },
-          { field: "total", format: ",", title: "Units" }, { field: "added", format: ",", title: "New" },
-        ],
-      },
+      data: { values }, columns, spacing: 22,
+      facet: { field: "arm", type: "nominal", sort: data.arms, title: null, header: { labelLimit: 200 } },
+      spec: { width: Math.floor(width / columns) - 66, height: 110, encoding: { ...encoding, x: axis }, layer },
     };
+  }
+
+  function exposures(data, look, width) {
+    const values = data.points.map(([at, arm, total, added]) => ({ day: day(at), arm: data.arms[arm], total, added }));
+    const y = { field: "total", type: "quantitative", title: data.y, axis: { format: "~s" } };
+    return frames(data, width, values, { x: time(), color: armScale(data, look) }, [
+      { mark: { type: "line", strokeWidth: 2 }, encoding: { y, strokeDash: dash(data) } },
+      {
+        mark: { type: "point", size: 26, filled: true },
+        encoding: {
+          y, shape: shape(data),
+          tooltip: [
+            { field: "day", type: "temporal", format: "%-d %b %Y", title: "Day" }, { field: "arm", title: "Arm" },
+            { field: "total", format: ",", title: "Units" }, { field: "added", format: ",", title: "New" },
+          ],
+        },
+      },
+    ]);
   }
 
   // The axis holds zero and what the later two thirds of the days say; the first days' wide intervals are cut.
@@ -91,22 +113,27 @@
     const domain = domainOf(values);
     const format = data.share ? "+.2%" : "+.4~g";
     const y = (field, extra) => ({
-      field, type: "quantitative", title: null, axis: { labelExpr: data.share ? "datum.value === 0 ? '0%' : format(datum.value, '+~%')" : "format(datum.value, '+~g')" },
+      field, type: "quantitative", title: data.y, axis: { labelExpr: data.share ? "datum.value === 0 ? '0%' : format(datum.value, '+~%')" : "format(datum.value, '+~g')" },
       scale: { domain, nice: false }, ...extra,
     });
     const color = armScale(data, look);
-    const shown = new Set(values.map((v) => v.arm)).size;
-    const many = shown > MANY;
+    const bounds = ["olow", "ohigh"].map((field) => ({
+      mark: { type: "line", strokeWidth: 1.2, strokeDash: [4, 3], clip: true }, encoding: { y: y(field) },
+    }));
+    // What holds at every look has an arm's colour and an edge; the interval of one day alone is grey and has none.
     const layer = [
       ...(data.sequential ? [{
-        mark: { type: "area", opacity: 0.13, clip: true },
-        encoding: { y: y("olow"), y2: { field: "ohigh" } },
-      }] : []),
-      { mark: { type: "area", opacity: 0.24, clip: true }, encoding: { y: y("low"), y2: { field: "high" } } },
+        mark: { type: "area", opacity: 0.16, clip: true }, encoding: { y: y("olow"), y2: { field: "ohigh" } },
+      }, ...bounds] : []),
       {
-        mark: { type: "line", strokeWidth: 2, clip: true, point: { size: 22, filled: true } },
+        mark: { type: "area", opacity: 0.22, clip: true },
+        encoding: { y: y("low"), y2: { field: "high" }, color: { value: look.soft }, detail: { field: "arm" } },
+      },
+      { mark: { type: "line", strokeWidth: 2, clip: true }, encoding: { y: y("lift"), strokeDash: dash(data) } },
+      {
+        mark: { type: "point", size: 26, filled: true, clip: true },
         encoding: {
-          y: y("lift"),
+          y: y("lift"), shape: shape(data),
           tooltip: [
             { field: "day", type: "temporal", format: "%-d %b %Y", title: "Cut-off" }, { field: "arm", title: "Arm" },
             { field: "lift", format, title: "Lift" },
@@ -117,19 +144,13 @@
       },
       { mark: { type: "rule", color: look.soft, strokeWidth: 1 }, encoding: { x: null, color: { value: look.soft }, y: { datum: 0 } } },
     ];
-    if (!many) return { data: { values }, encoding: { x: time(), color }, layer };
-    const columns = Math.max(1, Math.min(3, Math.floor(width / 220)));
-    return {
-      data: { values }, columns, spacing: 22,
-      facet: { field: "arm", type: "nominal", sort: data.arms, title: null, header: { labelLimit: 200 } },
-      spec: { width: Math.floor(width / columns) - 62, height: 110, encoding: { x: time({ axis: { format: "%-d %b", tickCount: 3 } }), color }, layer },
-    };
+    return frames(data, width, values, { x: time(), color }, layer);
   }
 
   function power(data, look) {
     const values = data.points.map(([effect, line, chance]) => ({ effect, arm: data.arms[line], chance }));
-    const y = { field: "chance", type: "quantitative", title: null, axis: { format: ".0%" }, scale: { domain: [0, 1] } };
-    const x = { field: "effect", type: "quantitative", title: null, axis: { format: ".2~p", tickCount: 6 } };
+    const y = { field: "chance", type: "quantitative", title: "Power", axis: { format: ".0%" }, scale: { domain: [0, 1] } };
+    const x = { field: "effect", type: "quantitative", title: "True effect, relative", axis: { format: ".2~p", tickCount: 6 } };
     return {
       data: { values },
       layer: [
@@ -159,12 +180,14 @@
     }
     list.replaceChildren();
     const used = new Set(data.points.map((point) => point[1]));
-    if (data.kind === "lift" && used.size > MANY) return;
+    if (data.kind !== "power" && data.arms.length > MANY) return;
     data.arms.forEach((arm, place) => {
       if (!used.has(place)) return;
       const item = document.createElement("li");
       const mark = document.createElement("i");
-      mark.style.background = look.arms[place % look.arms.length];
+      mark.ariaHidden = "true";
+      mark.textContent = data.kind === "power" ? "━" : GLYPHS[place % GLYPHS.length];
+      mark.style.color = look.arms[place % look.arms.length];
       item.append(mark, arm);
       list.append(item);
     });

@@ -486,3 +486,39 @@ def test_every_rule_has_a_scripted_case_with_its_sentence(rule):
     """What a rule says between its figures stands in some test, word for word."""
     longest = max(re.split(r"\{[^}]*\}", rule.sentence), key=len).strip()
     assert any(longest in text for text in _said_in_tests())
+
+
+def test_an_end_without_an_exposure_is_no_reason_to_go_on(world):
+    world.define()
+    arm(world, "control", 10)
+    arm(world, "red", 10)
+    early = date(2026, 1, 6)
+    arm(world, "control", 10, cut_off=early)
+    arm(world, "red", 10, cut_off=early)
+
+    def empty(cut_off: date) -> dict:
+        found = world.judge(cut_off).decisions.filter(pl.col("experiment_id") == "empty")
+        return found.row(0, named=True)
+
+    world.define("empty")
+    decision = empty(HORIZON)
+    assert says(decision) == ("inconclusive", "investigate", None, ["ended_unseen"])
+    assert decision["sentence"] == (
+        "It has ended and no unit was ever exposed: see whether the flag was evaluated and its exposures were sent."
+    )
+    assert says(empty(early)) == ("continue", "wait", None, ["no_exposure"])
+    assert empty(early)["sentence"] == "No unit has been exposed yet."
+    world.define("empty", status="cancelled")
+    assert says(empty(early))[3] == ["ended_unseen"]
+
+
+def test_sentences_name_arms_as_readers_do(world):
+    world.define(variants="[{id: control, control: true, name: Blue button}, {id: red, name: Red button}]")
+    arm(world, "control", 10)
+    arm(world, "red", 10.5)
+    decision = decide(world)
+    assert decision["variant_id"] == "red"
+    assert decision["sentence"].startswith("Ship Red button: ")
+    world.define(variants="[{id: control, control: true}, {id: red, name: Red button}]")
+    arm(world, "red", 9.5)
+    assert decide(world)["sentence"].startswith("Roll back: Red button does worse, ")
