@@ -1,4 +1,4 @@
-"""A Dagster logger for people at a terminal: one line when a step ends, and the errors."""
+"""A Dagster logger for people at a terminal: one line when a step ends or is repeated, and the errors."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ class _StepLines(logging.Handler):
             return
         if event.event_type_value == "STEP_START":
             self._started[event.step_key] = time.monotonic()
+        elif event.event_type_value == "STEP_UP_FOR_RETRY":
+            again = event.step_retry_data
+            reason = again.error.cause or again.error if again.error else None
+            words = reason.message.strip().splitlines()[0] if reason else "it failed"
+            wait = again.seconds_to_wait or 0
+            print(f"  {event.step_key:<32}  again in {wait:.0f} s: {words}", file=sys.stderr)
         elif event.event_type_value in {"STEP_SUCCESS", "STEP_FAILURE"}:
             seconds = time.monotonic() - self._started.get(event.step_key, time.monotonic())
             mark = "done" if event.event_type_value == "STEP_SUCCESS" else "FAILED"

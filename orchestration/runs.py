@@ -71,9 +71,9 @@ def execute(
             raise_on_error=False,
             run_config={"loggers": {"progress": {}}},
         )
-    if not result.success:
         failed = sorted({e.step_key for e in result.all_events if e.is_step_failure and e.step_key})
-        unsent = alert(home, result.run_id, job_name, failed)
+        unsent = [] if result.success else alert(home, instance, result.dagster_run, failed)
+    if not result.success:
         raise OrchestrationError(
             Problem(
                 "the run failed",

@@ -2,12 +2,17 @@
 
 import dagster as dg
 
+# A full disk, a file that is being copied, a reader of moments: repeated after 5 and 15 s, then the run has failed. A
+# blocking check that fails is a finding about the data, which Dagster does not repeat.
+RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+
 # Steps run one after another in the run's own process: DuckDB has one writer, and a process a step would
 # cost seconds of imports each.
 land = dg.define_asset_job(
     "land",
     selection=dg.AssetSelection.assets("catalogue", "landed_files"),
     executor_def=dg.in_process_executor,
+    op_retry_policy=RETRY,
     description="Take new files from the landing folder into the lake.",
 )
 
@@ -17,6 +22,7 @@ daily = dg.define_asset_job(
     "daily",
     selection=dg.AssetSelection.all() - CERTIFICATION,
     executor_def=dg.in_process_executor,
+    op_retry_policy=RETRY,
     description="Landed files to published scorecards and configs, for every outstanding day of the range.",
 )
 
@@ -24,5 +30,6 @@ certification = dg.define_asset_job(
     "certification",
     selection=CERTIFICATION,
     executor_def=dg.in_process_executor,
+    op_retry_policy=RETRY,
     description="Split the metrics' real units at random, and see whether every analysis keeps its promises.",
 )

@@ -94,22 +94,5 @@ def failed_runs(context: dg.RunFailureSensorContext) -> None:
     """Tell of a failed run; a run that told of itself, or that failed like the one before it, is not told of twice."""
     run = context.dagster_run
     steps = sorted({event.step_key for event in context.get_step_failure_events() if event.step_key})
-    if steps == _failed_before(context.instance, run):
-        context.log.info("the run before failed at the same steps; that was told")
-        return
-    for failure in alert(Home.from_environment().prepare(), run.run_id, run.job_name, steps):
+    for failure in alert(Home.from_environment().prepare(), context.instance, run, steps):
         context.log.warning(failure)
-
-
-def _failed_before(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str] | None:
-    """The steps at which the job's run before this one failed; none where it ended well."""
-    ended = dg.RunsFilter(
-        job_name=run.job_name, statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
-    )
-    runs = list(instance.get_runs(ended))
-    ids = [one.run_id for one in runs]
-    older = runs[ids.index(run.run_id) + 1 :][:1] if run.run_id in ids else []
-    if not older or older[0].status is not dg.DagsterRunStatus.FAILURE:
-        return None
-    stats = instance.get_run_step_stats(older[0].run_id)
-    return sorted(one.step_key for one in stats if one.status and one.status.value == "FAILURE")

@@ -15,8 +15,6 @@ from orchestration.warehouse import writer
 
 GROUP = "landing"
 OWNERS = ["team:data-engineering"]
-# A file that is being copied or a full disk mends itself; a broken file is recorded, not raised.
-RETRY = dg.RetryPolicy(max_retries=2, delay=5)
 
 
 @dg.asset(
@@ -25,7 +23,6 @@ RETRY = dg.RetryPolicy(max_retries=2, delay=5)
     owners=OWNERS,
     deps=["catalogue"],
     pool="warehouse",
-    retry_policy=RETRY,
 )
 def landed_files(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
     """Every settled file of the landing folder, taken once: manifest, quarantine, lake, work owed."""

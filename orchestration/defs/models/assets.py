@@ -43,7 +43,6 @@ class Translator(DagsterDbtTranslator):
         # All tables of a source schema are written by one asset.
         settings=DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True)
     ),
-    retry_policy=dg.RetryPolicy(max_retries=1),
     pool="warehouse",
 )
 def warehouse_models(

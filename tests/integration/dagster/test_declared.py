@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import dagster as dg
 import pytest
 
 from orchestration.dbt import ensure_manifest
@@ -80,3 +81,12 @@ def test_system_checks_block_and_experiment_checks_warn(definitions) -> None:
         "landed_files:files_are_readable",
         "judged_results:experiments_are_valid",
     }
+
+
+def test_every_step_of_every_job_is_repeated_with_growing_pauses(definitions) -> None:
+    for job in definitions.jobs:
+        resolved = definitions.resolve_job_def(job.name)
+        own = [node.name for node in resolved.nodes if node.definition.retry_policy is not None]
+        policy = resolved.op_retry_policy
+        assert (policy.max_retries, policy.delay, policy.backoff) == (2, 5, dg.Backoff.EXPONENTIAL)
+        assert own == [], "a step's own policy would come before the job's"
