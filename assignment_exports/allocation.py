@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import numpy as np
 import polars as pl
 
-from analysis.catalogue.bands import phase_bands
-from analysis.catalogue.serving import holdout_shards, layer_salt, split_salt, traffic_salt
-from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges, share_to_shards
-from analysis.errors import Problem
-from assignment_exports.bucketing import positions, shards
-from assignment_exports.eligibility import eligible, inline_segments
-from assignment_exports.errors import ExportError
-from assignment_exports.times import stretches
+from fairsplit.analysis.catalogue.bands import phase_bands
+from fairsplit.analysis.catalogue.serving import holdout_shards, layer_salt, split_salt, traffic_salt
+from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges, share_to_shards
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.bucketing import positions, shards
+from fairsplit.assignment_exports.eligibility import eligible, inline_segments
+from fairsplit.assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.times import stretches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from analysis.catalogue.conditions import Condition
-    from analysis.catalogue.experiment import Experiment
-    from analysis.catalogue.hashes import Sdk
-    from analysis.catalogue.project import Project
-    from assignment_exports.times import Stretch
+    from fairsplit.analysis.catalogue.conditions import Condition
+    from fairsplit.analysis.catalogue.experiment import Experiment
+    from fairsplit.analysis.catalogue.hashes import Sdk
+    from fairsplit.analysis.catalogue.project import Project
+    from fairsplit.assignment_exports.times import Stretch
 
 LIVE: Final = ("running", "paused", "completed")
 State = Literal["open", "paused", "not_live", "shipped"]

@@ -1,6 +1,6 @@
 """Shards of many units at once, by the hash rule that the warehouse, this room and an SDK family share.
 
-The rules for one unit stand in `analysis.catalogue.hashes`, the ranges of weights in `analysis.catalogue.shards`.
+The rules for one unit stand in `fairsplit.analysis.catalogue.hashes`, the ranges of weights in `fairsplit.analysis.catalogue.shards`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 import numpy as np
 
-from analysis.catalogue.hashes import FNV_OFFSET, FNV_PRIME
-from analysis.catalogue.shards import TOTAL_SHARDS, shard
-from analysis.errors import Problem
-from assignment_exports.errors import ExportError
+from fairsplit.analysis.catalogue.hashes import FNV_OFFSET, FNV_PRIME
+from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS, shard
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.errors import ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from analysis.catalogue.hashes import Sdk
+    from fairsplit.analysis.catalogue.hashes import Sdk
 
 # Opening an in-memory DuckDB costs about as much as hashing this many ids in a Python loop.
 LOOP_UP_TO: Final = 20_000

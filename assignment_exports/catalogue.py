@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from assignment_exports.allocation import Allocation, allocation_of, assign
-from assignment_exports.errors import ExportError
-from assignment_exports.families import FAMILIES
-from assignment_exports.flags import describe_flag
-from assignment_exports.publishing import CURRENT, PublishedVersion, current_version, publish
-from assignment_exports.release import Feature, build_release
+from fairsplit.assignment_exports.allocation import Allocation, allocation_of, assign
+from fairsplit.assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.families import FAMILIES
+from fairsplit.assignment_exports.flags import describe_flag
+from fairsplit.assignment_exports.publishing import CURRENT, PublishedVersion, current_version, publish
+from fairsplit.assignment_exports.release import Feature, build_release
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from analysis.catalogue import Catalogue
+    from fairsplit.analysis.catalogue import Catalogue
 
 
 def export_catalogue(

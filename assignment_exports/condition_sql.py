@@ -8,16 +8,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.catalogue.conditions import COMPLETE_VERSION, as_number, as_text, complete_version
-from analysis.catalogue.times import HOLIDAY_YEARS, WEEKDAYS
-from assignment_exports.dialects import DUCKDB
+from fairsplit.analysis.catalogue.conditions import COMPLETE_VERSION, as_number, as_text, complete_version
+from fairsplit.analysis.catalogue.times import HOLIDAY_YEARS, WEEKDAYS
+from fairsplit.assignment_exports.dialects import DUCKDB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from analysis.catalogue.conditions import Condition
-    from analysis.catalogue.times import When
-    from assignment_exports.dialects import Dialect
+    from fairsplit.analysis.catalogue.conditions import Condition
+    from fairsplit.analysis.catalogue.times import When
+    from fairsplit.assignment_exports.dialects import Dialect
 
 _COMPARE: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "equals": "="}
 _NUMERIC: Final = frozenset({"gt", "gte", "lt", "lte"})

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from analysis.catalogue.conditions import attribute_names, evaluate
-from analysis.errors import Problem
-from assignment_exports.errors import ExportError
+from fairsplit.analysis.catalogue.conditions import attribute_names, evaluate
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.errors import ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from analysis.catalogue.conditions import Condition
+    from fairsplit.analysis.catalogue.conditions import Condition
 
 
 def inline_segments(condition: Condition, segments: Mapping[str, Condition]) -> Condition:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.errors import FairsplitError
+from fairsplit.analysis.errors import FairsplitError
 
 
 class ExportError(FairsplitError):

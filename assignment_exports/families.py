@@ -6,22 +6,22 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from assignment_exports.flagd import FLAGD, flagd_flags, flagd_payload
-from assignment_exports.flagd_flags import flagd_flag
-from assignment_exports.growthbook import GROWTHBOOK, growthbook_features, growthbook_payload
-from assignment_exports.growthbook_flags import growthbook_flag
-from assignment_exports.ufc import assemble, compile_flags
-from assignment_exports.ufc_flags import ufc_flag
+from fairsplit.assignment_exports.flagd import FLAGD, flagd_flags, flagd_payload
+from fairsplit.assignment_exports.flagd_flags import flagd_flag
+from fairsplit.assignment_exports.growthbook import GROWTHBOOK, growthbook_features, growthbook_payload
+from fairsplit.assignment_exports.growthbook_flags import growthbook_flag
+from fairsplit.assignment_exports.ufc import assemble, compile_flags
+from fairsplit.assignment_exports.ufc_flags import ufc_flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
-    from analysis.catalogue import Flag
-    from analysis.catalogue.conditions import Condition
-    from analysis.catalogue.hashes import Sdk
-    from assignment_exports.allocation import Allocation
+    from fairsplit.analysis.catalogue import Flag
+    from fairsplit.analysis.catalogue.conditions import Condition
+    from fairsplit.analysis.catalogue.hashes import Sdk
+    from fairsplit.assignment_exports.allocation import Allocation
 
 Json = dict[str, Any]
 UFC: Final = "ufc.json"

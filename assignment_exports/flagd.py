@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.catalogue.shards import TOTAL_SHARDS
-from assignment_exports.allocation import LIVE
-from assignment_exports.lowering import forms, lower, plain_attribute, refuse_pattern
-from assignment_exports.rules import three_parts
-from assignment_exports.ufc import flag_keys, seconds, timestamp
+from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS
+from fairsplit.assignment_exports.allocation import LIVE
+from fairsplit.assignment_exports.lowering import forms, lower, plain_attribute, refuse_pattern
+from fairsplit.assignment_exports.rules import three_parts
+from fairsplit.assignment_exports.ufc import flag_keys, seconds, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from analysis.catalogue.conditions import Condition, Scalar
-    from assignment_exports.allocation import Allocation, AllocationBand, AllocationPhase, Gate
+    from fairsplit.analysis.catalogue.conditions import Condition, Scalar
+    from fairsplit.assignment_exports.allocation import Allocation, AllocationBand, AllocationPhase, Gate
 
 Logic = Any
 FLAGD: Final = "flagd.json"

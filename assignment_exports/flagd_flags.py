@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.catalogue.shards import share_to_shards
-from analysis.errors import Problem
-from assignment_exports.eligibility import inline_segments
-from assignment_exports.errors import ExportError
-from assignment_exports.flagd import NOBODY, UNIT, Logic, before, flagd_condition, in_time, within
-from assignment_exports.flags import (
+from fairsplit.analysis.catalogue.shards import share_to_shards
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.eligibility import inline_segments
+from fairsplit.assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.flagd import NOBODY, UNIT, Logic, before, flagd_condition, in_time, within
+from fairsplit.assignment_exports.flags import (
     OFF,
     ON,
     depends_on_time,
@@ -21,16 +21,16 @@ from assignment_exports.flags import (
     rollout_salt,
     whom_serves,
 )
-from assignment_exports.rules import MAX_RULES
-from assignment_exports.times import HORIZON, is_timed, stretches
+from fairsplit.assignment_exports.rules import MAX_RULES
+from fairsplit.assignment_exports.times import HORIZON, is_timed, stretches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from analysis.catalogue import Flag
-    from analysis.catalogue.conditions import Condition
-    from analysis.catalogue.flags import Dependency
+    from fairsplit.analysis.catalogue import Flag
+    from fairsplit.analysis.catalogue.conditions import Condition
+    from fairsplit.analysis.catalogue.flags import Dependency
 
 
 def flagd_flag(

@@ -9,20 +9,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from analysis.catalogue.conditions import evaluate
-from analysis.catalogue.shards import shard, share_to_shards
-from analysis.errors import Problem
-from assignment_exports.eligibility import inline_segments
-from assignment_exports.errors import ExportError
-from assignment_exports.times import is_timed
+from fairsplit.analysis.catalogue.conditions import evaluate
+from fairsplit.analysis.catalogue.shards import shard, share_to_shards
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.eligibility import inline_segments
+from fairsplit.assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.times import is_timed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from analysis.catalogue import Flag
-    from analysis.catalogue.conditions import Condition
-    from analysis.catalogue.flags import Dependency
+    from fairsplit.analysis.catalogue import Flag
+    from fairsplit.analysis.catalogue.conditions import Condition
+    from fairsplit.analysis.catalogue.flags import Dependency
 
 Json = dict[str, Any]
 Others = Literal["always", "inside", "outside", "never"]

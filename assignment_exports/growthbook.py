@@ -11,20 +11,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.catalogue.shards import TOTAL_SHARDS
-from analysis.errors import Problem
-from assignment_exports.allocation import LIVE
-from assignment_exports.errors import ExportError
-from assignment_exports.lowering import forms, lower, plain_attribute, refuse_pattern
-from assignment_exports.rules import three_parts
-from assignment_exports.ufc import flag_keys, timestamp
+from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.allocation import LIVE
+from fairsplit.assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.lowering import forms, lower, plain_attribute, refuse_pattern
+from fairsplit.assignment_exports.rules import three_parts
+from fairsplit.assignment_exports.ufc import flag_keys, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from analysis.catalogue.conditions import Condition
-    from assignment_exports.allocation import Allocation, AllocationBand, AllocationPhase, Gate
+    from fairsplit.analysis.catalogue.conditions import Condition
+    from fairsplit.assignment_exports.allocation import Allocation, AllocationBand, AllocationPhase, Gate
 
 Json = dict[str, Any]
 GROWTHBOOK: Final = "growthbook.json"

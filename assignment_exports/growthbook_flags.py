@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.catalogue.shards import share_to_shards
-from analysis.errors import Problem
-from assignment_exports.eligibility import inline_segments
-from assignment_exports.errors import ExportError
-from assignment_exports.flags import ON, overrides_of, rollout_salt, whom_serves
-from assignment_exports.growthbook import UNIT, growthbook_condition, growthbook_filter
+from fairsplit.analysis.catalogue.shards import share_to_shards
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.eligibility import inline_segments
+from fairsplit.assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.flags import ON, overrides_of, rollout_salt, whom_serves
+from fairsplit.assignment_exports.growthbook import UNIT, growthbook_condition, growthbook_filter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from analysis.catalogue import Flag
-    from analysis.catalogue.conditions import Condition
-    from analysis.catalogue.flags import Dependency
+    from fairsplit.analysis.catalogue import Flag
+    from fairsplit.analysis.catalogue.conditions import Condition
+    from fairsplit.analysis.catalogue.flags import Dependency
 
 Json = dict[str, Any]
 

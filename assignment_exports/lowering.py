@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from analysis.catalogue.conditions import as_number, as_text
-from analysis.errors import Problem
-from assignment_exports.errors import ExportError
-from assignment_exports.rules import NEGATED
-from assignment_exports.times import refuse_time
+from fairsplit.analysis.catalogue.conditions import as_number, as_text
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.rules import NEGATED
+from fairsplit.assignment_exports.times import refuse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from analysis.catalogue.conditions import Condition, Scalar
+    from fairsplit.analysis.catalogue.conditions import Condition, Scalar
 
 Compiled = TypeVar("Compiled")
 

@@ -27,8 +27,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.errors import Problem
-from assignment_exports.errors import ExportError
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.errors import ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -13,12 +13,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.catalogue.shards import TOTAL_SHARDS
-from assignment_exports.allocation import LIVE
-from assignment_exports.errors import ExportError
-from assignment_exports.families import FAMILIES, published_flags
-from assignment_exports.publishing import canonical_json
-from assignment_exports.ufc import flag_keys, timestamp
+from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS
+from fairsplit.assignment_exports.allocation import LIVE
+from fairsplit.assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.families import FAMILIES, published_flags
+from fairsplit.assignment_exports.publishing import canonical_json
+from fairsplit.assignment_exports.ufc import flag_keys, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from analysis.catalogue.hashes import Sdk
-    from assignment_exports.allocation import Allocation
-    from assignment_exports.publishing import PublishedVersion
+    from fairsplit.analysis.catalogue.hashes import Sdk
+    from fairsplit.assignment_exports.allocation import Allocation
+    from fairsplit.assignment_exports.publishing import PublishedVersion
 
 _KEPT: Final = "the last good config stays in force"
 _FROZEN: Final = "the phase in force goes on as it is, without later phases, until the gate opens"

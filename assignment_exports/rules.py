@@ -10,9 +10,9 @@ from __future__ import annotations
 from itertools import chain, product
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.catalogue.conditions import Condition, as_text, complete_version
-from analysis.errors import Problem
-from assignment_exports.errors import ExportError
+from fairsplit.analysis.catalogue.conditions import Condition, as_text, complete_version
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.errors import ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

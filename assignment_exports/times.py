@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final, NoReturn
 
-from analysis.catalogue.conditions import Condition
-from analysis.errors import Problem
-from assignment_exports.errors import ExportError
+from fairsplit.analysis.catalogue.conditions import Condition
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.errors import ExportError
 
 HORIZON: Final = timedelta(days=14)
 # Every zone lies a whole number of quarters from UTC, and no test is finer than an hour of its zone.

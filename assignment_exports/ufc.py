@@ -16,15 +16,15 @@ import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.catalogue.shards import TOTAL_SHARDS
-from assignment_exports.allocation import LIVE
-from assignment_exports.rules import IS_UNIT, rules_of
+from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS
+from fairsplit.assignment_exports.allocation import LIVE
+from fairsplit.assignment_exports.rules import IS_UNIT, rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from analysis.catalogue.conditions import Condition
-    from assignment_exports.allocation import Allocation, AllocationPhase
+    from fairsplit.analysis.catalogue.conditions import Condition
+    from fairsplit.assignment_exports.allocation import Allocation, AllocationPhase
 
 CONFIG_SUFFIX: Final = "__config"
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - instants are naive UTC in this project

@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.catalogue.shards import TOTAL_SHARDS, share_to_shards
-from analysis.errors import Problem
-from assignment_exports.eligibility import inline_segments
-from assignment_exports.errors import ExportError
-from assignment_exports.flags import OFF, ON, overrides_of, rollout_salt, whom_serves
-from assignment_exports.rules import IS_UNIT, MAX_RULES, SUBJECT, rules_of
-from assignment_exports.times import stretches
-from assignment_exports.ufc import timestamp
+from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS, share_to_shards
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.eligibility import inline_segments
+from fairsplit.assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.flags import OFF, ON, overrides_of, rollout_salt, whom_serves
+from fairsplit.assignment_exports.rules import IS_UNIT, MAX_RULES, SUBJECT, rules_of
+from fairsplit.assignment_exports.times import stretches
+from fairsplit.assignment_exports.ufc import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from analysis.catalogue import Flag
-    from analysis.catalogue.conditions import Condition
-    from analysis.catalogue.flags import Dependency
+    from fairsplit.analysis.catalogue import Flag
+    from fairsplit.analysis.catalogue.conditions import Condition
+    from fairsplit.analysis.catalogue.flags import Dependency
 
 Json = dict[str, Any]
 _FIRST, _LAST = datetime.min, datetime.max  # noqa: DTZ901 - instants are naive UTC in this project

@@ -27,17 +27,17 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import polars as pl
 
-from analysis.catalogue.conditions import Condition
-from analysis.catalogue.shards import shard_ranges
-from assignment_exports.allocation import Allocation, AllocationPhase, assign
-from assignment_exports.bucketing import shards
-from assignment_exports.catalogue import assignment_list
-from assignment_exports.release import build_release, parquet_bytes
+from fairsplit.analysis.catalogue.conditions import Condition
+from fairsplit.analysis.catalogue.shards import shard_ranges
+from fairsplit.assignment_exports.allocation import Allocation, AllocationPhase, assign
+from fairsplit.assignment_exports.bucketing import shards
+from fairsplit.assignment_exports.catalogue import assignment_list
+from fairsplit.assignment_exports.release import build_release, parquet_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from analysis.catalogue.hashes import Sdk
+    from fairsplit.analysis.catalogue.hashes import Sdk
 
 THREADS = 2
 EXPERIMENTS = 1_000

@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
-from analysis.bandits.batched import batched_contrast
 from benchmarks.measuring import machine, measured
 from tests.simulation.bandit_runs import run
+
+from fairsplit.analysis.bandits.batched import batched_contrast
 
 RUNS = 2_000
 SECONDS = 60.0

@@ -101,7 +101,7 @@ def fixed(folder: Path) -> Findings:
 
 
 def _command(stage: str, environment: dict[str, str]) -> dict[str, Any]:
-    code = "from orchestration.cli import main; main()"
+    code = "from fairsplit.orchestration.cli import main; main()"
     with measured(stage) as result:
         subprocess.run(
             [sys.executable, "-c", code, "run"],

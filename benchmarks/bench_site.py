@@ -14,10 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from analysis.scorecards import render_site
 from benchmarks.measuring import machine, measured
-from orchestration.site import publish_site
 from tests.unit.scorecards import site_world
+
+from fairsplit.analysis.scorecards import render_site
+from fairsplit.orchestration.publishing.site import publish_site
 
 EXPERIMENTS = 1_000
 SECONDS = 60.0

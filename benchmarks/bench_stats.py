@@ -73,14 +73,14 @@ def as_frame(arm: dict[str, Any]) -> Any:
 
 
 def moments(arm: dict[str, Any]) -> Any:
-    from analysis.statistics.moments import JointMoments  # noqa: PLC0415
+    from fairsplit.analysis.statistics.moments import JointMoments  # noqa: PLC0415
 
     products = {(0, 0): arm["yy"], (0, 1): arm["yx"], (1, 1): arm["xx"]}
     return JointMoments.from_sums(arm["n"], [arm["y"], arm["x"]], products)
 
 
 def outcome(arm: dict[str, Any]) -> Any:
-    from analysis.statistics.moments import Moments  # noqa: PLC0415
+    from fairsplit.analysis.statistics.moments import Moments  # noqa: PLC0415
 
     return Moments.from_sums(arm["n"], arm["y"], arm["yy"])
 
@@ -89,12 +89,12 @@ def everything(frames: dict[str, Any], experiments: int, information: Any, count
     """What a day's judgement needs: exact moments, CUPED, lift intervals, sequential bounds, corrections, SRM."""
     import numpy as np  # noqa: PLC0415
 
-    from analysis.statistics.confidence_sequences import confidence_sequence  # noqa: PLC0415
-    from analysis.statistics.covariates import cuped  # noqa: PLC0415
-    from analysis.statistics.group_sequential import lan_demets_bounds  # noqa: PLC0415
-    from analysis.statistics.moments import JointMoments  # noqa: PLC0415
-    from analysis.statistics.multiplicity import adjust_p_values  # noqa: PLC0415
-    from analysis.statistics.srm import srm_chi_square  # noqa: PLC0415
+    from fairsplit.analysis.statistics.confidence_sequences import confidence_sequence  # noqa: PLC0415
+    from fairsplit.analysis.statistics.covariates import cuped  # noqa: PLC0415
+    from fairsplit.analysis.statistics.group_sequential import lan_demets_bounds  # noqa: PLC0415
+    from fairsplit.analysis.statistics.moments import JointMoments  # noqa: PLC0415
+    from fairsplit.analysis.statistics.multiplicity import adjust_p_values  # noqa: PLC0415
+    from fairsplit.analysis.statistics.srm import srm_chi_square  # noqa: PLC0415
 
     scales = {"y": "scale", "x": "scale"}
     control, treatment = (JointMoments.from_frame(frames[arm], "yx", scales=scales) for arm in "ct")
@@ -130,8 +130,8 @@ def peak_bytes() -> int:
 def engine(seed: int = 20260105) -> dict[str, float]:
     import numpy as np  # noqa: PLC0415
 
-    from analysis.statistics.covariates import cuped  # noqa: PLC0415
-    from analysis.statistics.means import welch  # noqa: PLC0415
+    from fairsplit.analysis.statistics.covariates import cuped  # noqa: PLC0415
+    from fairsplit.analysis.statistics.means import welch  # noqa: PLC0415
 
     rng = np.random.default_rng(seed)
     comparisons = EXPERIMENTS * METRICS * SEGMENTS

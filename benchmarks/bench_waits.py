@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-
-from analysis.aa.certification import certify
 from benchmarks.measuring import Measurement, machine, measured
+
+from fairsplit.analysis.aa.certification import certify
 
 LIMIT_SECONDS = {"certification": 20.0, "one experiment": 5.0, "5,000 experiments": 20.0}
 SPLITS, UNITS, FILE_UNITS, EXPERIMENTS, ARMS = 1_000, 100_000, 90_000, 5_000, 4
@@ -65,7 +65,7 @@ def _analyze(stage: str, columns: dict[str, Any], path: Path, *options: str) -> 
     """`fairsplit analyze`, the start of the program included."""
     table = pl.DataFrame(columns)
     table.write_csv(path)
-    code = "from orchestration.cli import main; main()"
+    code = "from fairsplit.orchestration.cli import main; main()"
     with measured(stage, table.height) as found:
         done = subprocess.run(
             [sys.executable, "-c", code, "analyze", str(path), *options],

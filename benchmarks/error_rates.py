@@ -19,19 +19,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from benchmarks.simulated_sums import CHANGE, DAYS, OUTCOMES, World, drawn_sums, drawn_units
 from scipy import stats
 
-from analysis.catalogue import MetricDefinition, load_catalogue
-from analysis.judgement import judge_cut_offs
-from analysis.judgement.pairing import SUMS
-from benchmarks.simulated_sums import CHANGE, DAYS, OUTCOMES, World, drawn_sums, drawn_units
+from fairsplit.analysis.catalogue import MetricDefinition, load_catalogue
+from fairsplit.analysis.judgement import judge_cut_offs
+from fairsplit.analysis.judgement.pairing import SUMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from analysis.catalogue import Catalogue
+    from fairsplit.analysis.catalogue import Catalogue
 
 METHODS = ("fixed", "group_sequential", "always_valid", "sprt", "bayesian")
 SPLITS, ARMS = (1, 9, 99), (2, 4)

@@ -6,23 +6,23 @@ import os
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from benchmarks.measuring import Measurement, measured
+from benchmarks.worlds import FIRST_DAY, World
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
-from analysis.catalogue import compile_tables
-from analysis.catalogue.compiled_metrics import compile_metrics
-from analysis.scorecards import render_site
-from benchmarks.measuring import Measurement, measured
-from benchmarks.worlds import FIRST_DAY, World
-from orchestration.dbt import ask_for
-from orchestration.exporting import export_configs
-from orchestration.ingest import IngestSettings, ingest_landing
-from orchestration.judging import judge_outstanding
-from orchestration.loading import read_definitions
-from orchestration.paths import DBT_PROJECT_DIR, Home, catalog_dir
-from orchestration.site import publish_site
-from orchestration.site.inputs import site_inputs
-from orchestration.warehouse import replace_tables, writer
+from fairsplit.analysis.catalogue import compile_tables
+from fairsplit.analysis.catalogue.compiled_metrics import compile_metrics
+from fairsplit.analysis.scorecards import render_site
+from fairsplit.orchestration.catalogue.loading import read_definitions
+from fairsplit.orchestration.judging.cut_offs import judge_outstanding
+from fairsplit.orchestration.landing import IngestSettings, ingest_landing
+from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home, catalog_dir
+from fairsplit.orchestration.publishing.exporting import export_configs
+from fairsplit.orchestration.publishing.site import publish_site
+from fairsplit.orchestration.publishing.site.inputs import site_inputs
+from fairsplit.orchestration.warehouse.dbt import ask_for
+from fairsplit.orchestration.warehouse.opening import replace_tables, writer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.dbt import project_dir
-from orchestration.paths import PROJECT_ROOT
-from orchestration.progress import progress_logger
-from orchestration.resources.dbt import LeanDbt
-from orchestration.resources.home import HomeResource
+from fairsplit.orchestration.project import PROJECT_ROOT
+from fairsplit.orchestration.running.progress import progress_logger
+from fairsplit.orchestration.running.resources.dbt import LeanDbt
+from fairsplit.orchestration.running.resources.home import HomeResource
+from fairsplit.orchestration.warehouse.dbt import project_dir
 
 
 @dg.definitions

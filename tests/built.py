@@ -10,8 +10,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.ingest.lake import open_landing
-from orchestration.warehouse import writer
+from fairsplit.orchestration.landing.lake import open_landing
+from fairsplit.orchestration.warehouse.opening import writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

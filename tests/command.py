@@ -18,7 +18,7 @@ def fairsplit(home: Path, *arguments: str, catalog: Path | None = None) -> str:
     """
     settings = {"FAIRSPLIT_HOME": str(home)} | ({"FAIRSPLIT_CATALOG": str(catalog)} if catalog else {})
     done = subprocess.run(
-        [sys.executable, "-c", "from orchestration.cli import main; main()", *arguments],
+        [sys.executable, "-c", "from fairsplit.orchestration.cli import main; main()", *arguments],
         cwd=ROOT,
         env={**os.environ, **settings},
         capture_output=True,

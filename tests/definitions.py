@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from analysis.catalogue import Catalogue, Flag, Segment
-from analysis.catalogue.experiment import Experiment
-from analysis.catalogue.project import Project
+from fairsplit.analysis.catalogue import Catalogue, Flag, Segment
+from fairsplit.analysis.catalogue.experiment import Experiment
+from fairsplit.analysis.catalogue.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from analysis.catalogue.hashes import Sdk
+    from fairsplit.analysis.catalogue.hashes import Sdk
 
 # SDKs read the real clock, so the phases lie around it: half a year before and after.
 NOW: Final = datetime.now().replace(microsecond=0)  # noqa: DTZ005 - compared only across months

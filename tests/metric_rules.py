@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analysis.catalogue.measures import AGGREGATIONS
-from analysis.catalogue.metric_rules import (
+from fairsplit.analysis.catalogue.measures import AGGREGATIONS
+from fairsplit.analysis.catalogue.metric_rules import (
     KINDS,
     OPTIONS,
     PAIRS,

@@ -17,14 +17,14 @@ from growthbook import GrowthBook
 from openfeature.contrib.tools.flagd.core import FlagdCore
 from openfeature.evaluation_context import EvaluationContext
 
-from assignment_exports.flagd import flagd_condition
-from assignment_exports.growthbook import growthbook_condition
+from fairsplit.assignment_exports.flagd import flagd_condition
+from fairsplit.assignment_exports.growthbook import growthbook_condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from analysis.catalogue.conditions import Condition
-    from analysis.catalogue.hashes import Sdk
+    from fairsplit.analysis.catalogue.conditions import Condition
+    from fairsplit.analysis.catalogue.hashes import Sdk
 
     Serve = Callable[[str, str, str, Mapping[str, Any]], Any]
     Flags = Sequence[tuple[str, str]]

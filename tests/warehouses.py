@@ -13,9 +13,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from analysis.catalogue.conditions import Condition
-from assignment_exports.condition_sql import condition_sql
-from assignment_exports.dialects import SPARK
+from fairsplit.analysis.catalogue.conditions import Condition
+from fairsplit.assignment_exports.condition_sql import condition_sql
+from fairsplit.assignment_exports.dialects import SPARK
 
 Rows = Sequence[tuple[dict[str, Any] | str, datetime | None]]
 #: Conditions and rows (a unit's attributes or their JSON, and an instant in UTC) to each condition's verdicts.

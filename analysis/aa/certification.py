@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from analysis.aa.outcomes import (
+from fairsplit.analysis.aa.outcomes import (
     BY_VALUES,
     VARIABLES,
     Method,
@@ -17,19 +17,26 @@ from analysis.aa.outcomes import (
     outcomes,
     outcomes_by_values,
 )
-from analysis.aa.splits import philox_shards
-from analysis.aa.splitting import split_moments
-from analysis.catalogue.shards import shard_ranges
-from analysis.statistics.checks import as_choice, as_counts, as_floats, as_level, as_non_negative, refuse
-from analysis.statistics.srm import srm_sequential
-from analysis.statistics.status import quiet
+from fairsplit.analysis.aa.splits import philox_shards
+from fairsplit.analysis.aa.splitting import split_moments
+from fairsplit.analysis.catalogue.shards import shard_ranges
+from fairsplit.analysis.statistics.checks import (
+    as_choice,
+    as_counts,
+    as_floats,
+    as_level,
+    as_non_negative,
+    refuse,
+)
+from fairsplit.analysis.statistics.srm import srm_sequential
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import ArrayLike, NDArray
 
-    from analysis.statistics.checks import BoolArray, FloatArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
 
 #: Splits of one certification.
 RUNS = 1000

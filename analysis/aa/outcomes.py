@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from analysis.statistics.checks import as_choice
-from analysis.statistics.covariates import cuped
-from analysis.statistics.histograms import Histograms
-from analysis.statistics.means import welch
-from analysis.statistics.proportions import compare_proportions
-from analysis.statistics.quantiles import quantile_difference
-from analysis.statistics.ranks import kolmogorov_smirnov, mann_whitney
-from analysis.statistics.ratios import linearised, ratio_delta
-from analysis.statistics.status import Reason
+from fairsplit.analysis.statistics.checks import as_choice
+from fairsplit.analysis.statistics.covariates import cuped
+from fairsplit.analysis.statistics.histograms import Histograms
+from fairsplit.analysis.statistics.means import welch
+from fairsplit.analysis.statistics.proportions import compare_proportions
+from fairsplit.analysis.statistics.quantiles import quantile_difference
+from fairsplit.analysis.statistics.ranks import kolmogorov_smirnov, mann_whitney
+from fairsplit.analysis.statistics.ratios import linearised, ratio_delta
+from fairsplit.analysis.statistics.status import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from analysis.aa.splitting import SplitMoments
-    from analysis.statistics.checks import BoolArray, FloatArray
-    from analysis.statistics.comparisons import Comparison
-    from analysis.statistics.moments import JointMoments
+    from fairsplit.analysis.aa.splitting import SplitMoments
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
+    from fairsplit.analysis.statistics.comparisons import Comparison
+    from fairsplit.analysis.statistics.moments import JointMoments
 
 Method: TypeAlias = Literal[
     "welch",
@@ -88,7 +88,7 @@ def compare_splits(split: SplitMoments, method: Method, alpha: ArrayLike = 0.05)
         InputError: ``unknown_choice``; alpha outside (0, 1).
 
     Examples:
-        >>> from analysis.aa.splitting import split_moments
+        >>> from fairsplit.analysis.aa.splitting import split_moments
         >>> one = np.array([[0, 9999, 1, 8000]], dtype=np.uint16)
         >>> split = split_moments([[1.0], [5.0], [3.0], [6.0]], [one], [(0, 5000), (5000, 10000)])
         >>> compare_splits(split, "welch").diff
@@ -124,7 +124,7 @@ def outcomes(comparison: Comparison) -> Outcomes:
         `Outcomes`.
 
     Examples:
-        >>> from analysis.statistics.moments import Moments
+        >>> from fairsplit.analysis.statistics.moments import Moments
         >>> arms = (Moments.from_values([[[1.0, 2.0, 3.0]]]), Moments.from_values([[[7.0, 8.0, 9.5]]]))
         >>> r = outcomes(welch(*arms))
         >>> r.holds, r.has_interval

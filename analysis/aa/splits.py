@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.catalogue.shards import TOTAL_SHARDS, shard
-from analysis.statistics.checks import as_counts, refuse
+from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS, shard
+from fairsplit.analysis.statistics.checks import as_counts, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

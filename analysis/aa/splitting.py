@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.statistics.checks import as_floats, refuse
-from analysis.statistics.moments import JointMoments
+from fairsplit.analysis.statistics.checks import as_floats, refuse
+from fairsplit.analysis.statistics.moments import JointMoments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.bandits.shares import as_shares
-from analysis.statistics.checks import as_counts, as_floats, as_non_negative, refuse
-from analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.bandits.shares import as_shares
+from fairsplit.analysis.statistics.checks import as_counts, as_floats, as_non_negative, refuse
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import BoolArray, FloatArray, StatusArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, StatusArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.statistics.checks import as_floats, as_rates, refuse
+from fairsplit.analysis.statistics.checks import as_floats, as_rates, refuse
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 
 def epsilon_greedy(means: ArrayLike, epsilon: ArrayLike) -> FloatArray:

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from analysis.bandits.shares import as_shares
-from analysis.statistics.checks import as_choice, as_floats, as_level, refuse
-from analysis.statistics.status import Reason, blank, quiet, reasons
-from analysis.statistics.tails import infer
+from fairsplit.analysis.bandits.shares import as_shares
+from fairsplit.analysis.statistics.checks import as_choice, as_floats, as_level, refuse
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.tails import infer
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import FloatArray, IntArray, StatusArray
+    from fairsplit.analysis.statistics.checks import FloatArray, IntArray, StatusArray
 
 Weighting: TypeAlias = Literal["uniform", "constant_allocation", "two_point"]
 WEIGHTINGS = ("uniform", "constant_allocation", "two_point")

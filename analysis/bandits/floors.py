@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.bandits.shares import as_shares
-from analysis.statistics.checks import as_rates, refuse
+from fairsplit.analysis.bandits.shares import as_shares
+from fairsplit.analysis.statistics.checks import as_rates, refuse
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 
 def with_floor(shares: ArrayLike, floor: ArrayLike) -> FloatArray:

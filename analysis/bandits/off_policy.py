@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from analysis.bandits.evaluation import logged
-from analysis.bandits.shares import as_shares
-from analysis.statistics.checks import as_choice, as_floats, as_level, refuse
-from analysis.statistics.status import Reason, blank, quiet, reasons
-from analysis.statistics.tails import infer
+from fairsplit.analysis.bandits.evaluation import logged
+from fairsplit.analysis.bandits.shares import as_shares
+from fairsplit.analysis.statistics.checks import as_choice, as_floats, as_level, refuse
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.tails import infer
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import FloatArray, StatusArray
+    from fairsplit.analysis.statistics.checks import FloatArray, StatusArray
 
 OffPolicyMethod: TypeAlias = Literal["ips", "snips", "doubly_robust"]
 OFF_POLICY_METHODS = ("ips", "snips", "doubly_robust")

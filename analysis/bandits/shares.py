@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.statistics.checks import as_rates, refuse
+from fairsplit.analysis.statistics.checks import as_rates, refuse
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 #: Rounding that is forgiven in a sum of shares.
 _ROUNDING = 1e-6

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.bandits.batched import batched_contrast
-from analysis.statistics.confidence_sequences import sequence_multiplier
-from analysis.statistics.status import Reason
+from fairsplit.analysis.bandits.batched import batched_contrast
+from fairsplit.analysis.statistics.confidence_sequences import sequence_multiplier
+from fairsplit.analysis.statistics.status import Reason
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.bandits.batched import Batches
-    from analysis.statistics.checks import BoolArray
+    from fairsplit.analysis.bandits.batched import Batches
+    from fairsplit.analysis.statistics.checks import BoolArray
 
 
 def surely_best(
@@ -47,7 +47,7 @@ def surely_best(
         Waudby-Smith et al. (2024), asymptotic confidence sequences, on the contrasts of `batched_contrast`.
 
     Examples:
-        >>> from analysis.bandits.batched import batches
+        >>> from fairsplit.analysis.bandits.batched import batches
         >>> surely_best(batches([[900, 900]], [[1.0, 1.3]], [[900.0, 900.0]], [[0.5, 0.5]]))
         array([False,  True])
     """

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.statistics.bayes_beta import UNIFORM_PRIOR, beta_best
-from analysis.statistics.bayes_normal import normal_best
+from fairsplit.analysis.statistics.bayes_beta import UNIFORM_PRIOR, beta_best
+from fairsplit.analysis.statistics.bayes_normal import normal_best
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 
 def thompson_beta(x: ArrayLike, n: ArrayLike, *, prior: ArrayLike = UNIFORM_PRIOR) -> FloatArray:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.statistics.checks import as_counts, as_floats, as_non_negative, refuse, together
-from analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.checks import as_counts, as_floats, as_non_negative, refuse, together
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import FloatArray, IntArray
+    from fairsplit.analysis.statistics.checks import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from scipy import special
 
-from analysis.bandits.epsilon_greedy import epsilon_greedy
-from analysis.bandits.floors import with_floor
-from analysis.bandits.shares import as_shares
-from analysis.bandits.thompson import thompson_beta, thompson_normal
-from analysis.bandits.top_two import top_two_probabilities
-from analysis.bandits.ucb import ucb1
-from analysis.statistics.bayes_correlated import normal_best_correlated
-from analysis.statistics.checks import as_choice, as_rates
+from fairsplit.analysis.bandits.epsilon_greedy import epsilon_greedy
+from fairsplit.analysis.bandits.floors import with_floor
+from fairsplit.analysis.bandits.shares import as_shares
+from fairsplit.analysis.bandits.thompson import thompson_beta, thompson_normal
+from fairsplit.analysis.bandits.top_two import top_two_probabilities
+from fairsplit.analysis.bandits.ucb import ucb1
+from fairsplit.analysis.statistics.bayes_correlated import normal_best_correlated
+from fairsplit.analysis.statistics.checks import as_choice, as_rates
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 Algorithm: TypeAlias = Literal["thompson", "top_two", "ucb", "epsilon_greedy"]
 ALGORITHMS = ("thompson", "top_two", "ucb", "epsilon_greedy")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.catalogue.experiment import BANDIT_PLAN
-from analysis.catalogue.findings import Finding, did_you_mean
+from fairsplit.analysis.catalogue.experiment import BANDIT_PLAN
+from fairsplit.analysis.catalogue.findings import Finding, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from analysis.catalogue.experiment import Bandit, Experiment
-    from analysis.catalogue.metrics import MetricDefinition
+    from fairsplit.analysis.catalogue.experiment import Bandit, Experiment
+    from fairsplit.analysis.catalogue.metrics import MetricDefinition
 
 #: Tests of plain sums, which the adaptively weighted estimates stand in for.
 _SUM_TESTS = ("welch", "student", "z", "proportion")

@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from analysis.catalogue.shards import shard_ranges, share_to_shards, without_arm
+from fairsplit.analysis.catalogue.shards import shard_ranges, share_to_shards, without_arm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from analysis.catalogue.experiment import Experiment, Phase
+    from fairsplit.analysis.catalogue.experiment import Experiment, Phase
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from analysis.catalogue.events import CONTEXT_COLUMNS
-from analysis.catalogue.fields import Items, Name, Strict, Text
+from fairsplit.analysis.catalogue.events import CONTEXT_COLUMNS
+from fairsplit.analysis.catalogue.fields import Items, Name, Strict, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from analysis.catalogue.yaml_source import KeyPath
+    from fairsplit.analysis.catalogue.yaml_source import KeyPath
 
 Number = int | float
 Measure = Literal[

@@ -7,26 +7,26 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from analysis.catalogue.bandit_checks import bandit_findings
-from analysis.catalogue.conditions import condition_faults, evaluate
-from analysis.catalogue.config_schema import config_findings
-from analysis.catalogue.events import ATTRIBUTE_COLUMNS
-from analysis.catalogue.fields import duration_text
-from analysis.catalogue.findings import Finding, did_you_mean, shown
-from analysis.catalogue.holding_out import estimand_findings, measuring_findings
-from analysis.catalogue.metric_rules import RANKS, SHARES
-from analysis.catalogue.serving import eligible_variant
-from analysis.catalogue.shards import exact
+from fairsplit.analysis.catalogue.bandit_checks import bandit_findings
+from fairsplit.analysis.catalogue.conditions import condition_faults, evaluate
+from fairsplit.analysis.catalogue.config_schema import config_findings
+from fairsplit.analysis.catalogue.events import ATTRIBUTE_COLUMNS
+from fairsplit.analysis.catalogue.fields import duration_text
+from fairsplit.analysis.catalogue.findings import Finding, did_you_mean, shown
+from fairsplit.analysis.catalogue.holding_out import estimand_findings, measuring_findings
+from fairsplit.analysis.catalogue.metric_rules import RANKS, SHARES
+from fairsplit.analysis.catalogue.serving import eligible_variant
+from fairsplit.analysis.catalogue.shards import exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from analysis.catalogue.conditions import Condition
-    from analysis.catalogue.experiment import Experiment, Layer, Phase, TargetingTest
-    from analysis.catalogue.metrics import MetricDefinition
-    from analysis.catalogue.project import Project
-    from analysis.catalogue.yaml_source import KeyPath
+    from fairsplit.analysis.catalogue.conditions import Condition
+    from fairsplit.analysis.catalogue.experiment import Experiment, Layer, Phase, TargetingTest
+    from fairsplit.analysis.catalogue.metrics import MetricDefinition
+    from fairsplit.analysis.catalogue.project import Project
+    from fairsplit.analysis.catalogue.yaml_source import KeyPath
 
 WEIGHT_TOLERANCE = Decimal("1e-9")
 

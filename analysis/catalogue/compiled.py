@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.catalogue.bands import pieces
-from analysis.catalogue.hashing import experiment_hash, segment_hash
-from analysis.catalogue.holding_out import gate_ranges
-from analysis.catalogue.metrics import canonical_hash
-from analysis.catalogue.serving import holdout_periods, layer_salt, split_salt, traffic_salt
-from analysis.catalogue.shards import TOTAL_SHARDS, share_to_shards
+from fairsplit.analysis.catalogue.bands import pieces
+from fairsplit.analysis.catalogue.hashing import experiment_hash, segment_hash
+from fairsplit.analysis.catalogue.holding_out import gate_ranges
+from fairsplit.analysis.catalogue.metrics import canonical_hash
+from fairsplit.analysis.catalogue.serving import holdout_periods, layer_salt, split_salt, traffic_salt
+from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS, share_to_shards
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from analysis.catalogue.behaviour import Behaviour
-    from analysis.catalogue.experiment import Experiment
-    from analysis.catalogue.flags import Segment
-    from analysis.catalogue.loading import Catalogue
-    from analysis.catalogue.project import Project
+    from fairsplit.analysis.catalogue.behaviour import Behaviour
+    from fairsplit.analysis.catalogue.experiment import Experiment
+    from fairsplit.analysis.catalogue.flags import Segment
+    from fairsplit.analysis.catalogue.loading import Catalogue
+    from fairsplit.analysis.catalogue.project import Project
 
 _INSTANT = pl.Datetime("us")
 

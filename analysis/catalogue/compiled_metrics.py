@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import timedelta
 
-    from analysis.catalogue.experiment import Experiment
-    from analysis.catalogue.measures import Measure
-    from analysis.catalogue.metric_definition import MetricDefinition
+    from fairsplit.analysis.catalogue.experiment import Experiment
+    from fairsplit.analysis.catalogue.measures import Measure
+    from fairsplit.analysis.catalogue.metric_definition import MetricDefinition
 
 METRIC_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "measures": {"measure": pl.String, "agg": pl.String, "expr": pl.String, "scale": pl.Int64},

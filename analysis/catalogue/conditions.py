@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import polars as pl
 from pydantic import Field
 
-from analysis.catalogue.fields import Items, Name, Slug, Strict
-from analysis.catalogue.places import Box, box_faults
-from analysis.catalogue.times import When, when_faults
+from fairsplit.analysis.catalogue.fields import Items, Name, Slug, Strict
+from fairsplit.analysis.catalogue.places import Box, box_faults
+from fairsplit.analysis.catalogue.times import When, when_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -11,14 +11,14 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.validators import extend
 
-from analysis.catalogue.conditions import pattern_is_valid, pattern_matches
-from analysis.catalogue.findings import Finding, shown
+from fairsplit.analysis.catalogue.conditions import pattern_is_valid, pattern_matches
+from fairsplit.analysis.catalogue.findings import Finding, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from analysis.catalogue.experiment import Experiment
-    from analysis.catalogue.yaml_source import KeyPath
+    from fairsplit.analysis.catalogue.experiment import Experiment
+    from fairsplit.analysis.catalogue.yaml_source import KeyPath
 
 #: A schema of a few dozen references that each name the next twice would take longer than anybody waits.
 MAX_REFERENCES = 10_000

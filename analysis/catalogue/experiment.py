@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
 
-from analysis.catalogue.conditions import Condition, Scalar
-from analysis.catalogue.fields import (
+from fairsplit.analysis.catalogue.conditions import Condition, Scalar
+from fairsplit.analysis.catalogue.fields import (
     Duration,
     Instant,
     Items,
@@ -24,9 +24,9 @@ from analysis.catalogue.fields import (
     VariantId,
     fault,
 )
-from analysis.catalogue.hashes import Sdk
-from analysis.catalogue.project import Alternative, Correction, Defaults, Method, UnitType
-from analysis.catalogue.sizes import Size
+from fairsplit.analysis.catalogue.hashes import Sdk
+from fairsplit.analysis.catalogue.project import Alternative, Correction, Defaults, Method, UnitType
+from fairsplit.analysis.catalogue.sizes import Size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

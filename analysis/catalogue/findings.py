@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from analysis.catalogue.yaml_source import on_one_line
-from analysis.errors import Problem
+from fairsplit.analysis.catalogue.yaml_source import on_one_line
+from fairsplit.analysis.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pydantic_core import ErrorDetails
 
-    from analysis.catalogue.yaml_source import Document, KeyPath
+    from fairsplit.analysis.catalogue.yaml_source import Document, KeyPath
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.catalogue.findings import Finding, did_you_mean, shown
+from fairsplit.analysis.catalogue.findings import Finding, did_you_mean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from analysis.catalogue.experiment import Experiment
-    from analysis.catalogue.flags import Flag
-    from analysis.catalogue.yaml_source import KeyPath
+    from fairsplit.analysis.catalogue.experiment import Experiment
+    from fairsplit.analysis.catalogue.flags import Flag
+    from fairsplit.analysis.catalogue.yaml_source import KeyPath
 
 _TYPES: Final[dict[str, tuple[type, ...]]] = {
     "boolean": (bool,),

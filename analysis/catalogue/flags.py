@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from analysis.catalogue.behaviour import Behaviour
-from analysis.catalogue.conditions import Condition
-from analysis.catalogue.experiment import TargetingTest
-from analysis.catalogue.fields import Items, ShardShare, Slug, Strict, Text, UnitId
-from analysis.catalogue.hashes import Sdk
-from analysis.catalogue.project import UnitType
+from fairsplit.analysis.catalogue.behaviour import Behaviour
+from fairsplit.analysis.catalogue.conditions import Condition
+from fairsplit.analysis.catalogue.experiment import TargetingTest
+from fairsplit.analysis.catalogue.fields import Items, ShardShare, Slug, Strict, Text, UnitId
+from fairsplit.analysis.catalogue.hashes import Sdk
+from fairsplit.analysis.catalogue.project import UnitType
 
 
 class Dependency(Strict):

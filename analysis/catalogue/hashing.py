@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from analysis.catalogue.metrics import canonical_hash
+from fairsplit.analysis.catalogue.metrics import canonical_hash
 
 if TYPE_CHECKING:
-    from analysis.catalogue.experiment import Experiment
-    from analysis.catalogue.flags import Segment
-    from analysis.catalogue.metrics import MetricDefinition
+    from fairsplit.analysis.catalogue.experiment import Experiment
+    from fairsplit.analysis.catalogue.flags import Segment
+    from fairsplit.analysis.catalogue.metrics import MetricDefinition
 
 _NO_EFFECT = {
     "name",

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from analysis.catalogue.experiment import Exposure, Phase, Salts
-from analysis.catalogue.fields import duration_text
-from analysis.catalogue.findings import Finding, did_you_mean
-from analysis.catalogue.serving import covers
-from analysis.catalogue.shards import TOTAL_SHARDS, exact, share_to_shards
+from fairsplit.analysis.catalogue.experiment import Exposure, Phase, Salts
+from fairsplit.analysis.catalogue.fields import duration_text
+from fairsplit.analysis.catalogue.findings import Finding, did_you_mean
+from fairsplit.analysis.catalogue.serving import covers
+from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS, exact, share_to_shards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from analysis.catalogue.experiment import Experiment
-    from analysis.catalogue.metrics import MetricDefinition
-    from analysis.catalogue.project import Holdout, Project
+    from fairsplit.analysis.catalogue.experiment import Experiment
+    from fairsplit.analysis.catalogue.metrics import MetricDefinition
+    from fairsplit.analysis.catalogue.project import Holdout, Project
 
 #: Keys that decide who is in which arm, or what is served: the holdout decides, and nothing is.
 _DECIDED: Final = (

@@ -9,32 +9,32 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
 
-from analysis.catalogue.checks import (
+from fairsplit.analysis.catalogue.checks import (
     experiment_findings,
     identity_findings,
     targeting_findings,
     targeting_test_findings,
 )
-from analysis.catalogue.conditions import pattern_is_valid, segment_names
-from analysis.catalogue.events import FILTER_COLUMNS
-from analysis.catalogue.experiment import Experiment
-from analysis.catalogue.findings import Finding, did_you_mean, parse_model, shown
-from analysis.catalogue.flag_checks import flag_findings
-from analysis.catalogue.flags import Flag, Segment
-from analysis.catalogue.holding_out import measured
-from analysis.catalogue.project import Project
-from analysis.catalogue.segments import circle_of, segment_findings
-from analysis.catalogue.sources import Source
-from analysis.catalogue.together import joint_findings
-from analysis.catalogue.yaml_source import Document, YamlFaultError, read_yaml
-from analysis.errors import AnalysisError, Problem
+from fairsplit.analysis.catalogue.conditions import pattern_is_valid, segment_names
+from fairsplit.analysis.catalogue.events import FILTER_COLUMNS
+from fairsplit.analysis.catalogue.experiment import Experiment
+from fairsplit.analysis.catalogue.findings import Finding, did_you_mean, parse_model, shown
+from fairsplit.analysis.catalogue.flag_checks import flag_findings
+from fairsplit.analysis.catalogue.flags import Flag, Segment
+from fairsplit.analysis.catalogue.holding_out import measured
+from fairsplit.analysis.catalogue.project import Project
+from fairsplit.analysis.catalogue.segments import circle_of, segment_findings
+from fairsplit.analysis.catalogue.sources import Source
+from fairsplit.analysis.catalogue.together import joint_findings
+from fairsplit.analysis.catalogue.yaml_source import Document, YamlFaultError, read_yaml
+from fairsplit.analysis.errors import AnalysisError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-    from analysis.catalogue.conditions import Condition
-    from analysis.catalogue.metrics import MetricDefinition, SemanticLayer
+    from fairsplit.analysis.catalogue.conditions import Condition
+    from fairsplit.analysis.catalogue.metrics import MetricDefinition, SemanticLayer
 
 Model = TypeVar("Model", bound=BaseModel)
 

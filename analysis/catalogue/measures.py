@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from math import lcm
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from analysis.catalogue.findings import Finding, shown
-from analysis.catalogue.semantic_layer import mapping, measure_key_findings
+from fairsplit.analysis.catalogue.findings import Finding, shown
+from fairsplit.analysis.catalogue.semantic_layer import mapping, measure_key_findings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from analysis.catalogue.derived import Form
-    from analysis.catalogue.semantic_layer import Entry
+    from fairsplit.analysis.catalogue.derived import Form
+    from fairsplit.analysis.catalogue.semantic_layer import Entry
 
 AGGREGATIONS: Final = (
     "sum", "count", "count_distinct", "sum_boolean", "min", "max", "average", "median", "percentile",

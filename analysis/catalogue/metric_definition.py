@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
-from analysis.catalogue.fields import Items, Name, Strict, Text, parse_duration
+from fairsplit.analysis.catalogue.fields import Items, Name, Strict, Text, parse_duration
 
 Kind = Literal[
     "count",

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from analysis.catalogue.findings import Finding
+from fairsplit.analysis.catalogue.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from analysis.catalogue.metric_definition import MetricMeta
-    from analysis.catalogue.yaml_source import KeyPath
+    from fairsplit.analysis.catalogue.metric_definition import MetricMeta
+    from fairsplit.analysis.catalogue.yaml_source import KeyPath
 
 SUMMED: Final = ("sum", "count", "sum_boolean")
 _EVENTS: Final = ("count", "sum_boolean")

@@ -7,40 +7,40 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.catalogue.derived import NotASumError, Quotient, combine, divided, single
-from analysis.catalogue.findings import Finding, did_you_mean, parse_model, shown
-from analysis.catalogue.measures import Measure, SqlText, filtered, measure_of, summed
-from analysis.catalogue.metric_definition import (
+from fairsplit.analysis.catalogue.derived import NotASumError, Quotient, combine, divided, single
+from fairsplit.analysis.catalogue.findings import Finding, did_you_mean, parse_model, shown
+from fairsplit.analysis.catalogue.measures import Measure, SqlText, filtered, measure_of, summed
+from fairsplit.analysis.catalogue.metric_definition import (
     Conversion,
     MetricDefinition,
     MetricMeta,
     canonical_hash,
 )
-from analysis.catalogue.metric_rules import (
+from fairsplit.analysis.catalogue.metric_rules import (
     KINDS,
     meta_findings,
     options_of,
     refused_agg,
     refused_type,
 )
-from analysis.catalogue.semantic_filters import FilterError, filter_sql, filter_texts
-from analysis.catalogue.semantic_layer import (
+from fairsplit.analysis.catalogue.semantic_filters import FilterError, filter_sql, filter_texts
+from fairsplit.analysis.catalogue.semantic_layer import (
     SEMANTIC_FOLDER,
     mapping,
     metric_key_findings,
     read_semantic_yaml,
     unread_keys,
 )
-from analysis.catalogue.yaml_source import Document
+from fairsplit.analysis.catalogue.yaml_source import Document
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from analysis.catalogue.derived import Form
-    from analysis.catalogue.semantic_layer import Entry, SemanticYaml
-    from analysis.catalogue.yaml_source import KeyPath
-    from analysis.errors import Problem
+    from fairsplit.analysis.catalogue.derived import Form
+    from fairsplit.analysis.catalogue.semantic_layer import Entry, SemanticYaml
+    from fairsplit.analysis.catalogue.yaml_source import KeyPath
+    from fairsplit.analysis.errors import Problem
 
 __all__ = [
     "SEMANTIC_FOLDER",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from analysis.catalogue.fields import Items, Name, Strict
+from fairsplit.analysis.catalogue.fields import Items, Name, Strict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

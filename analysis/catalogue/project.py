@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from analysis.catalogue.fields import (
+from fairsplit.analysis.catalogue.fields import (
     Day,
     Duration,
     Instant,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from analysis.catalogue.experiment import Experiment
-from analysis.catalogue.flags import Flag, Segment
-from analysis.catalogue.project import Project
+from fairsplit.analysis.catalogue.experiment import Experiment
+from fairsplit.analysis.catalogue.flags import Flag, Segment
+from fairsplit.analysis.catalogue.project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path

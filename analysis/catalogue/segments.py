@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.catalogue.behaviour import behaviour_faults
-from analysis.catalogue.checks import identity_findings
-from analysis.catalogue.conditions import condition_faults, segment_names
-from analysis.catalogue.findings import Finding, did_you_mean, shown
+from fairsplit.analysis.catalogue.behaviour import behaviour_faults
+from fairsplit.analysis.catalogue.checks import identity_findings
+from fairsplit.analysis.catalogue.conditions import condition_faults, segment_names
+from fairsplit.analysis.catalogue.findings import Finding, did_you_mean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from analysis.catalogue.flags import Segment
-    from analysis.catalogue.project import Project
+    from fairsplit.analysis.catalogue.flags import Segment
+    from fairsplit.analysis.catalogue.project import Project
 
 #: The key beside the attributes in an exported line.
 UNIT_COLUMN = "unit_id"

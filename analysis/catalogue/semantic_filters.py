@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from analysis.catalogue.findings import Finding, did_you_mean, shown
+from fairsplit.analysis.catalogue.findings import Finding, did_you_mean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from analysis.catalogue.semantic_layer import Model
-    from analysis.catalogue.yaml_source import KeyPath
+    from fairsplit.analysis.catalogue.semantic_layer import Model
+    from fairsplit.analysis.catalogue.yaml_source import KeyPath
 
 _CALL = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _QUOTED = r"\s*(?:'([a-z0-9_]+)'|\"([a-z0-9_]+)\")\s*"

@@ -10,15 +10,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.catalogue.findings import Finding, did_you_mean, shown
-from analysis.catalogue.yaml_source import Document, YamlFaultError, read_yaml
+from fairsplit.analysis.catalogue.findings import Finding, did_you_mean, shown
+from fairsplit.analysis.catalogue.yaml_source import Document, YamlFaultError, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-    from analysis.catalogue.yaml_source import KeyPath
-    from analysis.errors import Problem
+    from fairsplit.analysis.catalogue.yaml_source import KeyPath
+    from fairsplit.analysis.errors import Problem
 
 SEMANTIC_FOLDER = "models/semantic"
 EVENTS_MODEL = "stg_events"

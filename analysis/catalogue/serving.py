@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.catalogue.bands import phase_bands
-from analysis.catalogue.conditions import evaluate
-from analysis.catalogue.shards import shard, share_to_shards
+from fairsplit.analysis.catalogue.bands import phase_bands
+from fairsplit.analysis.catalogue.conditions import evaluate
+from fairsplit.analysis.catalogue.shards import shard, share_to_shards
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from analysis.catalogue.conditions import Condition
-    from analysis.catalogue.experiment import Experiment, Phase
-    from analysis.catalogue.project import Holdout, Project
+    from fairsplit.analysis.catalogue.conditions import Condition
+    from fairsplit.analysis.catalogue.experiment import Experiment, Phase
+    from fairsplit.analysis.catalogue.project import Holdout, Project
 
 
 def traffic_salt(experiment: Experiment, phase: Phase) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from analysis.catalogue.hashes import HASHES, TOTAL_SHARDS
+from fairsplit.analysis.catalogue.hashes import HASHES, TOTAL_SHARDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from analysis.catalogue.hashes import Sdk
+    from fairsplit.analysis.catalogue.hashes import Sdk
 
 __all__ = ["TOTAL_SHARDS", "exact", "shard", "shard_ranges", "share_to_shards", "without_arm"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, GetJsonSchemaHandler, model_serializer, model_validator
 
-from analysis.catalogue.fields import Strict, fault
+from fairsplit.analysis.catalogue.fields import Strict, fault
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from analysis.catalogue.events import CONTRACT_COLUMNS
+from fairsplit.analysis.catalogue.events import CONTRACT_COLUMNS
 
 EPOCHS = {"epoch_s": "1000000", "epoch_ms": "1000", "epoch_us": "1", "epoch_ns": "0.001"}
 """How a count since 1970-01-01T00:00:00Z is named, and how many microseconds one of its units has."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
-from analysis.catalogue.fields import Day, Items, Strict, fault
+from fairsplit.analysis.catalogue.fields import Day, Items, Strict, fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

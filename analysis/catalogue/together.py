@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.catalogue.findings import Finding
-from analysis.catalogue.serving import covers
+from fairsplit.analysis.catalogue.findings import Finding
+from fairsplit.analysis.catalogue.serving import covers
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from analysis.catalogue.experiment import Experiment, Layer
-    from analysis.catalogue.project import Project
+    from fairsplit.analysis.catalogue.experiment import Experiment, Layer
+    from fairsplit.analysis.catalogue.project import Project
 
 
 def joint_findings(experiments: Collection[Experiment], project: Project) -> dict[str, Finding]:

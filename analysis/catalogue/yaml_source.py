@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 
-from analysis.errors import Problem
+from fairsplit.analysis.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,35 +7,35 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analysis.catalogue.findings import shown
-from analysis.errors import Problem
-from analysis.flat_files.arms import arms_of, one_spelling
-from analysis.flat_files.days import dated_units, exposure_days
-from analysis.flat_files.decimals import with_decimal_points
-from analysis.flat_files.definitions import catalogue_of, metric_definitions
-from analysis.flat_files.differences import difference_rows
-from analysis.flat_files.places import is_adjusted, places_of
-from analysis.flat_files.request import FlatFileError
-from analysis.flat_files.roles import roles_of
-from analysis.flat_files.sums import (
+from fairsplit.analysis.catalogue.findings import shown
+from fairsplit.analysis.errors import Problem
+from fairsplit.analysis.flat_files.arms import arms_of, one_spelling
+from fairsplit.analysis.flat_files.days import dated_units, exposure_days
+from fairsplit.analysis.flat_files.decimals import with_decimal_points
+from fairsplit.analysis.flat_files.definitions import catalogue_of, metric_definitions
+from fairsplit.analysis.flat_files.differences import difference_rows
+from fairsplit.analysis.flat_files.places import is_adjusted, places_of
+from fairsplit.analysis.flat_files.request import FlatFileError
+from fairsplit.analysis.flat_files.roles import roles_of
+from fairsplit.analysis.flat_files.sums import (
     exposure_frame,
     histogram_frame,
     statistics_frame,
     summary_frame,
     summary_scales,
 )
-from analysis.flat_files.units import require_counts, unit_rows, value_column
-from analysis.judgement import judge_cut_offs
+from fairsplit.analysis.flat_files.units import require_counts, unit_rows, value_column
+from fairsplit.analysis.judgement import judge_cut_offs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from analysis.catalogue.loading import Catalogue
-    from analysis.catalogue.metrics import MetricDefinition
-    from analysis.flat_files.places import Place
-    from analysis.flat_files.request import Request
-    from analysis.flat_files.roles import Roles
-    from analysis.judgement import Judgement
+    from fairsplit.analysis.catalogue.loading import Catalogue
+    from fairsplit.analysis.catalogue.metrics import MetricDefinition
+    from fairsplit.analysis.flat_files.places import Place
+    from fairsplit.analysis.flat_files.request import Request
+    from fairsplit.analysis.flat_files.roles import Roles
+    from fairsplit.analysis.judgement import Judgement
 
 
 @dataclass(frozen=True, slots=True)

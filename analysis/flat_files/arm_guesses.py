@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from analysis.catalogue.findings import shown
-from analysis.errors import Problem
-from analysis.flat_files.columns import names_in
-from analysis.flat_files.request import FlatFileError
-from analysis.flat_files.values import numbers_in
-from analysis.flat_files.words import words_of
+from fairsplit.analysis.catalogue.findings import shown
+from fairsplit.analysis.errors import Problem
+from fairsplit.analysis.flat_files.columns import names_in
+from fairsplit.analysis.flat_files.request import FlatFileError
+from fairsplit.analysis.flat_files.values import numbers_in
+from fairsplit.analysis.flat_files.words import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import polars as pl
 
-    from analysis.flat_files.request import Request
+    from fairsplit.analysis.flat_files.request import Request
 
 _GUESSED_ARMS = 20
 

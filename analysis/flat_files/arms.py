@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analysis.catalogue.findings import did_you_mean, shown
-from analysis.errors import Problem
-from analysis.flat_files.arm_guesses import control_of
-from analysis.flat_files.request import FlatFileError
+from fairsplit.analysis.catalogue.findings import did_you_mean, shown
+from fairsplit.analysis.errors import Problem
+from fairsplit.analysis.flat_files.arm_guesses import control_of
+from fairsplit.analysis.flat_files.request import FlatFileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from analysis.flat_files.request import Request
+    from fairsplit.analysis.flat_files.request import Request
 
 MAX_ARMS = 100
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from analysis.catalogue.findings import shown
-from analysis.errors import Problem
-from analysis.flat_files.request import FlatFileError
-from analysis.flat_files.units import value_column
-from analysis.statistics.moments import JointMoments
+from fairsplit.analysis.catalogue.findings import shown
+from fairsplit.analysis.errors import Problem
+from fairsplit.analysis.flat_files.request import FlatFileError
+from fairsplit.analysis.flat_files.units import value_column
+from fairsplit.analysis.statistics.moments import JointMoments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.flat_files.roles import Roles
+    from fairsplit.analysis.flat_files.roles import Roles
 
 _ARM = ["experiment_id", "variant_id"]
 

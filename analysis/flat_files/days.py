@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analysis.flat_files.units import value_column
-from analysis.flat_files.values import numbers_in
+from fairsplit.analysis.flat_files.units import value_column
+from fairsplit.analysis.flat_files.values import numbers_in
 
 if TYPE_CHECKING:
-    from analysis.flat_files.roles import Roles
+    from fairsplit.analysis.flat_files.roles import Roles
 
 _FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y")
 _YEAR_2000, _YEAR_2100 = 946_684_800, 4_102_444_800

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analysis.catalogue.findings import shown
-from analysis.errors import Problem
-from analysis.flat_files.request import FlatFileError
+from fairsplit.analysis.catalogue.findings import shown
+from fairsplit.analysis.errors import Problem
+from fairsplit.analysis.flat_files.request import FlatFileError
 
 if TYPE_CHECKING:
-    from analysis.flat_files.request import Request
+    from fairsplit.analysis.flat_files.request import Request
 
 _NUMBER = r"^\s*[+-]?[0-9]*,?[0-9]+(?:[eE][+-]?[0-9]+)?\s*$"
 _COMMA = r"[0-9]*,[0-9]+"

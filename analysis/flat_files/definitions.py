@@ -5,19 +5,27 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from analysis.catalogue.experiment import Experiment, Metrics, MetricUse, Phase, Plan, Salts, Variant
-from analysis.catalogue.loading import Catalogue
-from analysis.catalogue.metrics import MetricDefinition, canonical_hash
-from analysis.catalogue.project import Project
-from analysis.flat_files.arms import ratio_of
-from analysis.flat_files.places import is_adjusted, is_ratio, segment_name
+from fairsplit.analysis.catalogue.experiment import (
+    Experiment,
+    Metrics,
+    MetricUse,
+    Phase,
+    Plan,
+    Salts,
+    Variant,
+)
+from fairsplit.analysis.catalogue.loading import Catalogue
+from fairsplit.analysis.catalogue.metrics import MetricDefinition, canonical_hash
+from fairsplit.analysis.catalogue.project import Project
+from fairsplit.analysis.flat_files.arms import ratio_of
+from fairsplit.analysis.flat_files.places import is_adjusted, is_ratio, segment_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from analysis.flat_files.places import Scales
-    from analysis.flat_files.request import MetricColumn, Request
-    from analysis.flat_files.roles import Roles
+    from fairsplit.analysis.flat_files.places import Scales
+    from fairsplit.analysis.flat_files.request import MetricColumn, Request
+    from fairsplit.analysis.flat_files.roles import Roles
 
 OWNER = "fairsplit analyze"
 _TESTS = {"mean": "welch"}

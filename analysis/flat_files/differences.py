@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from analysis.judgement.pairing import moments
-from analysis.statistics.anova import welch_anova
-from analysis.statistics.contingency import chi_square_independence
-from analysis.statistics.moments import Moments
-from analysis.statistics.multiplicity import adjust_p_values
-from analysis.statistics.status import names
+from fairsplit.analysis.judgement.pairing import moments
+from fairsplit.analysis.statistics.anova import welch_anova
+from fairsplit.analysis.statistics.contingency import chi_square_independence
+from fairsplit.analysis.statistics.moments import Moments
+from fairsplit.analysis.statistics.multiplicity import adjust_p_values
+from fairsplit.analysis.statistics.status import names
 
 if TYPE_CHECKING:
-    from analysis.flat_files.roles import Roles
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.flat_files.roles import Roles
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 DIFFERENCES = {
     "experiment_id": pl.String(),

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analysis.catalogue.findings import shown
-from analysis.errors import Problem
-from analysis.flat_files.columns import all_distinct, first_row
-from analysis.flat_files.request import FlatFileError, MetricColumn
-from analysis.flat_files.unit_guesses import is_row_number
-from analysis.flat_files.values import as_numbers, is_zero_one, numbers_in
-from analysis.flat_files.words import is_code, is_from_before, is_id, is_unnamed, outcome_rank
+from fairsplit.analysis.catalogue.findings import shown
+from fairsplit.analysis.errors import Problem
+from fairsplit.analysis.flat_files.columns import all_distinct, first_row
+from fairsplit.analysis.flat_files.request import FlatFileError, MetricColumn
+from fairsplit.analysis.flat_files.unit_guesses import is_row_number
+from fairsplit.analysis.flat_files.values import as_numbers, is_zero_one, numbers_in
+from fairsplit.analysis.flat_files.words import is_code, is_from_before, is_id, is_unnamed, outcome_rank
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from analysis.flat_files.request import By, Request
+    from fairsplit.analysis.flat_files.request import By, Request
 
 #: A column of text with at least this share of numbers was meant to be one of numbers.
 _MOSTLY = 0.5

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analysis.catalogue.findings import shown
-from analysis.flat_files.covariates import combined_covariate, filled_covariates
-from analysis.flat_files.units import segment_column, value_column
-from analysis.flat_files.values import require_digits, scale_of, scaled
+from fairsplit.analysis.catalogue.findings import shown
+from fairsplit.analysis.flat_files.covariates import combined_covariate, filled_covariates
+from fairsplit.analysis.flat_files.units import segment_column, value_column
+from fairsplit.analysis.flat_files.values import require_digits, scale_of, scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from analysis.flat_files.request import MetricColumn
-    from analysis.flat_files.roles import Roles
+    from fairsplit.analysis.flat_files.request import MetricColumn
+    from fairsplit.analysis.flat_files.roles import Roles
 
 WHOLE = "all"
 _ARM = ["experiment_id", "variant_id"]

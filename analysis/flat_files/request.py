@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from analysis.catalogue.findings import did_you_mean, shown
-from analysis.errors import AnalysisError, Problem
+from fairsplit.analysis.catalogue.findings import did_you_mean, shown
+from fairsplit.analysis.errors import AnalysisError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

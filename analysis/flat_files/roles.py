@@ -5,25 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analysis.catalogue.findings import shown
-from analysis.errors import Problem
-from analysis.flat_files.arm_guesses import guess_variant
-from analysis.flat_files.metric_guesses import (
+from fairsplit.analysis.catalogue.findings import shown
+from fairsplit.analysis.errors import Problem
+from fairsplit.analysis.flat_files.arm_guesses import guess_variant
+from fairsplit.analysis.flat_files.metric_guesses import (
     guess_by,
     guess_metrics,
     metrics_of_counts,
     named_apart,
     typed,
 )
-from analysis.flat_files.request import BY_VALUES, FlatFileError, parse_metric, require_column
-from analysis.flat_files.unit_guesses import guess_unit
+from fairsplit.analysis.flat_files.request import BY_VALUES, FlatFileError, parse_metric, require_column
+from fairsplit.analysis.flat_files.unit_guesses import guess_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import polars as pl
 
-    from analysis.flat_files.request import By, MetricColumn, Request
+    from fairsplit.analysis.flat_files.request import By, MetricColumn, Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.flat_files.covariates import joint_moments
-from analysis.flat_files.places import Scales, levels_of
-from analysis.flat_files.request import BY_VALUES
-from analysis.flat_files.units import value_column
-from analysis.judgement.pairing import JOINT, SUMS
+from fairsplit.analysis.flat_files.covariates import joint_moments
+from fairsplit.analysis.flat_files.places import Scales, levels_of
+from fairsplit.analysis.flat_files.request import BY_VALUES
+from fairsplit.analysis.flat_files.units import value_column
+from fairsplit.analysis.judgement.pairing import JOINT, SUMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from analysis.flat_files.places import Place
-    from analysis.flat_files.request import MetricColumn
-    from analysis.flat_files.roles import Roles
+    from fairsplit.analysis.flat_files.places import Place
+    from fairsplit.analysis.flat_files.request import MetricColumn
+    from fairsplit.analysis.flat_files.roles import Roles
 
 _ARM = ("experiment_id", "variant_id")
 _KEY = (*_ARM, "segment_level")

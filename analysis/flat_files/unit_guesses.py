@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from analysis.catalogue.findings import shown
-from analysis.errors import Problem
-from analysis.flat_files.columns import all_distinct, names_in
-from analysis.flat_files.request import FlatFileError
-from analysis.flat_files.words import is_id, is_person, is_unnamed
+from fairsplit.analysis.catalogue.findings import shown
+from fairsplit.analysis.errors import Problem
+from fairsplit.analysis.flat_files.columns import all_distinct, names_in
+from fairsplit.analysis.flat_files.request import FlatFileError
+from fairsplit.analysis.flat_files.words import is_id, is_person, is_unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.flat_files.request import MetricColumn, Request
+    from fairsplit.analysis.flat_files.request import MetricColumn, Request
 
 #: Ids that come more than once, below which nothing is concluded from their sharing an arm.
 _FEWEST_REPEATED = 10

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analysis.catalogue.findings import shown
-from analysis.errors import Problem
-from analysis.flat_files.columns import all_distinct, as_names, first_row, require_filled
-from analysis.flat_files.request import FlatFileError
-from analysis.flat_files.unit_guesses import repeated
-from analysis.flat_files.values import LARGEST, as_numbers, require_shares
+from fairsplit.analysis.catalogue.findings import shown
+from fairsplit.analysis.errors import Problem
+from fairsplit.analysis.flat_files.columns import all_distinct, as_names, first_row, require_filled
+from fairsplit.analysis.flat_files.request import FlatFileError
+from fairsplit.analysis.flat_files.unit_guesses import repeated
+from fairsplit.analysis.flat_files.values import LARGEST, as_numbers, require_shares
 
 if TYPE_CHECKING:
-    from analysis.flat_files.request import Request
-    from analysis.flat_files.roles import Roles
+    from fairsplit.analysis.flat_files.request import Request
+    from fairsplit.analysis.flat_files.roles import Roles
 
 MAX_LEVELS = 50
 UNKNOWN = "unknown"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from analysis.catalogue.findings import shown
-from analysis.errors import Problem
-from analysis.flat_files.columns import first_row, type_words
-from analysis.flat_files.request import FlatFileError
+from fairsplit.analysis.catalogue.findings import shown
+from fairsplit.analysis.errors import Problem
+from fairsplit.analysis.flat_files.columns import first_row, type_words
+from fairsplit.analysis.flat_files.request import FlatFileError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.catalogue.experiment import Pause, Phase
-from analysis.catalogue.shards import without_arm
-from analysis.judgement.known import begin_of_weights
-from analysis.judgement.wording import percent
+from fairsplit.analysis.catalogue.experiment import Pause, Phase
+from fairsplit.analysis.catalogue.shards import without_arm
+from fairsplit.analysis.judgement.known import begin_of_weights
+from fairsplit.analysis.judgement.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from analysis.catalogue.experiment import Experiment
-    from analysis.catalogue.loading import Catalogue
+    from fairsplit.analysis.catalogue.experiment import Experiment
+    from fairsplit.analysis.catalogue.loading import Catalogue
 
 #: The journal of acts: what was done on which cut-off's word, and the sentence that was its reason.
 ACTS: Mapping[str, pl.DataType] = {

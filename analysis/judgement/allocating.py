@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from analysis.bandits.batched import Batches, batched_contrast, batched_means
-from analysis.bandits.stopping import surely_best
-from analysis.bandits.updating import batch_shares, chance_by_contrasts, chance_of_best, stepped
-from analysis.catalogue.metric_rules import SHARES
-from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges
-from analysis.judgement.direction import sign_of
-from analysis.judgement.known import begin_of_weights, known_phases
-from analysis.judgement.looks import LEAST_PLANNED_UNITS
-from analysis.judgement.rows import ALLOCATION_KEY, ALLOCATIONS, conform
-from analysis.judgement.wording import listed, percent
-from analysis.statistics.status import Reason
+from fairsplit.analysis.bandits.batched import Batches, batched_contrast, batched_means
+from fairsplit.analysis.bandits.stopping import surely_best
+from fairsplit.analysis.bandits.updating import batch_shares, chance_by_contrasts, chance_of_best, stepped
+from fairsplit.analysis.catalogue.metric_rules import SHARES
+from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges
+from fairsplit.analysis.judgement.direction import sign_of
+from fairsplit.analysis.judgement.known import begin_of_weights, known_phases
+from fairsplit.analysis.judgement.looks import LEAST_PLANNED_UNITS
+from fairsplit.analysis.judgement.rows import ALLOCATION_KEY, ALLOCATIONS, conform
+from fairsplit.analysis.judgement.wording import listed, percent
+from fairsplit.analysis.statistics.status import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from analysis.catalogue.experiment import Bandit, Experiment, Phase
-    from analysis.catalogue.loading import Catalogue
-    from analysis.catalogue.metrics import MetricDefinition
-    from analysis.judgement.batching import PhaseSums
-    from analysis.statistics.checks import BoolArray, FloatArray
+    from fairsplit.analysis.catalogue.experiment import Bandit, Experiment, Phase
+    from fairsplit.analysis.catalogue.loading import Catalogue
+    from fairsplit.analysis.catalogue.metrics import MetricDefinition
+    from fairsplit.analysis.judgement.batching import PhaseSums
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
 
 #: Decimals kept before weights become whole shards: floating dust must not take a shard from the floor.
 _DECIMALS = 9

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analysis.judgement.direction import GAIN
-from analysis.judgement.information import SEQUENTIAL, planned_duration
-from analysis.judgement.prospects import first_given_up, with_prospects
+from fairsplit.analysis.judgement.direction import GAIN
+from fairsplit.analysis.judgement.information import SEQUENTIAL, planned_duration
+from fairsplit.analysis.judgement.prospects import first_given_up, with_prospects
 
 if TYPE_CHECKING:
     from datetime import date

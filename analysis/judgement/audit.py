@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.judgement.wording import percent
+from fairsplit.analysis.judgement.wording import percent
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from analysis.catalogue.project import Thresholds
+    from fairsplit.analysis.catalogue.project import Thresholds
 
 #: Units below which a part of the traffic (an SDK version, a platform, a day) is not judged on its own.
 LEAST_UNITS = 1_000

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from analysis.judgement.looks import LEAST_PLANNED_UNITS
-from analysis.judgement.pairing import moments, paired
-from analysis.judgement.wording import p_text
-from analysis.statistics.confidence_sequences import confidence_sequence
-from analysis.statistics.means import welch
-from analysis.statistics.multiplicity import adjust_p_values
-from analysis.statistics.status import Reason
+from fairsplit.analysis.judgement.looks import LEAST_PLANNED_UNITS
+from fairsplit.analysis.judgement.pairing import moments, paired
+from fairsplit.analysis.judgement.wording import p_text
+from fairsplit.analysis.statistics.confidence_sequences import confidence_sequence
+from fairsplit.analysis.statistics.means import welch
+from fairsplit.analysis.statistics.multiplicity import adjust_p_values
+from fairsplit.analysis.statistics.status import Reason
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from analysis.catalogue.project import Thresholds
+    from fairsplit.analysis.catalogue.project import Thresholds
 
 
 def balance_rows(rows: pl.DataFrame, ended: pl.Series, thresholds: Thresholds, cut_off: date) -> pl.DataFrame:

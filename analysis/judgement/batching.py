@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from analysis.bandits.batched import batched_contrast, batched_means, batches, with_variance_of_all
-from analysis.judgement.pairing import SUMS, moments
+from fairsplit.analysis.bandits.batched import batched_contrast, batched_means, batches, with_variance_of_all
+from fairsplit.analysis.judgement.pairing import SUMS, moments
 
 if TYPE_CHECKING:
-    from analysis.bandits.batched import Batches
+    from fairsplit.analysis.bandits.batched import Batches
 
 _PLACE = ["cut_off", "metric", "segment", "segment_level"]
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from analysis.judgement.comparing import compare_pairs, is_stratified
-from analysis.judgement.pairing import CONTROL, GROUP, moments
-from analysis.judgement.rows import COMPARISON_KEY
-from analysis.statistics.ratios import linearised
-from analysis.statistics.status import quiet
+from fairsplit.analysis.judgement.comparing import compare_pairs, is_stratified
+from fairsplit.analysis.judgement.pairing import CONTROL, GROUP, moments
+from fairsplit.analysis.judgement.rows import COMPARISON_KEY
+from fairsplit.analysis.statistics.ratios import linearised
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 
 def beside_strata(pairs: pl.DataFrame) -> pl.DataFrame:

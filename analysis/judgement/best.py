@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from analysis.judgement.comparing import RATE_TESTS, is_stratified
-from analysis.judgement.pairing import successes
-from analysis.statistics.bayes_beta import beta_best
-from analysis.statistics.bayes_normal import normal_best
-from analysis.statistics.status import Reason, quiet
+from fairsplit.analysis.judgement.comparing import RATE_TESTS, is_stratified
+from fairsplit.analysis.judgement.pairing import successes
+from fairsplit.analysis.statistics.bayes_beta import beta_best
+from fairsplit.analysis.statistics.bayes_normal import normal_best
+from fairsplit.analysis.statistics.status import Reason, quiet
 
 if TYPE_CHECKING:
-    from analysis.judgement.comparing import Tested
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.judgement.comparing import Tested
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 
 @quiet

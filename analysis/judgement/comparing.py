@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.judgement.distributions import compare_distributions, has_histogram
-from analysis.judgement.pairing import has_joint_moments, joint_moments, moments, successes
-from analysis.statistics.comparisons import Comparison, Estimate, conclude
-from analysis.statistics.covariates import cuped
-from analysis.statistics.lifts import Lift, Pair
-from analysis.statistics.means import welch
-from analysis.statistics.proportions import compare_proportions, is_rare, two_proportion_z
-from analysis.statistics.ratios import linearised, ratio_delta
-from analysis.statistics.status import Reason
+from fairsplit.analysis.judgement.distributions import compare_distributions, has_histogram
+from fairsplit.analysis.judgement.pairing import has_joint_moments, joint_moments, moments, successes
+from fairsplit.analysis.statistics.comparisons import Comparison, Estimate, conclude
+from fairsplit.analysis.statistics.covariates import cuped
+from fairsplit.analysis.statistics.lifts import Lift, Pair
+from fairsplit.analysis.statistics.means import welch
+from fairsplit.analysis.statistics.proportions import compare_proportions, is_rare, two_proportion_z
+from fairsplit.analysis.statistics.ratios import linearised, ratio_delta
+from fairsplit.analysis.statistics.status import Reason
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from analysis.statistics.checks import BoolArray, FloatArray
-    from analysis.statistics.moments import JointMoments
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
+    from fairsplit.analysis.statistics.moments import JointMoments
 
 #: Levels below this cannot be told from 0 in a quantile; such bounds count as never crossed.
 SMALLEST_LEVEL = 1e-300

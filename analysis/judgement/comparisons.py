@@ -7,28 +7,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from analysis.judgement.asked import asked_of
-from analysis.judgement.beside import beside_strata, with_means_of_strata
-from analysis.judgement.best import best_of_arms
-from analysis.judgement.comparing import RATE_TESTS, at_levels, compare_pairs, is_adaptive, is_stratified
-from analysis.judgement.correcting import adjusted
-from analysis.judgement.direction import findings
-from analysis.judgement.distributions import own_values
-from analysis.judgement.levels import with_levels
-from analysis.judgement.looks import follow
-from analysis.judgement.pairing import GROUP, paired, successes
-from analysis.judgement.requirements import requirement_columns
-from analysis.judgement.rows import COMPARISON_KEY, COMPARISONS, FINITE, conform
-from analysis.judgement.strata import with_strata
-from analysis.statistics.bayes_beta import beta_compare
-from analysis.statistics.bayes_normal import normal_effect
-from analysis.statistics.planning import mde_z, power_z
-from analysis.statistics.status import Reason, names, quiet
+from fairsplit.analysis.judgement.asked import asked_of
+from fairsplit.analysis.judgement.beside import beside_strata, with_means_of_strata
+from fairsplit.analysis.judgement.best import best_of_arms
+from fairsplit.analysis.judgement.comparing import (
+    RATE_TESTS,
+    at_levels,
+    compare_pairs,
+    is_adaptive,
+    is_stratified,
+)
+from fairsplit.analysis.judgement.correcting import adjusted
+from fairsplit.analysis.judgement.direction import findings
+from fairsplit.analysis.judgement.distributions import own_values
+from fairsplit.analysis.judgement.levels import with_levels
+from fairsplit.analysis.judgement.looks import follow
+from fairsplit.analysis.judgement.pairing import GROUP, paired, successes
+from fairsplit.analysis.judgement.requirements import requirement_columns
+from fairsplit.analysis.judgement.rows import COMPARISON_KEY, COMPARISONS, FINITE, conform
+from fairsplit.analysis.judgement.strata import with_strata
+from fairsplit.analysis.statistics.bayes_beta import beta_compare
+from fairsplit.analysis.statistics.bayes_normal import normal_effect
+from fairsplit.analysis.statistics.planning import mde_z, power_z
+from fairsplit.analysis.statistics.status import Reason, names, quiet
 
 if TYPE_CHECKING:
-    from analysis.judgement.comparing import Tested
-    from analysis.judgement.strata import Strata
-    from analysis.statistics.checks import BoolArray, FloatArray
+    from fairsplit.analysis.judgement.comparing import Tested
+    from fairsplit.analysis.judgement.strata import Strata
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
 
 #: Reason code of a row to its status.
 FAMILIES = {

@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 from scipy import special
 
-from analysis.judgement.pairing import moments
-from analysis.statistics.dunnett import many_to_one
-from analysis.statistics.multiplicity import adjust_p_values
-from analysis.statistics.status import quiet
+from fairsplit.analysis.judgement.pairing import moments
+from fairsplit.analysis.statistics.dunnett import many_to_one
+from fairsplit.analysis.statistics.multiplicity import adjust_p_values
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
-    from analysis.judgement.comparing import Tested
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.judgement.comparing import Tested
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 #: Smaller p-values are the same to every correction.
 _SMALLEST_P = 1e-290

@@ -11,15 +11,15 @@ import numpy as np
 import polars as pl
 from scipy import special
 
-from analysis.judgement.wording import count_text, p_text
-from analysis.statistics.multiplicity import adjust_p_values
-from analysis.statistics.srm import srm_fixed
+from fairsplit.analysis.judgement.wording import count_text, p_text
+from fairsplit.analysis.statistics.multiplicity import adjust_p_values
+from fairsplit.analysis.statistics.srm import srm_fixed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date
 
-    from analysis.catalogue.project import Thresholds
+    from fairsplit.analysis.catalogue.project import Thresholds
 
 #: Units due in each cell from which on chi-square holds (Cochran 1954).
 LEAST_DUE = 5

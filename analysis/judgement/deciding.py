@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.judgement.arms import arm_summary, deciding_rows, timing, with_early_end
-from analysis.judgement.effect_wording import minimum_text
-from analysis.judgement.rules import MAY_STOP, RULES, SET_ASIDE
-from analysis.judgement.telling import arm_texts
-from analysis.judgement.wording import listed, percent
+from fairsplit.analysis.judgement.arms import arm_summary, deciding_rows, timing, with_early_end
+from fairsplit.analysis.judgement.effect_wording import minimum_text
+from fairsplit.analysis.judgement.rules import MAY_STOP, RULES, SET_ASIDE
+from fairsplit.analysis.judgement.telling import arm_texts
+from fairsplit.analysis.judgement.wording import listed, percent
 
 if TYPE_CHECKING:
     from datetime import date

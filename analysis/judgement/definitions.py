@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.catalogue.bands import pieces
-from analysis.catalogue.fields import duration_text
-from analysis.catalogue.metric_rules import SHARES
-from analysis.judgement.direction import sign_of
+from fairsplit.analysis.catalogue.bands import pieces
+from fairsplit.analysis.catalogue.fields import duration_text
+from fairsplit.analysis.catalogue.metric_rules import SHARES
+from fairsplit.analysis.judgement.direction import sign_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from analysis.catalogue.loading import Catalogue
-    from analysis.catalogue.metrics import MetricDefinition
+    from fairsplit.analysis.catalogue.loading import Catalogue
+    from fairsplit.analysis.catalogue.metrics import MetricDefinition
 
 _ALTERNATIVES = {"two_sided": "two-sided", "greater": "greater", "less": "less"}
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.judgement.wording import count_text, percent
+from fairsplit.analysis.judgement.wording import count_text, percent
 
 if TYPE_CHECKING:
     from datetime import date

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.judgement.information import SEQUENTIAL
+from fairsplit.analysis.judgement.information import SEQUENTIAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

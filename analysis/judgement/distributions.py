@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from analysis.judgement.pairing import GROUP, moments
-from analysis.statistics.comparisons import Comparison
-from analysis.statistics.histograms import Histograms
-from analysis.statistics.lifts import Lift
-from analysis.statistics.moments import Moments
-from analysis.statistics.quantiles import quantile_difference, quantile_estimates
-from analysis.statistics.ranks import kolmogorov_smirnov, mann_whitney
-from analysis.statistics.ratios import linearised
-from analysis.statistics.status import Reason, quiet
+from fairsplit.analysis.judgement.pairing import GROUP, moments
+from fairsplit.analysis.statistics.comparisons import Comparison
+from fairsplit.analysis.statistics.histograms import Histograms
+from fairsplit.analysis.statistics.lifts import Lift
+from fairsplit.analysis.statistics.moments import Moments
+from fairsplit.analysis.statistics.quantiles import quantile_difference, quantile_estimates
+from fairsplit.analysis.statistics.ranks import kolmogorov_smirnov, mann_whitney
+from fairsplit.analysis.statistics.ratios import linearised
+from fairsplit.analysis.statistics.status import Reason, quiet
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import BoolArray, FloatArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
 
 #: The histogram holds the default analysis only.
 _KEY = [*GROUP[:-1], "variant_id"]

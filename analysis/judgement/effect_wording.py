@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.amounts import amount, between
-from analysis.judgement.effects import effect_of, too_early
-from analysis.judgement.information import SEQUENTIAL
-from analysis.judgement.wording import p_text, percent
+from fairsplit.analysis.amounts import amount, between
+from fairsplit.analysis.judgement.effects import effect_of, too_early
+from fairsplit.analysis.judgement.information import SEQUENTIAL
+from fairsplit.analysis.judgement.wording import p_text, percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from analysis.judgement.wording import p_text, percent
-from analysis.statistics.moments import JointMoments
-from analysis.statistics.ratios import ratio_delta
-from analysis.statistics.status import Reason
+from fairsplit.analysis.judgement.wording import p_text, percent
+from fairsplit.analysis.statistics.moments import JointMoments
+from fairsplit.analysis.statistics.ratios import ratio_delta
+from fairsplit.analysis.statistics.status import Reason
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from analysis.catalogue.project import Thresholds
+    from fairsplit.analysis.catalogue.project import Thresholds
 
 #: Units per arm that did something in the days looked at, below which the delta method is not to be trusted.
 LEAST_ACTIVE = 100

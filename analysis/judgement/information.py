@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 from scipy import special
 
-from analysis.judgement.asked import asked_of
-from analysis.statistics.status import quiet
+from fairsplit.analysis.judgement.asked import asked_of
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
-    from analysis.judgement.comparing import Tested
-    from analysis.judgement.lines import Lines
-    from analysis.statistics.checks import BoolArray, FloatArray
+    from fairsplit.analysis.judgement.comparing import Tested
+    from fairsplit.analysis.judgement.lines import Lines
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
 
 #: Plans whose bounds move with what has come in.
 SEQUENTIAL = ("group_sequential", "always_valid", "sprt")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from analysis.judgement.rows import FINITE
+from fairsplit.analysis.judgement.rows import FINITE
 
 #: Rounding that separates an interval's end from its estimate at most.
 _SLACK = 1e-9

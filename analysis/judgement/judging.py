@@ -7,37 +7,43 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.judgement.allocating import allocation_rows, allocation_texts
-from analysis.judgement.arms import timing
-from analysis.judgement.audit import audit_rows
-from analysis.judgement.balance import balance_rows
-from analysis.judgement.batching import phase_sums, with_batches
-from analysis.judgement.comparisons import comparison_rows
-from analysis.judgement.day_split import dated_split_rows, day_split_rows, day_tests
-from analysis.judgement.deciding import decision_rows
-from analysis.judgement.definitions import ended_by, experiment_frame, use_frame, variant_frame, weight_frame
-from analysis.judgement.diagnosis import diagnosis_rows, with_location
-from analysis.judgement.fading import fading_rows
-from analysis.judgement.freshness import completeness_rows, freshness_rows
-from analysis.judgement.information import SEQUENTIAL
-from analysis.judgement.known import result_hashes
-from analysis.judgement.leaks import leak_rows
-from analysis.judgement.losses import crossover_rows, exposure_order_rows, loss_rows, targeting_rows
-from analysis.judgement.novelty import effect_trends, novelty_rows
-from analysis.judgement.overlap import overlap_rows
-from analysis.judgement.pairing import defined_rows
-from analysis.judgement.ramping import ramp_frame, stopped_frame
-from analysis.judgement.rows import DECISIONS, VALIDITY, VALIDITY_KEY, conform
-from analysis.judgement.split import split_rows
-from analysis.judgement.strata import strata_of
-from analysis.judgement.undeclared import with_arms
+from fairsplit.analysis.judgement.allocating import allocation_rows, allocation_texts
+from fairsplit.analysis.judgement.arms import timing
+from fairsplit.analysis.judgement.audit import audit_rows
+from fairsplit.analysis.judgement.balance import balance_rows
+from fairsplit.analysis.judgement.batching import phase_sums, with_batches
+from fairsplit.analysis.judgement.comparisons import comparison_rows
+from fairsplit.analysis.judgement.day_split import dated_split_rows, day_split_rows, day_tests
+from fairsplit.analysis.judgement.deciding import decision_rows
+from fairsplit.analysis.judgement.definitions import (
+    ended_by,
+    experiment_frame,
+    use_frame,
+    variant_frame,
+    weight_frame,
+)
+from fairsplit.analysis.judgement.diagnosis import diagnosis_rows, with_location
+from fairsplit.analysis.judgement.fading import fading_rows
+from fairsplit.analysis.judgement.freshness import completeness_rows, freshness_rows
+from fairsplit.analysis.judgement.information import SEQUENTIAL
+from fairsplit.analysis.judgement.known import result_hashes
+from fairsplit.analysis.judgement.leaks import leak_rows
+from fairsplit.analysis.judgement.losses import crossover_rows, exposure_order_rows, loss_rows, targeting_rows
+from fairsplit.analysis.judgement.novelty import effect_trends, novelty_rows
+from fairsplit.analysis.judgement.overlap import overlap_rows
+from fairsplit.analysis.judgement.pairing import defined_rows
+from fairsplit.analysis.judgement.ramping import ramp_frame, stopped_frame
+from fairsplit.analysis.judgement.rows import DECISIONS, VALIDITY, VALIDITY_KEY, conform
+from fairsplit.analysis.judgement.split import split_rows
+from fairsplit.analysis.judgement.strata import strata_of
+from fairsplit.analysis.judgement.undeclared import with_arms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from analysis.catalogue.loading import Catalogue
-    from analysis.catalogue.metrics import MetricDefinition
+    from fairsplit.analysis.catalogue.loading import Catalogue
+    from fairsplit.analysis.catalogue.metrics import MetricDefinition
 
 
 _CHECK = [pl.col(name).cast(dtype) for name, dtype in VALIDITY.items() if name != "cut_off"]

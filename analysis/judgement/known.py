@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.catalogue.hashing import experiment_hash, result_hash
+from fairsplit.analysis.catalogue.hashing import experiment_hash, result_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from analysis.catalogue.experiment import Experiment, Phase
-    from analysis.catalogue.loading import Catalogue
-    from analysis.catalogue.metrics import MetricDefinition
+    from fairsplit.analysis.catalogue.experiment import Experiment, Phase
+    from fairsplit.analysis.catalogue.loading import Catalogue
+    from fairsplit.analysis.catalogue.metrics import MetricDefinition
 
 #: From a cut-off's day to the midnight from which its weights hold: the config announces them a day before.
 DAYS_AHEAD = 2

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.judgement.wording import percent
+from fairsplit.analysis.judgement.wording import percent
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from analysis.catalogue.loading import Catalogue
-    from analysis.catalogue.project import Thresholds
+    from fairsplit.analysis.catalogue.loading import Catalogue
+    from fairsplit.analysis.catalogue.project import Thresholds
 
 
 def leak_rows(

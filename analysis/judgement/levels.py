@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from analysis.judgement.pairing import GROUP, LETTERS
-from analysis.judgement.rows import COMPARISON_KEY
-from analysis.judgement.strata import cell_arrays, split_cells, stratum_shares
-from analysis.statistics.moments import JointMoments
-from analysis.statistics.ratios import linearised
-from analysis.statistics.stratified import over_strata
+from fairsplit.analysis.judgement.pairing import GROUP, LETTERS
+from fairsplit.analysis.judgement.rows import COMPARISON_KEY
+from fairsplit.analysis.judgement.strata import cell_arrays, split_cells, stratum_shares
+from fairsplit.analysis.statistics.moments import JointMoments
+from fairsplit.analysis.statistics.ratios import linearised
+from fairsplit.analysis.statistics.stratified import over_strata
 
 if TYPE_CHECKING:
-    from analysis.judgement.strata import Strata
+    from fairsplit.analysis.judgement.strata import Strata
 
 
 def with_levels(rows: pl.DataFrame, strata: Strata) -> pl.DataFrame:

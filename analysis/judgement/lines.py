@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import BoolArray, FloatArray, IntArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, IntArray
 
 _LINE = ("experiment_id", "metric", "segment", "segment_level", "analysis", "variant_id")
 

@@ -9,29 +9,29 @@ import numpy as np
 import polars as pl
 from scipy import special
 
-from analysis.judgement.asked import asked_of
-from analysis.judgement.comparing import SMALLEST_LEVEL, at_levels, is_stratified
-from analysis.judgement.information import (
+from fairsplit.analysis.judgement.asked import asked_of
+from fairsplit.analysis.judgement.comparing import SMALLEST_LEVEL, at_levels, is_stratified
+from fairsplit.analysis.judgement.information import (
     information_fraction,
     planned_looks,
     shared_level,
     time_fraction,
 )
-from analysis.judgement.lines import Lines
-from analysis.judgement.pairing import successes
-from analysis.statistics.confidence_sequences import confidence_sequence
-from analysis.statistics.group_sequential import lan_demets_bounds
-from analysis.statistics.rare_sequences import RareSequence, rare_sequence
-from analysis.statistics.recursive_integration import looks_taken
-from analysis.statistics.spending import spending_function
-from analysis.statistics.sprt import Verdict, sprt_comparison
-from analysis.statistics.status import Reason, quiet
-from analysis.statistics.tails import t_log_sf
+from fairsplit.analysis.judgement.lines import Lines
+from fairsplit.analysis.judgement.pairing import successes
+from fairsplit.analysis.statistics.confidence_sequences import confidence_sequence
+from fairsplit.analysis.statistics.group_sequential import lan_demets_bounds
+from fairsplit.analysis.statistics.rare_sequences import RareSequence, rare_sequence
+from fairsplit.analysis.statistics.recursive_integration import looks_taken
+from fairsplit.analysis.statistics.spending import spending_function
+from fairsplit.analysis.statistics.sprt import Verdict, sprt_comparison
+from fairsplit.analysis.statistics.status import Reason, quiet
+from fairsplit.analysis.statistics.tails import t_log_sf
 
 if TYPE_CHECKING:
-    from analysis.judgement.comparing import Tested
-    from analysis.statistics.checks import BoolArray, FloatArray
-    from analysis.statistics.comparisons import Comparison
+    from fairsplit.analysis.judgement.comparing import Tested
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
+    from fairsplit.analysis.statistics.comparisons import Comparison
 
 #: Units at which a confidence sequence is tightest where the plan's minimum sample is smaller than that.
 LEAST_PLANNED_UNITS = 5_000

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from analysis.judgement.split import mixed_sequential
-from analysis.judgement.undeclared import names_said
-from analysis.judgement.wording import count_text, p_text, percent
-from analysis.statistics.srm import srm_fixed
+from fairsplit.analysis.judgement.split import mixed_sequential
+from fairsplit.analysis.judgement.undeclared import names_said
+from fairsplit.analysis.judgement.wording import count_text, p_text, percent
+from fairsplit.analysis.statistics.srm import srm_fixed
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from analysis.catalogue.project import Thresholds
+    from fairsplit.analysis.catalogue.project import Thresholds
 
 #: Undeclared names that a sentence quotes, and characters of each.
 MOST_NAMES, LONGEST_NAME = 4, 40

@@ -8,15 +8,15 @@ import numpy as np
 import polars as pl
 from scipy import special
 
-from analysis.judgement.comparing import DISTRIBUTION_TESTS, compare_pairs
-from analysis.judgement.pairing import SUMS, defined_rows, paired
-from analysis.judgement.wording import p_text
-from analysis.statistics.status import Reason
+from fairsplit.analysis.judgement.comparing import DISTRIBUTION_TESTS, compare_pairs
+from fairsplit.analysis.judgement.pairing import SUMS, defined_rows, paired
+from fairsplit.analysis.judgement.wording import p_text
+from fairsplit.analysis.statistics.status import Reason
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from analysis.catalogue.project import Thresholds
+    from fairsplit.analysis.catalogue.project import Thresholds
 
 #: Days with an effect of their own before a trend is looked for: a whole week and a day.
 LEAST_DAYS = 8

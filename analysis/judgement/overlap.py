@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 from scipy import special
 
-from analysis.judgement.wording import p_text
-from analysis.statistics.multiplicity import adjust_p_values
+from fairsplit.analysis.judgement.wording import p_text
+from fairsplit.analysis.statistics.multiplicity import adjust_p_values
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from analysis.catalogue.project import Thresholds
+    from fairsplit.analysis.catalogue.project import Thresholds
 
 _PAIR = ("experiment_id", "other_id")
 _STRATUM = (*_PAIR, "phase", "other_phase")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from analysis.statistics.moments import JointMoments
+from fairsplit.analysis.statistics.moments import JointMoments
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from analysis.statistics.checks import BoolArray, FloatArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
 
 #: Outcome, denominator, and both before exposure.
 LETTERS = "ydxw"

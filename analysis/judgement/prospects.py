@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from analysis.judgement.information import planned_drift
-from analysis.judgement.looks import LEAST_PLANNED_UNITS
-from analysis.statistics.conditional_power import conditional_power
-from analysis.statistics.confidence_sequences import sequence_multiplier
+from fairsplit.analysis.judgement.information import planned_drift
+from fairsplit.analysis.judgement.looks import LEAST_PLANNED_UNITS
+from fairsplit.analysis.statistics.conditional_power import conditional_power
+from fairsplit.analysis.statistics.confidence_sequences import sequence_multiplier
 
 #: Chance of success below which a plan counts as futile.
 FUTILE_BELOW = 0.1

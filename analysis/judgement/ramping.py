@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.catalogue.fields import duration_text
-from analysis.judgement.wording import percent
+from fairsplit.analysis.catalogue.fields import duration_text
+from fairsplit.analysis.judgement.wording import percent
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from analysis.catalogue.experiment import Experiment
-    from analysis.catalogue.loading import Catalogue
+    from fairsplit.analysis.catalogue.experiment import Experiment
+    from fairsplit.analysis.catalogue.loading import Catalogue
 
 _SCHEMA: dict[str, Any] = {
     "experiment_id": pl.String,

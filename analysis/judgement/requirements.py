@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from analysis.judgement.pairing import moments, successes
-from analysis.judgement.rows import REQUIREMENT
-from analysis.statistics.normality import difference_skewness, rate_skewness
-from analysis.statistics.proportions import ENOUGH_EVENTS, LARGEST_SKEW, Z_TEST_EVENTS
-from analysis.statistics.status import Reason, quiet
+from fairsplit.analysis.judgement.pairing import moments, successes
+from fairsplit.analysis.judgement.rows import REQUIREMENT
+from fairsplit.analysis.statistics.normality import difference_skewness, rate_skewness
+from fairsplit.analysis.statistics.proportions import ENOUGH_EVENTS, LARGEST_SKEW, Z_TEST_EVENTS
+from fairsplit.analysis.statistics.status import Reason, quiet
 
 if TYPE_CHECKING:
-    from analysis.judgement.comparing import Tested
-    from analysis.statistics.checks import BoolArray, FloatArray
+    from fairsplit.analysis.judgement.comparing import Tested
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
 
 #: Units an arm from which a mean may be close to normal.
 LEAST_UNITS = 30.0

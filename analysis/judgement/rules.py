@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analysis.judgement.prospects import FUTILE_BELOW
+from fairsplit.analysis.judgement.prospects import FUTILE_BELOW
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 from scipy import special
 
-from analysis.judgement.wording import count_text, p_text
-from analysis.statistics.multiplicity import adjust_p_values
-from analysis.statistics.srm import srm_chi_square_phases, srm_fixed, srm_sequential
+from fairsplit.analysis.judgement.wording import count_text, p_text
+from fairsplit.analysis.statistics.multiplicity import adjust_p_values
+from fairsplit.analysis.statistics.srm import srm_chi_square_phases, srm_fixed, srm_sequential
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from analysis.catalogue.project import Thresholds
+    from fairsplit.analysis.catalogue.project import Thresholds
 
 #: Sums of the Dirichlet parameters of the sequential test: faults of about 5 %, 1.6 % and half a percent.
 CONCENTRATIONS = (100.0, 1_000.0, 10_000.0)

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from analysis.catalogue.bands import pieces
-from analysis.judgement.comparing import DISTRIBUTION_TESTS
-from analysis.judgement.pairing import CONTROL, GROUP, LETTERS, SUMS, moments, over
-from analysis.statistics.moments import JointMoments
-from analysis.statistics.status import quiet
-from analysis.statistics.stratified import over_strata
+from fairsplit.analysis.catalogue.bands import pieces
+from fairsplit.analysis.judgement.comparing import DISTRIBUTION_TESTS
+from fairsplit.analysis.judgement.pairing import CONTROL, GROUP, LETTERS, SUMS, moments, over
+from fairsplit.analysis.statistics.moments import JointMoments
+from fairsplit.analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.stratified import over_strata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from analysis.catalogue.experiment import Experiment
-    from analysis.catalogue.loading import Catalogue
-    from analysis.statistics.checks import BoolArray, FloatArray
+    from fairsplit.analysis.catalogue.experiment import Experiment
+    from fairsplit.analysis.catalogue.loading import Catalogue
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
 
 #: Sums of units by the phase of their first exposure and the day on which they entered the statistics.
 PHASE_SUMS = ("experiment_id", "metric", "segment", "segment_level", "analysis", "phase", "variant_id", "day")

@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from analysis.judgement.effect_wording import effect_text
-from analysis.judgement.wording import listed, unmet_text
+from fairsplit.analysis.judgement.effect_wording import effect_text
+from fairsplit.analysis.judgement.wording import listed, unmet_text
 
 _TEXTS = (
     "experiment_id",

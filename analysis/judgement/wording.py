@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.amounts import power_of_ten
+from fairsplit.analysis.amounts import power_of_ten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -12,13 +12,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.timestamp import TimeStamp
 
-from analysis.lifecycle.states import stage_after
+from fairsplit.analysis.lifecycle.states import stage_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from analysis.catalogue.experiment import Phase
+    from fairsplit.analysis.catalogue.experiment import Phase
 
 #: Written as Z, the catalogue's way.
 _UTC = timezone(timedelta(), "Z")

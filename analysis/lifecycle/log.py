@@ -9,10 +9,10 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from analysis.catalogue.yaml_source import read_regular
-from analysis.errors import Problem
-from analysis.lifecycle.changes import changes
-from analysis.lifecycle.states import LifecycleError, is_legal_edge
+from fairsplit.analysis.catalogue.yaml_source import read_regular
+from fairsplit.analysis.errors import Problem
+from fairsplit.analysis.lifecycle.changes import changes
+from fairsplit.analysis.lifecycle.states import LifecycleError, is_legal_edge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

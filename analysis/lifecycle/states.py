@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
-from analysis.catalogue.experiment import Status
-from analysis.errors import AnalysisError, Problem
+from fairsplit.analysis.catalogue.experiment import Status
+from fairsplit.analysis.errors import AnalysisError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analysis.catalogue.metric_rules import SHARES
-from analysis.judgement.direction import sign_of
-from analysis.statistics.checks import refuse
+from fairsplit.analysis.catalogue.metric_rules import SHARES
+from fairsplit.analysis.judgement.direction import sign_of
+from fairsplit.analysis.statistics.checks import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Collection

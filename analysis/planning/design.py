@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.statistics.checks import refuse
-from analysis.statistics.experiment_plan import (
+from fairsplit.analysis.statistics.checks import refuse
+from fairsplit.analysis.statistics.experiment_plan import (
     Setup,
     UnitsNeeded,
     detectable_difference,
@@ -17,14 +17,14 @@ from analysis.statistics.experiment_plan import (
     plan_means,
     plan_proportions,
 )
-from analysis.statistics.planning import power_two_proportions, power_z
-from analysis.statistics.planning_designs import cuped_variance, days_by_forecast
+from fairsplit.analysis.statistics.planning import power_two_proportions, power_z
+from fairsplit.analysis.statistics.planning_designs import cuped_variance, days_by_forecast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.planning.baseline import Baseline
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.planning.baseline import Baseline
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.statistics.bayes_normal import normal_best
+from fairsplit.analysis.statistics.bayes_normal import normal_best
 
 if TYPE_CHECKING:
-    from analysis.statistics.experiment_plan import Setup
+    from fairsplit.analysis.statistics.experiment_plan import Setup
 
 _RUNS = 1_000
 _SEED = 20260105

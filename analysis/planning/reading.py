@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from analysis.statistics.checks import refuse
+from fairsplit.analysis.statistics.checks import refuse
 
 
 def share(text: str, where: str) -> float:

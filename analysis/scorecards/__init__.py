@@ -1,6 +1,6 @@
 """The published site: result rows and definitions in, HTML and JSON text out."""
 
-from analysis.scorecards.inputs import (
+from fairsplit.analysis.scorecards.inputs import (
     ArmView,
     DefinitionChange,
     ExperimentMetric,
@@ -13,7 +13,7 @@ from analysis.scorecards.inputs import (
     SegmentView,
     SiteInputs,
 )
-from analysis.scorecards.site import Page, render_site
+from fairsplit.analysis.scorecards.site import Page, render_site
 
 __all__ = [
     "ArmView",

@@ -12,15 +12,15 @@ import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
-from analysis.scorecards import format as fmt
-from analysis.scorecards.comparisons import metric_view
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards.comparisons import metric_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from analysis.scorecards.inputs import ExperimentView, FlagView, MetricView, SegmentView
-    from analysis.scorecards.portfolio import Summary
-    from analysis.scorecards.scorecard import Facts, Scorecard
+    from fairsplit.analysis.scorecards.inputs import ExperimentView, FlagView, MetricView, SegmentView
+    from fairsplit.analysis.scorecards.portfolio import Summary
+    from fairsplit.analysis.scorecards.scorecard import Facts, Scorecard
 
 Row = dict[str, Any]
 

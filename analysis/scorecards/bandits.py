@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.judgement.direction import sign_of
-from analysis.scorecards import format as fmt
-from analysis.scorecards.comparisons import metric_view
+from fairsplit.analysis.judgement.direction import sign_of
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards.comparisons import metric_view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from analysis.scorecards.inputs import ExperimentView, MetricView
+    from fairsplit.analysis.scorecards.inputs import ExperimentView, MetricView
 
 Row = dict[str, Any]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from analysis.judgement.direction import sign_of
-from analysis.statistics.bayes_normal import normal_best
+from fairsplit.analysis.judgement.direction import sign_of
+from fairsplit.analysis.statistics.bayes_normal import normal_best
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from analysis.judgement.effects import Effect, effect_of, too_early
-from analysis.scorecards import format as fmt
-from analysis.scorecards import headline, wording
-from analysis.scorecards.headline import SEQUENTIAL_METHODS
-from analysis.scorecards.selection import whole
+from fairsplit.analysis.judgement.effects import Effect, effect_of, too_early
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import headline, wording
+from fairsplit.analysis.scorecards.headline import SEQUENTIAL_METHODS
+from fairsplit.analysis.scorecards.selection import whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from analysis.scorecards.inputs import ExperimentView, MetricView
+    from fairsplit.analysis.scorecards.inputs import ExperimentView, MetricView
 
 Row = dict[str, Any]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from analysis.scorecards import format as fmt
-from analysis.scorecards import headline, wording
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import headline, wording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,20 +6,20 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from analysis.judgement.effects import effect_of, too_early
-from analysis.judgement.wording import unmet_text
-from analysis.scorecards import format as fmt
-from analysis.scorecards import wording
-from analysis.scorecards.headline import SEQUENTIAL_METHODS, effect_figures, in_reading_unit
-from analysis.scorecards.inputs import MetricView
-from analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
-from analysis.scorecards.strata import strata_notes
+from fairsplit.analysis.judgement.effects import effect_of, too_early
+from fairsplit.analysis.judgement.wording import unmet_text
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import wording
+from fairsplit.analysis.scorecards.headline import SEQUENTIAL_METHODS, effect_figures, in_reading_unit
+from fairsplit.analysis.scorecards.inputs import MetricView
+from fairsplit.analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
+from fairsplit.analysis.scorecards.strata import strata_notes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from analysis.judgement.effects import Effect
-    from analysis.scorecards.inputs import ExperimentMetric, ExperimentView
+    from fairsplit.analysis.judgement.effects import Effect
+    from fairsplit.analysis.scorecards.inputs import ExperimentMetric, ExperimentView
 
 Row = dict[str, Any]
 ROLES = ("primary", "guardrail", "secondary")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from calendar import month_name
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.catalogue.conditions import as_text
+from fairsplit.analysis.catalogue.conditions import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from analysis.catalogue.behaviour import Behaviour, Rule
-    from analysis.catalogue.conditions import Condition
-    from analysis.catalogue.places import Box
-    from analysis.catalogue.times import When
+    from fairsplit.analysis.catalogue.behaviour import Behaviour, Rule
+    from fairsplit.analysis.catalogue.conditions import Condition
+    from fairsplit.analysis.catalogue.places import Box
+    from fairsplit.analysis.catalogue.times import When
 
 _TESTS: Final = {
     "in": "is {}",

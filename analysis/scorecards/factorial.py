@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.judgement.direction import sign_of
-from analysis.scorecards import format as fmt
-from analysis.scorecards import wording
-from analysis.scorecards.comparisons import metric_view, tick_labels
-from analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
-from analysis.statistics.factorial import factorial_effects
-from analysis.statistics.moments import Moments
+from fairsplit.analysis.judgement.direction import sign_of
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import wording
+from fairsplit.analysis.scorecards.comparisons import metric_view, tick_labels
+from fairsplit.analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
+from fairsplit.analysis.statistics.factorial import factorial_effects
+from fairsplit.analysis.statistics.moments import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from analysis.scorecards.inputs import ExperimentView, MetricView
+    from fairsplit.analysis.scorecards.inputs import ExperimentView, MetricView
 
 Row = dict[str, Any]
 

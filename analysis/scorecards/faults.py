@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.scorecards import format as fmt
-from analysis.scorecards import wording
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import wording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.scorecards.inputs import ExperimentView
+    from fairsplit.analysis.scorecards.inputs import ExperimentView
 
 Row = dict[str, Any]
 

@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.scorecards import format as fmt
-from analysis.scorecards.naming import safe_name
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards.naming import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from analysis.scorecards.inputs import ExperimentView, FlagView, SegmentView, SiteInputs
+    from fairsplit.analysis.scorecards.inputs import ExperimentView, FlagView, SegmentView, SiteInputs
 
 
 @dataclass(frozen=True, slots=True)

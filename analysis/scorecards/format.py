@@ -1,11 +1,11 @@
-"""The one set of rules for numbers on pages, on top of `analysis.amounts`."""
+"""The one set of rules for numbers on pages, on top of `fairsplit.analysis.amounts`."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from analysis.amounts import (
+from fairsplit.analysis.amounts import (
     MISSING,
     amount,
     between,

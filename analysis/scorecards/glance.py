@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.judgement.effects import effect_of
-from analysis.judgement.wording import listed
-from analysis.scorecards import format as fmt
-from analysis.scorecards.impact import eligible_a_month, impact_lines
+from fairsplit.analysis.judgement.effects import effect_of
+from fairsplit.analysis.judgement.wording import listed
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards.impact import eligible_a_month, impact_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.scorecards.comparisons import Cells, MetricTable
-    from analysis.scorecards.inputs import ExperimentView, MetricView
+    from fairsplit.analysis.scorecards.comparisons import Cells, MetricTable
+    from fairsplit.analysis.scorecards.inputs import ExperimentView, MetricView
 
 Row = dict[str, Any]
 _SAFE = frozenset({"within_margin", "no_harm_seen", "better"})

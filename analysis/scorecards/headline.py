@@ -6,17 +6,17 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from analysis.judgement.direction import gain_of
-from analysis.judgement.effects import Effect, effect_of, too_early
-from analysis.judgement.wording import listed
-from analysis.scorecards import format as fmt
-from analysis.scorecards import wording
-from analysis.scorecards.inputs import MetricView
+from fairsplit.analysis.judgement.direction import gain_of
+from fairsplit.analysis.judgement.effects import Effect, effect_of, too_early
+from fairsplit.analysis.judgement.wording import listed
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import wording
+from fairsplit.analysis.scorecards.inputs import MetricView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from analysis.scorecards.inputs import ExperimentView
+    from fairsplit.analysis.scorecards.inputs import ExperimentView
 
 Row = dict[str, Any]
 SEQUENTIAL_METHODS = frozenset({"group_sequential", "always_valid", "sprt"})

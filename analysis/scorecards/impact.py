@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import format as fmt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.judgement.effects import Effect
-    from analysis.scorecards.inputs import ExperimentView, MetricView
+    from fairsplit.analysis.judgement.effects import Effect
+    from fairsplit.analysis.scorecards.inputs import ExperimentView, MetricView
 
 Row = dict[str, Any]
 PER_UNITS = 1_000

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
-    from analysis.errors import Problem
+    from fairsplit.analysis.errors import Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.scorecards import format as fmt
-from analysis.scorecards.comparisons import tick_labels
-from analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
-from analysis.statistics.portfolio import shrink_effects
-from analysis.statistics.status import Reason
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards.comparisons import tick_labels
+from fairsplit.analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
+from fairsplit.analysis.statistics.portfolio import shrink_effects
+from fairsplit.analysis.statistics.status import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from analysis.scorecards.inputs import SiteInputs
-    from analysis.scorecards.portfolio import Summary
+    from fairsplit.analysis.scorecards.inputs import SiteInputs
+    from fairsplit.analysis.scorecards.portfolio import Summary
 
 Samples = list[tuple["Mapping[str, str]", float]]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analysis.catalogue.fields import FIRST_YEAR, LAST_YEAR, SLUG, VARIANT
+from fairsplit.analysis.catalogue.fields import FIRST_YEAR, LAST_YEAR, SLUG, VARIANT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.scorecards.inputs import SiteInputs
+    from fairsplit.analysis.scorecards.inputs import SiteInputs
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.judgement.wording import REQUIREMENTS
+from fairsplit.analysis.judgement.wording import REQUIREMENTS
 
 Schema = dict[str, Any]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from analysis.judgement.direction import sign_of
-from analysis.judgement.effects import Effect
-from analysis.scorecards import format as fmt
-from analysis.scorecards import headline
+from fairsplit.analysis.judgement.direction import sign_of
+from fairsplit.analysis.judgement.effects import Effect
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import headline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.scorecards.inputs import MetricView
+    from fairsplit.analysis.scorecards.inputs import MetricView
 
 Row = dict[str, Any]
 
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 def ruled_out(effect: Effect | None, metric: MetricView) -> str:
     """Which effects the interval excludes, the good ones first; empty without an interval that holds zero.
 
-    >>> from analysis.scorecards.inputs import MetricView
+    >>> from fairsplit.analysis.scorecards.inputs import MetricView
     >>> ruled_out(Effect(0.01, -0.02, 0.04, relative=True), MetricView("m", "M"))
     'Effects above +4.0% and below −2.0% are excluded.'
     """

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.judgement.direction import gain_of
-from analysis.scorecards import format as fmt
-from analysis.scorecards import wording
-from analysis.scorecards.arms import as_text
-from analysis.scorecards.outlook import power_words
+from fairsplit.analysis.judgement.direction import gain_of
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import wording
+from fairsplit.analysis.scorecards.arms import as_text
+from fairsplit.analysis.scorecards.outlook import power_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.scorecards.comparisons import MetricTable
-    from analysis.scorecards.inputs import ExperimentView
+    from fairsplit.analysis.scorecards.comparisons import MetricTable
+    from fairsplit.analysis.scorecards.inputs import ExperimentView
 
 Row = dict[str, Any]
 

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.planning.baseline import Baseline, measured
-from analysis.planning.design import analysed_by, detectable, power
-from analysis.scorecards import format as fmt
-from analysis.scorecards import wording
-from analysis.scorecards.charts import Chart
-from analysis.scorecards.naming import safe_name
-from analysis.statistics.experiment_plan import Setup
+from fairsplit.analysis.planning.baseline import Baseline, measured
+from fairsplit.analysis.planning.design import analysed_by, detectable, power
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import wording
+from fairsplit.analysis.scorecards.charts import Chart
+from fairsplit.analysis.scorecards.naming import safe_name
+from fairsplit.analysis.statistics.experiment_plan import Setup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.scorecards.inputs import MetricView, SiteInputs
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.scorecards.inputs import MetricView, SiteInputs
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 METHODS = ("fixed", "group_sequential", "always_valid")
 DURATIONS = (7, 14, 21, 28, 42, 56)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.judgement.direction import sign_of
-from analysis.judgement.effects import effect_of
-from analysis.scorecards import format as fmt
-from analysis.scorecards import headline, lessons, shipped, wording
-from analysis.scorecards.comparisons import tick_labels
-from analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
-from analysis.scorecards.lessons import Effect, Lessons
-from analysis.scorecards.shipped import Shipment, ShipmentLine
+from fairsplit.analysis.judgement.direction import sign_of
+from fairsplit.analysis.judgement.effects import effect_of
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import headline, lessons, shipped, wording
+from fairsplit.analysis.scorecards.comparisons import tick_labels
+from fairsplit.analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
+from fairsplit.analysis.scorecards.lessons import Effect, Lessons
+from fairsplit.analysis.scorecards.shipped import Shipment, ShipmentLine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.scorecards.comparisons import Cells
-    from analysis.scorecards.inputs import FailedDefinition
-    from analysis.scorecards.scorecard import Scorecard
+    from fairsplit.analysis.scorecards.comparisons import Cells
+    from fairsplit.analysis.scorecards.inputs import FailedDefinition
+    from fairsplit.analysis.scorecards.scorecard import Scorecard
 
 Row = dict[str, Any]
 VERDICTS = {

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import format as fmt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.scorecards.inputs import SiteInputs
+    from fairsplit.analysis.scorecards.inputs import SiteInputs
 
 Row = dict[str, Any]
 PARTS = ("rows_read", "accepted", "duplicates", "quarantined")

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.judgement.acting import ACT_OF
-from analysis.judgement.direction import sign_of
-from analysis.judgement.effects import effect_of
-from analysis.scorecards import faults, glance, headline, outlook, spread, wording
-from analysis.scorecards import format as fmt
-from analysis.scorecards.arms import ArmCard, ConfigLine, arm_cards, config_lines
-from analysis.scorecards.bandits import BanditPanel, bandit_panel
-from analysis.scorecards.best_arm import with_best
-from analysis.scorecards.charts import Chart, exposure_chart, lift_chart
-from analysis.scorecards.checks import Check, check_cards, summary_line
-from analysis.scorecards.comparisons import (
+from fairsplit.analysis.judgement.acting import ACT_OF
+from fairsplit.analysis.judgement.direction import sign_of
+from fairsplit.analysis.judgement.effects import effect_of
+from fairsplit.analysis.scorecards import faults, glance, headline, outlook, spread, wording
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards.arms import ArmCard, ConfigLine, arm_cards, config_lines
+from fairsplit.analysis.scorecards.bandits import BanditPanel, bandit_panel
+from fairsplit.analysis.scorecards.best_arm import with_best
+from fairsplit.analysis.scorecards.charts import Chart, exposure_chart, lift_chart
+from fairsplit.analysis.scorecards.checks import Check, check_cards, summary_line
+from fairsplit.analysis.scorecards.comparisons import (
     Cells,
     MetricTable,
     build_table,
@@ -23,22 +23,22 @@ from analysis.scorecards.comparisons import (
     metric_view,
     own_axis,
 )
-from analysis.scorecards.factorial import FactorialMetric, factorial_panels
-from analysis.scorecards.funnels import Funnel, LossTable, conversion_funnels, kept, set_aside
-from analysis.scorecards.log import LogEntry, decision_log
-from analysis.scorecards.plan_lines import fact_lines, plan_lines
-from analysis.scorecards.segments import Segments, other_analyses, segment_panels
-from analysis.scorecards.selection import whole
+from fairsplit.analysis.scorecards.factorial import FactorialMetric, factorial_panels
+from fairsplit.analysis.scorecards.funnels import Funnel, LossTable, conversion_funnels, kept, set_aside
+from fairsplit.analysis.scorecards.log import LogEntry, decision_log
+from fairsplit.analysis.scorecards.plan_lines import fact_lines, plan_lines
+from fairsplit.analysis.scorecards.segments import Segments, other_analyses, segment_panels
+from fairsplit.analysis.scorecards.selection import whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from analysis.scorecards.faults import Fault
-    from analysis.scorecards.glance import Figure
-    from analysis.scorecards.headline import Headline
-    from analysis.scorecards.inputs import ExperimentMetric, ExperimentView, MetricView, Provenance
-    from analysis.scorecards.intervals import Axis, Tick
-    from analysis.scorecards.spread import Spread
+    from fairsplit.analysis.scorecards.faults import Fault
+    from fairsplit.analysis.scorecards.glance import Figure
+    from fairsplit.analysis.scorecards.headline import Headline
+    from fairsplit.analysis.scorecards.inputs import ExperimentMetric, ExperimentView, MetricView, Provenance
+    from fairsplit.analysis.scorecards.intervals import Axis, Tick
+    from fairsplit.analysis.scorecards.spread import Spread
 
 Row = dict[str, Any]
 

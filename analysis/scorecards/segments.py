@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.scorecards import wording
-from analysis.scorecards.comparisons import cells, tick_labels, typical_axis
-from analysis.scorecards.headline import SEQUENTIAL_METHODS
-from analysis.scorecards.selection import whole
+from fairsplit.analysis.scorecards import wording
+from fairsplit.analysis.scorecards.comparisons import cells, tick_labels, typical_axis
+from fairsplit.analysis.scorecards.headline import SEQUENTIAL_METHODS
+from fairsplit.analysis.scorecards.selection import whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.scorecards.comparisons import Cells, MetricTable
-    from analysis.scorecards.inputs import ExperimentView, MetricView
-    from analysis.scorecards.intervals import Axis, Tick
+    from fairsplit.analysis.scorecards.comparisons import Cells, MetricTable
+    from fairsplit.analysis.scorecards.inputs import ExperimentView, MetricView
+    from fairsplit.analysis.scorecards.intervals import Axis, Tick
 
 Row = dict[str, Any]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analysis.scorecards import format as fmt
-from analysis.scorecards.impact import ADDITIVE, PER_UNITS, total
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards.impact import ADDITIVE, PER_UNITS, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.scorecards.lessons import Lessons
+    from fairsplit.analysis.scorecards.lessons import Lessons
 
 
 @dataclass(frozen=True, slots=True)

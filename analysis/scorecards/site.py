@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from analysis.scorecards import (
+from fairsplit.analysis.scorecards import (
     api,
     flags,
     monitoring,
@@ -21,8 +21,8 @@ from analysis.scorecards import (
     scorecard,
     spread,
 )
-from analysis.scorecards.naming import safe_name
-from analysis.scorecards.scorecard import Facts
+from fairsplit.analysis.scorecards.naming import safe_name
+from fairsplit.analysis.scorecards.scorecard import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from analysis.scorecards.inputs import SiteInputs
+    from fairsplit.analysis.scorecards.inputs import SiteInputs
 
 Row = dict[str, Any]
 #: `vega.js` is the chart runtime as vl-convert bundles it, in a scope of its own (decision 0010).
@@ -53,7 +53,7 @@ class Page:
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("analysis.scorecards"),
+        loader=jinja2.PackageLoader("fairsplit.analysis.scorecards"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -85,7 +85,7 @@ def _newest(rows: list[Row], until: date | None = None) -> list[Row]:
 
 
 def _assets() -> Iterator[Page]:
-    folder = resources.files("analysis.scorecards") / "assets"
+    folder = resources.files("fairsplit.analysis.scorecards") / "assets"
     for name in _ASSETS:
         yield Page(f"assets/{name}", (folder / name).read_text(encoding="utf-8"))
 

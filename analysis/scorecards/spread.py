@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import format as fmt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from analysis.scorecards.inputs import ExperimentView, MetricView
+    from fairsplit.analysis.scorecards.inputs import ExperimentView, MetricView
 
 Row = dict[str, Any]
 QUANTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import format as fmt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from analysis.scorecards.inputs import MetricView
+    from fairsplit.analysis.scorecards.inputs import MetricView
 
 Row = dict[str, Any]
 _WHY = {

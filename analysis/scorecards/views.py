@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.catalogue.hashing import experiment_hash
-from analysis.scorecards import format as fmt
-from analysis.scorecards.conditions import behaviour_words, condition_words
-from analysis.scorecards.inputs import (
+from fairsplit.analysis.catalogue.hashing import experiment_hash
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards.conditions import behaviour_words, condition_words
+from fairsplit.analysis.scorecards.inputs import (
     ArmView,
     ExperimentMetric,
     ExperimentView,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime, timedelta
     from typing import Any
 
-    from analysis.catalogue import Experiment, Flag, MetricDefinition, Segment
+    from fairsplit.analysis.catalogue import Experiment, Flag, MetricDefinition, Segment
 
 _SECONDS_A_DAY = 86_400
 

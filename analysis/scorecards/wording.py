@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import format as fmt
 
 REASONS = {
     "no_exposure": "no unit has been exposed",

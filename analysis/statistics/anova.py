@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import refuse
-from analysis.statistics.status import Reason, blank, quiet, reasons
-from analysis.statistics.tails import f_log_sf
+from fairsplit.analysis.statistics.checks import refuse
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.tails import f_log_sf
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import BoolArray, FloatArray, StatusArray
-    from analysis.statistics.moments import Moments
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, StatusArray
+    from fairsplit.analysis.statistics.moments import Moments
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +66,7 @@ def oneway(groups: Moments) -> Anova:
         InputError: ``shape_mismatch`` without an axis of groups.
 
     Examples:
-        >>> from analysis.statistics.moments import Moments
+        >>> from fairsplit.analysis.statistics.moments import Moments
         >>> r = oneway(Moments.from_values([[1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]))
         >>> r.statistic.item(), r.ss_between.item()
         (1.5, 1.5)
@@ -119,7 +119,7 @@ def welch_anova(groups: Moments) -> Anova:
         InputError: ``shape_mismatch`` without an axis of groups.
 
     Examples:
-        >>> from analysis.statistics.moments import Moments
+        >>> from fairsplit.analysis.statistics.moments import Moments
         >>> r = welch_anova(Moments.from_values([[1.0, 2.0, 3.0], [2.0, 4.0, 9.0]]))
         >>> round(r.statistic.item(), 4)
         1.9286

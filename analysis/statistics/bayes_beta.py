@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from analysis.statistics.best_arm import ArmFunctions, BestIntegrals, best_of
-from analysis.statistics.checks import as_level, as_positive, as_successes, refuse, together
-from analysis.statistics.logit_beta import beta_nodes, falls, log_fall, log_peak
-from analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.best_arm import ArmFunctions, BestIntegrals, best_of
+from fairsplit.analysis.statistics.checks import as_level, as_positive, as_successes, refuse, together
+from fairsplit.analysis.statistics.logit_beta import beta_nodes, falls, log_fall, log_peak
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import BoolArray, FloatArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
 
 #: Jeffreys' prior would be (0.5, 0.5); the uniform prior is the field's default.
 UNIFORM_PRIOR = (1.0, 1.0)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_floats, refuse
-from analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.checks import as_floats, refuse
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 #: Independent scramblings: their spread is the error that is reported.
 _SCRAMBLINGS = 8

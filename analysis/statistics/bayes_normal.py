@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from analysis.statistics.bayes_beta import BestArms
-from analysis.statistics.best_arm import LOG_FALLS, ArmFunctions, best_of
-from analysis.statistics.checks import as_floats, as_level, as_non_negative, as_positive, refuse, together
-from analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.bayes_beta import BestArms
+from fairsplit.analysis.statistics.best_arm import LOG_FALLS, ArmFunctions, best_of
+from fairsplit.analysis.statistics.checks import (
+    as_floats,
+    as_level,
+    as_non_negative,
+    as_positive,
+    refuse,
+    together,
+)
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import BoolArray, FloatArray, StatusArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, StatusArray
 
 _SQRT_HALF_PI = np.sqrt(np.pi / 2)
 _SQRT_TWO_PI = np.sqrt(2 * np.pi)

@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from analysis.statistics.checks import BoolArray, FloatArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
 
 #: Falls of the log density at which the line is cut; below exp(-40) nothing is left to integrate.
 LOG_FALLS = np.array([0.5, 2.0, 6.0, 12.0, 20.0, 30.0, 40.0])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.errors import AnalysisError, Problem
+from fairsplit.analysis.errors import AnalysisError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 #: Below this a probability's logarithm is computed directly instead of from the probability.
 _TINY = 1e-290

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from analysis.statistics.checks import as_choice, as_floats, as_level, as_positive, refuse, together
-from analysis.statistics.chi_square_tail import chi2_log_sf
-from analysis.statistics.status import Reason, blank, quiet, reasons
-from analysis.statistics.tails import infer, t_quantile
+from fairsplit.analysis.statistics.checks import as_choice, as_floats, as_level, as_positive, refuse, together
+from fairsplit.analysis.statistics.chi_square_tail import chi2_log_sf
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.tails import infer, t_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import BoolArray, FloatArray, StatusArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, StatusArray
 
 HeterogeneityMethod: TypeAlias = Literal["dersimonian_laird", "paule_mandel", "reml"]
 HETEROGENEITY_METHODS = ("dersimonian_laird", "paule_mandel", "reml")

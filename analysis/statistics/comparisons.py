@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.statistics.checks import as_choice, as_level
-from analysis.statistics.lifts import LIFT_METHODS, Lift, LiftMethod, Pair, delta, fieller, log_delta
-from analysis.statistics.status import Reason, blank, combined, quiet, reasons
-from analysis.statistics.tails import infer
+from fairsplit.analysis.statistics.checks import as_choice, as_level
+from fairsplit.analysis.statistics.lifts import (
+    LIFT_METHODS,
+    Lift,
+    LiftMethod,
+    Pair,
+    delta,
+    fieller,
+    log_delta,
+)
+from fairsplit.analysis.statistics.status import Reason, blank, combined, quiet, reasons
+from fairsplit.analysis.statistics.tails import infer
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import BoolArray, FloatArray, StatusArray
-    from analysis.statistics.moments import Moments
-    from analysis.statistics.tails import Alternative
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, StatusArray
+    from fairsplit.analysis.statistics.moments import Moments
+    from fairsplit.analysis.statistics.tails import Alternative
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +98,7 @@ def mean_estimate(moments: Moments) -> Estimate:
         for a linearised ratio that does not exist.
 
     Examples:
-        >>> from analysis.statistics.moments import Moments
+        >>> from fairsplit.analysis.statistics.moments import Moments
         >>> mean_estimate(Moments.from_values([1.0, 3.0])).variance
         array(1.)
     """
@@ -157,7 +165,7 @@ def compare(
         InputError: For alpha outside (0, 1) and unknown words.
 
     Examples:
-        >>> from analysis.statistics.moments import Moments
+        >>> from fairsplit.analysis.statistics.moments import Moments
         >>> c, t = (mean_estimate(Moments.from_summary(100, m, 1.0)) for m in (1.0, 1.5))
         >>> r = compare(c, t)
         >>> r.diff.item(), round(r.p_value.item(), 6), r.rel.value.item()
@@ -227,7 +235,7 @@ def conclude(
         Comparisons with every number blanked where the status is not OK.
 
     Examples:
-        >>> from analysis.statistics.moments import Moments
+        >>> from fairsplit.analysis.statistics.moments import Moments
         >>> arm = mean_estimate(Moments.from_summary(10, 2.0, 1.0))
         >>> one = Pair(*(np.array(v) for v in (0.5, 2.0, 0.2, 0.1, -0.1)))
         >>> r = conclude((arm, arm), one, np.array(18.0), np.array(0.05), np.zeros((), dtype=np.int8))

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_floats, as_level, as_positive, refuse, together
-from analysis.statistics.group_sequential import as_information, crossing_probabilities
-from analysis.statistics.padded import as_padded
-from analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.checks import as_floats, as_level, as_positive, refuse, together
+from fairsplit.analysis.statistics.group_sequential import as_information, crossing_probabilities
+from fairsplit.analysis.statistics.padded import as_padded
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

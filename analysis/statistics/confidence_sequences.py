@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import (
+from fairsplit.analysis.statistics.checks import (
     as_choice,
     as_counts,
     as_floats,
@@ -24,11 +24,11 @@ from analysis.statistics.checks import (
     refuse,
     together,
 )
-from analysis.statistics.padded import as_padded
-from analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.padded import as_padded
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray, StatusArray
+    from fairsplit.analysis.statistics.checks import FloatArray, StatusArray
 
 ALTERNATIVES = ("two-sided", "greater", "less")
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_counts, as_non_negative, refuse
-from analysis.statistics.chi_square_tail import chi2_log_sf
-from analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.checks import as_counts, as_non_negative, refuse
+from fairsplit.analysis.statistics.chi_square_tail import chi2_log_sf
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import BoolArray, FloatArray, StatusArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, StatusArray
 
 #: Cochran's rule: expected counts from which the chi-square approximation is trusted.
 ENOUGH_EXPECTED = 5.0

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.statistics.checks import as_level
-from analysis.statistics.status import blank
-from analysis.statistics.tails import infer
+from fairsplit.analysis.statistics.checks import as_level
+from fairsplit.analysis.statistics.status import blank
+from fairsplit.analysis.statistics.tails import infer
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import FloatArray, StatusArray
+    from fairsplit.analysis.statistics.checks import FloatArray, StatusArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.statistics.checks import as_level, refuse
-from analysis.statistics.comparisons import Comparison, Estimate, compare, conclude, mean_estimate, welch_df
-from analysis.statistics.lifts import Pair
-from analysis.statistics.moments import JointMoments, Moments
-from analysis.statistics.status import Reason, blank, combined, quiet, reasons
+from fairsplit.analysis.statistics.checks import as_level, refuse
+from fairsplit.analysis.statistics.comparisons import (
+    Comparison,
+    Estimate,
+    compare,
+    conclude,
+    mean_estimate,
+    welch_df,
+)
+from fairsplit.analysis.statistics.lifts import Pair
+from fairsplit.analysis.statistics.moments import JointMoments, Moments
+from fairsplit.analysis.statistics.status import Reason, blank, combined, quiet, reasons
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray, IntArray, StatusArray
-    from analysis.statistics.tails import Alternative
+    from fairsplit.analysis.statistics.checks import FloatArray, IntArray, StatusArray
+    from fairsplit.analysis.statistics.tails import Alternative
 
 #: Singular values of the covariates' correlation matrix below this are repetitions, not information.
 _COLLINEAR = 1e-10

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.statistics.checks import (
+from fairsplit.analysis.statistics.checks import (
     as_counts,
     as_floats,
     as_level,
@@ -16,13 +16,13 @@ from analysis.statistics.checks import (
     refuse,
     together,
 )
-from analysis.statistics.group_sequential import as_sides
-from analysis.statistics.many_to_one import many_to_one_critical, many_to_one_p
-from analysis.statistics.padded import as_padded
-from analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.group_sequential import as_sides
+from fairsplit.analysis.statistics.many_to_one import many_to_one_critical, many_to_one_p
+from fairsplit.analysis.statistics.padded import as_padded
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import BoolArray, FloatArray, IntArray, StatusArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, IntArray, StatusArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ import numpy as np
 from scipy import special
 from scipy.optimize import elementwise
 
-from analysis.statistics.checks import as_floats, as_level, as_rates
-from analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.checks import as_floats, as_level, as_rates
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from analysis.statistics.checks import FloatArray, StatusArray
-    from analysis.statistics.moments import Moments
+    from fairsplit.analysis.statistics.checks import FloatArray, StatusArray
+    from fairsplit.analysis.statistics.moments import Moments
 
 #: |d| and |h| from which the label changes.
 _BOUNDS = np.array([0.2, 0.5, 0.8, 1.2])
@@ -65,7 +65,7 @@ def cohens_d(
         InputError: For alpha outside (0, 1).
 
     Examples:
-        >>> from analysis.statistics.moments import Moments
+        >>> from fairsplit.analysis.statistics.moments import Moments
         >>> r = cohens_d(Moments.from_summary(20, 1.0, 2.0), Moments.from_summary(20, 2.0, 2.0))
         >>> r.d.item(), round(r.ci_low.item(), 3), round(r.ci_high.item(), 3)
         (0.5, -0.133, 1.127)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.statistics.checks import LARGEST_COUNT, FloatArray, as_floats, refuse
+from fairsplit.analysis.statistics.checks import LARGEST_COUNT, FloatArray, as_floats, refuse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

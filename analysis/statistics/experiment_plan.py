@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.statistics.checks import as_choice, as_counts, as_level, as_positive, refuse
-from analysis.statistics.group_sequential import as_sides, equal_fractions
-from analysis.statistics.planning import mde_two_proportions, mde_z, sample_size_two_proportions
-from analysis.statistics.planning_designs import (
+from fairsplit.analysis.statistics.checks import as_choice, as_counts, as_level, as_positive, refuse
+from fairsplit.analysis.statistics.group_sequential import as_sides, equal_fractions
+from fairsplit.analysis.statistics.planning import mde_two_proportions, mde_z, sample_size_two_proportions
+from fairsplit.analysis.statistics.planning_designs import (
     SequentialPlan,
     comparison_alpha,
     cuped_variance,
@@ -21,11 +21,11 @@ from analysis.statistics.planning_designs import (
     plan_sprt,
     sample_size_z,
 )
-from analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray
-    from analysis.statistics.spending import SpendingFunction
+    from fairsplit.analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.spending import SpendingFunction
 
 METHODS = ("fixed", "group_sequential", "always_valid", "sprt", "bayesian")
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.statistics.checks import as_non_negative, refuse
-from analysis.statistics.contrasts import Contrasts, contrasts
-from analysis.statistics.status import Reason, quiet, reasons
+from fairsplit.analysis.statistics.checks import as_non_negative, refuse
+from fairsplit.analysis.statistics.contrasts import Contrasts, contrasts
+from fairsplit.analysis.statistics.status import Reason, quiet, reasons
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import FloatArray
-    from analysis.statistics.moments import Moments
+    from fairsplit.analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.moments import Moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def factorial_effects(
         B 77 (variance under randomisation).
 
     Examples:
-        >>> from analysis.statistics.moments import Moments
+        >>> from fairsplit.analysis.statistics.moments import Moments
         >>> cells = Moments.from_summary([[100, 100], [100, 100]], [[1.0, 1.5], [1.2, 2.1]], 1.0)
         >>> r = factorial_effects(cells, 2)
         >>> r.terms
@@ -164,7 +164,7 @@ def interaction_did(cells: Moments, *, alpha: ArrayLike = 0.05) -> Contrasts:
         contrast.
 
     Examples:
-        >>> from analysis.statistics.moments import Moments
+        >>> from fairsplit.analysis.statistics.moments import Moments
         >>> cells = Moments.from_summary([[100, 100], [100, 100]], [[1.0, 1.5], [1.2, 2.1]], 1.0)
         >>> r = interaction_did(cells)
         >>> print(round(float(r.estimate), 3), round(float(r.se), 3), round(float(r.p_value), 4))

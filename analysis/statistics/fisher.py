@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.statistics.status import quiet
-from analysis.statistics.stirling import entropy_term, stirling_remainder
+from fairsplit.analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.stirling import entropy_term, stirling_remainder
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 #: Outcomes whose probability ties with the observed one up to rounding are as extreme as it (as R and SciPy).
 _TIE = 1e-7

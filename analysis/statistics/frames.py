@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analysis.statistics.checks import refuse
-from analysis.statistics.status import names
+from fairsplit.analysis.statistics.checks import refuse
+from fairsplit.analysis.statistics.status import names
 
 
 def to_frame(result: Any, prefix: str = "") -> pl.DataFrame:
@@ -27,8 +27,8 @@ def to_frame(result: Any, prefix: str = "") -> pl.DataFrame:
         InputError: ``not_a_result`` for anything but a dataclass of arrays.
 
     Examples:
-        >>> from analysis.statistics.means import welch
-        >>> from analysis.statistics.moments import Moments
+        >>> from fairsplit.analysis.statistics.means import welch
+        >>> from fairsplit.analysis.statistics.moments import Moments
         >>> c, t = Moments.from_summary([9, 0], [1.0, 0.0], [1.0, 0.0]), Moments.from_summary(9, 2.0, 1.0)
         >>> to_frame(welch(c, t)).select("diff", "status", "rel_value")
         shape: (2, 3)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_choice, as_counts, as_floats, as_level, refuse, together
-from analysis.statistics.padded import as_padded
-from analysis.statistics.recursive_integration import (
+from fairsplit.analysis.statistics.checks import as_choice, as_counts, as_floats, as_level, refuse, together
+from fairsplit.analysis.statistics.padded import as_padded
+from fairsplit.analysis.statistics.recursive_integration import (
     REACH,
     Walk,
     batches,
@@ -18,14 +18,14 @@ from analysis.statistics.recursive_integration import (
     looks_taken,
     nodes_by_look,
 )
-from analysis.statistics.roots import rowwise_root
-from analysis.statistics.spending import SpendingFunction, spending_function
-from analysis.statistics.status import Reason, quiet
+from fairsplit.analysis.statistics.roots import rowwise_root
+from fairsplit.analysis.statistics.spending import SpendingFunction, spending_function
+from fairsplit.analysis.statistics.status import Reason, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from analysis.statistics.checks import BoolArray, FloatArray, IntArray, StatusArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, IntArray, StatusArray
 
 #: Beyond this a z bound cannot be crossed by data one would believe; keeps searches inside float range.
 _LARGEST_CONSTANT = 12.0

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_level, refuse, together
-from analysis.statistics.group_sequential import (
+from fairsplit.analysis.statistics.checks import as_level, refuse, together
+from fairsplit.analysis.statistics.group_sequential import (
     as_information,
     as_sides,
     crossing_probabilities,
     lan_demets_bounds,
 )
-from analysis.statistics.padded import as_padded
-from analysis.statistics.recursive_integration import REACH, Walk, batches, looks_taken
-from analysis.statistics.roots import rowwise_root
-from analysis.statistics.spending import spending_function
-from analysis.statistics.status import Reason, blank, quiet
+from fairsplit.analysis.statistics.padded import as_padded
+from fairsplit.analysis.statistics.recursive_integration import REACH, Walk, batches, looks_taken
+from fairsplit.analysis.statistics.roots import rowwise_root
+from fairsplit.analysis.statistics.spending import spending_function
+from fairsplit.analysis.statistics.status import Reason, blank, quiet
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import BoolArray, FloatArray, IntArray, StatusArray
-    from analysis.statistics.spending import SpendingFunction
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, IntArray, StatusArray
+    from fairsplit.analysis.statistics.spending import SpendingFunction
 
 #: Drifts (means of Z at full information) that a search may visit.
 _DRIFTS = (0.01, 25.0)

@@ -8,21 +8,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_counts, as_floats, as_level, as_non_negative, refuse, together
-from analysis.statistics.group_sequential import (
+from fairsplit.analysis.statistics.checks import (
+    as_counts,
+    as_floats,
+    as_level,
+    as_non_negative,
+    refuse,
+    together,
+)
+from fairsplit.analysis.statistics.group_sequential import (
     as_information,
     as_sides,
     crossing_probabilities,
     lan_demets_bounds,
 )
-from analysis.statistics.padded import as_padded
-from analysis.statistics.recursive_integration import looks_taken
-from analysis.statistics.roots import rowwise_root
-from analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.padded import as_padded
+from fairsplit.analysis.statistics.recursive_integration import looks_taken
+from fairsplit.analysis.statistics.roots import rowwise_root
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import BoolArray, FloatArray, IntArray, StatusArray
-    from analysis.statistics.spending import SpendingFunction
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, IntArray, StatusArray
+    from fairsplit.analysis.statistics.spending import SpendingFunction
 
 #: Normal quantiles of the errors for which bounds are tabulated; p-values are read between them.
 _QUANTILES = np.concatenate([np.arange(0.2, 3.3, 0.25), np.arange(3.7, 8.3, 0.5)])

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.statistics.checks import as_counts, as_floats, refuse
-from analysis.statistics.moments import Moments
-from analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.checks import as_counts, as_floats, refuse
+from fairsplit.analysis.statistics.moments import Moments
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import BoolArray, FloatArray, IntArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

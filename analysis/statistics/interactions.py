@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_floats, refuse
-from analysis.statistics.chi_square_tail import chi2_log_sf
-from analysis.statistics.combining import checked_studies
-from analysis.statistics.contrasts import Contrasts, VarianceTest, contrasts
-from analysis.statistics.moments import JointMoments, Moments
-from analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.checks import as_floats, refuse
+from fairsplit.analysis.statistics.chi_square_tail import chi2_log_sf
+from fairsplit.analysis.statistics.combining import checked_studies
+from fairsplit.analysis.statistics.contrasts import Contrasts, VarianceTest, contrasts
+from fairsplit.analysis.statistics.moments import JointMoments, Moments
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 #: Singular values below this share of the largest do not count for the rank of a design.
 _RANK = 1e-9

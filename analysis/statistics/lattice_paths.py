@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 
 @lru_cache(maxsize=1024)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from analysis.statistics.checks import FloatArray, as_choice
-from analysis.statistics.status import Reason, blank, combined, quiet, reasons
-from analysis.statistics.tails import ALTERNATIVES, t_quantile
+from fairsplit.analysis.statistics.checks import FloatArray, as_choice
+from fairsplit.analysis.statistics.status import Reason, blank, combined, quiet, reasons
+from fairsplit.analysis.statistics.tails import ALTERNATIVES, t_quantile
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import BoolArray, StatusArray
-    from analysis.statistics.tails import Alternative
+    from fairsplit.analysis.statistics.checks import BoolArray, StatusArray
+    from fairsplit.analysis.statistics.tails import Alternative
 
 LiftMethod: TypeAlias = Literal["fieller", "log_delta", "delta"]
 LIFT_METHODS = ("fieller", "log_delta", "delta")

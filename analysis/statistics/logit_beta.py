@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from analysis.statistics.best_arm import LOG_FALLS
-from analysis.statistics.stirling import stirling_remainder
+from fairsplit.analysis.statistics.best_arm import LOG_FALLS
+from fairsplit.analysis.statistics.stirling import stirling_remainder
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 #: Newton steps to find where a log density has fallen by 40; each at least halves the distance.
 _NEWTON_STEPS = 80

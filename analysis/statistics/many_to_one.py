@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_floats, as_level, refuse
-from analysis.statistics.group_sequential import as_sides
-from analysis.statistics.padded import as_padded
-from analysis.statistics.roots import rowwise_root
-from analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.checks import as_floats, as_level, refuse
+from fairsplit.analysis.statistics.group_sequential import as_sides
+from fairsplit.analysis.statistics.padded import as_padded
+from fairsplit.analysis.statistics.roots import rowwise_root
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from analysis.statistics.checks import FloatArray, IntArray
+    from fairsplit.analysis.statistics.checks import FloatArray, IntArray
 
 #: Standard deviations of the shared normal that are integrated over.
 _REACH = 8.5

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.statistics.checks import as_level
-from analysis.statistics.comparisons import Comparison, compare, mean_estimate, welch_df
-from analysis.statistics.lifts import Lift, Pair, fieller
-from analysis.statistics.status import Reason, combined, quiet, reasons
-from analysis.statistics.tails import t_quantile
+from fairsplit.analysis.statistics.checks import as_level
+from fairsplit.analysis.statistics.comparisons import Comparison, compare, mean_estimate, welch_df
+from fairsplit.analysis.statistics.lifts import Lift, Pair, fieller
+from fairsplit.analysis.statistics.status import Reason, combined, quiet, reasons
+from fairsplit.analysis.statistics.tails import t_quantile
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray
-    from analysis.statistics.lifts import LiftMethod
-    from analysis.statistics.moments import Moments
-    from analysis.statistics.tails import Alternative
+    from fairsplit.analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.lifts import LiftMethod
+    from fairsplit.analysis.statistics.moments import Moments
+    from fairsplit.analysis.statistics.tails import Alternative
 
 
 def welch(
@@ -45,7 +45,7 @@ def welch(
         InputError: For alpha outside (0, 1) and unknown words.
 
     Examples:
-        >>> from analysis.statistics.moments import Moments
+        >>> from fairsplit.analysis.statistics.moments import Moments
         >>> c = Moments.from_values([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
         >>> t = Moments.from_values([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
         >>> r = welch(c, t)
@@ -80,7 +80,7 @@ def fieller_of_means(
         InputError: For alpha outside (0, 1).
 
     Examples:
-        >>> from analysis.statistics.moments import Moments
+        >>> from fairsplit.analysis.statistics.moments import Moments
         >>> c, t = Moments.from_summary(100, 2.0, 1.0), Moments.from_summary(100, 2.5, 1.0)
         >>> fieller_of_means(c, t).low.round(3)
         np.float64(0.103)

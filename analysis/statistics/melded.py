@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from analysis.statistics.logit_beta import beta_nodes
-from analysis.statistics.roots import rowwise_root
-from analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.logit_beta import beta_nodes
+from fairsplit.analysis.statistics.roots import rowwise_root
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from analysis.statistics.checks import BoolArray, FloatArray, IntArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, IntArray
 
 #: Nodes in each piece of a distribution: enough for the six digits of an end.
 _NODES = 8

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import (
+from fairsplit.analysis.statistics.checks import (
     as_floats,
     as_level,
     as_non_negative,
@@ -17,10 +17,10 @@ from analysis.statistics.checks import (
     refuse,
     together,
 )
-from analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray, StatusArray
+    from fairsplit.analysis.statistics.checks import FloatArray, StatusArray
 
 _NEWTON_STEPS = 100
 

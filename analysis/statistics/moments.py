@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.statistics.checks import (
+from fairsplit.analysis.statistics.checks import (
     FloatArray,
     IntArray,
     as_counts,
@@ -18,8 +18,8 @@ from analysis.statistics.checks import (
     refuse,
     together,
 )
-from analysis.statistics.exact import centred_product, exact_column, quotient
-from analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.exact import centred_product, exact_column, quotient
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

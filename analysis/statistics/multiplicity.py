@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.statistics.checks import as_choice, as_level, refuse
+from fairsplit.analysis.statistics.checks import as_choice, as_level, refuse
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import BoolArray, FloatArray, IntArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, IntArray
 
 METHODS = ("bonferroni", "holm", "hochberg", "bh", "by")
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.statistics.checks import as_counts, as_floats, as_rates
-from analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.checks import as_counts, as_floats, as_rates
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import BoolArray, FloatArray
-    from analysis.statistics.histograms import Histograms
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
+    from fairsplit.analysis.statistics.histograms import Histograms
 
 #: Units per squared skewness for a two-sided 5 % test whose tails each hold 2.5 % within a tenth.
 UNITS_PER_SKEWNESS = 355.0
@@ -70,7 +70,7 @@ def histogram_skewness(histograms: Histograms) -> tuple[FloatArray, FloatArray]:
         Control and treatment, per comparison.
 
     Examples:
-        >>> from analysis.statistics.histograms import Histograms
+        >>> from fairsplit.analysis.statistics.histograms import Histograms
         >>> h = Histograms.from_values([0.0, 0.0, 0.0, 1.0], [1.0, 2.0, 3.0])
         >>> [s.round(4).item() for s in histogram_skewness(h)]
         [1.1547, 0.0]

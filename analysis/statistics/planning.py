@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_choice, as_floats, as_level, as_positive, refuse, together
-from analysis.statistics.roots import rowwise_root
-from analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.checks import as_choice, as_floats, as_level, as_positive, refuse, together
+from fairsplit.analysis.statistics.roots import rowwise_root
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray, IntArray
+    from fairsplit.analysis.statistics.checks import FloatArray, IntArray
 
 ALTERNATIVES = ("two-sided", "greater", "less")
 #: Units over both arms from which a t-test's search starts, and units per arm at which it ends.

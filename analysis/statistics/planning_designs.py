@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import (
+from fairsplit.analysis.statistics.checks import (
     as_choice,
     as_counts,
     as_floats,
@@ -19,17 +19,17 @@ from analysis.statistics.checks import (
     refuse,
     together,
 )
-from analysis.statistics.confidence_sequences import sequence_multiplier
-from analysis.statistics.group_sequential import as_sides, lan_demets_bounds
-from analysis.statistics.group_sequential_design import design_properties
-from analysis.statistics.many_to_one import many_to_one_critical
-from analysis.statistics.padded import as_padded
-from analysis.statistics.sprt import sprt_asn_normal
-from analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.confidence_sequences import sequence_multiplier
+from fairsplit.analysis.statistics.group_sequential import as_sides, lan_demets_bounds
+from fairsplit.analysis.statistics.group_sequential_design import design_properties
+from fairsplit.analysis.statistics.many_to_one import many_to_one_critical
+from fairsplit.analysis.statistics.padded import as_padded
+from fairsplit.analysis.statistics.sprt import sprt_asn_normal
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray
-    from analysis.statistics.spending import SpendingFunction
+    from fairsplit.analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.spending import SpendingFunction
 
 CORRECTIONS = ("none", "bonferroni", "dunnett")
 

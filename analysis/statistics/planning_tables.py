@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from analysis.statistics.checks import as_counts, as_level, as_positive, refuse, together
-from analysis.statistics.roots import rowwise_root
-from analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.checks import as_counts, as_level, as_positive, refuse, together
+from fairsplit.analysis.statistics.roots import rowwise_root
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from analysis.statistics.checks import FloatArray, IntArray
+    from fairsplit.analysis.statistics.checks import FloatArray, IntArray
 
 #: Units between which a search looks, over all groups.
 _LARGEST_N = 1e15

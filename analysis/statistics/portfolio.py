@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_choice, as_floats, as_level
-from analysis.statistics.combining import HETEROGENEITY_METHODS, between_study_variance, checked_studies
-from analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.checks import as_choice, as_floats, as_level
+from fairsplit.analysis.statistics.combining import (
+    HETEROGENEITY_METHODS,
+    between_study_variance,
+    checked_studies,
+)
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from analysis.statistics.checks import BoolArray, FloatArray, StatusArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, StatusArray
 
 ShrinkageMethod: TypeAlias = Literal["integrated", "dersimonian_laird", "paule_mandel", "reml"]
 SHRINKAGE_METHODS = ("integrated", *HETEROGENEITY_METHODS)

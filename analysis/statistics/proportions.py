@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_choice, as_level, as_successes, together
-from analysis.statistics.comparisons import Comparison, Estimate, compare, conclude, mean_estimate
-from analysis.statistics.fisher import fisher_tails
-from analysis.statistics.lifts import Lift, Pair, log_delta
-from analysis.statistics.melded import melded_interval
-from analysis.statistics.moments import Moments
-from analysis.statistics.normality import UNITS_PER_SKEWNESS, difference_skewness, rate_skewness
-from analysis.statistics.score import difference_interval, ratio_interval
-from analysis.statistics.status import Reason, blank, combined, quiet, reasons
-from analysis.statistics.tails import ALTERNATIVES, infer, t_quantile
+from fairsplit.analysis.statistics.checks import as_choice, as_level, as_successes, together
+from fairsplit.analysis.statistics.comparisons import Comparison, Estimate, compare, conclude, mean_estimate
+from fairsplit.analysis.statistics.fisher import fisher_tails
+from fairsplit.analysis.statistics.lifts import Lift, Pair, log_delta
+from fairsplit.analysis.statistics.melded import melded_interval
+from fairsplit.analysis.statistics.moments import Moments
+from fairsplit.analysis.statistics.normality import UNITS_PER_SKEWNESS, difference_skewness, rate_skewness
+from fairsplit.analysis.statistics.score import difference_interval, ratio_interval
+from fairsplit.analysis.statistics.status import Reason, blank, combined, quiet, reasons
+from fairsplit.analysis.statistics.tails import ALTERNATIVES, infer, t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from analysis.statistics.checks import BoolArray, FloatArray, StatusArray
-    from analysis.statistics.lifts import LiftMethod
-    from analysis.statistics.tails import Alternative
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, StatusArray
+    from fairsplit.analysis.statistics.lifts import LiftMethod
+    from fairsplit.analysis.statistics.tails import Alternative
 
 #: Expected events (and non-events) per arm from which unit values are close enough to normal.
 ENOUGH_EVENTS = 30.0

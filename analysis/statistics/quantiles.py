@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_counts, as_floats, as_level, refuse, together
-from analysis.statistics.comparisons import Comparison, Estimate, compare
-from analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.checks import as_counts, as_floats, as_level, refuse, together
+from fairsplit.analysis.statistics.comparisons import Comparison, Estimate, compare
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import BoolArray, FloatArray, StatusArray
-    from analysis.statistics.histograms import Histograms
-    from analysis.statistics.moments import JointMoments
-    from analysis.statistics.tails import Alternative
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, StatusArray
+    from fairsplit.analysis.statistics.histograms import Histograms
+    from fairsplit.analysis.statistics.moments import JointMoments
+    from fairsplit.analysis.statistics.tails import Alternative
 
 #: Confidence of the order-statistic interval from which an arm's standard error is read.
 _SE_Z = 1.0
@@ -276,7 +276,7 @@ def quantile_estimates(
         InputError: For impossible probabilities.
 
     Examples:
-        >>> from analysis.statistics.histograms import Histograms
+        >>> from fairsplit.analysis.statistics.histograms import Histograms
         >>> h = Histograms.from_values(list(range(101)), list(range(101)))
         >>> quantile_estimates(h, 0.5)[0].value
         array([50.])
@@ -342,7 +342,7 @@ def quantile_difference(
         InputError: For impossible probabilities and alpha outside (0, 1).
 
     Examples:
-        >>> from analysis.statistics.histograms import Histograms
+        >>> from fairsplit.analysis.statistics.histograms import Histograms
         >>> h = Histograms.from_values(list(range(1000)), list(range(100, 1100)))
         >>> quantile_difference(h, 0.9).diff
         array([100.])
@@ -364,7 +364,7 @@ def clustered_rate(moments: JointMoments) -> FloatArray:
         Variances, shape (...).
 
     Examples:
-        >>> from analysis.statistics.moments import JointMoments
+        >>> from fairsplit.analysis.statistics.moments import JointMoments
         >>> clustered_rate(JointMoments.from_values([[0.0, 2.0], [1.0, 2.0], [2.0, 2.0]])).round(4)
         np.float64(0.0833)
     """

@@ -11,14 +11,14 @@ import numpy as np
 from scipy import special
 from scipy.optimize import elementwise
 
-from analysis.statistics.checks import as_level
-from analysis.statistics.lattice_paths import distance_tail
-from analysis.statistics.status import Reason, blank, quiet, reasons
-from analysis.statistics.tails import infer, t_quantile
+from fairsplit.analysis.statistics.checks import as_level
+from fairsplit.analysis.statistics.lattice_paths import distance_tail
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.tails import infer, t_quantile
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import BoolArray, FloatArray, IntArray, StatusArray
-    from analysis.statistics.histograms import Histograms
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, IntArray, StatusArray
+    from fairsplit.analysis.statistics.histograms import Histograms
 
 #: Largest product of arm sizes whose exact distribution of ranks, or of distances with ties, is counted out.
 EXACT_CELLS = 10_000
@@ -130,7 +130,7 @@ def mann_whitney(histograms: Histograms, alpha: Any = 0.05) -> MannWhitney:
         InputError: For alpha outside (0, 1).
 
     Examples:
-        >>> from analysis.statistics.histograms import Histograms
+        >>> from fairsplit.analysis.statistics.histograms import Histograms
         >>> r = mann_whitney(Histograms.from_values([1.0, 2.0, 3.0], [2.5, 3.5, 4.5, 5.0]))
         >>> r.u, r.p_exact.round(4)
         (array([11.]), array([0.1143]))
@@ -259,7 +259,7 @@ def hodges_lehmann(histograms: Histograms, alpha: Any = 0.05) -> HodgesLehmann:
         InputError: For alpha outside (0, 1).
 
     Examples:
-        >>> from analysis.statistics.histograms import Histograms
+        >>> from fairsplit.analysis.statistics.histograms import Histograms
         >>> hodges_lehmann(Histograms.from_values([1.0, 2.0, 3.0], [2.0, 4.0, 9.0])).shift
         array([2.])
     """
@@ -329,7 +329,7 @@ def kolmogorov_smirnov(histograms: Histograms, *, exact_ties: bool = False) -> K
         (Hodges 1957).
 
     Examples:
-        >>> from analysis.statistics.histograms import Histograms
+        >>> from fairsplit.analysis.statistics.histograms import Histograms
         >>> h = Histograms.from_values([1.0, 2.0, 3.0, 4.0, 5.0], [6.0, 7.0, 8.0, 9.0, 10.0])
         >>> r = kolmogorov_smirnov(h)
         >>> r.d, r.p_exact.round(6)

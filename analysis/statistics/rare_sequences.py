@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_choice, as_level, as_successes, together
-from analysis.statistics.melded import melded_interval
-from analysis.statistics.roots import rowwise_root
-from analysis.statistics.status import quiet
-from analysis.statistics.tails import ALTERNATIVES
+from fairsplit.analysis.statistics.checks import as_choice, as_level, as_successes, together
+from fairsplit.analysis.statistics.melded import melded_interval
+from fairsplit.analysis.statistics.roots import rowwise_root
+from fairsplit.analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.tails import ALTERNATIVES
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray
-    from analysis.statistics.tails import Alternative
+    from fairsplit.analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.tails import Alternative
 
 #: Events that the prior on the treatment's share of events weighs: differences by a factor are looked for.
 CONCENTRATION = 20.0

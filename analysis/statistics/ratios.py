@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.statistics.comparisons import Comparison, Estimate, compare
-from analysis.statistics.moments import JointMoments
-from analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.comparisons import Comparison, Estimate, compare
+from fairsplit.analysis.statistics.moments import JointMoments
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray
-    from analysis.statistics.lifts import LiftMethod
-    from analysis.statistics.tails import Alternative
+    from fairsplit.analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.lifts import LiftMethod
+    from fairsplit.analysis.statistics.tails import Alternative
 
 
 @quiet

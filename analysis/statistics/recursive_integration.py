@@ -19,7 +19,7 @@ from scipy import special
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from analysis.statistics.checks import BoolArray, FloatArray, IntArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, IntArray
 
 #: Standard deviations beyond which a normal density is left out (mass 8e-24 each side).
 REACH = 10.0

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from scipy import stats
 
-from analysis.statistics.checks import as_floats, as_level, refuse
-from analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.checks import as_floats, as_level, refuse
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from analysis.statistics.checks import FloatArray, StatusArray
-    from analysis.statistics.histograms import Histograms
+    from fairsplit.analysis.statistics.checks import FloatArray, StatusArray
+    from fairsplit.analysis.statistics.histograms import Histograms
 
 
 class Statistic(Protocol):
@@ -210,7 +210,7 @@ def poisson_bootstrap(
         InputError: For alpha outside (0, 1).
 
     Examples:
-        >>> from analysis.statistics.histograms import Histograms
+        >>> from fairsplit.analysis.statistics.histograms import Histograms
         >>> h = Histograms.from_values([0.0, 1.0] * 50, [0.0, 2.0] * 50)
         >>> r = poisson_bootstrap(h, histogram_mean_difference, seed=1)
         >>> r.value.item(), bool(r.ci_low > 0)
@@ -256,7 +256,7 @@ def histogram_mean_difference(histograms: Histograms) -> FloatArray:
     """Treatment minus control means of histograms; NaN where an arm is empty.
 
     Examples:
-        >>> from analysis.statistics.histograms import Histograms
+        >>> from fairsplit.analysis.statistics.histograms import Histograms
         >>> histogram_mean_difference(Histograms.from_values([1.0, 2.0], [3.0]))
         array([1.5])
     """

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.statistics.checks import as_floats, as_level, refuse
-from analysis.statistics.comparisons import Comparison, Estimate, compare
-from analysis.statistics.moments import Moments
-from analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.checks import as_floats, as_level, refuse
+from fairsplit.analysis.statistics.comparisons import Comparison, Estimate, compare
+from fairsplit.analysis.statistics.moments import Moments
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray
-    from analysis.statistics.histograms import Histograms
-    from analysis.statistics.tails import Alternative
+    from fairsplit.analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.histograms import Histograms
+    from fairsplit.analysis.statistics.tails import Alternative
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +136,7 @@ def winsorise_arms(histograms: Histograms, lower: Any = 0.0, upper: Any = 0.99) 
         InputError: For shares outside [0, 1].
 
     Examples:
-        >>> from analysis.statistics.histograms import Histograms
+        >>> from fairsplit.analysis.statistics.histograms import Histograms
         >>> r = winsorise_arms(Histograms.from_values([0.0, 1.0, 50.0], [0.0, 2.0]), 0.0, 0.75)
         >>> r.cap_high, r.control.mean
         (array([2.]), array([1.]))
@@ -172,7 +172,7 @@ def yuen(
         InputError: For a trim outside (0, 1/2) and alpha outside (0, 1).
 
     Examples:
-        >>> from analysis.statistics.histograms import Histograms
+        >>> from fairsplit.analysis.statistics.histograms import Histograms
         >>> h = Histograms.from_values([1.0, 2.0, 3.0, 4.0, 90.0], [3.0, 4.0, 5.0, 6.0, 7.0])
         >>> yuen(h, 0.2).diff
         array([2.])

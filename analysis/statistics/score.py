@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import elementwise
 
-from analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from analysis.statistics.checks import BoolArray, FloatArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
 
 #: Enough for safeguarded Newton steps from anywhere in the bracket to full precision.
 _STEPS = 60

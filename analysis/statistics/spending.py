@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_choice, as_floats, as_rates, refuse
+from fairsplit.analysis.statistics.checks import as_choice, as_floats, as_rates, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 #: Families by name; `spending_function` builds them.
 FAMILIES = ("obrien_fleming", "pocock", "power", "hwang_shih_decani")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import (
+from fairsplit.analysis.statistics.checks import (
     as_choice,
     as_counts,
     as_floats,
@@ -19,10 +19,10 @@ from analysis.statistics.checks import (
     refuse,
     together,
 )
-from analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray, IntArray, StatusArray
+    from fairsplit.analysis.statistics.checks import FloatArray, IntArray, StatusArray
 
 
 class Verdict(IntEnum):

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import as_counts, as_non_negative, as_positive, refuse, together
-from analysis.statistics.chi_square_tail import chi2_log_sf
-from analysis.statistics.status import Reason, blank, quiet, reasons
-from analysis.statistics.stirling import entropy_term, stirling_remainder
+from fairsplit.analysis.statistics.checks import as_counts, as_non_negative, as_positive, refuse, together
+from fairsplit.analysis.statistics.chi_square_tail import chi2_log_sf
+from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
+from fairsplit.analysis.statistics.stirling import entropy_term, stirling_remainder
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from analysis.statistics.checks import BoolArray, FloatArray, IntArray, StatusArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, IntArray, StatusArray
 
 #: Dirichlet concentration of the sequential test: it looks for small deviations from the expected shares.
 CONCENTRATION = 10_000.0

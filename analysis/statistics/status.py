@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from analysis.statistics.checks import BoolArray, FloatArray, StatusArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, StatusArray
 
 #: Divisions by zero are answered by status codes, so NumPy need not warn; usable as a decorator.
 quiet = np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore")

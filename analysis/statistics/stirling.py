@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 if TYPE_CHECKING:
-    from analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import FloatArray
 
 _HALF_LOG_TWO_PI = 0.5 * np.log(2 * np.pi)
 #: From here on five terms of the series are exact to float64.

@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import special
 
-from analysis.statistics.checks import FloatArray, as_choice
-from analysis.statistics.status import quiet
+from fairsplit.analysis.statistics.checks import FloatArray, as_choice
+from fairsplit.analysis.statistics.status import quiet
 
 Alternative: TypeAlias = Literal["two-sided", "less", "greater"]
 ALTERNATIVES = ("two-sided", "less", "greater")

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import polars as pl
 
-from analysis.errors import Problem
-from assignment_exports.designs.balance import (
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.designs.balance import (
     MOST_LEVELS,
     balance_table,
     features,
     level_names,
     standardised_differences,
 )
-from assignment_exports.designs.blocked import block_size, matched_blocks
-from assignment_exports.designs.complete import complete, largest_remainder, stratified
-from assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.designs.blocked import block_size, matched_blocks
+from fairsplit.assignment_exports.designs.complete import complete, largest_remainder, stratified
+from fairsplit.assignment_exports.errors import ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

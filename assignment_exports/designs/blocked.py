@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from analysis.catalogue.shards import exact
-from analysis.errors import Problem
-from assignment_exports.errors import ExportError
+from fairsplit.analysis.catalogue.shards import exact
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.errors import ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.catalogue.shards import exact
+from fairsplit.analysis.catalogue.shards import exact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from assignment_exports.dialects.dialect import Dialect
+from fairsplit.assignment_exports.dialects.dialect import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from assignment_exports.dialects.dialect import Dialect
-from assignment_exports.dialects.java_patterns import java_pattern
+from fairsplit.assignment_exports.dialects.dialect import Dialect
+from fairsplit.assignment_exports.dialects.java_patterns import java_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable

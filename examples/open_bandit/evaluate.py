@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from analysis.bandits.off_policy import OFF_POLICY_METHODS, off_policy_value
+from fairsplit.analysis.bandits.off_policy import OFF_POLICY_METHODS, off_policy_value
 
 ITEMS = 80
 #: Impressions of an average item that the click model of each item starts from.

@@ -7,8 +7,8 @@ import gc
 import importlib
 import sys
 
-from analysis.errors import FairsplitError, Problem
-from orchestration.cli.once import App
+from fairsplit.analysis.errors import FairsplitError, Problem
+from fairsplit.orchestration.cli.once import App
 
 app = App(
     name="fairsplit",

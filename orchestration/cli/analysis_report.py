@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import polars as pl
 
-from analysis.judgement.wording import unmet_text
-from analysis.scorecards import format as fmt
-from analysis.scorecards import wording
-from analysis.scorecards.naming import safe_name
-from orchestration.site.write import write_folder
+from fairsplit.analysis.judgement.wording import unmet_text
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import wording
+from fairsplit.analysis.scorecards.naming import safe_name
+from fairsplit.orchestration.publishing.site.write import write_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from analysis.catalogue.metrics import MetricDefinition
-    from analysis.flat_files import FlatAnalysis
+    from fairsplit.analysis.catalogue.metrics import MetricDefinition
+    from fairsplit.analysis.flat_files import FlatAnalysis
 
 Row = dict[str, Any]
 _WIDTH = 120
@@ -45,8 +45,8 @@ def json_text(found: FlatAnalysis) -> str:
 
 def write_pages(found: FlatAnalysis, folder: Path) -> Path:
     """Write the scorecards into a folder and return the page to open."""
-    from analysis.scorecards import Provenance, SiteInputs, render_site
-    from analysis.scorecards.views import experiment_view, metric_view
+    from fairsplit.analysis.scorecards import Provenance, SiteInputs, render_site
+    from fairsplit.analysis.scorecards.views import experiment_view, metric_view
 
     comparisons = found.judgement.comparisons
     inputs = SiteInputs(
@@ -151,9 +151,9 @@ def _difference(row: Row, end: str, metric: MetricDefinition) -> str:
 
 def _lift(row: Row, metric: MetricDefinition) -> tuple[str, str]:
     """The lift and its interval, in the metric's unit where it has no relative form."""
-    from analysis.judgement.effects import effect_of
-    from analysis.scorecards.headline import effect_figures
-    from analysis.scorecards.views import metric_view
+    from fairsplit.analysis.judgement.effects import effect_of
+    from fairsplit.analysis.scorecards.headline import effect_figures
+    from fairsplit.analysis.scorecards.views import metric_view
 
     return effect_figures(effect_of(row, lasting=False), metric_view(metric))
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from analysis.errors import Problem
-from orchestration.cli import app
-from orchestration.errors import OrchestrationError
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.cli import app
+from fairsplit.orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.flat_files import FlatAnalysis
+    from fairsplit.analysis.flat_files import FlatAnalysis
 
 
 class AnalysisFormat(StrEnum):
@@ -108,9 +108,9 @@ def analyze(
     ] = None,
 ) -> None:
     """Judge one flat file: is the split sound, which arm is better, by how much."""
-    from analysis.flat_files import Request, analyse
-    from orchestration.code_hash import analysis_hash
-    from orchestration.flat_files import read_flat_file
+    from fairsplit.analysis.flat_files import Request, analyse
+    from fairsplit.orchestration.flat_files import read_flat_file
+    from fairsplit.orchestration.provenance.code_hash import analysis_hash
 
     read = read_flat_file(file, table, delimiter)
     single, several = _parse_ratios(ratio or ())
@@ -187,7 +187,7 @@ def _parse_ratio(text: str) -> tuple[float, ...]:
 
 
 def _give_back(found: FlatAnalysis, kind: AnalysisFormat, output: Path | None, file: Path) -> None:
-    from orchestration.cli.analysis_report import json_text, print_summary, write_pages
+    from fairsplit.orchestration.cli.analysis_report import json_text, print_summary, write_pages
 
     if kind is AnalysisFormat.html:
         for note in found.notes:

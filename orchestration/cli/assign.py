@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestration.cli import app
-from orchestration.cli.formats import FormatOption, ReportFormat, print_json, table
-from orchestration.paths import Home
+from fairsplit.orchestration.cli import app
+from fairsplit.orchestration.cli.formats import FormatOption, ReportFormat, print_json, table
+from fairsplit.orchestration.project import Home
 
 if TYPE_CHECKING:
-    from orchestration.assigning import Assigned
+    from fairsplit.orchestration.lifecycle.assigning import Assigned
 
 
 class DesignKind(StrEnum):
@@ -53,10 +53,10 @@ def assign(
     output: FormatOption = ReportFormat.text,
 ) -> None:
     """Assign a known population at once, write the list, and show how well its arms are balanced."""
-    from assignment_exports.designs.assigning import Design
-    from orchestration.assigning import assign_population
-    from orchestration.flat_files import read_flat_file, with_numbers
-    from orchestration.loading import read_definitions
+    from fairsplit.assignment_exports.designs.assigning import Design
+    from fairsplit.orchestration.catalogue.loading import read_definitions
+    from fairsplit.orchestration.flat_files import read_flat_file, with_numbers
+    from fairsplit.orchestration.lifecycle.assigning import assign_population
 
     home = Home.from_environment()
     found = assign_population(

@@ -1,6 +1,6 @@
 """Imports every command module, which registers its commands on the application."""
 
-from orchestration.cli import (
+from fairsplit.orchestration.cli import (
     analyze,
     assign,
     erase,

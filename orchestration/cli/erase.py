@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from analysis.errors import Problem
-from orchestration.cli import app
-from orchestration.cli.formats import FormatOption, ReportFormat, print_json, say, table
-from orchestration.erasure import Erasure
-from orchestration.errors import OrchestrationError
-from orchestration.paths import Home
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.cli import app
+from fairsplit.orchestration.cli.formats import FormatOption, ReportFormat, print_json, say, table
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.privacy.erasure import Erasure
+from fairsplit.orchestration.project import Home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from orchestration.ingest.erasing import Person
+    from fairsplit.orchestration.landing.erasing import Person
 
 
 @app.command(epilog="Example: `fairsplit erase user-3bd8dd93 --dry-run`")
@@ -34,11 +34,11 @@ def erase(
     rebuilds leave the person out too. Older versions of the exports are removed, for they list the unit. Files in
     `landing/` are the landing party's and stay.
     """
-    from orchestration.erasure import carry_out, finish_interrupted
-    from orchestration.ingest.erasing import find
-    from orchestration.outstanding import frontier
-    from orchestration.unit_lists import rows_on_lists
-    from orchestration.warehouse import reader
+    from fairsplit.orchestration.landing.erasing import find
+    from fairsplit.orchestration.lifecycle.unit_lists import rows_on_lists
+    from fairsplit.orchestration.privacy.erasure import carry_out, finish_interrupted
+    from fairsplit.orchestration.warehouse.opening import reader
+    from fairsplit.orchestration.warehouse.outstanding import frontier
 
     if not unit.strip():
         raise OrchestrationError(Problem("is empty", "UNIT", repr(unit), "the id of one unit"))

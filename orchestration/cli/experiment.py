@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.cli import app
-from orchestration.cli.formats import FormatOption, ReportFormat, print_json
-from orchestration.cli.once import App
-from orchestration.paths import Home, catalog_dir
+from fairsplit.orchestration.cli import app
+from fairsplit.orchestration.cli.formats import FormatOption, ReportFormat, print_json
+from fairsplit.orchestration.cli.once import App
+from fairsplit.orchestration.project import Home, catalog_dir
 
 if TYPE_CHECKING:
-    from analysis.lifecycle.log import Entry
+    from fairsplit.analysis.lifecycle.log import Entry
 
 commands = App(help="Move an experiment through its life.", no_args_is_help=True)
 app.add_typer(commands, name="experiment")
@@ -59,9 +59,9 @@ def resume(
 @commands.command(epilog="Example: `fairsplit experiment accept checkout_cta --reason 'agreed in review'`")
 def accept(experiment: _Id, reason: _Reason = "", output: FormatOption = ReportFormat.text) -> None:
     """Do what the newest decision proposes: a stop completes; an arm less, weights or traffic are a new phase."""
-    from orchestration import accepting
-    from orchestration.loading import read_definitions
-    from orchestration.warehouse import reader
+    from fairsplit.orchestration.catalogue.loading import read_definitions
+    from fairsplit.orchestration.lifecycle import accepting
+    from fairsplit.orchestration.warehouse.opening import reader
 
     home = Home.from_environment()
     with reader(home.warehouse) as connection:
@@ -110,10 +110,10 @@ def archive(experiment: _Id, reason: _Reason = "", output: FormatOption = Report
 @commands.command(epilog="Example: `fairsplit experiment history checkout_cta --format json`")
 def history(experiment: _Id, output: FormatOption = ReportFormat.text) -> None:
     """Show the transitions, and every edit since the start with what it affects."""
-    from orchestration.lifecycle import histories
-    from orchestration.loading import read_definitions
-    from orchestration.reading.results import require_known
-    from orchestration.warehouse import reader
+    from fairsplit.orchestration.catalogue.loading import read_definitions
+    from fairsplit.orchestration.lifecycle.transitions import histories
+    from fairsplit.orchestration.reading.results import require_known
+    from fairsplit.orchestration.warehouse.opening import reader
 
     known = read_definitions().catalogue
     warehouse = Home.from_environment().warehouse
@@ -151,8 +151,8 @@ def _move(
     output: ReportFormat,
     ship: str | None = None,
 ) -> None:
-    from orchestration.lifecycle import transition
-    from orchestration.loading import read_definitions
+    from fairsplit.orchestration.catalogue.loading import read_definitions
+    from fairsplit.orchestration.lifecycle.transitions import transition
 
     now = datetime.now(UTC).replace(tzinfo=None)
     entry = transition(

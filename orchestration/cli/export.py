@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from analysis.errors import Problem
-from orchestration.cli import app
-from orchestration.cli.formats import ReportFormat
-from orchestration.errors import OrchestrationError
-from orchestration.paths import Home
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.cli import app
+from fairsplit.orchestration.cli.formats import ReportFormat
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.project import Home
 
 if TYPE_CHECKING:
-    from assignment_exports.publishing import PublishedVersion
+    from fairsplit.assignment_exports.publishing import PublishedVersion
 
 
 @app.command(epilog="Example: `fairsplit export --rollback --to v000002-8f14e45fceea`")
@@ -35,7 +35,7 @@ def export(
     Nothing is recomputed: `fairsplit run` builds and judges. A rolled-back content is not published again until
     something changes, so the next scheduled run does not bring it back.
     """
-    from assignment_exports.publishing import rollback as switch_back
+    from fairsplit.assignment_exports.publishing import rollback as switch_back
 
     home = Home.from_environment()
     if rollback:
@@ -50,9 +50,9 @@ def export(
 
 
 def _publish(home: Home) -> PublishedVersion:
-    from orchestration.exporting import export_configs
-    from orchestration.loading import read_definitions
-    from orchestration.warehouse import writer
+    from fairsplit.orchestration.catalogue.loading import read_definitions
+    from fairsplit.orchestration.publishing.exporting import export_configs
+    from fairsplit.orchestration.warehouse.opening import writer
 
     if not home.warehouse.exists():
         raise OrchestrationError(

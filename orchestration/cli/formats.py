@@ -24,7 +24,7 @@ FormatOption = Annotated[ReportFormat, typer.Option("--format", help="For people
 
 def print_json(value: object) -> None:
     """Print JSON with sorted keys and ISO instants; an interval without a bound has null there."""
-    from analysis.scorecards.api import dumps
+    from fairsplit.analysis.scorecards.api import dumps
 
     print(dumps(value), end="")
 

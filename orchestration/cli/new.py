@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from analysis.errors import Problem
-from orchestration.cli import app
-from orchestration.errors import OrchestrationError
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.cli import app
+from fairsplit.orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,9 +43,9 @@ def new(
 
     The file is checked before it is kept. It is never written over an existing one.
     """
-    from analysis.catalogue.drafting import draft_yaml
-    from analysis.planning.reading import share
-    from orchestration.loading import read_definitions
+    from fairsplit.analysis.catalogue.drafting import draft_yaml
+    from fairsplit.analysis.planning.reading import share
+    from fairsplit.orchestration.catalogue.loading import read_definitions
 
     known = sorted(read_definitions().metrics)
 
@@ -84,9 +84,9 @@ def new(
 
 def _keep(slug: str, text: str) -> Path:
     """Write the file, and take it back if the catalogue finds it wrong."""
-    from analysis.catalogue.fields import SLUG
-    from orchestration.loading import read_definitions
-    from orchestration.paths import catalog_dir
+    from fairsplit.analysis.catalogue.fields import SLUG
+    from fairsplit.orchestration.catalogue.loading import read_definitions
+    from fairsplit.orchestration.project import catalog_dir
 
     if not re.match(SLUG, slug):
         raise OrchestrationError(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand
 
-from analysis.errors import Problem
-from orchestration.errors import OrchestrationError
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

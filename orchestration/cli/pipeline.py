@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from analysis.errors import Problem
-from orchestration.cli import app
-from orchestration.cli.formats import say
-from orchestration.errors import OrchestrationError
-from orchestration.paths import Home, catalog_dir
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.cli import app
+from fairsplit.orchestration.cli.formats import say
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.project import Home, catalog_dir
 
 SAID_AT_ONCE = 10
 """Findings on the command line."""
@@ -66,24 +66,24 @@ def run(
     ] = None,
 ) -> None:
     """Take new files, materialise every outstanding day up to the last complete one, publish."""
-    from orchestration.ledger import is_published
-    from orchestration.outstanding import outstanding_days
-    from orchestration.warehouse import writer
+    from fairsplit.orchestration.publishing.ledger import is_published
+    from fairsplit.orchestration.warehouse.opening import writer
+    from fairsplit.orchestration.warehouse.outstanding import outstanding_days
 
     started = time.monotonic()
     home = Home.from_environment().prepare()
     if events is not None:
         say(f"{take_events(events, home)} new files copied to {home.landing}")
     elif demo and not any(home.landing.iterdir()):
-        from orchestration.cli.simulate import write_world
+        from fairsplit.orchestration.cli.simulate import write_world
 
         write_world(home.root)
     if again:
         _ask_again(home, again)
-    from orchestration.dbt import ensure_manifest
-    from orchestration.erasure import finish_interrupted
-    from orchestration.home.migrating import migrate
-    from orchestration.runs import execute
+    from fairsplit.orchestration.home.migrating import migrate
+    from fairsplit.orchestration.privacy.erasure import finish_interrupted
+    from fairsplit.orchestration.running.runs import execute
+    from fairsplit.orchestration.warehouse.dbt import ensure_manifest
 
     ensure_manifest(home)
     migrate(home, say)
@@ -105,8 +105,8 @@ def backfill(
     last: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="Last day, included.")],
 ) -> None:
     """Materialise a range of days, a month at a time; a day that is built already comes out the same."""
-    from orchestration.dbt import ensure_manifest
-    from orchestration.home.migrating import migrate
+    from fairsplit.orchestration.home.migrating import migrate
+    from fairsplit.orchestration.warehouse.dbt import ensure_manifest
 
     days = first.date(), last.date()
     _require_order(*days)
@@ -121,8 +121,8 @@ def backfill(
 
 def _ask_again(home: Home, names: list[str]) -> None:
     """Remember landed files that the next ingest is to take again, whoever runs it."""
-    from orchestration.ingest import open_landing, rejudging
-    from orchestration.warehouse import writer
+    from fairsplit.orchestration.landing import open_landing, rejudging
+    from fairsplit.orchestration.warehouse.opening import writer
 
     paths = []
     for name in names:
@@ -139,9 +139,9 @@ def _ask_again(home: Home, names: list[str]) -> None:
 
 def _say_findings(home: Home) -> None:
     """A line for each source and file that something is wrong with; of very many the newest."""
-    from orchestration.ingest import landing_findings
-    from orchestration.loading import read_definitions
-    from orchestration.warehouse import reader
+    from fairsplit.orchestration.catalogue.loading import read_definitions
+    from fairsplit.orchestration.landing import landing_findings
+    from fairsplit.orchestration.warehouse.opening import reader
 
     thresholds = read_definitions().catalogue.project.thresholds
     with reader(home.warehouse) as connection:
@@ -155,8 +155,8 @@ def _say_findings(home: Home) -> None:
 
 def build(home: Home, days: tuple[date, date], *, after: str | None = None) -> None:
     """Materialise a range, a piece after the other, each with its lines of progress."""
-    from orchestration.outstanding import pieces
-    from orchestration.runs import execute
+    from fairsplit.orchestration.running.runs import execute
+    from fairsplit.orchestration.warehouse.outstanding import pieces
 
     for first, last in pieces(days):
         say(f"building {first} to {last}")

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from analysis.errors import Problem
-from orchestration.cli import app
-from orchestration.cli.formats import ReportFormat
-from orchestration.errors import OrchestrationError
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.cli import app
+from fairsplit.orchestration.cli.formats import ReportFormat
+from fairsplit.orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
-    from analysis.catalogue.sizes import Size
-    from analysis.planning.baseline import Baseline
-    from analysis.statistics.experiment_plan import Setup
+    from fairsplit.analysis.catalogue.sizes import Size
+    from fairsplit.analysis.planning.baseline import Baseline
+    from fairsplit.analysis.statistics.experiment_plan import Setup
 
 _DEFAULT_EFFECT = 0.05
 
@@ -91,8 +91,8 @@ def plan(
     look (of the open-ended SPRT on average); sequential methods stop earlier when the effect is there, after `expected`
     units on average. For Bayesian plans the rate of false ships under so many looks is simulated and printed.
     """
-    from analysis.planning.reading import share
-    from analysis.statistics.experiment_plan import Setup
+    from fairsplit.analysis.planning.reading import share
+    from fairsplit.analysis.statistics.experiment_plan import Setup
 
     if (baseline is None) == (metric is None):
         raise OrchestrationError(
@@ -118,8 +118,8 @@ def plan(
 
 def _wanted(effect: str | None, absolute_effect: str | None, declared: Size | None) -> Size:
     """The effect asked for, else the declared one, else the default; of either sign where it was asked for."""
-    from analysis.catalogue.sizes import Size
-    from analysis.planning.reading import share
+    from fairsplit.analysis.catalogue.sizes import Size
+    from fairsplit.analysis.planning.reading import share
 
     if effect:
         return Size.model_construct(relative=share(effect, "--effect"))
@@ -129,7 +129,7 @@ def _wanted(effect: str | None, absolute_effect: str | None, declared: Size | No
 
 
 def _given(value: float, sd: float | None) -> Baseline:
-    from analysis.planning.baseline import Baseline
+    from fairsplit.analysis.planning.baseline import Baseline
 
     binary = sd is None
     if binary and not 0 < value < 1:
@@ -142,10 +142,10 @@ def _given(value: float, sd: float | None) -> Baseline:
 
 
 def _measured(metric: str, experiment: str | None, segment: str | None) -> tuple[Baseline, Size | None]:
-    from orchestration.loading import read_definitions
-    from orchestration.paths import Home
-    from orchestration.planning import minimum_effect, warehouse_baseline
-    from orchestration.warehouse import reader
+    from fairsplit.orchestration.catalogue.loading import read_definitions
+    from fairsplit.orchestration.project import Home
+    from fairsplit.orchestration.reading.baselines import minimum_effect, warehouse_baseline
+    from fairsplit.orchestration.warehouse.opening import reader
 
     column, equals, level = (segment or "all=all").partition("=")
     if not equals:
@@ -163,7 +163,7 @@ def _overridden(
 ) -> Baseline:
     from dataclasses import replace
 
-    from analysis.planning.baseline import LONGEST_DAYS
+    from fairsplit.analysis.planning.baseline import LONGEST_DAYS
 
     if correlation is not None:
         start = replace(start, correlation=correlation)
@@ -176,8 +176,8 @@ def _overridden(
 
 def _report(start: Baseline, wanted: Size, setups: list[Setup], days: list[int]) -> dict[str, Any]:
     """The plan as data; effects that nothing can find are null."""
-    from analysis.planning.design import analysed_by, design, detectable
-    from analysis.planning.false_ships import false_ships
+    from fairsplit.analysis.planning.design import analysed_by, design, detectable
+    from fairsplit.analysis.planning.false_ships import false_ships
 
     described = {name: value for name, value in asdict(start).items() if name != "forecast"}
     described["units_per_day_first_week"] = sum(start.forecast[:7]) / 7 if start.forecast else None
@@ -225,8 +225,8 @@ def _report(start: Baseline, wanted: Size, setups: list[Setup], days: list[int])
 
 
 def _text(report: dict[str, Any]) -> str:
-    from analysis.planning.baseline import LONGEST_DAYS
-    from analysis.scorecards import format as fmt
+    from fairsplit.analysis.planning.baseline import LONGEST_DAYS
+    from fairsplit.analysis.scorecards import format as fmt
 
     base = report["baseline"]
     value = fmt.percent(base["mean"]) if base["binary"] else f"{base['mean']:.4g}"
@@ -287,7 +287,7 @@ def _text(report: dict[str, Any]) -> str:
 
 def _size(value: float, base: dict[str, Any], *, relative: bool, signed: bool = False) -> str:
     """An effect as text: a share of the baseline, percentage points of a rate, or a number."""
-    from analysis.scorecards import format as fmt
+    from fairsplit.analysis.scorecards import format as fmt
 
     if relative:
         return fmt.percent(value, signed=signed)

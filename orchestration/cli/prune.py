@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli import app
-from orchestration.cli.formats import FormatOption, ReportFormat, print_json, table
-from orchestration.paths import Home
+from fairsplit.orchestration.cli import app
+from fairsplit.orchestration.cli.formats import FormatOption, ReportFormat, print_json, table
+from fairsplit.orchestration.project import Home
 
 
 @app.command(epilog="Example: `fairsplit prune --yes`")
@@ -25,10 +25,10 @@ def prune(
     versions are removed. Results, statistics and every other aggregate stay as they are. What was dropped is logged in
     `journal.pruned`, and stays dropped whatever is rebuilt.
     """
-    from orchestration import retention
-    from orchestration.exporting import publish_without
-    from orchestration.loading import read_definitions
-    from orchestration.warehouse import reader, writer
+    from fairsplit.orchestration.catalogue.loading import read_definitions
+    from fairsplit.orchestration.privacy import retention
+    from fairsplit.orchestration.publishing.exporting import publish_without
+    from fairsplit.orchestration.warehouse.opening import reader, writer
 
     definitions = read_definitions()
     home = Home.from_environment()

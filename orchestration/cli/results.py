@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestration.cli import app
-from orchestration.cli.formats import FormatOption, ReportFormat, percent, print_json, table
-from orchestration.paths import Home
+from fairsplit.orchestration.cli import app
+from fairsplit.orchestration.cli.formats import FormatOption, ReportFormat, percent, print_json, table
+from fairsplit.orchestration.project import Home
 
 _Experiment = Annotated[str, typer.Argument(help="Id of the experiment.")]
 
@@ -21,8 +21,8 @@ def results(
     output: FormatOption = ReportFormat.text,
 ) -> None:
     """Show the newest results: verdict, validity, and the numbers of each metric."""
-    from orchestration.reading.results import read_results
-    from orchestration.warehouse import reader
+    from fairsplit.orchestration.reading.results import read_results
+    from fairsplit.orchestration.warehouse.opening import reader
 
     with reader(Home.from_environment().warehouse) as connection:
         found = read_results(connection, experiment, metric)
@@ -58,7 +58,7 @@ def _result_text(found: dict[str, Any]) -> str:
 
 def _effect(row: dict[str, Any]) -> tuple[str, str]:
     """The lift and its interval, in the metric's unit where it has no relative form."""
-    from analysis.judgement.effects import effect_of
+    from fairsplit.analysis.judgement.effects import effect_of
 
     effect = effect_of(row, lasting=False)
     if effect is None:
@@ -89,9 +89,9 @@ def explain(
     output: FormatOption = ReportFormat.text,
 ) -> None:
     """Walk a number back: definitions, window, losses, exact sums, formula, and the query that reproduces it."""
-    from orchestration.loading import read_definitions
-    from orchestration.reading.explain import explain as walk_back
-    from orchestration.warehouse import reader
+    from fairsplit.orchestration.catalogue.loading import read_definitions
+    from fairsplit.orchestration.reading.explain import explain as walk_back
+    from fairsplit.orchestration.warehouse.opening import reader
 
     definitions = read_definitions()
     with reader(Home.from_environment().warehouse) as connection:
@@ -176,8 +176,8 @@ def replay(
     output: FormatOption = ReportFormat.text,
 ) -> None:
     """Show what was published for a day beside what is known of it now, and why they differ."""
-    from orchestration.reading.replay import replay as look_back
-    from orchestration.warehouse import reader
+    from fairsplit.orchestration.reading.replay import replay as look_back
+    from fairsplit.orchestration.warehouse.opening import reader
 
     with reader(Home.from_environment().warehouse) as connection:
         found = look_back(connection, experiment, as_of.date())

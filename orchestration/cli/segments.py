@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 from pydantic_core import PydanticCustomError
 
-from analysis.catalogue.fields import parse_instant
-from analysis.errors import Problem
-from orchestration.cli import app
-from orchestration.cli.formats import FormatOption, ReportFormat, print_json, table
-from orchestration.errors import OrchestrationError
-from orchestration.paths import Home
+from fairsplit.analysis.catalogue.fields import parse_instant
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.cli import app
+from fairsplit.orchestration.cli.formats import FormatOption, ReportFormat, print_json, table
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.project import Home
 
 
 class Sql(StrEnum):
@@ -53,10 +53,10 @@ def segments(
     A unit's newest known attributes decide, what the last run found it did, and the time at one instant. Units whose
     events do not say what the condition asks are unknown.
     """
-    from assignment_exports.dialects import DUCKDB, SPARK
-    from orchestration.loading import read_definitions
-    from orchestration.reading.segments import segment_expression, segment_sizes
-    from orchestration.warehouse import reader
+    from fairsplit.assignment_exports.dialects import DUCKDB, SPARK
+    from fairsplit.orchestration.catalogue.loading import read_definitions
+    from fairsplit.orchestration.reading.segments import segment_expression, segment_sizes
+    from fairsplit.orchestration.warehouse.opening import reader
 
     catalogue = read_definitions().catalogue
     if sql is not None:

@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from analysis.errors import Problem
-from orchestration.cli import app
-from orchestration.cli.formats import say
-from orchestration.errors import OrchestrationError
-from orchestration.paths import Home
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.cli import app
+from fairsplit.orchestration.cli.formats import say
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.project import Home
 
 _WORKSPACE = ("-w", "workspace.yaml")
 _DAEMON = ("dagster._daemon", "run", "--log-level", "warning", *_WORKSPACE)
 
 
 def _run(*modules: tuple[str, ...]) -> int:
-    from orchestration.dbt import ensure_manifest
-    from orchestration.home.migrating import migrate
-    from orchestration.serving.processes import run_together
+    from fairsplit.orchestration.home.migrating import migrate
+    from fairsplit.orchestration.serving.processes import run_together
+    from fairsplit.orchestration.warehouse.dbt import ensure_manifest
 
     home = Home.from_environment().prepare()
     if _DAEMON in modules:
@@ -49,7 +49,15 @@ def ui(
         rule = "begins with a slash and does not end with one"
         raise OrchestrationError(Problem("no path of a proxy", where="--prefix", value=prefix, rule=rule))
     _expect_free(host, port)
-    webserver = ["orchestration.serving.webserver", "--host", host, "--port", str(port), "--prefix", prefix]
+    webserver = [
+        "fairsplit.orchestration.serving.webserver",
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--prefix",
+        prefix,
+    ]
     for name in allow_host or []:
         webserver += ["--allow-host", name]
     if read_only:

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli import app
-from orchestration.paths import DBT_PROJECT_DIR, Home, catalog_dir
-from orchestration.simulate import DEFAULT_DAYS, DEFAULT_USERS, SimulatedWorld
+from fairsplit.orchestration.cli import app
+from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home, catalog_dir
+from fairsplit.orchestration.simulate import DEFAULT_DAYS, DEFAULT_USERS, SimulatedWorld
 
 DEFAULT_SEED = 7
 
@@ -19,7 +19,7 @@ def write_world(
     output_dir: Path, seed: int = DEFAULT_SEED, days: int = DEFAULT_DAYS, users: int = DEFAULT_USERS
 ) -> SimulatedWorld:
     """Simulate into a folder and say what was written."""
-    from orchestration.simulate import simulate as make
+    from fairsplit.orchestration.simulate import simulate as make
 
     print(f"simulating {users:,} users over {days} days, seed {seed} …", file=sys.stderr)
     home = Home.from_environment()

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from orchestration.cli import app
-from orchestration.cli.formats import FormatOption, ReportFormat, print_json
-from orchestration.paths import Home, catalog_dir
+from fairsplit.orchestration.cli import app
+from fairsplit.orchestration.cli.formats import FormatOption, ReportFormat, print_json
+from fairsplit.orchestration.project import Home, catalog_dir
 
 
 @app.command(epilog="Example: `fairsplit status --format json`")
 def status(output: FormatOption = ReportFormat.text) -> None:
     """Say what is landed, built, outstanding, failing and gated, and what to do."""
-    from orchestration.partitions import AUTOMATION
-    from orchestration.reading.status import read_status
+    from fairsplit.orchestration.reading.status import read_status
+    from fairsplit.orchestration.running.partitions import AUTOMATION
 
     now = datetime.now(UTC).replace(tzinfo=None)
     found = read_status(Home.from_environment(), catalog_dir(), now)

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from analysis.catalogue import validate_catalogue, write_schemas
-from analysis.lifecycle.log import read_sound
-from orchestration.cli import app
-from orchestration.cli.formats import FormatOption, ReportFormat
-from orchestration.dbt import semantic_layer_fault
-from orchestration.loading import read_metrics_that_bind
-from orchestration.paths import DBT_PROJECT_DIR, Home, catalog_dir
+from fairsplit.analysis.catalogue import validate_catalogue, write_schemas
+from fairsplit.analysis.lifecycle.log import read_sound
+from fairsplit.orchestration.catalogue.loading import read_metrics_that_bind
+from fairsplit.orchestration.cli import app
+from fairsplit.orchestration.cli.formats import FormatOption, ReportFormat
+from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home, catalog_dir
+from fairsplit.orchestration.warehouse.dbt import semantic_layer_fault
 
 
 @app.command(epilog="Example: `fairsplit validate --format json`")

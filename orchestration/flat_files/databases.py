@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from analysis.catalogue.findings import did_you_mean, shown
-from analysis.errors import Problem
-from orchestration.errors import OrchestrationError
+from fairsplit.analysis.catalogue.findings import did_you_mean, shown
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
     from pathlib import Path

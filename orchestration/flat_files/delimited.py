@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from analysis.catalogue.findings import shown
-from analysis.errors import Problem
-from orchestration.errors import OrchestrationError
+from fairsplit.analysis.catalogue.findings import shown
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.catalogue.findings import shown
-from analysis.errors import Problem
-from orchestration.errors import OrchestrationError
+from fairsplit.analysis.catalogue.findings import shown
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

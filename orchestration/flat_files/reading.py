@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import duckdb
 import polars as pl
 
-from analysis.catalogue.findings import did_you_mean, shown
-from analysis.errors import Problem
-from orchestration.errors import OrchestrationError
-from orchestration.flat_files.databases import read_table
-from orchestration.flat_files.delimited import DELIMITERS, read_delimited
-from orchestration.flat_files.objects import read_objects
+from fairsplit.analysis.catalogue.findings import did_you_mean, shown
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.flat_files.databases import read_table
+from fairsplit.orchestration.flat_files.delimited import DELIMITERS, read_delimited
+from fairsplit.orchestration.flat_files.objects import read_objects
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Final
 
-from orchestration.home.files import checksum, sync
-from orchestration.home.schema import SCHEMA, mark, require_present, version_of
-from orchestration.warehouse import any_schema
+from fairsplit.orchestration.home.files import checksum, sync
+from fairsplit.orchestration.home.schema import SCHEMA, mark, require_present, version_of
+from fairsplit.orchestration.warehouse.opening import any_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from orchestration.paths import Home
+    from fairsplit.orchestration.project import Home
 
 #: In the home: warehouses as they were before they were migrated.
 COPIES: Final = "copies"

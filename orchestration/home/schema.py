@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from analysis.errors import Problem
-from orchestration.errors import OrchestrationError
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
     from pathlib import Path

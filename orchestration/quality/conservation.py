@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from analysis.errors import Problem
+from fairsplit.analysis.errors import Problem
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from orchestration.ingest.rows import REASONS
+from fairsplit.orchestration.landing.rows import REASONS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -51,7 +51,7 @@ def profile_days(connection: duckdb.DuckDBPyConnection, through: date) -> pl.Dat
         was profiled now), `rows_unaccounted` (rows beyond those accepted), `share_duplicate` of the valid rows, and
         `rows_to_median` of the seven days before (null on the first).
     """
-    scan = (files("orchestration.quality") / "profile.sql").read_text()
+    scan = (files("fairsplit.orchestration.quality") / "profile.sql").read_text()
     with connection.cursor() as cursor:
         cursor.execute("create schema if not exists quality")
         nothing = scan.replace("$first::date", "date '0001-01-01'").replace(

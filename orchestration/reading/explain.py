@@ -6,26 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analysis.catalogue.fields import duration_text
-from analysis.catalogue.metric_rules import SHARES
-from analysis.judgement.strata import stratum_frame
-from orchestration.acting import in_force
-from orchestration.losing import LOSSES
-from orchestration.reading.formula import arm_steps, comparison_steps, method_in_words
-from orchestration.reading.phases import phase_steps, phase_sums
-from orchestration.reading.results import allocations_of, judged_experiments, require_known, rows_of
-from orchestration.reading.strata import stratum_steps, stratum_sums
-from orchestration.reading.unit_values import SUMS, Asked, sums_query, unit_values_query
+from fairsplit.analysis.catalogue.fields import duration_text
+from fairsplit.analysis.catalogue.metric_rules import SHARES
+from fairsplit.analysis.judgement.strata import stratum_frame
+from fairsplit.orchestration.judging.losing import LOSSES
+from fairsplit.orchestration.lifecycle.acting import in_force
+from fairsplit.orchestration.reading.formula import arm_steps, comparison_steps, method_in_words
+from fairsplit.orchestration.reading.phases import phase_steps, phase_sums
+from fairsplit.orchestration.reading.results import allocations_of, judged_experiments, require_known, rows_of
+from fairsplit.orchestration.reading.strata import stratum_steps, stratum_sums
+from fairsplit.orchestration.reading.unit_values import SUMS, Asked, sums_query, unit_values_query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import duckdb
 
-    from analysis.catalogue import Experiment, MetricDefinition
-    from analysis.catalogue.metrics import Measure
-    from orchestration.loading import Definitions
-    from orchestration.reading.formula import Step
+    from fairsplit.analysis.catalogue import Experiment, MetricDefinition
+    from fairsplit.analysis.catalogue.metrics import Measure
+    from fairsplit.orchestration.catalogue.loading import Definitions
+    from fairsplit.orchestration.reading.formula import Step
 
 Row = dict[str, Any]
 

@@ -7,8 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestration.reading.formula import Step
-from orchestration.reading.results import rows_of
+from fairsplit.orchestration.reading.formula import Step
+from fairsplit.orchestration.reading.results import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.errors import Problem
-from orchestration.errors import OrchestrationError
-from orchestration.reading.results import judged_experiments, require_known, rows_of
-from orchestration.warehouse import has_table
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.reading.results import judged_experiments, require_known, rows_of
+from fairsplit.orchestration.warehouse.opening import has_table
 
 if TYPE_CHECKING:
     from datetime import date

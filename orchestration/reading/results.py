@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.catalogue.findings import did_you_mean
-from analysis.errors import Problem
-from orchestration.errors import OrchestrationError
-from orchestration.warehouse import has_table
+from fairsplit.analysis.catalogue.findings import did_you_mean
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.warehouse.opening import has_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

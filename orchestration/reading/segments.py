@@ -11,30 +11,30 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from analysis.catalogue.conditions import attribute_names
-from analysis.catalogue.hashing import segment_hash
-from analysis.errors import Problem
-from assignment_exports.condition_sql import condition_sql
-from assignment_exports.eligibility import inline_segments
-from orchestration.errors import OrchestrationError
-from orchestration.event_attributes import attribute_value
-from orchestration.ingest.sql import literal
-from orchestration.outstanding import frontier
-from orchestration.reading.results import require_known
-from orchestration.reading.unit_values import joined_links, unit_id
-from orchestration.subjects import TABLE, behavioural_segments
-from orchestration.warehouse import has_table
+from fairsplit.analysis.catalogue.conditions import attribute_names
+from fairsplit.analysis.catalogue.hashing import segment_hash
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.condition_sql import condition_sql
+from fairsplit.assignment_exports.eligibility import inline_segments
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.landing.sql import literal
+from fairsplit.orchestration.publishing.subjects import TABLE, behavioural_segments
+from fairsplit.orchestration.reading.results import require_known
+from fairsplit.orchestration.reading.unit_values import joined_links, unit_id
+from fairsplit.orchestration.warehouse.event_attributes import attribute_value
+from fairsplit.orchestration.warehouse.opening import has_table
+from fairsplit.orchestration.warehouse.outstanding import frontier
 
 if TYPE_CHECKING:
     from datetime import date
 
     import duckdb
 
-    from analysis.catalogue import Catalogue
-    from analysis.catalogue.conditions import Condition
-    from analysis.catalogue.project import UnitType
-    from assignment_exports.dialects import Dialect
-    from orchestration.reading.results import Row
+    from fairsplit.analysis.catalogue import Catalogue
+    from fairsplit.analysis.catalogue.conditions import Condition
+    from fairsplit.analysis.catalogue.project import UnitType
+    from fairsplit.assignment_exports.dialects import Dialect
+    from fairsplit.orchestration.reading.results import Row
 
 
 def segment_sizes(

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assignment_exports.publishing import current_version
-from orchestration.ingest.scan import settled_files, waiting_files
-from orchestration.ledger import is_published
-from orchestration.loading import read_definitions
-from orchestration.outstanding import frontier, newest_arrival, outstanding_days
-from orchestration.warehouse import has_table, reader
+from fairsplit.assignment_exports.publishing import current_version
+from fairsplit.orchestration.catalogue.loading import read_definitions
+from fairsplit.orchestration.landing.scan import settled_files, waiting_files
+from fairsplit.orchestration.publishing.ledger import is_published
+from fairsplit.orchestration.warehouse.opening import has_table, reader
+from fairsplit.orchestration.warehouse.outstanding import frontier, newest_arrival, outstanding_days
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from orchestration.paths import Home
+    from fairsplit.orchestration.project import Home
 
 _CLOSED = """
     select distinct experiment_id from results.validity

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from analysis.judgement.strata import LEAST_UNITS
-from orchestration.reading.formula import Step, number_text
-from orchestration.reading.results import rows_of
+from fairsplit.analysis.judgement.strata import LEAST_UNITS
+from fairsplit.orchestration.reading.formula import Step, number_text
+from fairsplit.orchestration.reading.results import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -172,7 +172,7 @@ def _error(
         for arm, mean in zip(one.arms, means, strict=True):
             variance = arm.variance(mean)
             if is_share:
-                # No arm of a share varies less than both together: see `analysis.judgement.strata`.
+                # No arm of a share varies less than both together: see `fairsplit.analysis.judgement.strata`.
                 variance = max(variance, together * (1 - together) * arm.n / (arm.n - 1))
             parts.append(one.share**2 * variance / arm.n)
     text = "sqrt(" + " + ".join(number_text(part) for part in parts) + ")"

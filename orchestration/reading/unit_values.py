@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from orchestration.measure_sql import scaled, worth
+from fairsplit.orchestration.warehouse.measure_sql import scaled, worth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from analysis.catalogue.metric_definition import Conversion
-    from analysis.catalogue.metrics import Measure, MetricDefinition
+    from fairsplit.analysis.catalogue.metric_definition import Conversion
+    from fairsplit.analysis.catalogue.metrics import Measure, MetricDefinition
 
 _PAIRS = tuple(itertools.combinations_with_replacement("ydxw", 2))
 #: The sums that the statistics table keeps; columns ``sum_<letters>``.

@@ -11,12 +11,12 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from orchestration.paths import PROJECT_ROOT
+from fairsplit.orchestration.project import PROJECT_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestration.paths import Home
+    from fairsplit.orchestration.project import Home
 
 _GRACE_SECONDS = 10.0
 _LOOK_SECONDS = 0.2

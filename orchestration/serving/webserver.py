@@ -20,8 +20,8 @@ from graphql.language import SKIP
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse, Response
 
-from orchestration.paths import PROJECT_ROOT
-from orchestration.serving.guard import Guard, names_answered
+from fairsplit.orchestration.project import PROJECT_ROOT
+from fairsplit.orchestration.serving.guard import Guard, names_answered
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -1,6 +1,6 @@
 """A seeded demo world with known truth: landed files in, ``truth.json`` beside them."""
 
-from orchestration.simulate.world import (
+from fairsplit.orchestration.simulate.world import (
     DEFAULT_DAYS,
     DEFAULT_USERS,
     QUICK_DAYS,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from assignment_exports.allocation import assign
-from orchestration.simulate.population import DAY, SECOND
-from orchestration.simulate.randomness import stream
+from fairsplit.assignment_exports.allocation import assign
+from fairsplit.orchestration.simulate.population import DAY, SECOND
+from fairsplit.orchestration.simulate.randomness import stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from assignment_exports.allocation import Allocation
-    from orchestration.simulate.population import Population, Sessions
-    from orchestration.simulate.scenarios import Lever, Scenario
+    from fairsplit.assignment_exports.allocation import Allocation
+    from fairsplit.orchestration.simulate.population import Population, Sessions
+    from fairsplit.orchestration.simulate.scenarios import Lever, Scenario
 
 NONE: Final = -1
 _AT_START: Final = 2 * SECOND

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from orchestration.simulate.faults import broken_lines
+from fairsplit.orchestration.simulate.faults import broken_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from orchestration.simulate.population import DAY, SECOND, SESSION_SECONDS
-from orchestration.simulate.randomness import stream
+from fairsplit.orchestration.simulate.population import DAY, SECOND, SESSION_SECONDS
+from fairsplit.orchestration.simulate.randomness import stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from orchestration.simulate.population import Population, Sessions
-    from orchestration.simulate.scenarios import Lever
+    from fairsplit.orchestration.simulate.population import Population, Sessions
+    from fairsplit.orchestration.simulate.scenarios import Lever
 
 IMPRESSIONS: Final = 1.2
 EXTRA_PAGES: Final = 0.7

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from orchestration.simulate.randomness import stream
+from fairsplit.orchestration.simulate.randomness import stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from orchestration.simulate.population import DAY
-from orchestration.simulate.scenarios import SCENARIOS, Scenario
+from fairsplit.orchestration.simulate.population import DAY
+from fairsplit.orchestration.simulate.scenarios import SCENARIOS, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from analysis.catalogue import Experiment
-    from orchestration.simulate.exposures import Exposures
-    from orchestration.simulate.files import LandedFile
-    from orchestration.simulate.population import Population
+    from fairsplit.analysis.catalogue import Experiment
+    from fairsplit.orchestration.simulate.exposures import Exposures
+    from fairsplit.orchestration.simulate.files import LandedFile
+    from fairsplit.orchestration.simulate.population import Population
 
 Json = dict[str, Any]
 

@@ -7,16 +7,16 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.errors import Problem
-from orchestration.errors import OrchestrationError
-from orchestration.simulate.files import SOURCES
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.simulate.files import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import polars as pl
 
-    from analysis.catalogue import Experiment, MetricDefinition
+    from fairsplit.analysis.catalogue import Experiment, MetricDefinition
 
 LANDING: Final = "landing"
 TRUTH: Final = "truth.json"

@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from orchestration.simulate import outcomes
-from orchestration.simulate.exposures import NONE, multipliers
-from orchestration.simulate.population import DAY
-from orchestration.simulate.scenarios import LEVERS
+from fairsplit.orchestration.simulate import outcomes
+from fairsplit.orchestration.simulate.exposures import NONE, multipliers
+from fairsplit.orchestration.simulate.population import DAY
+from fairsplit.orchestration.simulate.scenarios import LEVERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-    from analysis.catalogue.metrics import MetricDefinition
+    from fairsplit.analysis.catalogue.metrics import MetricDefinition
 
     Array = NDArray[np.float64]
 
-    from orchestration.simulate.exposures import Exposures
-    from orchestration.simulate.outcomes import Rates
-    from orchestration.simulate.population import Population, Sessions
-    from orchestration.simulate.scenarios import Lever, Scenario
+    from fairsplit.orchestration.simulate.exposures import Exposures
+    from fairsplit.orchestration.simulate.outcomes import Rates
+    from fairsplit.orchestration.simulate.population import Population, Sessions
+    from fairsplit.orchestration.simulate.scenarios import Lever, Scenario
 
 _RATE_OF_LEVER: Final[Mapping[Lever, str]] = {
     "click": "clicks",

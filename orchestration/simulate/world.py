@@ -10,23 +10,29 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from analysis.catalogue import load_catalogue, load_metrics
-from analysis.errors import Problem
-from assignment_exports.allocation import allocation_of
-from assignment_exports.release import parquet_bytes
-from orchestration.errors import OrchestrationError
-from orchestration.paths import Home
-from orchestration.simulate.exposures import Exposures, carried_over, draw_exposures, multipliers
-from orchestration.simulate.faults import deliver
-from orchestration.simulate.files import write_files
-from orchestration.simulate.outcomes import draw_outcomes, rates
-from orchestration.simulate.population import HOSTILE_TEXTS, draw_population, draw_sessions
-from orchestration.simulate.randomness import stream
-from orchestration.simulate.report import describe_world
-from orchestration.simulate.scenarios import LEVERS, SCENARIOS, Scenario
-from orchestration.simulate.standing import LANDING, POPULATION, TRUTH, standing_truth, world_identity
-from orchestration.simulate.truth import Question, true_lifts
-from orchestration.unit_lists import list_path, usable_list
+from fairsplit.analysis.catalogue import load_catalogue, load_metrics
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.allocation import allocation_of
+from fairsplit.assignment_exports.release import parquet_bytes
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.lifecycle.unit_lists import list_path, usable_list
+from fairsplit.orchestration.project import Home
+from fairsplit.orchestration.simulate.exposures import Exposures, carried_over, draw_exposures, multipliers
+from fairsplit.orchestration.simulate.faults import deliver
+from fairsplit.orchestration.simulate.files import write_files
+from fairsplit.orchestration.simulate.outcomes import draw_outcomes, rates
+from fairsplit.orchestration.simulate.population import HOSTILE_TEXTS, draw_population, draw_sessions
+from fairsplit.orchestration.simulate.randomness import stream
+from fairsplit.orchestration.simulate.report import describe_world
+from fairsplit.orchestration.simulate.scenarios import LEVERS, SCENARIOS, Scenario
+from fairsplit.orchestration.simulate.standing import (
+    LANDING,
+    POPULATION,
+    TRUTH,
+    standing_truth,
+    world_identity,
+)
+from fairsplit.orchestration.simulate.truth import Question, true_lifts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,10 +40,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from analysis.catalogue import Experiment, MetricDefinition
-    from assignment_exports.allocation import Allocation
-    from orchestration.simulate.population import Population, Sessions
-    from orchestration.simulate.scenarios import Lever
+    from fairsplit.analysis.catalogue import Experiment, MetricDefinition
+    from fairsplit.assignment_exports.allocation import Allocation
+    from fairsplit.orchestration.simulate.population import Population, Sessions
+    from fairsplit.orchestration.simulate.scenarios import Lever
 
 FIRST_DAY: Final = date(2026, 1, 5)
 DEFAULT_DAYS: Final = 28

@@ -22,7 +22,7 @@ def run_readme(example: str, data_dir: Path, folder: Path) -> str:
     programs = folder / "bin"
     programs.mkdir()
     for name, arguments in (
-        ("fairsplit", '-c "from orchestration.cli import main; main()" '),
+        ("fairsplit", '-c "from fairsplit.orchestration.cli import main; main()" '),
         ("python", ""),
     ):
         (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments}"$@"\n')

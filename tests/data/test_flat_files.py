@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from orchestration.cli import app, commands
+from fairsplit.orchestration.cli import app, commands
 
 if TYPE_CHECKING:
     from pathlib import Path

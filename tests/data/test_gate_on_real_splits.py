@@ -7,8 +7,8 @@ from datetime import date
 import polars as pl
 import pytest
 
-from analysis.catalogue.project import Thresholds
-from analysis.judgement.split import split_rows
+from fairsplit.analysis.catalogue.project import Thresholds
+from fairsplit.analysis.judgement.split import split_rows
 
 DAY = date(2014, 1, 1)
 

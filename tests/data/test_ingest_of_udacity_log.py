@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from analysis.catalogue.sources import Source
-from orchestration.ingest import IngestSettings, ingest_landing
-from orchestration.quality import conservation_problems
+from fairsplit.analysis.catalogue.sources import Source
+from fairsplit.orchestration.landing import IngestSettings, ingest_landing
+from fairsplit.orchestration.quality import conservation_problems
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-
 from tests.data.test_examples import run_readme
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-
 from tests.command import fairsplit
 from tests.oracle.homes import table_hashes
 
@@ -26,7 +25,7 @@ WHOLE_WORLD = [str(date(2026, 1, 5) + timedelta(days=number)) for number in rang
 def start(home: Path, *arguments: str) -> subprocess.Popen[str]:
     """The command in a process group of its own, so that a kill takes dbt's process too."""
     return subprocess.Popen(
-        [sys.executable, "-c", "from orchestration.cli import main; main()", *arguments],
+        [sys.executable, "-c", "from fairsplit.orchestration.cli import main; main()", *arguments],
         cwd=ROOT,
         env={**os.environ, "FAIRSPLIT_HOME": str(home)},
         stdout=subprocess.PIPE,

@@ -6,10 +6,10 @@ import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-
-from orchestration.paths import DBT_PROJECT_DIR
 from tests.oracle.checks import expect_oracle
 from tests.oracle.edges import files, step_by_step
+
+from fairsplit.orchestration.project import DBT_PROJECT_DIR
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.scorecards import Page
-from orchestration.site import publish_site
+from fairsplit.analysis.scorecards import Page
+from fairsplit.orchestration.publishing.site import publish_site
 
 pytestmark = pytest.mark.fault
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,8 +19,8 @@ PAGES = 400
 PUBLISH = f"""
 import sys
 from pathlib import Path
-from analysis.scorecards import Page
-from orchestration.site import publish_site
+from fairsplit.analysis.scorecards import Page
+from fairsplit.orchestration.publishing.site import publish_site
 
 print("ready", flush=True)
 for text in range(10**6):

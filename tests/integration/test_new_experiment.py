@@ -5,9 +5,9 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
-from orchestration.cli import app, commands
-from orchestration.loading import read_definitions
-from orchestration.paths import PROJECT_ROOT
+from fairsplit.orchestration.catalogue.loading import read_definitions
+from fairsplit.orchestration.cli import app, commands
+from fairsplit.orchestration.project import PROJECT_ROOT
 
 _ = commands
 pytestmark = pytest.mark.integration

@@ -7,13 +7,13 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
-
-from analysis.catalogue.drafting import draft_yaml
-from analysis.scorecards import ExperimentMetric, render_site
-from orchestration.loading import read_definitions
-from orchestration.paths import PROJECT_ROOT
-from orchestration.site import publish_site
 from tests.unit.scorecards import site_world
+
+from fairsplit.analysis.catalogue.drafting import draft_yaml
+from fairsplit.analysis.scorecards import ExperimentMetric, render_site
+from fairsplit.orchestration.catalogue.loading import read_definitions
+from fairsplit.orchestration.project import PROJECT_ROOT
+from fairsplit.orchestration.publishing.site import publish_site
 
 if TYPE_CHECKING:
     from pathlib import Path

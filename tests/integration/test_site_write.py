@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from analysis.scorecards import Page
-from orchestration.errors import OrchestrationError
-from orchestration.site import publish_site
+from fairsplit.analysis.scorecards import Page
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.publishing.site import publish_site
 
 
 def test_a_page_that_did_not_change_is_not_rewritten(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from orchestration.paths import DBT_PROJECT_DIR
+from fairsplit.orchestration.project import DBT_PROJECT_DIR
 from tests.oracle.brute_force import DAY, PRODUCTS, accepted, exposures, links, statistics
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import EXPERIMENTS, FIRST_DAY, LAST_DAY, METRICS, LandedFile

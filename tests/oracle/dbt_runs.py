@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
-from orchestration.dbt import ask_for
-from orchestration.paths import DBT_PROJECT_DIR
-from orchestration.warehouse import writer
+from fairsplit.orchestration.project import DBT_PROJECT_DIR
+from fairsplit.orchestration.warehouse.dbt import ask_for
+from fairsplit.orchestration.warehouse.opening import writer
 
 if TYPE_CHECKING:
     from datetime import date

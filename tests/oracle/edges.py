@@ -9,7 +9,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from orchestration.paths import DBT_PROJECT_DIR
+from fairsplit.orchestration.project import DBT_PROJECT_DIR
 from tests.oracle.brute_force import DAY, Event
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import EXPERIMENTS, FIRST_DAY, LAST_DAY, MIDNIGHT, LandedFile, hashed, row_of

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import duckdb
 import yaml
 
-from orchestration.acting import write_catalogue
-from orchestration.exporting import export_configs
-from orchestration.ingest import IngestSettings, ingest_landing
-from orchestration.judging import judge_outstanding
-from orchestration.loading import Definitions, read_definitions
-from orchestration.paths import DBT_PROJECT_DIR, Home
-from orchestration.warehouse import writer
+from fairsplit.orchestration.catalogue.loading import Definitions, read_definitions
+from fairsplit.orchestration.judging.cut_offs import judge_outstanding
+from fairsplit.orchestration.landing import IngestSettings, ingest_landing
+from fairsplit.orchestration.lifecycle.acting import write_catalogue
+from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home
+from fairsplit.orchestration.publishing.exporting import export_configs
+from fairsplit.orchestration.warehouse.opening import writer
 from tests.oracle.dbt_runs import build
 from tests.oracle.worlds import FIRST_DAY, LandedFile
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from assignment_exports.publishing import PublishedVersion
+    from fairsplit.assignment_exports.publishing import PublishedVersion
     from tests.oracle.brute_force import Experiment
 
 DERIVED = (

@@ -7,8 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from analysis.statistics.bayes_beta import beta_best, beta_compare, beta_interval
-from analysis.statistics.bayes_normal import normal_best, normal_effect
+from fairsplit.analysis.statistics.bayes_beta import beta_best, beta_compare, beta_interval
+from fairsplit.analysis.statistics.bayes_normal import normal_best, normal_effect
 
 trials = st.integers(0, 10**7)
 finite = st.floats(-1e6, 1e6)

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges
-from assignment_exports.allocation import Allocation, AllocationLayer, AllocationPhase, assign
-from assignment_exports.bucketing import LOOP_UP_TO, positions, shards
-from assignment_exports.errors import ExportError
+from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges
+from fairsplit.assignment_exports.allocation import Allocation, AllocationLayer, AllocationPhase, assign
+from fairsplit.assignment_exports.bucketing import LOOP_UP_TO, positions, shards
+from fairsplit.assignment_exports.errors import ExportError
 
 START = datetime(2026, 1, 5)  # noqa: DTZ001 - instants are naive UTC in this project
 UNITS = pl.Series([f"user-{number}" for number in range(5_000)])

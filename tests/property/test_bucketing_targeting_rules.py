@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from analysis.catalogue.conditions import Condition, evaluate
-from analysis.catalogue.shards import shard_ranges
-from assignment_exports.allocation import Allocation, AllocationPhase
-from assignment_exports.ufc import assemble, compile_flags
 from tests.conditions import trees
 from tests.sdks import eppo
+
+from fairsplit.analysis.catalogue.conditions import Condition, evaluate
+from fairsplit.analysis.catalogue.shards import shard_ranges
+from fairsplit.assignment_exports.allocation import Allocation, AllocationPhase
+from fairsplit.assignment_exports.ufc import assemble, compile_flags
 
 START = datetime(2026, 1, 5)  # noqa: DTZ001 - instants are naive UTC in this project
 TEXTS = ["US", "DE", "true", "5", "", "ünï", "<b>"]

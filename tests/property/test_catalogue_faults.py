@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.catalogue import MetricDefinition, compile_tables, load_catalogue
-from analysis.catalogue.metrics import read_metrics
+from fairsplit.analysis.catalogue import MetricDefinition, compile_tables, load_catalogue
+from fairsplit.analysis.catalogue.metrics import read_metrics
 
 EXPERIMENT = yaml.safe_load(
     """

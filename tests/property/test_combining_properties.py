@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from analysis.bandits.evaluation import adaptive_contrasts, adaptive_means, adaptive_scores
-from analysis.bandits.floors import with_floor
-from analysis.bandits.top_two import top_two_probabilities
-from analysis.statistics.combining import HETEROGENEITY_METHODS, meta_fixed, meta_random
-from analysis.statistics.factorial import factorial_effects
-from analysis.statistics.interactions import interaction_anova, subgroup_heterogeneity
-from analysis.statistics.moments import Moments
+from fairsplit.analysis.bandits.evaluation import adaptive_contrasts, adaptive_means, adaptive_scores
+from fairsplit.analysis.bandits.floors import with_floor
+from fairsplit.analysis.bandits.top_two import top_two_probabilities
+from fairsplit.analysis.statistics.combining import HETEROGENEITY_METHODS, meta_fixed, meta_random
+from fairsplit.analysis.statistics.factorial import factorial_effects
+from fairsplit.analysis.statistics.interactions import interaction_anova, subgroup_heterogeneity
+from fairsplit.analysis.statistics.moments import Moments
 
 effects = hnp.arrays(np.float64, 6, elements=st.floats(-10, 10))
 variances = hnp.arrays(np.float64, 6, elements=st.floats(0.01, 10))

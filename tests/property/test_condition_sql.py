@@ -6,10 +6,10 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from analysis.catalogue.conditions import Condition, evaluate
 from tests.conditions import trees
 from tests.warehouses import Ask, spark_test
+
+from fairsplit.analysis.catalogue.conditions import Condition, evaluate
 
 NAMES = ["country", "age", "app", "properties.plan", "o-neil"]
 TEXTS = [

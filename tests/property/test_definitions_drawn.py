@@ -13,19 +13,19 @@ import duckdb
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from analysis.catalogue import compile_tables, json_schemas, load_catalogue
-from analysis.catalogue.compiled_metrics import compile_metrics
-from analysis.catalogue.measures import AGGREGATIONS
-from analysis.catalogue.metric_definition import MetricMeta
-from analysis.catalogue.metrics import SemanticLayer, read_semantic_layer
-from analysis.judgement.definitions import experiment_frame, use_frame, variant_frame, weight_frame
-from assignment_exports.catalogue import export_catalogue
-from orchestration.ingest.sql import EVENT_COLUMNS, EVENT_TYPES
-from orchestration.loading import read_metrics_that_bind
-from orchestration.measure_sql import scaled, worth
-from orchestration.paths import DBT_PROJECT_DIR
 from tests.property.test_catalogue_faults import EXPERIMENT
+
+from fairsplit.analysis.catalogue import compile_tables, json_schemas, load_catalogue
+from fairsplit.analysis.catalogue.compiled_metrics import compile_metrics
+from fairsplit.analysis.catalogue.measures import AGGREGATIONS
+from fairsplit.analysis.catalogue.metric_definition import MetricMeta
+from fairsplit.analysis.catalogue.metrics import SemanticLayer, read_semantic_layer
+from fairsplit.analysis.judgement.definitions import experiment_frame, use_frame, variant_frame, weight_frame
+from fairsplit.assignment_exports.catalogue import export_catalogue
+from fairsplit.orchestration.catalogue.loading import read_metrics_that_bind
+from fairsplit.orchestration.landing.sql import EVENT_COLUMNS, EVENT_TYPES
+from fairsplit.orchestration.project import DBT_PROJECT_DIR
+from fairsplit.orchestration.warehouse.measure_sql import scaled, worth
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC).replace(tzinfo=None)
 LAYER: SemanticLayer = read_semantic_layer(DBT_PROJECT_DIR)

@@ -20,9 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.errors import FairsplitError
-from analysis.flat_files import FlatAnalysis, Request, analyse
-from orchestration.flat_files import read_flat_file
+from fairsplit.analysis.errors import FairsplitError
+from fairsplit.analysis.flat_files import FlatAnalysis, Request, analyse
+from fairsplit.orchestration.flat_files import read_flat_file
 
 DAY = date(2026, 1, 5)
 PACKINGS = (

@@ -7,7 +7,6 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.oracle.checks import expect_oracle, in_random_order, rebuild
 from tests.oracle.worlds import make_events, split
 

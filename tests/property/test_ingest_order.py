@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestration.ingest import IngestSettings, ingest_landing
+from fairsplit.orchestration.landing import IngestSettings, ingest_landing
 
 FIRST_DAY = date(2026, 1, 5)
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-
-from analysis.catalogue.conditions import Condition, evaluate
-from assignment_exports.dialects.java_patterns import java_pattern
-from assignment_exports.errors import ExportError
 from tests.warehouses import Ask, spark_test
+
+from fairsplit.analysis.catalogue.conditions import Condition, evaluate
+from fairsplit.assignment_exports.dialects.java_patterns import java_pattern
+from fairsplit.assignment_exports.errors import ExportError
 
 # What the two engines know differently: line breaks, letters with odd cases, digits and blanks beyond ASCII.
 SIGNS = (

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from analysis.catalogue.conditions import pattern_is_valid
+from fairsplit.analysis.catalogue.conditions import pattern_is_valid
 
 PIECES = (
     *("a", "1", " ", "é", ".", "^", "$", "-", ",", "\\", "|", "&&", "--"),

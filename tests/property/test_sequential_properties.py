@@ -5,15 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from analysis.statistics.confidence_sequences import confidence_sequence, running_minimum
-from analysis.statistics.dunnett import many_to_one
-from analysis.statistics.group_sequential import crossing_probabilities, lan_demets_bounds
-from analysis.statistics.group_sequential_inference import repeated_intervals, repeated_p_values
-from analysis.statistics.mixture import mixture_ratio
-from analysis.statistics.multiplicity import METHODS, adjust_p_values
-from analysis.statistics.planning import power_two_proportions, sample_size_two_proportions
-from analysis.statistics.spending import FAMILIES, SpendingFunction, spending_function
-from analysis.statistics.sprt import sprt_comparison
+from fairsplit.analysis.statistics.confidence_sequences import confidence_sequence, running_minimum
+from fairsplit.analysis.statistics.dunnett import many_to_one
+from fairsplit.analysis.statistics.group_sequential import crossing_probabilities, lan_demets_bounds
+from fairsplit.analysis.statistics.group_sequential_inference import repeated_intervals, repeated_p_values
+from fairsplit.analysis.statistics.mixture import mixture_ratio
+from fairsplit.analysis.statistics.multiplicity import METHODS, adjust_p_values
+from fairsplit.analysis.statistics.planning import power_two_proportions, sample_size_two_proportions
+from fairsplit.analysis.statistics.spending import FAMILIES, SpendingFunction, spending_function
+from fairsplit.analysis.statistics.sprt import sprt_comparison
 
 #: Two cores shared with other work say nothing about the code's own speed.
 relaxed = settings(deadline=None)

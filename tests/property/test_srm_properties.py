@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from analysis.statistics.srm import srm_chi_square, srm_chi_square_phases, srm_exact, srm_sequential
+from fairsplit.analysis.statistics.srm import srm_chi_square, srm_chi_square_phases, srm_exact, srm_sequential
 
 ARMS = 3
 counts = hnp.arrays(np.int64, (4, ARMS), elements=st.integers(0, 10**6))

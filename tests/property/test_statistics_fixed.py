@@ -9,16 +9,16 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from analysis.statistics.covariates import cuped
-from analysis.statistics.histograms import Histograms
-from analysis.statistics.means import welch
-from analysis.statistics.moments import JointMoments, Moments
-from analysis.statistics.proportions import compare_proportions, score_test, two_proportion_z
-from analysis.statistics.quantiles import quantile_difference
-from analysis.statistics.ranks import hodges_lehmann, kolmogorov_smirnov, mann_whitney
-from analysis.statistics.ratios import linearised, ratio_delta
-from analysis.statistics.robust import yuen
-from analysis.statistics.score import difference_interval
+from fairsplit.analysis.statistics.covariates import cuped
+from fairsplit.analysis.statistics.histograms import Histograms
+from fairsplit.analysis.statistics.means import welch
+from fairsplit.analysis.statistics.moments import JointMoments, Moments
+from fairsplit.analysis.statistics.proportions import compare_proportions, score_test, two_proportion_z
+from fairsplit.analysis.statistics.quantiles import quantile_difference
+from fairsplit.analysis.statistics.ranks import hodges_lehmann, kolmogorov_smirnov, mann_whitney
+from fairsplit.analysis.statistics.ratios import linearised, ratio_delta
+from fairsplit.analysis.statistics.robust import yuen
+from fairsplit.analysis.statistics.score import difference_interval
 
 # Shared machines pause: a slow example is no failure.
 unhurried = settings(deadline=None, max_examples=60)

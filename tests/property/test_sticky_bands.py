@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.catalogue.bands import phase_bands, pieces
-from analysis.catalogue.checks import experiment_findings
-from analysis.catalogue.experiment import Experiment
-from analysis.catalogue.project import Project
-from analysis.catalogue.serving import eligible_variant
-from assignment_exports.allocation import allocation_of, assign
+from fairsplit.analysis.catalogue.bands import phase_bands, pieces
+from fairsplit.analysis.catalogue.checks import experiment_findings
+from fairsplit.analysis.catalogue.experiment import Experiment
+from fairsplit.analysis.catalogue.project import Project
+from fairsplit.analysis.catalogue.serving import eligible_variant
+from fairsplit.assignment_exports.allocation import allocation_of, assign
 
 START = datetime(2026, 1, 5)  # noqa: DTZ001 - instants are naive UTC in this project
 DAY = timedelta(days=1)

@@ -11,28 +11,29 @@ from zoneinfo import available_timezones
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-
-from analysis.catalogue.conditions import Condition, evaluate
-from analysis.catalogue.shards import shard_ranges
-from analysis.catalogue.times import WEEKDAYS
-from assignment_exports.allocation import Allocation, AllocationPhase
-from assignment_exports.errors import ExportError
-from assignment_exports.families import FAMILIES
-from assignment_exports.flagd import flagd_flags
-from assignment_exports.flags import serve
-from assignment_exports.growthbook import growthbook_condition
-from assignment_exports.times import HORIZON
-from assignment_exports.ufc import compile_flags, timestamp
 from tests.conditions import trees
 from tests.definitions import flag
 from tests.sdks import python_sdk
 from tests.warehouses import Ask, spark_test
 
+from fairsplit.analysis.catalogue.conditions import Condition, evaluate
+from fairsplit.analysis.catalogue.shards import shard_ranges
+from fairsplit.analysis.catalogue.times import WEEKDAYS
+from fairsplit.assignment_exports.allocation import Allocation, AllocationPhase
+from fairsplit.assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.families import FAMILIES
+from fairsplit.assignment_exports.flagd import flagd_flags
+from fairsplit.assignment_exports.flags import serve
+from fairsplit.assignment_exports.growthbook import growthbook_condition
+from fairsplit.assignment_exports.times import HORIZON
+from fairsplit.assignment_exports.ufc import compile_flags, timestamp
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from analysis.catalogue import Flag
     from tests.sdks import Serve
+
+    from fairsplit.analysis.catalogue import Flag
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - instants are naive UTC in this project
 FIRST, LAST = datetime(2025, 1, 1), datetime(2027, 12, 31)  # noqa: DTZ001

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.bandits.batched import Batches, batches
-from analysis.bandits.updating import batch_shares, chance_of_best, stepped
+from fairsplit.analysis.bandits.batched import Batches, batches
+from fairsplit.analysis.bandits.updating import batch_shares, chance_of_best, stepped
 
 if TYPE_CHECKING:
-    from analysis.bandits.updating import Algorithm
+    from fairsplit.analysis.bandits.updating import Algorithm
 
 DAYS, DELAY, WARM_UP, DAILY = 28, 3, 4, 300
 #: What a season adds to every arm's mean from day to day, in standard deviations of a reward.

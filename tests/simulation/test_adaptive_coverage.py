@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.bandits.evaluation import adaptive_contrasts, adaptive_means, adaptive_scores
+from fairsplit.analysis.bandits.evaluation import adaptive_contrasts, adaptive_means, adaptive_scores
 
 pytestmark = pytest.mark.simulation
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from analysis.bandits.batched import Batches, batched_contrast
-from analysis.bandits.stopping import surely_best
 from tests.simulation.bandit_runs import DAYS, run
+
+from fairsplit.analysis.bandits.batched import Batches, batched_contrast
+from fairsplit.analysis.bandits.stopping import surely_best
 
 pytestmark = [pytest.mark.simulation, pytest.mark.slow]
 

@@ -16,10 +16,10 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analysis.catalogue.hashes import TOTAL_SHARDS, Sdk
-from analysis.catalogue.shards import shard_ranges
-from assignment_exports.allocation import Allocation, AllocationLayer, AllocationPhase, assign
-from assignment_exports.bucketing import shards
+from fairsplit.analysis.catalogue.hashes import TOTAL_SHARDS, Sdk
+from fairsplit.analysis.catalogue.shards import shard_ranges
+from fairsplit.assignment_exports.allocation import Allocation, AllocationLayer, AllocationPhase, assign
+from fairsplit.assignment_exports.bucketing import shards
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from analysis.judgement.strata import LEAST_UNITS
-from analysis.statistics.comparisons import Comparison
-from analysis.statistics.confidence_sequences import confidence_sequence
-from analysis.statistics.group_sequential import lan_demets_bounds
-from analysis.statistics.means import welch
-from analysis.statistics.moments import JointMoments
-from analysis.statistics.spending import spending_function
-from analysis.statistics.stratified import over_strata
+from fairsplit.analysis.judgement.strata import LEAST_UNITS
+from fairsplit.analysis.statistics.comparisons import Comparison
+from fairsplit.analysis.statistics.confidence_sequences import confidence_sequence
+from fairsplit.analysis.statistics.group_sequential import lan_demets_bounds
+from fairsplit.analysis.statistics.means import welch
+from fairsplit.analysis.statistics.moments import JointMoments
+from fairsplit.analysis.statistics.spending import spending_function
+from fairsplit.analysis.statistics.stratified import over_strata
 
 pytestmark = pytest.mark.simulation
 

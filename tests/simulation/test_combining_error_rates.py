@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.statistics.bayes_beta import beta_compare, beta_interval
-from analysis.statistics.combining import meta_fixed, meta_random
-from analysis.statistics.factorial import interaction_did
-from analysis.statistics.interactions import interaction_anova, subgroup_heterogeneity, treatment_by_covariate
-from analysis.statistics.moments import JointMoments, Moments
-from analysis.statistics.portfolio import shrink_effects
+from fairsplit.analysis.statistics.bayes_beta import beta_compare, beta_interval
+from fairsplit.analysis.statistics.combining import meta_fixed, meta_random
+from fairsplit.analysis.statistics.factorial import interaction_did
+from fairsplit.analysis.statistics.interactions import (
+    interaction_anova,
+    subgroup_heterogeneity,
+    treatment_by_covariate,
+)
+from fairsplit.analysis.statistics.moments import JointMoments, Moments
+from fairsplit.analysis.statistics.portfolio import shrink_effects
 
 pytestmark = pytest.mark.simulation
 

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analysis.catalogue import MetricDefinition, load_catalogue
-from analysis.judgement import judge_cut_offs, violations
-from analysis.judgement.split import mixed_sequential
+from fairsplit.analysis.catalogue import MetricDefinition, load_catalogue
+from fairsplit.analysis.judgement import judge_cut_offs, violations
+from fairsplit.analysis.judgement.split import mixed_sequential
 
 pytestmark = pytest.mark.simulation
 

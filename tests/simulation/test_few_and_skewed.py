@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.flat_files import Request, analyse
+from fairsplit.analysis.flat_files import Request, analyse
 
 pytestmark = pytest.mark.simulation
 

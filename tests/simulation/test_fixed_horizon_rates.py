@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from analysis.statistics.anova import oneway, welch_anova
-from analysis.statistics.contingency import chi_square_independence
-from analysis.statistics.covariates import cuped, post_stratified
-from analysis.statistics.effects import cohens_d
-from analysis.statistics.histograms import Histograms
-from analysis.statistics.means import fieller_of_means, welch
-from analysis.statistics.moments import JointMoments, Moments
-from analysis.statistics.proportions import compare_proportions, score_test, two_proportion_z
-from analysis.statistics.quantiles import quantile_difference, quantile_interval
-from analysis.statistics.ranks import kolmogorov_smirnov, mann_whitney
-from analysis.statistics.ratios import linearised, ratio_delta
-from analysis.statistics.resampling import histogram_mean_difference, poisson_bootstrap
-from analysis.statistics.robust import yuen
+from fairsplit.analysis.statistics.anova import oneway, welch_anova
+from fairsplit.analysis.statistics.contingency import chi_square_independence
+from fairsplit.analysis.statistics.covariates import cuped, post_stratified
+from fairsplit.analysis.statistics.effects import cohens_d
+from fairsplit.analysis.statistics.histograms import Histograms
+from fairsplit.analysis.statistics.means import fieller_of_means, welch
+from fairsplit.analysis.statistics.moments import JointMoments, Moments
+from fairsplit.analysis.statistics.proportions import compare_proportions, score_test, two_proportion_z
+from fairsplit.analysis.statistics.quantiles import quantile_difference, quantile_interval
+from fairsplit.analysis.statistics.ranks import kolmogorov_smirnov, mann_whitney
+from fairsplit.analysis.statistics.ratios import linearised, ratio_delta
+from fairsplit.analysis.statistics.resampling import histogram_mean_difference, poisson_bootstrap
+from fairsplit.analysis.statistics.robust import yuen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from analysis.statistics.comparisons import Comparison
+    from fairsplit.analysis.statistics.comparisons import Comparison
 
 pytestmark = pytest.mark.simulation
 

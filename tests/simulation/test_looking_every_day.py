@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analysis.catalogue.project import Thresholds
-from analysis.judgement.losses import crossover_rows
-from analysis.judgement.split import mixed_sequential
-from analysis.statistics.confidence_sequences import confidence_sequence
-from analysis.statistics.group_sequential import lan_demets_bounds
-from analysis.statistics.spending import spending_function
+from fairsplit.analysis.catalogue.project import Thresholds
+from fairsplit.analysis.judgement.losses import crossover_rows
+from fairsplit.analysis.judgement.split import mixed_sequential
+from fairsplit.analysis.statistics.confidence_sequences import confidence_sequence
+from fairsplit.analysis.statistics.group_sequential import lan_demets_bounds
+from fairsplit.analysis.statistics.spending import spending_function
 
 pytestmark = pytest.mark.simulation
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.planning.baseline import Baseline
-from analysis.planning.design import design
-from analysis.statistics.confidence_sequences import confidence_sequence
-from analysis.statistics.experiment_plan import Setup
-from analysis.statistics.group_sequential import lan_demets_bounds
+from fairsplit.analysis.planning.baseline import Baseline
+from fairsplit.analysis.planning.design import design
+from fairsplit.analysis.statistics.confidence_sequences import confidence_sequence
+from fairsplit.analysis.statistics.experiment_plan import Setup
+from fairsplit.analysis.statistics.group_sequential import lan_demets_bounds
 
 pytestmark = pytest.mark.simulation
 RUNS = 20_000

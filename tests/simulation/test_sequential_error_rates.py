@@ -9,25 +9,25 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.confidence_sequences import confidence_path, confidence_sequence
-from analysis.statistics.dunnett import many_to_one
-from analysis.statistics.group_sequential import crossing_probabilities, lan_demets_bounds
-from analysis.statistics.group_sequential_design import design_properties, futility_design
-from analysis.statistics.group_sequential_inference import (
+from fairsplit.analysis.statistics.confidence_sequences import confidence_path, confidence_sequence
+from fairsplit.analysis.statistics.dunnett import many_to_one
+from fairsplit.analysis.statistics.group_sequential import crossing_probabilities, lan_demets_bounds
+from fairsplit.analysis.statistics.group_sequential_design import design_properties, futility_design
+from fairsplit.analysis.statistics.group_sequential_inference import (
     final_inference,
     repeated_intervals,
     repeated_p_values,
 )
-from analysis.statistics.mixture import msprt_bernoulli, msprt_normal
-from analysis.statistics.multiplicity import adjust_p_values
-from analysis.statistics.planning import (
+from fairsplit.analysis.statistics.mixture import msprt_bernoulli, msprt_normal
+from fairsplit.analysis.statistics.multiplicity import adjust_p_values
+from fairsplit.analysis.statistics.planning import (
     power_two_sample_t,
     sample_size_two_proportions,
     sample_size_two_sample_t,
 )
-from analysis.statistics.planning_designs import plan_always_valid
-from analysis.statistics.spending import spending_function
-from analysis.statistics.sprt import Verdict, sprt_asn_normal, sprt_normal
+from fairsplit.analysis.statistics.planning_designs import plan_always_valid
+from fairsplit.analysis.statistics.spending import spending_function
+from fairsplit.analysis.statistics.sprt import Verdict, sprt_asn_normal, sprt_normal
 
 pytestmark = pytest.mark.simulation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.statistics.srm import srm_chi_square, srm_chi_square_phases, srm_fixed, srm_sequential
+from fairsplit.analysis.statistics.srm import srm_chi_square, srm_chi_square_phases, srm_fixed, srm_sequential
 
 pytestmark = pytest.mark.simulation
 

@@ -6,7 +6,6 @@ import copy
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.worlds.claims import broken_claims
 from tests.worlds.observing import observe
 

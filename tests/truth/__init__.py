@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.errors import FairsplitError
+from fairsplit.analysis.errors import FairsplitError
 from tests.truth import fixed, other, sequential
 
 if TYPE_CHECKING:

@@ -6,33 +6,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.statistics.anova import oneway, welch_anova
-from analysis.statistics.checks import refuse
-from analysis.statistics.contingency import chi_square_fit, chi_square_independence
-from analysis.statistics.covariates import cuped, post_stratified
-from analysis.statistics.effects import cohens_d, cohens_h
-from analysis.statistics.histograms import Histograms
-from analysis.statistics.lifts import Pair, fieller
-from analysis.statistics.means import fieller_of_means, welch
-from analysis.statistics.moments import JointMoments, Moments
-from analysis.statistics.proportions import log_risk_ratio, two_proportion_z
-from analysis.statistics.quantiles import (
+from fairsplit.analysis.statistics.anova import oneway, welch_anova
+from fairsplit.analysis.statistics.checks import refuse
+from fairsplit.analysis.statistics.contingency import chi_square_fit, chi_square_independence
+from fairsplit.analysis.statistics.covariates import cuped, post_stratified
+from fairsplit.analysis.statistics.effects import cohens_d, cohens_h
+from fairsplit.analysis.statistics.histograms import Histograms
+from fairsplit.analysis.statistics.lifts import Pair, fieller
+from fairsplit.analysis.statistics.means import fieller_of_means, welch
+from fairsplit.analysis.statistics.moments import JointMoments, Moments
+from fairsplit.analysis.statistics.proportions import log_risk_ratio, two_proportion_z
+from fairsplit.analysis.statistics.quantiles import (
     harrell_davis,
     quantile_interval,
     quantile_point,
     quantile_ranks,
     quantile_test_values,
 )
-from analysis.statistics.ranks import kolmogorov_smirnov, mann_whitney
-from analysis.statistics.ratios import ratio_delta, ratio_estimate
-from analysis.statistics.robust import winsorise_count, winsorise_quantile
-from analysis.statistics.status import Reason, names
-from analysis.statistics.tails import t_quantile
+from fairsplit.analysis.statistics.ranks import kolmogorov_smirnov, mann_whitney
+from fairsplit.analysis.statistics.ratios import ratio_delta, ratio_estimate
+from fairsplit.analysis.statistics.robust import winsorise_count, winsorise_quantile
+from fairsplit.analysis.statistics.status import Reason, names
+from fairsplit.analysis.statistics.tails import t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from analysis.statistics.comparisons import Comparison
+    from fairsplit.analysis.statistics.comparisons import Comparison
 
 
 def required(status: Any) -> None:

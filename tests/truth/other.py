@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.bandits.epsilon_greedy import epsilon_greedy
-from analysis.bandits.evaluation import adaptive_contrasts, adaptive_means, adaptive_scores
-from analysis.bandits.floors import with_floor
-from analysis.bandits.thompson import thompson_beta
-from analysis.bandits.top_two import top_two_probabilities
-from analysis.bandits.ucb import ucb1
-from analysis.statistics.bayes_beta import beta_best, beta_compare
-from analysis.statistics.bayes_normal import normal_best, normal_effect
-from analysis.statistics.combining import MetaAnalysis, meta_fixed, meta_random
-from analysis.statistics.factorial import interaction_did
-from analysis.statistics.interactions import (
+from fairsplit.analysis.bandits.epsilon_greedy import epsilon_greedy
+from fairsplit.analysis.bandits.evaluation import adaptive_contrasts, adaptive_means, adaptive_scores
+from fairsplit.analysis.bandits.floors import with_floor
+from fairsplit.analysis.bandits.thompson import thompson_beta
+from fairsplit.analysis.bandits.top_two import top_two_probabilities
+from fairsplit.analysis.bandits.ucb import ucb1
+from fairsplit.analysis.statistics.bayes_beta import beta_best, beta_compare
+from fairsplit.analysis.statistics.bayes_normal import normal_best, normal_effect
+from fairsplit.analysis.statistics.combining import MetaAnalysis, meta_fixed, meta_random
+from fairsplit.analysis.statistics.factorial import interaction_did
+from fairsplit.analysis.statistics.interactions import (
     cells_from_values,
     interaction_anova,
     subgroup_heterogeneity,
     treatment_by_covariate,
 )
-from analysis.statistics.moments import JointMoments, Moments
-from analysis.statistics.srm import srm_chi_square, srm_sequential
+from fairsplit.analysis.statistics.moments import JointMoments, Moments
+from fairsplit.analysis.statistics.srm import srm_chi_square, srm_sequential
 
 if TYPE_CHECKING:
     from collections.abc import Callable

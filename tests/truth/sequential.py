@@ -6,22 +6,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.statistics.conditional_power import conditional_power
-from analysis.statistics.confidence_sequences import approximate_rho2, best_rho2, confidence_path, unit_margin
-from analysis.statistics.dunnett import dunnett
-from analysis.statistics.group_sequential import (
+from fairsplit.analysis.statistics.conditional_power import conditional_power
+from fairsplit.analysis.statistics.confidence_sequences import (
+    approximate_rho2,
+    best_rho2,
+    confidence_path,
+    unit_margin,
+)
+from fairsplit.analysis.statistics.dunnett import dunnett
+from fairsplit.analysis.statistics.group_sequential import (
     equal_fractions,
     lan_demets_bounds,
     obrien_fleming_bounds,
     obrien_fleming_constant,
     pocock_constant,
 )
-from analysis.statistics.group_sequential_design import design_properties, futility_design
-from analysis.statistics.many_to_one import many_to_one_critical
-from analysis.statistics.mixture import best_rho, log_mixture, mixture_bound, msprt_bernoulli, msprt_normal
-from analysis.statistics.multiplicity import METHODS as CORRECTIONS
-from analysis.statistics.multiplicity import adjust_p_values
-from analysis.statistics.planning import (
+from fairsplit.analysis.statistics.group_sequential_design import design_properties, futility_design
+from fairsplit.analysis.statistics.many_to_one import many_to_one_critical
+from fairsplit.analysis.statistics.mixture import (
+    best_rho,
+    log_mixture,
+    mixture_bound,
+    msprt_bernoulli,
+    msprt_normal,
+)
+from fairsplit.analysis.statistics.multiplicity import METHODS as CORRECTIONS
+from fairsplit.analysis.statistics.multiplicity import adjust_p_values
+from fairsplit.analysis.statistics.planning import (
     mde_two_sample_z,
     power_cohens_h,
     power_two_proportions,
@@ -29,8 +40,8 @@ from analysis.statistics.planning import (
     sample_size_two_proportions,
     sample_size_two_sample_t,
 )
-from analysis.statistics.spending import spending_function
-from analysis.statistics.sprt import (
+from fairsplit.analysis.statistics.spending import spending_function
+from fairsplit.analysis.statistics.sprt import (
     sprt_asn_bernoulli,
     sprt_bernoulli,
     sprt_bernoulli_decisions,

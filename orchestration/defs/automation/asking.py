@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import dagster as dg
 import duckdb
 
-from orchestration.dead_runs import release_dead_runs
-from orchestration.errors import OrchestrationError
-from orchestration.paths import Home
-from orchestration.warehouse import has_table, reader
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.project import Home
+from fairsplit.orchestration.running.dead_runs import release_dead_runs
+from fairsplit.orchestration.warehouse.opening import has_table, reader
 
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,

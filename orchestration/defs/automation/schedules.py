@@ -4,12 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from orchestration.alerting import alert_of_missing_files
-from orchestration.defs.automation.asking import NotNowError, expect_no_run, landed
-from orchestration.defs.automation.jobs import certification, daily
-from orchestration.ingest.scan import Landed, settled_files, waiting_files
-from orchestration.ledger import is_published
-from orchestration.outstanding import (
+from fairsplit.orchestration.defs.automation.asking import NotNowError, expect_no_run, landed
+from fairsplit.orchestration.defs.automation.jobs import certification, daily
+from fairsplit.orchestration.landing.scan import Landed, settled_files, waiting_files
+from fairsplit.orchestration.notices.alerting import alert_of_missing_files
+from fairsplit.orchestration.project import Home, catalog_dir
+from fairsplit.orchestration.publishing.ledger import is_published
+from fairsplit.orchestration.running.partitions import AUTOMATION, DAILY
+from fairsplit.orchestration.running.runs import range_tags
+from fairsplit.orchestration.warehouse.outstanding import (
     Built,
     days_to_ask,
     first_day,
@@ -18,9 +21,6 @@ from orchestration.outstanding import (
     newest_arrival,
     pieces,
 )
-from orchestration.partitions import AUTOMATION, DAILY
-from orchestration.paths import Home, catalog_dir
-from orchestration.runs import range_tags
 
 RUNNING = dg.DefaultScheduleStatus.RUNNING if AUTOMATION else dg.DefaultScheduleStatus.STOPPED
 

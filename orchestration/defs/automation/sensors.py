@@ -6,16 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from orchestration.alerting import alert
-from orchestration.defs.automation.asking import NotNowError, expect_no_run, landed
-from orchestration.defs.automation.jobs import daily, land
-from orchestration.ingest.scan import Landed, settled_files, waiting_files
-from orchestration.ledger import fingerprint, last_fingerprint
-from orchestration.outstanding import outstanding_days as days_outstanding
-from orchestration.outstanding import pieces
-from orchestration.partitions import AUTOMATION
-from orchestration.paths import Home, catalog_dir
-from orchestration.runs import range_tags
+from fairsplit.orchestration.defs.automation.asking import NotNowError, expect_no_run, landed
+from fairsplit.orchestration.defs.automation.jobs import daily, land
+from fairsplit.orchestration.landing.scan import Landed, settled_files, waiting_files
+from fairsplit.orchestration.notices.alerting import alert
+from fairsplit.orchestration.project import Home, catalog_dir
+from fairsplit.orchestration.publishing.ledger import fingerprint, last_fingerprint
+from fairsplit.orchestration.running.partitions import AUTOMATION
+from fairsplit.orchestration.running.runs import range_tags
+from fairsplit.orchestration.warehouse.outstanding import outstanding_days as days_outstanding
+from fairsplit.orchestration.warehouse.outstanding import pieces
 
 RUNNING = dg.DefaultSensorStatus.RUNNING if AUTOMATION else dg.DefaultSensorStatus.STOPPED
 _LONGEST_PAUSE_MINUTES = 60

@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from analysis.lifecycle.log import read_sound
-from orchestration.acting import write_catalogue
-from orchestration.dbt import semantic_layer_fault
-from orchestration.home.migrating import migrate
-from orchestration.lifecycle import note_definitions
-from orchestration.loading import read_definitions
-from orchestration.paths import Home, catalog_dir
-from orchestration.resources.home import HomeResource
-from orchestration.warehouse import writer
+from fairsplit.analysis.lifecycle.log import read_sound
+from fairsplit.orchestration.catalogue.loading import read_definitions
+from fairsplit.orchestration.home.migrating import migrate
+from fairsplit.orchestration.lifecycle.acting import write_catalogue
+from fairsplit.orchestration.lifecycle.transitions import note_definitions
+from fairsplit.orchestration.project import Home, catalog_dir
+from fairsplit.orchestration.running.resources.home import HomeResource
+from fairsplit.orchestration.warehouse.dbt import semantic_layer_fault
+from fairsplit.orchestration.warehouse.opening import writer
 
 
 @dg.asset(group_name="catalogue", kinds={"yaml"}, owners=["team:data-engineering"], pool="warehouse")

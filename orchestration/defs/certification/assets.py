@@ -2,10 +2,10 @@
 
 import dagster as dg
 
-from orchestration.certifying import certify_metrics
-from orchestration.loading import read_definitions
-from orchestration.resources.home import HomeResource
-from orchestration.warehouse import has_table, writer
+from fairsplit.orchestration.catalogue.loading import read_definitions
+from fairsplit.orchestration.judging.certifying import certify_metrics
+from fairsplit.orchestration.running.resources.home import HomeResource
+from fairsplit.orchestration.warehouse.opening import has_table, writer
 
 
 @dg.asset(

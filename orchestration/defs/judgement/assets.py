@@ -2,11 +2,11 @@
 
 import dagster as dg
 
-from orchestration.judging import broken_results, judge_outstanding
-from orchestration.loading import read_definitions
-from orchestration.partitions import DAILY
-from orchestration.resources.home import HomeResource
-from orchestration.warehouse import writer
+from fairsplit.orchestration.catalogue.loading import read_definitions
+from fairsplit.orchestration.judging.cut_offs import broken_results, judge_outstanding
+from fairsplit.orchestration.running.partitions import DAILY
+from fairsplit.orchestration.running.resources.home import HomeResource
+from fairsplit.orchestration.warehouse.opening import writer
 
 
 @dg.asset(

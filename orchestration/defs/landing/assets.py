@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from orchestration.ingest import IngestSettings, ingest_landing
-from orchestration.ledger import is_published
-from orchestration.loading import read_definitions
-from orchestration.outstanding import outstanding_days
-from orchestration.partitions import DAILY, days_of
-from orchestration.paths import catalog_dir
-from orchestration.resources.home import HomeResource
-from orchestration.warehouse import writer
+from fairsplit.orchestration.catalogue.loading import read_definitions
+from fairsplit.orchestration.landing import IngestSettings, ingest_landing
+from fairsplit.orchestration.project import catalog_dir
+from fairsplit.orchestration.publishing.ledger import is_published
+from fairsplit.orchestration.running.partitions import DAILY, days_of
+from fairsplit.orchestration.running.resources.home import HomeResource
+from fairsplit.orchestration.warehouse.opening import writer
+from fairsplit.orchestration.warehouse.outstanding import outstanding_days
 
 GROUP = "landing"
 OWNERS = ["team:data-engineering"]

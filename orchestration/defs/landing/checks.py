@@ -7,14 +7,19 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.defs.landing.assets import landed_files, raw_events
-from orchestration.ingest import landing_findings
-from orchestration.loading import read_definitions
-from orchestration.outstanding import newest_arrival
-from orchestration.partitions import DAILY, days_of
-from orchestration.quality import conservation_problems, profile_days, quarantine_samples, validate_days
-from orchestration.resources.home import HomeResource
-from orchestration.warehouse import writer
+from fairsplit.orchestration.catalogue.loading import read_definitions
+from fairsplit.orchestration.defs.landing.assets import landed_files, raw_events
+from fairsplit.orchestration.landing import landing_findings
+from fairsplit.orchestration.quality import (
+    conservation_problems,
+    profile_days,
+    quarantine_samples,
+    validate_days,
+)
+from fairsplit.orchestration.running.partitions import DAILY, days_of
+from fairsplit.orchestration.running.resources.home import HomeResource
+from fairsplit.orchestration.warehouse.opening import writer
+from fairsplit.orchestration.warehouse.outstanding import newest_arrival
 
 
 @dg.asset_check(

@@ -6,10 +6,10 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
-from orchestration.dbt import MANIFEST, ask_for
-from orchestration.partitions import DAILY, days_of
-from orchestration.resources.home import HomeResource
-from orchestration.warehouse import writer
+from fairsplit.orchestration.running.partitions import DAILY, days_of
+from fairsplit.orchestration.running.resources.home import HomeResource
+from fairsplit.orchestration.warehouse.dbt import MANIFEST, ask_for
+from fairsplit.orchestration.warehouse.opening import writer
 
 _SOURCE_ASSETS = {"landing": dg.AssetKey("raw_events"), "catalog": dg.AssetKey("catalogue")}
 

@@ -5,20 +5,20 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from analysis.scorecards import render_site
-from assignment_exports.publishing import current_version
-from orchestration.alerting import send_notices
-from orchestration.dbt_docs import ensure_docs
-from orchestration.exporting import export_configs
-from orchestration.ledger import record_publication
-from orchestration.loading import read_definitions
-from orchestration.notices import write_digest
-from orchestration.partitions import DAILY, NIGHTLY_FRESHNESS
-from orchestration.paths import catalog_dir
-from orchestration.resources.home import HomeResource
-from orchestration.site import publish_site
-from orchestration.site.inputs import site_inputs
-from orchestration.warehouse import writer
+from fairsplit.analysis.scorecards import render_site
+from fairsplit.assignment_exports.publishing import current_version
+from fairsplit.orchestration.catalogue.loading import read_definitions
+from fairsplit.orchestration.notices.alerting import send_notices
+from fairsplit.orchestration.notices.digests import write_digest
+from fairsplit.orchestration.project import catalog_dir
+from fairsplit.orchestration.publishing.dbt_docs import ensure_docs
+from fairsplit.orchestration.publishing.exporting import export_configs
+from fairsplit.orchestration.publishing.ledger import record_publication
+from fairsplit.orchestration.publishing.site import publish_site
+from fairsplit.orchestration.publishing.site.inputs import site_inputs
+from fairsplit.orchestration.running.partitions import DAILY, NIGHTLY_FRESHNESS
+from fairsplit.orchestration.running.resources.home import HomeResource
+from fairsplit.orchestration.warehouse.opening import writer
 
 GROUP = "publishing"
 OWNERS = ["team:experimentation"]

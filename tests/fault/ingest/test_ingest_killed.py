@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from orchestration.ingest import IngestSettings, ingest_landing
-from orchestration.quality import conservation_problems
+from fairsplit.orchestration.landing import IngestSettings, ingest_landing
+from fairsplit.orchestration.quality import conservation_problems
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 import duckdb
-from orchestration.ingest import IngestSettings, ingest, ingest_landing
+from fairsplit.orchestration.landing import IngestSettings, ingest, ingest_landing
 ingest.BATCH_BYTES = 300_000
 home = Path(sys.argv[1])
 with duckdb.connect(str(home / "warehouse.duckdb"), config={"threads": 2}) as connection:
@@ -125,7 +125,7 @@ def run_child(home: Path, kill_after: float | None) -> bool:
 def test_a_failure_between_steps_leaves_nothing_half_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
-    from orchestration.ingest import credit, ingest, lake_files  # noqa: PLC0415
+    from fairsplit.orchestration.landing import credit, ingest, lake_files  # noqa: PLC0415
 
     world(tmp_path / "calm")
     world(tmp_path / "home")

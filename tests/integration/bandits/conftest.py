@@ -7,12 +7,12 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from orchestration.ledger import record_publication
-from orchestration.warehouse import writer
 from tests.built import built
 from tests.oracle.bandit_world import DAY, NAME, Shop, midnight
 from tests.oracle.worlds import FIRST_DAY
+
+from fairsplit.orchestration.publishing.ledger import record_publication
+from fairsplit.orchestration.warehouse.opening import writer
 
 if TYPE_CHECKING:
     from pathlib import Path

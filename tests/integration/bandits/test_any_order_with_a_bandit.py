@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-
 from tests.oracle.bandit_world import ARMS, DAY, EQUAL, NAME, Shop, midnight, shares_of
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.oracle.bandit_world import ARMS, NAME, REWARD
 from typer.testing import CliRunner
 
-from orchestration.cli import app, commands  # noqa: F401
-from orchestration.reading.explain import explain
-from orchestration.reading.replay import replay
-from orchestration.warehouse import reader
-from tests.oracle.bandit_world import ARMS, NAME, REWARD
+from fairsplit.orchestration.cli import app, commands  # noqa: F401
+from fairsplit.orchestration.reading.explain import explain
+from fairsplit.orchestration.reading.replay import replay
+from fairsplit.orchestration.warehouse.opening import reader
 
 if TYPE_CHECKING:
     from tests.oracle.bandit_world import Shop

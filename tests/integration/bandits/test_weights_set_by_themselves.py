@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 from scipy import integrate, stats
-
-from analysis.scorecards import render_site
-from assignment_exports.publishing import current_version
-from orchestration.paths import PROJECT_ROOT
-from orchestration.site.inputs import site_inputs
-from orchestration.warehouse import writer
 from tests.oracle.bandit_world import ARMS, DAY, EQUAL, FLOOR, MAX_STEP, NAME, START, midnight, shares_of
+
+from fairsplit.analysis.scorecards import render_site
+from fairsplit.assignment_exports.publishing import current_version
+from fairsplit.orchestration.project import PROJECT_ROOT
+from fairsplit.orchestration.publishing.site.inputs import site_inputs
+from fairsplit.orchestration.warehouse.opening import writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,11 +167,11 @@ def test_a_faulty_split_freezes_the_weights_and_says_so(week: Shop, tmp_path: Pa
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from assignment_exports import publishing
-from orchestration import exporting
-from orchestration.loading import read_definitions
-from orchestration.paths import Home
-from orchestration.warehouse import writer
+from fairsplit.assignment_exports import publishing
+from fairsplit.orchestration.publishing import exporting
+from fairsplit.orchestration.catalogue.loading import read_definitions
+from fairsplit.orchestration.project import Home
+from fairsplit.orchestration.warehouse.opening import writer
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -12,15 +12,15 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from orchestration.dbt import ensure_manifest
-from orchestration.paths import Home
-from orchestration.runs import RANGE_END, RANGE_START, execute
+from fairsplit.orchestration.project import Home
+from fairsplit.orchestration.running.runs import RANGE_END, RANGE_START, execute
+from fairsplit.orchestration.warehouse.dbt import ensure_manifest
 
 
 def main() -> None:
     home = Home.from_environment().prepare()
     ensure_manifest(home)
-    from orchestration.definitions import defs  # noqa: PLC0415  (needs dbt's manifest)
+    from fairsplit.orchestration.definitions import defs  # noqa: PLC0415  (needs dbt's manifest)
 
     repository = defs().get_repository_def()
     for step in json.load(sys.stdin):

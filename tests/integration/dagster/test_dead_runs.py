@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 
-from orchestration.dead_runs import LOCK_TAG, alive, release_dead_runs
-from orchestration.paths import Home
+from fairsplit.orchestration.project import Home
+from fairsplit.orchestration.running.dead_runs import LOCK_TAG, alive, release_dead_runs
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 
-from orchestration.dbt import ensure_manifest
-from orchestration.paths import DBT_PROJECT_DIR, Home
+from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home
+from fairsplit.orchestration.warehouse.dbt import ensure_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ BLOCKING = {
 def definitions(tmp_path: Path, monkeypatch):
     monkeypatch.setenv("FAIRSPLIT_HOME", str(tmp_path))
     ensure_manifest(Home(tmp_path).prepare())
-    from orchestration.definitions import defs  # noqa: PLC0415  (needs dbt's manifest)
+    from fairsplit.orchestration.definitions import defs  # noqa: PLC0415  (needs dbt's manifest)
 
     return defs()
 

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-
-from orchestration.dbt import ensure_manifest
-from orchestration.ingest import IngestSettings, ingest_landing
-from orchestration.ledger import record_publication
-from orchestration.outstanding import pieces
-from orchestration.paths import PROJECT_ROOT, Home
-from orchestration.runs import RANGE_END, RANGE_START
-from orchestration.warehouse import writer
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import EXPERIMENTS, FIRST_DAY, LAST_DAY, make_events, split
+
+from fairsplit.orchestration.landing import IngestSettings, ingest_landing
+from fairsplit.orchestration.project import PROJECT_ROOT, Home
+from fairsplit.orchestration.publishing.ledger import record_publication
+from fairsplit.orchestration.running.runs import RANGE_END, RANGE_START
+from fairsplit.orchestration.warehouse.dbt import ensure_manifest
+from fairsplit.orchestration.warehouse.opening import writer
+from fairsplit.orchestration.warehouse.outstanding import pieces
 
 pytestmark = pytest.mark.integration
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.integration
 def sensors(tmp_path: Path, monkeypatch):
     monkeypatch.setenv("FAIRSPLIT_HOME", str(tmp_path))
     ensure_manifest(Home(tmp_path).prepare())
-    from orchestration.defs.automation import sensors  # noqa: PLC0415  (needs dbt's manifest)
+    from fairsplit.orchestration.defs.automation import sensors  # noqa: PLC0415  (needs dbt's manifest)
 
     return sensors
 
@@ -119,13 +119,13 @@ def test_a_long_range_is_asked_for_in_months(sensors) -> None:
 
 
 def test_automation_runs_unless_the_project_says_no(sensors) -> None:
-    from orchestration.definitions import defs  # noqa: PLC0415
+    from fairsplit.orchestration.definitions import defs  # noqa: PLC0415
 
     loaded = defs()
     statuses = {it.name: it.default_status.value for it in (*loaded.sensors, *loaded.schedules)}
     assert set(statuses.values()) == {"RUNNING"}
     switched = subprocess.run(
-        [sys.executable, "-c", "import orchestration.partitions as p; print(p.AUTOMATION)"],
+        [sys.executable, "-c", "import orchestration.running.partitions as p; print(p.AUTOMATION)"],
         env={**os.environ, "FAIRSPLIT_CATALOG": str(off(Path(os.environ["FAIRSPLIT_HOME"])))},
         cwd=PROJECT_ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.paths import PROJECT_ROOT
+from fairsplit.orchestration.project import PROJECT_ROOT
 
 pytestmark = pytest.mark.integration
 
@@ -53,7 +53,14 @@ def test_all_children_stop_with_it(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-c", "from orchestration.cli import main; main()", "ui", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-c",
+        "from fairsplit.orchestration.cli import main; main()",
+        "ui",
+        "--port",
+        str(port),
+    ]
     process = subprocess.Popen(
         command,
         cwd=PROJECT_ROOT,

@@ -20,9 +20,9 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from orchestration.paths import Home
-from orchestration.serving.guard import names_answered
-from orchestration.serving.webserver import GuardedWebserver
+from fairsplit.orchestration.project import Home
+from fairsplit.orchestration.serving.guard import names_answered
+from fairsplit.orchestration.serving.webserver import GuardedWebserver
 
 pytestmark = pytest.mark.integration
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-
-from analysis.catalogue.compiled_metrics import compile_metrics
-from analysis.catalogue.metrics import SEMANTIC_FOLDER, SemanticLayer, read_semantic_layer
-from orchestration.dbt import ask_for
-from orchestration.paths import DBT_PROJECT_DIR as PROJECT
-from orchestration.warehouse import replace_tables, writer
 from tests.oracle.dbt_runs import build
+
+from fairsplit.analysis.catalogue.compiled_metrics import compile_metrics
+from fairsplit.analysis.catalogue.metrics import SEMANTIC_FOLDER, SemanticLayer, read_semantic_layer
+from fairsplit.orchestration.project import DBT_PROJECT_DIR as PROJECT
+from fairsplit.orchestration.warehouse.dbt import ask_for
+from fairsplit.orchestration.warehouse.opening import replace_tables, writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ from datetime import datetime
 
 import pytest
 
-from orchestration.early_outcomes import keep_early_outcomes
-from orchestration.loading import read_definitions
-from orchestration.paths import PROJECT_ROOT
+from fairsplit.orchestration.catalogue.loading import read_definitions
+from fairsplit.orchestration.judging.early_outcomes import keep_early_outcomes
+from fairsplit.orchestration.project import PROJECT_ROOT
 
 pytestmark = pytest.mark.integration
 

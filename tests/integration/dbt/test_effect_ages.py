@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from orchestration.effect_ages import keep_effect_ages
-from orchestration.loading import read_definitions
-from orchestration.paths import PROJECT_ROOT
+from fairsplit.orchestration.catalogue.loading import read_definitions
+from fairsplit.orchestration.judging.effect_ages import keep_effect_ages
+from fairsplit.orchestration.project import PROJECT_ROOT
 
 pytestmark = pytest.mark.integration
 

@@ -15,11 +15,11 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportions_ztest
 
-from analysis.catalogue import Catalogue
-from analysis.catalogue.experiment import Experiment
-from analysis.catalogue.metric_rules import KINDS, refused_pair
-from analysis.catalogue.project import Project
-from analysis.judgement import judge_cut_offs
+from fairsplit.analysis.catalogue import Catalogue
+from fairsplit.analysis.catalogue.experiment import Experiment
+from fairsplit.analysis.catalogue.metric_rules import KINDS, refused_pair
+from fairsplit.analysis.catalogue.project import Project
+from fairsplit.analysis.judgement import judge_cut_offs
 
 pytestmark = pytest.mark.integration
 

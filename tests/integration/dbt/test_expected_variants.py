@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-
-from assignment_exports.designs.assigning import Design
-from orchestration.assigning import assign_population
-from orchestration.errors import OrchestrationError
-from orchestration.unit_lists import list_path
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import FIRST_DAY, MIDNIGHT, LandedFile
+
+from fairsplit.assignment_exports.designs.assigning import Design
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.lifecycle.assigning import assign_population
+from fairsplit.orchestration.lifecycle.unit_lists import list_path
 
 if TYPE_CHECKING:
     from pathlib import Path

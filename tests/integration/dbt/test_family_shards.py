@@ -9,7 +9,7 @@ import jinja2
 import polars as pl
 import pytest
 
-from assignment_exports.bucketing import shards
+from fairsplit.assignment_exports.bucketing import shards
 
 MACROS = Path(__file__).resolve().parents[3] / "dbt_project" / "macros"
 

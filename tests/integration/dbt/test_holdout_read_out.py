@@ -6,7 +6,6 @@ import json
 from datetime import date, datetime, timedelta
 
 import pytest
-
 from tests.oracle.brute_force import shard
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import LandedFile

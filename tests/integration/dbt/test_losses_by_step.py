@@ -6,11 +6,11 @@ import json
 from datetime import date, datetime, timedelta
 
 import pytest
-
-from orchestration.losing import LOSSES
 from tests.oracle.brute_force import Experiment
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import LandedFile
+
+from fairsplit.orchestration.judging.losing import LOSSES
 
 pytestmark = pytest.mark.integration
 

@@ -8,7 +8,6 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.oracle.brute_force import Experiment, shard
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import LandedFile

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-
-from analysis.scorecards import render_site
-from orchestration.site.inputs import site_inputs
-from orchestration.warehouse import reader
 from tests.oracle.brute_force import DAY, Event, Experiment, accepted, shard
 from tests.oracle.checks import expect_experiment
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import EXPERIMENTS, FIRST_DAY, LAST_DAY, MIDNIGHT, make_events, split
+
+from fairsplit.analysis.scorecards import render_site
+from fairsplit.orchestration.publishing.site.inputs import site_inputs
+from fairsplit.orchestration.warehouse.opening import reader
 
 if TYPE_CHECKING:
     from pathlib import Path

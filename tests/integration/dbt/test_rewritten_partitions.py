@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.oracle.brute_force import DAY
 from tests.oracle.edges import at, bought, viewed
 from tests.oracle.homes import DrivenHome

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from orchestration.paths import DBT_PROJECT_DIR as PROJECT
+from fairsplit.orchestration.project import DBT_PROJECT_DIR as PROJECT
 
 pytestmark = pytest.mark.integration
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-
 from tests.oracle.brute_force import Experiment, shard
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import LandedFile

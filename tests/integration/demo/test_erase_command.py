@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import polars as pl
 import pytest
-
 from tests.command import ROOT, fairsplit
 
 if TYPE_CHECKING:
@@ -132,8 +131,8 @@ def test_a_person_is_removed_everywhere_and_nobody_else(small: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from orchestration.erasure import Erasure, carry_out
-from orchestration.paths import Home
+from fairsplit.orchestration.privacy.erasure import Erasure, carry_out
+from fairsplit.orchestration.project import Home
 carry_out(Home(Path(sys.argv[1])), Erasure(sys.argv[2], (sys.argv[2],)), lambda _: os.kill(os.getpid(), signal.SIGKILL))
 """
 

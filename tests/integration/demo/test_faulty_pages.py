@@ -7,10 +7,10 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-
-from orchestration.loading import read_definitions
 from tests.built import built
 from tests.command import ROOT, fairsplit
+
+from fairsplit.orchestration.catalogue.loading import read_definitions
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import polars as pl
 import pytest
-
 from tests.built import built
 from tests.command import ROOT, fairsplit
 

@@ -13,13 +13,13 @@ import duckdb
 import polars as pl
 import pytest
 import yaml
-
-from orchestration.paths import PROJECT_ROOT
 from tests.built import built
 from tests.command import fairsplit
 from tests.oracle import behaviour
 from tests.oracle.brute_force import MICROS, Experiment, Metric, exposures, links, unit_of, unit_values
 from tests.oracle.demo_files import landed_events
+
+from fairsplit.orchestration.project import PROJECT_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

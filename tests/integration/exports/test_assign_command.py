@@ -11,11 +11,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assignment_exports.release import parquet_bytes
-from orchestration.cli import main
-from orchestration.loading import read_definitions
-from orchestration.paths import Home
-from orchestration.unit_lists import forget, usable_lists
+from fairsplit.assignment_exports.release import parquet_bytes
+from fairsplit.orchestration.catalogue.loading import read_definitions
+from fairsplit.orchestration.cli import main
+from fairsplit.orchestration.lifecycle.unit_lists import forget, usable_lists
+from fairsplit.orchestration.project import Home
 
 EXPERIMENT = """\
 id: {name}

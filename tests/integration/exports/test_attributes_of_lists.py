@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-
-from analysis.catalogue import Segment
-from analysis.catalogue.conditions import evaluate
-from orchestration.assignment_lists import assignment_list
 from tests.definitions import experiment
+
+from fairsplit.analysis.catalogue import Segment
+from fairsplit.analysis.catalogue.conditions import evaluate
+from fairsplit.orchestration.publishing.assignment_lists import assignment_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

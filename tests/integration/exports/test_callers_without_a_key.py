@@ -6,17 +6,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from analysis.catalogue import Catalogue
-from assignment_exports.catalogue import export_catalogue
-from assignment_exports.families import FAMILIES
 from tests.definitions import NOW, PROJECT, experiment, flag
 from tests.sdks import FALLBACK, node_sdk, python_sdk
+
+from fairsplit.analysis.catalogue import Catalogue
+from fairsplit.assignment_exports.catalogue import export_catalogue
+from fairsplit.assignment_exports.families import FAMILIES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from analysis.catalogue.hashes import Sdk
+    from fairsplit.analysis.catalogue.hashes import Sdk
 
 pytestmark = pytest.mark.integration
 

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING
 import duckdb
 import polars as pl
 import pytest
-
-from analysis.catalogue import Catalogue, compile_tables, load_catalogue, load_metrics
-from assignment_exports.allocation import allocation_of
-from assignment_exports.catalogue import assignment_list, export_catalogue
-from assignment_exports.families import FAMILIES
-from assignment_exports.flags import serve
-from assignment_exports.publishing import verify_version
-from assignment_exports.release import parquet_bytes
 from tests.sdks import python_sdk
 
+from fairsplit.analysis.catalogue import Catalogue, compile_tables, load_catalogue, load_metrics
+from fairsplit.assignment_exports.allocation import allocation_of
+from fairsplit.assignment_exports.catalogue import assignment_list, export_catalogue
+from fairsplit.assignment_exports.families import FAMILIES
+from fairsplit.assignment_exports.flags import serve
+from fairsplit.assignment_exports.publishing import verify_version
+from fairsplit.assignment_exports.release import parquet_bytes
+
 if TYPE_CHECKING:
-    from assignment_exports.publishing import PublishedVersion
     from tests.sdks import Serve
+
+    from fairsplit.assignment_exports.publishing import PublishedVersion
 
 ROOT = Path(__file__).resolve().parents[3]
 CUT_OFF = datetime(2026, 2, 2)  # noqa: DTZ001 - instants are naive UTC in this project

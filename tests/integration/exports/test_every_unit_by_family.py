@@ -12,23 +12,23 @@ import jinja2
 import numpy as np
 import polars as pl
 import pytest
-
-from analysis.catalogue import compile_tables
-from analysis.catalogue.hashes import Sdk
-from analysis.catalogue.serving import eligible_variant
-from analysis.catalogue.shards import shard
-from assignment_exports.allocation import LIVE, allocation_of, assign
-from assignment_exports.bucketing import shards
-from assignment_exports.catalogue import export_catalogue
-from assignment_exports.condition_sql import condition_sql
-from assignment_exports.eligibility import eligible, inline_segments
-from assignment_exports.families import FAMILIES
-from assignment_exports.flags import serve
 from tests.definitions import HELD, NOW, catalogue, units
 from tests.sdks import flagd_provider, node_sdk, python_sdk
 
+from fairsplit.analysis.catalogue import compile_tables
+from fairsplit.analysis.catalogue.hashes import Sdk
+from fairsplit.analysis.catalogue.serving import eligible_variant
+from fairsplit.analysis.catalogue.shards import shard
+from fairsplit.assignment_exports.allocation import LIVE, allocation_of, assign
+from fairsplit.assignment_exports.bucketing import shards
+from fairsplit.assignment_exports.catalogue import export_catalogue
+from fairsplit.assignment_exports.condition_sql import condition_sql
+from fairsplit.assignment_exports.eligibility import eligible, inline_segments
+from fairsplit.assignment_exports.families import FAMILIES
+from fairsplit.assignment_exports.flags import serve
+
 if TYPE_CHECKING:
-    from analysis.catalogue import Catalogue, Flag
+    from fairsplit.analysis.catalogue import Catalogue, Flag
 
 MACROS = Path(__file__).resolve().parents[3] / "dbt_project" / "macros"
 # Eppo's core is compiled; the evaluators in Python take a hundred times as long.

@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from orchestration.cli import main
+from fairsplit.orchestration.cli import main
 
 EXPERIMENT = """\
 id: {name}

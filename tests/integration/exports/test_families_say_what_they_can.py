@@ -11,20 +11,20 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from analysis.catalogue.conditions import Condition, evaluate
-from assignment_exports.allocation import allocation_of, assign
-from assignment_exports.errors import ExportError
-from assignment_exports.families import FAMILIES
-from assignment_exports.growthbook import growthbook_condition
-from assignment_exports.release import build_release
 from tests.conditions import trees
 from tests.definitions import FUTURE, HALVES, NOW, PAST, PROJECT, experiment
 from tests.sdks import flagd_lets_in, growthbook_lets_in, python_sdk
 
+from fairsplit.analysis.catalogue.conditions import Condition, evaluate
+from fairsplit.assignment_exports.allocation import allocation_of, assign
+from fairsplit.assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.families import FAMILIES
+from fairsplit.assignment_exports.growthbook import growthbook_condition
+from fairsplit.assignment_exports.release import build_release
+
 if TYPE_CHECKING:
-    from analysis.catalogue.experiment import Experiment
-    from assignment_exports.release import Release
+    from fairsplit.analysis.catalogue.experiment import Experiment
+    from fairsplit.assignment_exports.release import Release
 
 
 def _release(*experiments: Experiment, as_of: datetime = NOW) -> Release:

@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
-
-from analysis.catalogue import Catalogue
-from assignment_exports.catalogue import export_catalogue
-from assignment_exports.publishing import rollback
-from orchestration.paths import Home
 from tests.definitions import NOW, PROJECT, flag
 from tests.sdks import flagd_provider
+
+from fairsplit.analysis.catalogue import Catalogue
+from fairsplit.assignment_exports.catalogue import export_catalogue
+from fairsplit.assignment_exports.publishing import rollback
+from fairsplit.orchestration.project import Home
 
 
 def publish(exports: Path, value: str) -> None:

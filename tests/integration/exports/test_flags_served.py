@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from analysis.catalogue.hashes import Sdk
-from assignment_exports.catalogue import export_catalogue
-from assignment_exports.errors import ExportError
-from assignment_exports.families import FAMILIES
-from assignment_exports.flags import serve
 from tests.definitions import NOW, catalogue, flag
 from tests.sdks import python_sdk
+
+from fairsplit.analysis.catalogue.hashes import Sdk
+from fairsplit.assignment_exports.catalogue import export_catalogue
+from fairsplit.assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.families import FAMILIES
+from fairsplit.assignment_exports.flags import serve
 
 if TYPE_CHECKING:
     from tests.sdks import Serve

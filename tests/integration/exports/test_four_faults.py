@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-from analysis.catalogue import load_catalogue, load_metrics
-from assignment_exports.catalogue import export_catalogue
-from assignment_exports.families import published_flags
 from tests.definitions import NOW
 
+from fairsplit.analysis.catalogue import load_catalogue, load_metrics
+from fairsplit.assignment_exports.catalogue import export_catalogue
+from fairsplit.assignment_exports.families import published_flags
+
 if TYPE_CHECKING:
-    from assignment_exports.publishing import PublishedVersion
+    from fairsplit.assignment_exports.publishing import PublishedVersion
 
 ROOT = Path(__file__).resolve().parents[3]
 EXPERIMENT = """\

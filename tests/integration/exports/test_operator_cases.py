@@ -11,15 +11,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import pytest
-
-from analysis.catalogue.conditions import Condition, evaluate
-from analysis.catalogue.hashes import Sdk
-from assignment_exports.errors import ExportError
-from assignment_exports.families import FAMILIES
-from assignment_exports.flags import serve
 from tests.definitions import NOW, flag
 from tests.sdks import node_sdk, python_sdk
 from tests.warehouses import Ask, duckdb_warehouse, spark_test
+
+from fairsplit.analysis.catalogue.conditions import Condition, evaluate
+from fairsplit.analysis.catalogue.hashes import Sdk
+from fairsplit.assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.families import FAMILIES
+from fairsplit.assignment_exports.flags import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,17 +8,17 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-
-from assignment_exports.catalogue import export_catalogue
-from assignment_exports.families import FAMILIES
-from assignment_exports.flags import serve
 from tests.definitions import NOW, catalogue, units
 from tests.sdks import node_sdk
+
+from fairsplit.assignment_exports.catalogue import export_catalogue
+from fairsplit.assignment_exports.families import FAMILIES
+from fairsplit.assignment_exports.flags import serve
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from analysis.catalogue.hashes import Sdk
+    from fairsplit.analysis.catalogue.hashes import Sdk
 
 
 def _payload(folder: Path, sdk: Sdk) -> bytes:

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from assignment_exports.publishing import current_version, publish, read_version, verify_version
+from fairsplit.assignment_exports.publishing import current_version, publish, read_version, verify_version
 
 ROOT = Path(__file__).resolve().parents[3]
 KILLS = 12
 PUBLISHER = """
 import sys
 from pathlib import Path
-from assignment_exports.publishing import publish
+from fairsplit.assignment_exports.publishing import publish
 number = int(sys.argv[2])
 while True:
     number += 1

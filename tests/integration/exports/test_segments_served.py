@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-
-from analysis.catalogue.conditions import Condition, evaluate
-from analysis.catalogue.flags import Flag, Segment
-from analysis.catalogue.shards import shard_ranges
-from assignment_exports.allocation import Allocation, AllocationPhase
-from assignment_exports.condition_sql import condition_sql
-from assignment_exports.eligibility import inline_segments
-from assignment_exports.ufc import assemble, compile_flags
-from assignment_exports.ufc_flags import ufc_flag
 from tests.sdks import eppo, flagd_lets_in, growthbook_lets_in
+
+from fairsplit.analysis.catalogue.conditions import Condition, evaluate
+from fairsplit.analysis.catalogue.flags import Flag, Segment
+from fairsplit.analysis.catalogue.shards import shard_ranges
+from fairsplit.assignment_exports.allocation import Allocation, AllocationPhase
+from fairsplit.assignment_exports.condition_sql import condition_sql
+from fairsplit.assignment_exports.eligibility import inline_segments
+from fairsplit.assignment_exports.ufc import assemble, compile_flags
+from fairsplit.assignment_exports.ufc_flags import ufc_flag
 
 START = datetime(2026, 1, 5)  # noqa: DTZ001 - instants are naive UTC in this project
 LOYAL = Segment.model_validate(

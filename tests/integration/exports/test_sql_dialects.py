@@ -11,13 +11,13 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
+from tests.warehouses import Ask, spark_test
 from typer.testing import CliRunner
 
-from analysis.catalogue.conditions import Condition
-from assignment_exports.condition_sql import condition_sql
-from assignment_exports.dialects import SPARK
-from orchestration.cli import app, commands  # noqa: F401 - importing `commands` registers them
-from tests.warehouses import Ask, spark_test
+from fairsplit.analysis.catalogue.conditions import Condition
+from fairsplit.assignment_exports.condition_sql import condition_sql
+from fairsplit.assignment_exports.dialects import SPARK
+from fairsplit.orchestration.cli import app, commands  # noqa: F401 - importing `commands` registers them
 
 # The example of semver.org's §11.4, with what §10 and §11.4.2 add: labels of different lengths, a dash sorts first.
 ORDERED = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.built import built
 from tests.integration.demo.conftest import four_days
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
-from orchestration.errors import OrchestrationError
-from orchestration.home.schema import SCHEMA
-from orchestration.warehouse import reader
 from tests.command import fairsplit
 from tests.oracle.homes import table_hashes
+
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.home.schema import SCHEMA
+from fairsplit.orchestration.warehouse.opening import reader
 
 pytestmark = pytest.mark.integration
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from analysis.catalogue.sources import Source
-from orchestration.cli import pipeline
-from orchestration.defs.landing.checks import files_are_readable
-from orchestration.ingest import IngestSettings, ingest_landing, landing_findings
-from orchestration.paths import Home
-from orchestration.resources.home import HomeResource
+from fairsplit.analysis.catalogue.sources import Source
+from fairsplit.orchestration.cli import pipeline
+from fairsplit.orchestration.defs.landing.checks import files_are_readable
+from fairsplit.orchestration.landing import IngestSettings, ingest_landing, landing_findings
+from fairsplit.orchestration.project import Home
+from fairsplit.orchestration.running.resources.home import HomeResource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ import duckdb
 import pytest
 import yaml
 
-from analysis.catalogue.sources import Source
-from orchestration.ingest import IngestSettings, ingest_landing
+from fairsplit.analysis.catalogue.sources import Source
+from fairsplit.orchestration.landing import IngestSettings, ingest_landing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

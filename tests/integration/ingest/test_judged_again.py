@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from analysis.catalogue.sources import Source
-from orchestration.ingest import IngestReport, IngestSettings, ingest_landing, landing_findings, rejudging
-from orchestration.quality import conservation_problems
+from fairsplit.analysis.catalogue.sources import Source
+from fairsplit.orchestration.landing import (
+    IngestReport,
+    IngestSettings,
+    ingest_landing,
+    landing_findings,
+    rejudging,
+)
+from fairsplit.orchestration.quality import conservation_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

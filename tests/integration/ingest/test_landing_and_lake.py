@@ -16,8 +16,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from analysis.catalogue.sources import Source
-from orchestration.ingest import IngestReport, IngestSettings, ingest_landing, open_landing
+from fairsplit.analysis.catalogue.sources import Source
+from fairsplit.orchestration.landing import IngestReport, IngestSettings, ingest_landing, open_landing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def test_files_still_being_written_are_left_for_later(
 def test_a_file_that_grows_while_it_is_read_is_not_taken(
     tmp_path: Path, warehouse: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from orchestration.ingest import stage  # noqa: PLC0415
+    from fairsplit.orchestration.landing import stage  # noqa: PLC0415
 
     land(tmp_path / "landing" / "calm.ndjson", event("a"))
     growing = land(tmp_path / "landing" / "growing.ndjson", event("b"))
@@ -288,7 +288,7 @@ def test_a_file_without_a_source_is_taken_when_it_gets_one(
 def test_a_twin_of_a_file_that_grew_is_taken_in_its_place(
     tmp_path: Path, warehouse: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from orchestration.ingest import stage  # noqa: PLC0415
+    from fairsplit.orchestration.landing import stage  # noqa: PLC0415
 
     growing = land(tmp_path / "landing" / "1.ndjson", event("a"))
     land(tmp_path / "landing" / "2.ndjson", event("a"))

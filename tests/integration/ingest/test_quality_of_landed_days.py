@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from orchestration.ingest import IngestSettings, ingest_landing
-from orchestration.quality import conservation_problems, profile_days, quarantine_samples, validate_days
+from fairsplit.orchestration.landing import IngestSettings, ingest_landing
+from fairsplit.orchestration.quality import (
+    conservation_problems,
+    profile_days,
+    quarantine_samples,
+    validate_days,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from orchestration.ingest import IngestSettings, ingest_landing
+from fairsplit.orchestration.landing import IngestSettings, ingest_landing
 
 if TYPE_CHECKING:
     from pathlib import Path

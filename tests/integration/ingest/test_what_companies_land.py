@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.catalogue.sources import Source
-from orchestration.ingest import IngestReport, IngestSettings, ingest_landing
-from orchestration.quality import conservation_problems
+from fairsplit.analysis.catalogue.sources import Source
+from fairsplit.orchestration.landing import IngestReport, IngestSettings, ingest_landing
+from fairsplit.orchestration.quality import conservation_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -448,7 +448,7 @@ def test_a_parquet_row_over_the_limit_is_kept_by_its_beginning(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Case line-bombs, varied: texts of a row, nested ones too, against the limit of a line."""
-    from orchestration.ingest import layout_table, rows  # noqa: PLC0415
+    from fairsplit.orchestration.landing import layout_table, rows  # noqa: PLC0415
 
     monkeypatch.setattr(layout_table, "MAX_RECORD_BYTES", 500)
     monkeypatch.setattr(rows, "KEPT_BYTES", 40)
@@ -508,7 +508,7 @@ def test_only_regular_files_are_read(place: Place, tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_staged_stops_no_other(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Case parquet-nanoseconds-with-zone, at the least: it is named and the rest is taken."""
-    from orchestration.ingest import lines  # noqa: PLC0415
+    from fairsplit.orchestration.landing import lines  # noqa: PLC0415
 
     for name in ("a.ndjson", "bad.ndjson", "c.ndjson"):
         place.land(name, event(name))
@@ -529,7 +529,7 @@ def test_a_file_that_cannot_be_staged_stops_no_other(place: Place, monkeypatch: 
 
 def test_a_full_disk_is_nobodys_fault(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reverse of the test before: what no single file repeats ends the run, and no file is blamed."""
-    from orchestration.ingest import stage  # noqa: PLC0415
+    from fairsplit.orchestration.landing import stage  # noqa: PLC0415
 
     place.land("a.ndjson", event("a"))
 

@@ -11,16 +11,16 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from analysis.catalogue import load_catalogue, load_metrics
-from analysis.catalogue.shards import shard_ranges
-from analysis.lifecycle.log import read_log
-from orchestration.cli import app, commands  # noqa: F401
-from orchestration.paths import DBT_PROJECT_DIR, PROJECT_ROOT, Home
+from fairsplit.analysis.catalogue import load_catalogue, load_metrics
+from fairsplit.analysis.catalogue.shards import shard_ranges
+from fairsplit.analysis.lifecycle.log import read_log
+from fairsplit.orchestration.cli import app, commands  # noqa: F401
+from fairsplit.orchestration.project import DBT_PROJECT_DIR, PROJECT_ROOT, Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from analysis.catalogue import Experiment
+    from fairsplit.analysis.catalogue import Experiment
 
 Said = tuple[str, str, str, str | None]
 ARM_LESS: Said = ("headline_copy", "modify", "disable_arm", "long")

@@ -11,10 +11,10 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from analysis.catalogue import load_catalogue, load_metrics
-from orchestration.cli import app, commands  # noqa: F401
-from orchestration.lifecycle import histories, note_definitions
-from orchestration.paths import DBT_PROJECT_DIR
+from fairsplit.analysis.catalogue import load_catalogue, load_metrics
+from fairsplit.orchestration.cli import app, commands  # noqa: F401
+from fairsplit.orchestration.lifecycle.transitions import histories, note_definitions
+from fairsplit.orchestration.project import DBT_PROJECT_DIR
 
 ROOT = Path(__file__).parents[3]
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from orchestration.cli import app, commands  # noqa: F401
+from fairsplit.orchestration.cli import app, commands  # noqa: F401
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
-
-from orchestration.ledger import record_publication
-from orchestration.warehouse import writer
 from tests.built import built
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import EXPERIMENTS, LAST_DAY, make_events, split
+
+from fairsplit.orchestration.publishing.ledger import record_publication
+from fairsplit.orchestration.warehouse.opening import writer
 
 if TYPE_CHECKING:
     from pathlib import Path

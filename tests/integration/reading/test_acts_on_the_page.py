@@ -7,12 +7,12 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
-
-from analysis.scorecards import render_site
-from orchestration.loading import read_definitions
-from orchestration.site.inputs import site_inputs
-from orchestration.warehouse import writer
 from tests.oracle.worlds import EXPERIMENTS
+
+from fairsplit.analysis.scorecards import render_site
+from fairsplit.orchestration.catalogue.loading import read_definitions
+from fairsplit.orchestration.publishing.site.inputs import site_inputs
+from fairsplit.orchestration.warehouse.opening import writer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
-from analysis.catalogue import load_metrics
-from orchestration import certifying
-from orchestration.dbt import ensure_manifest
-from orchestration.definitions import defs
-from orchestration.paths import DBT_PROJECT_DIR
-from orchestration.warehouse import writer
 from tests.oracle.worlds import EXPERIMENTS, LAST_DAY
+
+from fairsplit.analysis.catalogue import load_metrics
+from fairsplit.orchestration.definitions import defs
+from fairsplit.orchestration.judging import certifying
+from fairsplit.orchestration.project import DBT_PROJECT_DIR
+from fairsplit.orchestration.warehouse.dbt import ensure_manifest
+from fairsplit.orchestration.warehouse.opening import writer
 
 if TYPE_CHECKING:
     from tests.oracle.homes import DrivenHome

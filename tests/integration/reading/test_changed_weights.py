@@ -7,11 +7,11 @@ from datetime import date, datetime, timedelta
 
 import pytest
 import yaml
-
-from orchestration.reading.explain import explain
-from orchestration.warehouse import writer
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import LandedFile
+
+from fairsplit.orchestration.reading.explain import explain
+from fairsplit.orchestration.warehouse.opening import writer
 
 pytestmark = [
     pytest.mark.integration,

@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
-
-from assignment_exports.designs.assigning import Design
-from orchestration.assigning import assign_population
-from orchestration.reading.explain import explain
-from orchestration.warehouse import writer
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import LandedFile
+
+from fairsplit.assignment_exports.designs.assigning import Design
+from fairsplit.orchestration.lifecycle.assigning import assign_population
+from fairsplit.orchestration.reading.explain import explain
+from fairsplit.orchestration.warehouse.opening import writer
 
 pytestmark = [
     pytest.mark.integration,

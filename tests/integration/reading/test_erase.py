@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
-
-from orchestration.ingest.erasing import erase, find
-from orchestration.ingest.lake import open_landing
-from orchestration.quality import conservation_problems
-from orchestration.warehouse import reader, writer
 from tests.oracle.homes import DERIVED, DrivenHome
 from tests.oracle.worlds import EXPERIMENTS, LAST_DAY, MIDNIGHT, LandedFile, make_events, split
+
+from fairsplit.orchestration.landing.erasing import erase, find
+from fairsplit.orchestration.landing.lake import open_landing
+from fairsplit.orchestration.quality import conservation_problems
+from fairsplit.orchestration.warehouse.opening import reader, writer
 
 if TYPE_CHECKING:
     from pathlib import Path

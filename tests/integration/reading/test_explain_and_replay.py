@@ -7,13 +7,13 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.oracle.worlds import EXPERIMENTS, LAST_DAY
 from typer.testing import CliRunner
 
-from orchestration.cli import app, commands  # noqa: F401
-from orchestration.reading.explain import explain
-from orchestration.reading.replay import replay
-from orchestration.warehouse import reader, writer
-from tests.oracle.worlds import EXPERIMENTS, LAST_DAY
+from fairsplit.orchestration.cli import app, commands  # noqa: F401
+from fairsplit.orchestration.reading.explain import explain
+from fairsplit.orchestration.reading.replay import replay
+from fairsplit.orchestration.warehouse.opening import reader, writer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,13 +11,13 @@ import duckdb
 import polars as pl
 import pytest
 import yaml
-from typer.testing import CliRunner
-
-from orchestration import retention
-from orchestration.assigning import assign_population
-from orchestration.cli import app, commands  # noqa: F401
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import EXPERIMENTS, FIRST_DAY, LAST_DAY, MIDNIGHT, LandedFile, make_events, split
+from typer.testing import CliRunner
+
+from fairsplit.orchestration.cli import app, commands  # noqa: F401
+from fairsplit.orchestration.lifecycle.assigning import assign_population
+from fairsplit.orchestration.privacy import retention
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from orchestration.cli import app, commands  # noqa: F401
+from fairsplit.orchestration.cli import app, commands  # noqa: F401
 
 if TYPE_CHECKING:
     from pathlib import Path

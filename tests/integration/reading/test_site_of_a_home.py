@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from analysis.scorecards import render_site
-from orchestration.site.inputs import site_inputs
-from orchestration.warehouse import reader
+from fairsplit.analysis.scorecards import render_site
+from fairsplit.orchestration.publishing.site.inputs import site_inputs
+from fairsplit.orchestration.warehouse.opening import reader
 
 if TYPE_CHECKING:
     from tests.oracle.homes import DrivenHome

@@ -7,14 +7,14 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analysis.aa.certification import certify, clopper_pearson
-from analysis.aa.outcomes import compare_splits, outcomes_by_values
-from analysis.aa.splits import md5_shards, philox_shards
-from analysis.aa.splitting import split_moments
-from analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges
-from analysis.statistics.checks import InputError
-from analysis.statistics.moments import JointMoments
-from assignment_exports.bucketing import positions, shards
+from fairsplit.analysis.aa.certification import certify, clopper_pearson
+from fairsplit.analysis.aa.outcomes import compare_splits, outcomes_by_values
+from fairsplit.analysis.aa.splits import md5_shards, philox_shards
+from fairsplit.analysis.aa.splitting import split_moments
+from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.moments import JointMoments
+from fairsplit.assignment_exports.bucketing import positions, shards
 
 SALTS = [f"checkout-split-{i}" for i in range(20)]
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.bandits.epsilon_greedy import epsilon_greedy
-from analysis.bandits.floors import with_floor
-from analysis.bandits.shares import as_shares
-from analysis.bandits.thompson import thompson_beta, thompson_normal
-from analysis.bandits.top_two import top_two_probabilities
-from analysis.bandits.ucb import ucb1
-from analysis.statistics.checks import InputError
+from fairsplit.analysis.bandits.epsilon_greedy import epsilon_greedy
+from fairsplit.analysis.bandits.floors import with_floor
+from fairsplit.analysis.bandits.shares import as_shares
+from fairsplit.analysis.bandits.thompson import thompson_beta, thompson_normal
+from fairsplit.analysis.bandits.top_two import top_two_probabilities
+from fairsplit.analysis.bandits.ucb import ucb1
+from fairsplit.analysis.statistics.checks import InputError
 
 
 def test_thompson_shares_are_the_frequencies_of_posterior_draws():

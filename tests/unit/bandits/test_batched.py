@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from analysis.bandits.batched import batched_contrast, batched_means, batches, with_variance_of_all
-from analysis.statistics.checks import InputError
-from analysis.statistics.status import Reason
+from fairsplit.analysis.bandits.batched import batched_contrast, batched_means, batches, with_variance_of_all
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.status import Reason
 
 SHARES = [[0.5, 0.3, 0.2], [0.7, 0.29, 0.01], [0.2, 0.1, 0.7]]
 SIZES = [40, 60, 50]

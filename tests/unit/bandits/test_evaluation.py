@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.bandits.evaluation import adaptive_contrasts, adaptive_means, adaptive_scores
-from analysis.statistics.checks import InputError
-from analysis.statistics.status import names
+from fairsplit.analysis.bandits.evaluation import adaptive_contrasts, adaptive_means, adaptive_scores
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.status import names
 
 
 def _data(units: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

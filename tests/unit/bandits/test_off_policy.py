@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.bandits.off_policy import off_policy_value
-from analysis.statistics.checks import InputError
-from analysis.statistics.status import names
+from fairsplit.analysis.bandits.off_policy import off_policy_value
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.status import names
 
 
 def _logs(runs: int = 1, units: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

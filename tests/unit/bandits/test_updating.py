@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from analysis.bandits.updating import batch_shares, chance_of_best, stepped
+from fairsplit.analysis.bandits.updating import batch_shares, chance_of_best, stepped
 
 
 def test_bernoulli_chances_are_those_of_beta_posteriors():

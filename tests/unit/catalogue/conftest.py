@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from analysis.catalogue import MetricDefinition
+from fairsplit.analysis.catalogue import MetricDefinition
 
 
 def make_metric(name: str, **changes) -> MetricDefinition:

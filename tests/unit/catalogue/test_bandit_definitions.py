@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from analysis.catalogue import load_catalogue
+from fairsplit.analysis.catalogue import load_catalogue
 
 SOUND = {
     "type": "bandit",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.catalogue import load_catalogue
+from fairsplit.analysis.catalogue import load_catalogue
 
 BROKEN = Path(__file__).parent / "broken"
 

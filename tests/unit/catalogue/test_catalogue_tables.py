@@ -5,7 +5,7 @@ from datetime import datetime
 import jsonschema
 import pytest
 
-from analysis.catalogue import (
+from fairsplit.analysis.catalogue import (
     CatalogueError,
     compile_tables,
     experiment_hash,
@@ -14,9 +14,9 @@ from analysis.catalogue import (
     validate_catalogue,
     write_schemas,
 )
-from analysis.catalogue.metrics import read_semantic_layer
-from analysis.catalogue.serving import eligible_variant
-from analysis.catalogue.yaml_source import parse_yaml
+from fairsplit.analysis.catalogue.metrics import read_semantic_layer
+from fairsplit.analysis.catalogue.serving import eligible_variant
+from fairsplit.analysis.catalogue.yaml_source import parse_yaml
 
 EXPERIMENT = """\
 id: cta

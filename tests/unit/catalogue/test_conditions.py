@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.catalogue.conditions import Condition, as_text, condition_faults, evaluate
+from fairsplit.analysis.catalogue.conditions import Condition, as_text, condition_faults, evaluate
 
 
 def condition(data) -> Condition:

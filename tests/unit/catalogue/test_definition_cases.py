@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from analysis.catalogue import load_catalogue, load_metrics, validate_catalogue
-from analysis.catalogue.metrics import read_semantic_layer
-from orchestration.loading import definition_files
-from orchestration.paths import DBT_PROJECT_DIR
+from fairsplit.analysis.catalogue import load_catalogue, load_metrics, validate_catalogue
+from fairsplit.analysis.catalogue.metrics import read_semantic_layer
+from fairsplit.orchestration.catalogue.loading import definition_files
+from fairsplit.orchestration.project import DBT_PROJECT_DIR
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -198,8 +198,8 @@ def test_a_torn_line_of_the_transition_log_is_named(
     """Case torn-transition-log: `validate` names file and line and fails; readers go on with the good lines."""
     from typer.testing import CliRunner  # noqa: PLC0415
 
-    from orchestration.cli import app, commands  # noqa: F401, PLC0415
-    from orchestration.lifecycle import histories  # noqa: PLC0415
+    from fairsplit.orchestration.cli import app, commands  # noqa: F401, PLC0415
+    from fairsplit.orchestration.lifecycle.transitions import histories  # noqa: PLC0415
 
     del capsys
     shutil.copytree(DBT_PROJECT_DIR.parent / "catalog", tmp_path / "catalog")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.catalogue import json_schemas
-from analysis.catalogue.conditions import OPERATORS
+from fairsplit.analysis.catalogue import json_schemas
+from fairsplit.analysis.catalogue.conditions import OPERATORS
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "definitions.md").read_text(encoding="utf-8")
 

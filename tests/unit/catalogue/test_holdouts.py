@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from analysis.catalogue import compile_tables, load_catalogue
-from analysis.catalogue.serving import eligible_variant
+from fairsplit.analysis.catalogue import compile_tables, load_catalogue
+from fairsplit.analysis.catalogue.serving import eligible_variant
 
 EXPERIMENT = """\
 id: {name}

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from analysis.catalogue.experiment import Experiment
-from analysis.catalogue.hashing import experiment_facts, experiment_hash
-from analysis.catalogue.together import layer_findings
+from fairsplit.analysis.catalogue.experiment import Experiment
+from fairsplit.analysis.catalogue.hashing import experiment_facts, experiment_hash
+from fairsplit.analysis.catalogue.together import layer_findings
 
 
 def _experiment(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from analysis.catalogue.measures import Measure, SqlText
-from analysis.catalogue.metrics import read_semantic_layer
-from orchestration.measure_checks import measure_faults
-from orchestration.paths import DBT_PROJECT_DIR
+from fairsplit.analysis.catalogue.measures import Measure, SqlText
+from fairsplit.analysis.catalogue.metrics import read_semantic_layer
+from fairsplit.orchestration.catalogue.measure_checks import measure_faults
+from fairsplit.orchestration.project import DBT_PROJECT_DIR
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from datetime import datetime
 import polars as pl
 import pytest
 
-from analysis.catalogue import CatalogueError, compile_tables, load_catalogue
-from analysis.catalogue.hashing import experiment_hash
-from assignment_exports.allocation import allocation_of, assign
-from assignment_exports.catalogue import export_catalogue
+from fairsplit.analysis.catalogue import CatalogueError, compile_tables, load_catalogue
+from fairsplit.analysis.catalogue.hashing import experiment_hash
+from fairsplit.assignment_exports.allocation import allocation_of, assign
+from fairsplit.assignment_exports.catalogue import export_catalogue
 
 EXPERIMENT = """\
 id: joint

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.catalogue import json_schemas, load_metrics
-from analysis.catalogue.metrics import read_metrics
+from fairsplit.analysis.catalogue import json_schemas, load_metrics
+from fairsplit.analysis.catalogue.metrics import read_metrics
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-
-from analysis.catalogue.metric_rules import KINDS
-from analysis.catalogue.metrics import read_semantic_layer
-from orchestration.loading import read_metrics_that_bind
 from tests.metric_rules import BEGIN, END, PAGE, markdown, refusals
+
+from fairsplit.analysis.catalogue.metric_rules import KINDS
+from fairsplit.analysis.catalogue.metrics import read_semantic_layer
+from fairsplit.orchestration.catalogue.loading import read_metrics_that_bind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from analysis.catalogue.metrics import MetricDefinition
+    from fairsplit.analysis.catalogue.metrics import MetricDefinition
 
 MEASURES: list[dict[str, Any]] = [
     {"name": "paid", "agg": "sum", "expr": "value"},

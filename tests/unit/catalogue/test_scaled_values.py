@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.catalogue.measures import Measure
-from orchestration.measure_sql import scaled
+from fairsplit.analysis.catalogue.measures import Measure
+from fairsplit.orchestration.warehouse.measure_sql import scaled
 
 SCALES = (1, 7, 100, 1_000_000)
 EDGES = ("0", "0.5", "1.5", "2.5", "-0.5", "-2.5", "0.000001", "1000000", "9999999999.999999", "10000000000")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from analysis.catalogue import compile_tables, load_catalogue
+from fairsplit.analysis.catalogue import compile_tables, load_catalogue
 
 LOYAL = {"days": 28, "all": [{"event": "purchase", "gte": 3}]}
 

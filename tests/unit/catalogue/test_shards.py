@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.catalogue.shards import shard, shard_ranges, share_to_shards
+from fairsplit.analysis.catalogue.shards import shard, shard_ranges, share_to_shards
 
 
 def test_a_shard_is_the_first_eight_hex_digits_of_md5_modulo_ten_thousand():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.catalogue.yaml_source import YamlFaultError, parse_yaml, read_yaml
+from fairsplit.analysis.catalogue.yaml_source import YamlFaultError, parse_yaml, read_yaml
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ import typer
 import yaml
 from typer.models import CommandInfo
 
-from analysis.catalogue import load_catalogue, load_metrics
-from orchestration.cli import app, commands  # noqa: F401  (registers the commands)
-from orchestration.ingest import IngestSettings, ingest_landing
+from fairsplit.analysis.catalogue import load_catalogue, load_metrics
+from fairsplit.orchestration.cli import app, commands  # noqa: F401  (registers the commands)
+from fairsplit.orchestration.landing import IngestSettings, ingest_landing
 
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text()

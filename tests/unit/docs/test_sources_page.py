@@ -7,11 +7,11 @@ from pathlib import Path
 
 import yaml
 
-from analysis.catalogue.events import CONTRACT_COLUMNS, MAX_VALUE
-from analysis.catalogue.project import Thresholds
-from analysis.catalogue.sources import EPOCHS, Condition, Mapped, Source, SourceEvent
-from orchestration.ingest import limits
-from orchestration.ingest.rows import REASONS
+from fairsplit.analysis.catalogue.events import CONTRACT_COLUMNS, MAX_VALUE
+from fairsplit.analysis.catalogue.project import Thresholds
+from fairsplit.analysis.catalogue.sources import EPOCHS, Condition, Mapped, Source, SourceEvent
+from fairsplit.orchestration.landing import limits
+from fairsplit.orchestration.landing.rows import REASONS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sources.md").read_text(encoding="utf-8")
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from orchestration.errors import OrchestrationError
-from orchestration.paths import PROJECT_ROOT, Home
-from orchestration.warehouse import reader, writer
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.project import PROJECT_ROOT, Home
+from fairsplit.orchestration.warehouse.opening import reader, writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def fairsplit(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from orchestration.cli import main; main()", *words],
+        [sys.executable, "-c", "from fairsplit.orchestration.cli import main; main()", *words],
         cwd=PROJECT_ROOT,
         env={**os.environ, "FAIRSPLIT_HOME": str(home)},
         capture_output=True,

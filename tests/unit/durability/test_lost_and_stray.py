@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestration.errors import IngestError
-from orchestration.ingest import IngestSettings, ingest_landing
-from orchestration.ingest.erasing import erase
-from orchestration.ingest.lake import STRAYS, intend
-from orchestration.paths import Home
-from orchestration.warehouse import writer
+from fairsplit.orchestration.errors import IngestError
+from fairsplit.orchestration.landing import IngestSettings, ingest_landing
+from fairsplit.orchestration.landing.erasing import erase
+from fairsplit.orchestration.landing.lake import STRAYS, intend
+from fairsplit.orchestration.project import Home
+from fairsplit.orchestration.warehouse.opening import writer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from assignment_exports.errors import ExportError
-from assignment_exports.publishing import (
+from fairsplit.assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.publishing import (
     KEPT_VERSIONS,
     current_version,
     list_versions,

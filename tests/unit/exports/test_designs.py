@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assignment_exports.designs.assigning import Design, Drawn, draw
-from assignment_exports.designs.blocked import block_size, matched_blocks
-from assignment_exports.designs.complete import complete, largest_remainder, stratified
-from assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.designs.assigning import Design, Drawn, draw
+from fairsplit.assignment_exports.designs.blocked import block_size, matched_blocks
+from fairsplit.assignment_exports.designs.complete import complete, largest_remainder, stratified
+from fairsplit.assignment_exports.errors import ExportError
 
 HALVES = {"control": 0.5, "red": 0.5}
 

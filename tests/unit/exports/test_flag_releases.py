@@ -7,17 +7,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from analysis.catalogue import Catalogue, load_catalogue
-from assignment_exports.catalogue import export_catalogue
-from assignment_exports.families import published_flags
 from tests.definitions import PROJECT, flag
+
+from fairsplit.analysis.catalogue import Catalogue, load_catalogue
+from fairsplit.assignment_exports.catalogue import export_catalogue
+from fairsplit.assignment_exports.families import published_flags
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from analysis.catalogue import Flag
-    from assignment_exports.publishing import PublishedVersion
+    from fairsplit.analysis.catalogue import Flag
+    from fairsplit.assignment_exports.publishing import PublishedVersion
 
 CUT_OFF = datetime(2026, 1, 20)  # noqa: DTZ001 - instants are naive UTC in this project
 MAIL = {"attribute": "mail", "matches": "@example"}

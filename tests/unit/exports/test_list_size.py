@@ -8,10 +8,10 @@ from datetime import datetime
 
 import polars as pl
 
-from analysis.catalogue.shards import shard_ranges
-from assignment_exports.allocation import Allocation, AllocationPhase
-from assignment_exports.catalogue import assignment_list
-from assignment_exports.release import parquet_bytes
+from fairsplit.analysis.catalogue.shards import shard_ranges
+from fairsplit.assignment_exports.allocation import Allocation, AllocationPhase
+from fairsplit.assignment_exports.catalogue import assignment_list
+from fairsplit.assignment_exports.release import parquet_bytes
 
 UNITS = 100_000
 START = datetime(2026, 1, 5)  # noqa: DTZ001 - instants are naive UTC in this project

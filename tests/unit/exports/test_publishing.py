@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from assignment_exports.errors import ExportError
-from assignment_exports.publishing import (
+from fairsplit.assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.publishing import (
     current_version,
     list_versions,
     publish,

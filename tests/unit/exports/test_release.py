@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from analysis.catalogue.conditions import Condition
-from analysis.catalogue.shards import shard_ranges
-from assignment_exports.allocation import (
+from fairsplit.analysis.catalogue.conditions import Condition
+from fairsplit.analysis.catalogue.shards import shard_ranges
+from fairsplit.assignment_exports.allocation import (
     Allocation,
     AllocationBand,
     AllocationHoldout,
     AllocationPhase,
     assign,
 )
-from assignment_exports.eligibility import inline_segments
-from assignment_exports.errors import ExportError
-from assignment_exports.publishing import PublishedVersion, current_version, publish
-from assignment_exports.release import build_release, differences, parquet_bytes
+from fairsplit.assignment_exports.eligibility import inline_segments
+from fairsplit.assignment_exports.errors import ExportError
+from fairsplit.assignment_exports.publishing import PublishedVersion, current_version, publish
+from fairsplit.assignment_exports.release import build_release, differences, parquet_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path

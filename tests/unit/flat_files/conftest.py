@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orchestration.cli import main
+from fairsplit.orchestration.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.cli import app, main
+from fairsplit.orchestration.cli import app, main
 
 GOOD = "id,arm,y,done,country\n" + "".join(f"{i},{'ab'[i % 2]},{i % 7},{i % 3 == 0},DE\n" for i in range(400))
 

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analysis.errors import FairsplitError
-from analysis.flat_files import FlatAnalysis, Request, analyse
+from fairsplit.analysis.errors import FairsplitError
+from fairsplit.analysis.flat_files import FlatAnalysis, Request, analyse
 
 SIZE = 60
 DAY = date(2026, 1, 5)

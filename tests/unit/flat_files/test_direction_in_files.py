@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 from scipy import stats
-
-from orchestration.cli import main
 from tests.unit.flat_files.rows import treated
+
+from fairsplit.orchestration.cli import main
 
 CASES = Path(os.environ.get("FAIRSPLIT_SHARED", "../shared")).resolve() / "cases"
 pytestmark = pytest.mark.skipif(not CASES.exists(), reason="the shared cases are not beside the project")

@@ -11,10 +11,10 @@ import statsmodels.api as sm
 from scipy import stats
 from statsmodels.stats.proportion import proportions_ztest
 
-from analysis.flat_files import Request, analyse
-from analysis.flat_files.request import parse_metric
-from analysis.flat_files.values import scale_of, scaled
-from analysis.judgement import violations
+from fairsplit.analysis.flat_files import Request, analyse
+from fairsplit.analysis.flat_files.request import parse_metric
+from fairsplit.analysis.flat_files.values import scale_of, scaled
+from fairsplit.analysis.judgement import violations
 
 DAY = date(2026, 1, 5)
 

@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 import statsmodels.api as sm
 from scipy import stats
-
 from tests.unit.flat_files.rows import rows_of, treated
 
 CASES = Path(os.environ.get("FAIRSPLIT_SHARED", "../shared")).resolve() / "cases"

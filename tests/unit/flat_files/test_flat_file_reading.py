@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 from scipy import stats
-
-from orchestration.cli import main
 from tests.unit.flat_files.rows import rows_of
+
+from fairsplit.orchestration.cli import main
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analysis.flat_files import Request, analyse
+from fairsplit.analysis.flat_files import Request, analyse
 
 DAY = date(2026, 1, 5)
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analysis.flat_files import Request, analyse
+from fairsplit.analysis.flat_files import Request, analyse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,7 +7,7 @@ from datetime import date
 import duckdb
 import pytest
 
-from orchestration.outstanding import last_complete_day
+from fairsplit.orchestration.warehouse.outstanding import last_complete_day
 
 
 @pytest.mark.parametrize(

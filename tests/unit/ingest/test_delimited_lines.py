@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.ingest import delimited, lines
+from fairsplit.orchestration.landing import delimited, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,7 +142,7 @@ def test_bytes_that_are_not_utf8_are_a_fault_of_their_record() -> None:
 
 CHILD = """
 import gzip, json, resource, sys
-from orchestration.ingest import delimited, lines
+from fairsplit.orchestration.landing import delimited, lines
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (200 << 20), resource.RLIM_INFINITY))
 with gzip.open(sys.argv[1]) as stream:
@@ -178,6 +178,6 @@ def test_memory_is_bounded_for_any_line(tmp_path: Path, name: str) -> None:
 
 
 def test_the_reader_of_lines_has_the_same_limits() -> None:
-    from orchestration.ingest import limits  # noqa: PLC0415
+    from fairsplit.orchestration.landing import limits  # noqa: PLC0415
 
     assert lines.MAX_RECORD_BYTES == delimited.MAX_RECORD_BYTES == limits.MAX_RECORD_BYTES

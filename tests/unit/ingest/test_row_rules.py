@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from orchestration.ingest import IngestSettings, ingest_landing
+from fairsplit.orchestration.landing import IngestSettings, ingest_landing
 
 if TYPE_CHECKING:
     import pytest
@@ -184,7 +184,7 @@ def test_line_numbers_count_blank_lines_and_ends_of_any_kind() -> None:
 
 
 def test_very_long_and_very_deep_lines_are_only_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    from orchestration.ingest import lines  # noqa: PLC0415
+    from fairsplit.orchestration.landing import lines  # noqa: PLC0415
 
     monkeypatch.setattr(lines, "MAX_RECORD_BYTES", 6 << 20)
     deep = (

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from analysis.catalogue.sources import Source, glob_regex
+from fairsplit.analysis.catalogue.sources import Source, glob_regex
 
 GOOD: dict[str, Any] = {
     "id": "shop",

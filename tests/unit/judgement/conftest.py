@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.catalogue import MetricDefinition, load_catalogue
-from analysis.judgement import judge_cut_offs
+from fairsplit.analysis.catalogue import MetricDefinition, load_catalogue
+from fairsplit.analysis.judgement import judge_cut_offs
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.catalogue.shards import shard_ranges, share_to_shards, without_arm
-from analysis.judgement import ALLOCATIONS, violations
-from analysis.judgement.acting import ACTS, in_force, new_acts
-from analysis.judgement.ramping import ramp_frame
+from fairsplit.analysis.catalogue.shards import shard_ranges, share_to_shards, without_arm
+from fairsplit.analysis.judgement import ALLOCATIONS, violations
+from fairsplit.analysis.judgement.acting import ACTS, in_force, new_acts
+from fairsplit.analysis.judgement.ramping import ramp_frame
 
 HORIZON = date(2026, 1, 25)
 EARLY = date(2026, 1, 7)

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from scipy import integrate, stats
 
-from analysis.judgement import violations
-from analysis.judgement.acting import ACTS, act_text, in_force, new_acts
-from analysis.judgement.ramping import ramp_frame
+from fairsplit.analysis.judgement import violations
+from fairsplit.analysis.judgement.acting import ACTS, act_text, in_force, new_acts
+from fairsplit.analysis.judgement.ramping import ramp_frame
 
 START = date(2026, 1, 5)
 DAY = date(2026, 1, 18)

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analysis.judgement import violations
-from analysis.judgement.strata import PHASE_SUMS
+from fairsplit.analysis.judgement import violations
+from fairsplit.analysis.judgement.strata import PHASE_SUMS
 
 FIRST, LAST = date(2026, 1, 8), date(2026, 1, 25)
 RAMP = (

@@ -10,8 +10,8 @@ import statsmodels.api as sm
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from analysis.judgement import violations
-from analysis.scorecards import wording
+from fairsplit.analysis.judgement import violations
+from fairsplit.analysis.scorecards import wording
 
 
 def only(frame: pl.DataFrame, variant: str = "red", **wanted) -> dict:

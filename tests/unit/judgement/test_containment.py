@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from analysis.judgement import violations
-from analysis.judgement.comparisons import contained
+from fairsplit.analysis.judgement import violations
+from fairsplit.analysis.judgement.comparisons import contained
 
 
 def test_a_ratio_without_denominators_says_so_and_breaks_no_invariant(world):

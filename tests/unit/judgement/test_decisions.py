@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.flat_files import Request, analyse
-from analysis.judgement import judge_cut_offs, violations
-from analysis.judgement.deciding import RULES
+from fairsplit.analysis.flat_files import Request, analyse
+from fairsplit.analysis.judgement import judge_cut_offs, violations
+from fairsplit.analysis.judgement.deciding import RULES
 
 HORIZON = date(2026, 1, 25)  # 14 planned days and a window of 7
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from assignment_exports.designs.blocked import matched_blocks
-from assignment_exports.designs.complete import stratified
 from tests.unit.judgement.test_changed_weights import Phases
+
+from fairsplit.assignment_exports.designs.blocked import matched_blocks
+from fairsplit.assignment_exports.designs.complete import stratified
 
 UNITS = 400
 

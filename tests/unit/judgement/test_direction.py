@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.judgement import violations
-from analysis.judgement.effects import effect_of
+from fairsplit.analysis.judgement import violations
+from fairsplit.analysis.judgement.effects import effect_of
 
 HORIZON = date(2026, 1, 25)
 THREE = "[{id: control, control: true}, {id: red}, {id: blue}]"

@@ -7,8 +7,8 @@ from datetime import date
 import polars as pl
 import pytest
 
-from analysis.catalogue.hashing import experiment_hash, result_hash
-from analysis.judgement.known import version_frame
+from fairsplit.analysis.catalogue.hashing import experiment_hash, result_hash
+from fairsplit.analysis.judgement.known import version_frame
 
 FIRST = "{start: 2026-01-05, weights: {control: 0.5, red: 0.5}}"
 SECOND = "{start: 2026-01-12, weights: {control: 0.2, red: 0.8}}"

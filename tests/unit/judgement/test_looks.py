@@ -10,8 +10,8 @@ import pytest
 from polars.testing import assert_frame_equal
 from scipy import stats
 
-from analysis.judgement import judge_cut_offs, violations
-from analysis.statistics.group_sequential import crossing_probabilities, lan_demets_bounds
+from fairsplit.analysis.judgement import judge_cut_offs, violations
+from fairsplit.analysis.statistics.group_sequential import crossing_probabilities, lan_demets_bounds
 
 START = date(2026, 1, 5)
 

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.judgement import violations
-from analysis.statistics.rare_sequences import rare_e_value
+from fairsplit.analysis.judgement import violations
+from fairsplit.analysis.statistics.rare_sequences import rare_e_value
 
 PLAN = "{method: always_valid, min_sample: 2}"
 

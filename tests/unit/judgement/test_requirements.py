@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analysis.judgement import violations
-from analysis.judgement.rows import REQUIREMENT
-from analysis.judgement.wording import REQUIREMENTS, requirement_text
+from fairsplit.analysis.judgement import violations
+from fairsplit.analysis.judgement.rows import REQUIREMENT
+from fairsplit.analysis.judgement.wording import REQUIREMENTS, requirement_text
 
 MILLION = 1_000_000
 EARLY = date(2026, 1, 18)

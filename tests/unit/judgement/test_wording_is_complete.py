@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-import analysis.judgement
-from analysis.judgement.comparisons import FAMILIES
-from analysis.judgement.deciding import RULES
-from analysis.scorecards import wording
-from analysis.statistics.status import Reason
+import fairsplit.analysis.judgement
+from fairsplit.analysis.judgement.comparisons import FAMILIES
+from fairsplit.analysis.judgement.deciding import RULES
+from fairsplit.analysis.scorecards import wording
+from fairsplit.analysis.statistics.status import Reason
 
 SOURCES = sorted(Path(analysis.judgement.__file__).parent.glob("*.py"))
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.catalogue.experiment import Experiment
-from analysis.catalogue.findings import parse_model
-from analysis.catalogue.yaml_source import parse_yaml
-from analysis.lifecycle.editing import Edit, edited
+from fairsplit.analysis.catalogue.experiment import Experiment
+from fairsplit.analysis.catalogue.findings import parse_model
+from fairsplit.analysis.catalogue.yaml_source import parse_yaml
+from fairsplit.analysis.lifecycle.editing import Edit, edited
 
 ROOT = Path(__file__).parents[3]
 AT = datetime(2026, 1, 20, 8, 30)  # noqa: DTZ001

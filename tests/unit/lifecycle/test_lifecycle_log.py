@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from analysis.lifecycle.changes import changes
-from analysis.lifecycle.log import Entry, Observed, append, edit_entry, history, read_log
-from analysis.lifecycle.states import LifecycleError
+from fairsplit.analysis.lifecycle.changes import changes
+from fairsplit.analysis.lifecycle.log import Entry, Observed, append, edit_entry, history, read_log
+from fairsplit.analysis.lifecycle.states import LifecycleError
 
 if TYPE_CHECKING:
     from pathlib import Path

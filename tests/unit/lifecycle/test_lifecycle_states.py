@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.lifecycle.states import (
+from fairsplit.analysis.lifecycle.states import (
     STAGES,
     STATUSES,
     TRANSITIONS,

@@ -14,9 +14,9 @@ from typing import ClassVar
 import pytest
 from pydantic import ValidationError
 
-from analysis.catalogue.project import EmailHook, NoticeHooks, WebhookHook
-from orchestration.delivery import NEWS_FOR, deliver
-from orchestration.notices import write_alert
+from fairsplit.analysis.catalogue.project import EmailHook, NoticeHooks, WebhookHook
+from fairsplit.orchestration.notices.delivery import NEWS_FOR, deliver
+from fairsplit.orchestration.notices.digests import write_alert
 
 WEBHOOK = NoticeHooks(webhook=WebhookHook(address_from="HOOK_ADDRESS"))
 
@@ -226,7 +226,7 @@ class Answering(BaseHTTPRequestHandler):
 @pytest.mark.parametrize("path", ["301", "302", "303", "307", "drip"])
 def test_an_answer_that_delivers_nothing_marks_nothing(tmp_path, monkeypatch, path: str) -> None:
     """Case notice-redirects-and-drips."""
-    monkeypatch.setattr("orchestration.delivery._SECONDS", 1)
+    monkeypatch.setattr("fairsplit.orchestration.notices.delivery._SECONDS", 1)
     Answering.seen.clear()
     (tmp_path / "alert-1.md").write_text("# Something\n")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)

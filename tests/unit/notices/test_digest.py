@@ -5,7 +5,7 @@ import datetime as dt
 import duckdb
 import pytest
 
-from orchestration.notices import write_digest
+from fairsplit.orchestration.notices.digests import write_digest
 
 AT = dt.datetime(2026, 1, 20)  # noqa: DTZ001 - instants of the warehouse are naive and in UTC
 

@@ -9,11 +9,11 @@ from scipy.stats import multivariate_normal
 from statsmodels.stats.power import normal_power, normal_sample_size_one_tail
 from statsmodels.stats.proportion import power_proportions_2indep
 
-from analysis.planning.baseline import Baseline, measured
-from analysis.planning.design import analysed_by, design, detectable, power
-from analysis.planning.false_ships import false_ships
-from analysis.statistics.checks import InputError
-from analysis.statistics.experiment_plan import Setup
+from fairsplit.analysis.planning.baseline import Baseline, measured
+from fairsplit.analysis.planning.design import analysed_by, design, detectable, power
+from fairsplit.analysis.planning.false_ships import false_ships
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.experiment_plan import Setup
 
 RATE = Baseline("", binary=True, mean=0.10, variance=0.09)
 MEAN = Baseline("", binary=False, mean=5.0, variance=400.0, forecast=(1000.0,) * 60, window_days=7.0)

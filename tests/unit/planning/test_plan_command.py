@@ -7,8 +7,8 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from orchestration.cli import app, commands
-from orchestration.errors import OrchestrationError
+from fairsplit.orchestration.cli import app, commands
+from fairsplit.orchestration.errors import OrchestrationError
 
 _ = commands
 

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestration import code_hash
-from orchestration.code_hash import FLAT_FILES, PUBLICATION, RESULTS, closure, dbt_sources, files_hash
-from orchestration.paths import DBT_PROJECT_DIR, PROJECT_ROOT
+from fairsplit.orchestration.project import DBT_PROJECT_DIR, PROJECT_ROOT
+from fairsplit.orchestration.provenance import code_hash
+from fairsplit.orchestration.provenance.code_hash import (
+    FLAT_FILES,
+    PUBLICATION,
+    RESULTS,
+    closure,
+    dbt_sources,
+    files_hash,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,10 +45,10 @@ def test_the_closure_holds_whatever_python_loads(roots: tuple[str, ...]) -> None
 def test_what_computes_is_in_the_closure_and_what_only_shows_is_not() -> None:
     rows, pages = closure(PROJECT_ROOT, RESULTS), closure(PROJECT_ROOT, PUBLICATION)
     for name in (
-        "orchestration/ingest/landing.sql",
-        "orchestration/ingest/rows.py",
-        "orchestration/judging.py",
-        "orchestration/effect_ages.py",
+        "orchestration/landing/landing.sql",
+        "orchestration/landing/rows.py",
+        "orchestration/judging/cut_offs.py",
+        "orchestration/judging/effect_ages.py",
         "analysis/judgement/deciding.py",
         "analysis/statistics/moments.py",
         "analysis/catalogue/compiled_metrics.py",
@@ -77,7 +84,7 @@ def test_a_module_that_is_new_is_in_the_closure(tmp_path: Path) -> None:
     (tmp_path / "analysis" / "inner" / "beside.sql").write_text("select 1")
     for name in ("c", "types", "unused"):
         (tmp_path / "analysis" / f"{name}.py").write_text("")
-    assert sorted(closure(tmp_path, ("analysis.a",))) == [
+    assert sorted(closure(tmp_path, ("fairsplit.analysis.a",))) == [
         "analysis/__init__.py",
         "analysis/a.py",
         "analysis/c.py",

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from analysis.errors import Problem
-from analysis.scorecards import (
+from fairsplit.analysis.errors import Problem
+from fairsplit.analysis.scorecards import (
     ArmView,
     DefinitionChange,
     ExperimentMetric,

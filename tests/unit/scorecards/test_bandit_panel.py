@@ -9,11 +9,11 @@ from datetime import date
 import jsonschema
 import polars as pl
 import pytest
-
-from analysis.judgement import ALLOCATIONS, DECISIONS
-from analysis.scorecards import render_site
-from analysis.scorecards.bandits import bandit_panel
 from tests.unit.scorecards import site_world
+
+from fairsplit.analysis.judgement import ALLOCATIONS, DECISIONS
+from fairsplit.analysis.scorecards import render_site
+from fairsplit.analysis.scorecards.bandits import bandit_panel
 
 FIRST, SECOND = date(2026, 1, 17), date(2026, 1, 18)
 VIEW = site_world.experiment("tiles", name="Tiles")

@@ -6,9 +6,9 @@ from typing import Any, get_args
 
 import pytest
 
-from analysis.catalogue.behaviour import Behaviour, Measure
-from analysis.catalogue.conditions import OPERATORS, Condition
-from analysis.scorecards.conditions import behaviour_words, condition_words
+from fairsplit.analysis.catalogue.behaviour import Behaviour, Measure
+from fairsplit.analysis.catalogue.conditions import OPERATORS, Condition
+from fairsplit.analysis.scorecards.conditions import behaviour_words, condition_words
 
 NAMES = {"na": "North America"}
 US = {"attribute": "country", "equals": "US"}

@@ -6,10 +6,10 @@ import datetime as dt
 
 import polars as pl
 import pytest
-
-from analysis.scorecards import PlanView, render_site
 from tests.unit.scorecards import site_world
 from tests.unit.scorecards.test_site_pages import read
+
+from fairsplit.analysis.scorecards import PlanView, render_site
 
 READ_ON = site_world.CUT_OFF - dt.timedelta(days=5)
 

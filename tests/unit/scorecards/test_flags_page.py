@@ -8,11 +8,12 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from analysis.catalogue import Flag, Segment
-from analysis.scorecards import render_site
-from analysis.scorecards.views import flag_view, segment_view
 from tests.unit.scorecards import site_world
 from tests.unit.scorecards.test_site_pages import read
+
+from fairsplit.analysis.catalogue import Flag, Segment
+from fairsplit.analysis.scorecards import render_site
+from fairsplit.analysis.scorecards.views import flag_view, segment_view
 
 
 @cache

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 import statsmodels.api as sm
-
-from analysis.scorecards.best_arm import with_best
-from analysis.scorecards.factorial import factorial_panels
-from analysis.scorecards.inputs import ArmView
 from tests.unit.scorecards import site_world
+
+from fairsplit.analysis.scorecards.best_arm import with_best
+from fairsplit.analysis.scorecards.factorial import factorial_panels
+from fairsplit.analysis.scorecards.inputs import ArmView
 
 GRID = {("list", "photo"): "b", ("list", "drawing"): "a", ("grid", "drawing"): "c", ("grid", "photo"): "d"}
 

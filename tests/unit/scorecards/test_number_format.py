@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards import format as fmt
 
 
 @pytest.mark.parametrize(

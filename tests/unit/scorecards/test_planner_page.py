@@ -5,10 +5,10 @@ import re
 
 import pytest
 from statsmodels.stats.power import NormalIndPower
-
-from analysis.scorecards import render_site
-from analysis.scorecards.planner import build
 from tests.unit.scorecards import site_world
+
+from fairsplit.analysis.scorecards import render_site
+from fairsplit.analysis.scorecards.planner import build
 
 
 def page(inputs) -> str:

@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 from scipy import stats
-
-from analysis.scorecards import lessons, portfolio, render_site
 from tests.unit.scorecards import site_world
+
+from fairsplit.analysis.scorecards import lessons, portfolio, render_site
 
 
 def effects(values, error):

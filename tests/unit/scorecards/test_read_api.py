@@ -7,10 +7,10 @@ from functools import cache
 
 import jsonschema
 import pytest
-
-from analysis.scorecards import render_site
-from analysis.scorecards.site import safe_name
 from tests.unit.scorecards import site_world
+
+from fairsplit.analysis.scorecards import render_site
+from fairsplit.analysis.scorecards.site import safe_name
 
 IDS = [view.id for view in site_world.demo().experiments]
 

@@ -8,16 +8,16 @@ from functools import cache
 
 import polars as pl
 import pytest
-
-from analysis.judgement.effects import Effect
-from analysis.scorecards import render_site
-from analysis.scorecards.checks import check_cards, summary_line
-from analysis.scorecards.faults import likeliest
-from analysis.scorecards.impact import eligible_a_month, impact_lines, total
-from analysis.scorecards.inputs import MetricView
-from analysis.scorecards.outlook import days_to_power, power_words, ruled_out
 from tests.unit.scorecards import site_world
 from tests.unit.scorecards.test_site_pages import read
+
+from fairsplit.analysis.judgement.effects import Effect
+from fairsplit.analysis.scorecards import render_site
+from fairsplit.analysis.scorecards.checks import check_cards, summary_line
+from fairsplit.analysis.scorecards.faults import likeliest
+from fairsplit.analysis.scorecards.impact import eligible_a_month, impact_lines, total
+from fairsplit.analysis.scorecards.inputs import MetricView
+from fairsplit.analysis.scorecards.outlook import days_to_power, power_words, ruled_out
 
 
 @cache

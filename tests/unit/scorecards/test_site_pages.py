@@ -8,10 +8,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-
-from analysis.scorecards import render_site
-from analysis.scorecards.site import safe_name
 from tests.unit.scorecards import site_world
+
+from fairsplit.analysis.scorecards import render_site
+from fairsplit.analysis.scorecards.site import safe_name
 
 VOID = {"meta", "link", "img", "input", "br"}
 

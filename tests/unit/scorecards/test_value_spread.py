@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-
-from analysis.scorecards import ExperimentMetric, spread
 from tests.unit.scorecards import site_world
+
+from fairsplit.analysis.scorecards import ExperimentMetric, spread
 
 
 def test_quantiles_are_those_of_the_unit_values():

@@ -18,8 +18,8 @@ import pytest
 import yaml
 from scipy import stats
 
-from orchestration.errors import OrchestrationError
-from orchestration.simulate import SimulatedWorld, simulate
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.simulate import SimulatedWorld, simulate
 
 ROOT = Path(__file__).resolve().parents[3]
 CATALOG, DBT = ROOT / "catalog", ROOT / "dbt_project"

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from analysis.statistics import bayes_beta
-from analysis.statistics.bayes_beta import beta_best, beta_compare, beta_interval
-from analysis.statistics.bayes_normal import normal_best, normal_effect, unit_normal_loss
-from analysis.statistics.checks import InputError
-from analysis.statistics.logit_beta import log_fall
-from analysis.statistics.status import names
+from fairsplit.analysis.statistics import bayes_beta
+from fairsplit.analysis.statistics.bayes_beta import beta_best, beta_compare, beta_interval
+from fairsplit.analysis.statistics.bayes_normal import normal_best, normal_effect, unit_normal_loss
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.logit_beta import log_fall
+from fairsplit.analysis.statistics.status import names
 
 
 def _miller(a_c: int, b_c: int, a_t: int, b_t: int) -> float:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.bayes_correlated import normal_best_correlated
-from analysis.statistics.bayes_normal import normal_best
-from analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.bayes_correlated import normal_best_correlated
+from fairsplit.analysis.statistics.bayes_normal import normal_best
+from fairsplit.analysis.statistics.checks import InputError
 
 
 def test_independent_arms_equal_quadrature_within_the_reported_error():

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from analysis.statistics.status import Reason
 from benchmarks import bench_stats
+
+from fairsplit.analysis.statistics.status import Reason
 
 
 def test_the_benchmark_measures_whole_judgements_of_distinct_comparisons() -> None:

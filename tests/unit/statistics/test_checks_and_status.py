@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.statistics import checks
-from analysis.statistics.checks import InputError
-from analysis.statistics.status import Reason, blank, combined, names, reasons
+from fairsplit.analysis.statistics import checks
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.status import Reason, blank, combined, names, reasons
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 from scipy import optimize, stats
 from statsmodels.stats.meta_analysis import combine_effects
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.combining import between_study_variance, meta_fixed, meta_random
-from analysis.statistics.portfolio import shrink_effects
-from analysis.statistics.status import names
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.combining import between_study_variance, meta_fixed, meta_random
+from fairsplit.analysis.statistics.portfolio import shrink_effects
+from fairsplit.analysis.statistics.status import names
 
 # Colditz et al. (1994), as metafor's dat.bcg: tuberculosis cases and others, vaccinated and control.
 BCG = np.array(

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.conditional_power import conditional_power, conditional_rejection, predictive_power
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.conditional_power import (
+    conditional_power,
+    conditional_rejection,
+    predictive_power,
+)
 
 
 def test_equals_the_conditional_normal():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.confidence_sequences import (
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.confidence_sequences import (
     ALTERNATIVES,
     approximate_rho2,
     best_rho2,
@@ -15,7 +15,7 @@ from analysis.statistics.confidence_sequences import (
     sequence_multiplier,
     unit_margin,
 )
-from analysis.statistics.status import names
+from fairsplit.analysis.statistics.status import names
 
 
 @pytest.mark.parametrize("alpha", [0.3, 0.05, 1e-5])

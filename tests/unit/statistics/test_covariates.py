@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from analysis.statistics.covariates import (
+from fairsplit.analysis.statistics.covariates import (
     cuped,
     post_stratified,
     unadjusted,
@@ -14,9 +14,9 @@ from analysis.statistics.covariates import (
     within_arm_slope,
     within_group_slope,
 )
-from analysis.statistics.moments import JointMoments, Moments
-from analysis.statistics.ratios import linearised
-from analysis.statistics.status import names
+from fairsplit.analysis.statistics.moments import JointMoments, Moments
+from fairsplit.analysis.statistics.ratios import linearised
+from fairsplit.analysis.statistics.status import names
 
 
 def world(seed: int, n_c: int = 40, n_t: int = 55, p: int = 1) -> tuple[np.ndarray, np.ndarray]:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.dunnett import dunnett, many_to_one
-from analysis.statistics.many_to_one import many_to_one_critical, many_to_one_p
-from analysis.statistics.status import names
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.dunnett import dunnett, many_to_one
+from fairsplit.analysis.statistics.many_to_one import many_to_one_critical, many_to_one_p
+from fairsplit.analysis.statistics.status import names
 
 HALF = 0.5**0.5
 

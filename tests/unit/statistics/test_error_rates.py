@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
-
 from benchmarks import error_rates
 from benchmarks.simulated_sums import DAYS, World, drawn_sums, drawn_units
+from scipy import stats
 
 
 @pytest.fixture(scope="module")

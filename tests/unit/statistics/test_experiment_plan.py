@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.experiment_plan import (
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.experiment_plan import (
     METHODS,
     Setup,
     detectable_difference,

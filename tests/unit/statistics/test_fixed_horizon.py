@@ -11,19 +11,19 @@ from statsmodels.stats import oneway as sm_oneway
 from statsmodels.stats import proportion as sm_proportion
 from statsmodels.stats import weightstats
 
-from analysis.statistics.anova import oneway, welch_anova
-from analysis.statistics.contingency import chi_square_fit, chi_square_independence
-from analysis.statistics.effects import cohens_d, cohens_h, effect_label, noncentrality_interval
-from analysis.statistics.means import fieller_of_means, welch
-from analysis.statistics.moments import JointMoments, Moments
-from analysis.statistics.proportions import (
+from fairsplit.analysis.statistics.anova import oneway, welch_anova
+from fairsplit.analysis.statistics.contingency import chi_square_fit, chi_square_independence
+from fairsplit.analysis.statistics.effects import cohens_d, cohens_h, effect_label, noncentrality_interval
+from fairsplit.analysis.statistics.means import fieller_of_means, welch
+from fairsplit.analysis.statistics.moments import JointMoments, Moments
+from fairsplit.analysis.statistics.proportions import (
     compare_proportions,
     log_risk_ratio,
     score_test,
     two_proportion_z,
 )
-from analysis.statistics.ratios import linearised, ratio_delta, ratio_estimate
-from analysis.statistics.status import names
+from fairsplit.analysis.statistics.ratios import linearised, ratio_delta, ratio_estimate
+from fairsplit.analysis.statistics.status import names
 
 
 @pytest.mark.parametrize("alternative", ["two-sided", "less", "greater"])

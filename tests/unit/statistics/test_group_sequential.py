@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics import recursive_integration
-from analysis.statistics.checks import InputError
-from analysis.statistics.group_sequential import (
+from fairsplit.analysis.statistics import recursive_integration
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.group_sequential import (
     crossing_probabilities,
     lan_demets_bounds,
     obrien_fleming_bounds,
     obrien_fleming_constant,
     pocock_constant,
 )
-from analysis.statistics.padded import as_padded
-from analysis.statistics.spending import custom_spending, spending_function
-from analysis.statistics.status import names
+from fairsplit.analysis.statistics.padded import as_padded
+from fairsplit.analysis.statistics.spending import custom_spending, spending_function
+from fairsplit.analysis.statistics.status import names
 
 FIFTHS = [0.2, 0.4, 0.6, 0.8, 1.0]
 

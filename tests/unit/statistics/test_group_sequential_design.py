@@ -3,15 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.group_sequential import (
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.group_sequential import (
     crossing_probabilities,
     equal_fractions,
     obrien_fleming_constant,
     pocock_constant,
 )
-from analysis.statistics.group_sequential_design import design_properties, futility_design
-from analysis.statistics.spending import spending_function
+from fairsplit.analysis.statistics.group_sequential_design import design_properties, futility_design
+from fairsplit.analysis.statistics.spending import spending_function
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.group_sequential import lan_demets_bounds
-from analysis.statistics.group_sequential_inference import (
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.group_sequential import lan_demets_bounds
+from fairsplit.analysis.statistics.group_sequential_inference import (
     final_inference,
     repeated_intervals,
     repeated_p_values,
 )
-from analysis.statistics.spending import spending_function
-from analysis.statistics.status import names
+from fairsplit.analysis.statistics.spending import spending_function
+from fairsplit.analysis.statistics.status import names
 
 
 def test_one_look_is_the_ordinary_inference():

@@ -7,16 +7,16 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.factorial import factorial_effects, interaction_did
-from analysis.statistics.interactions import (
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.factorial import factorial_effects, interaction_did
+from fairsplit.analysis.statistics.interactions import (
     cells_from_values,
     interaction_anova,
     subgroup_heterogeneity,
     treatment_by_covariate,
 )
-from analysis.statistics.moments import JointMoments, Moments
-from analysis.statistics.status import names
+from fairsplit.analysis.statistics.moments import JointMoments, Moments
+from fairsplit.analysis.statistics.status import names
 
 
 def _dummies(codes: np.ndarray) -> np.ndarray:

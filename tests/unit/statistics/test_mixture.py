@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.mixture import (
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.mixture import (
     best_rho,
     log_mixture,
     mixture_bound,
@@ -13,7 +13,7 @@ from analysis.statistics.mixture import (
     msprt_bernoulli,
     msprt_normal,
 )
-from analysis.statistics.status import names
+from fairsplit.analysis.statistics.status import names
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.moments import JointMoments, Moments, merge
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.moments import JointMoments, Moments, merge
 
 
 def exact_m2(values: list[int], scale: int) -> float:

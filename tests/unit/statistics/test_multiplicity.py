@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.multiplicity import adjust_p_values
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.multiplicity import adjust_p_values
 
 STATSMODELS = {
     "bonferroni": "bonferroni",

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.covariates import cuped
-from analysis.statistics.frames import to_frame
-from analysis.statistics.histograms import Histograms
-from analysis.statistics.moments import JointMoments
-from analysis.statistics.normality import histogram_skewness, rate_skewness, skewness_rule
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.covariates import cuped
+from fairsplit.analysis.statistics.frames import to_frame
+from fairsplit.analysis.statistics.histograms import Histograms
+from fairsplit.analysis.statistics.moments import JointMoments
+from fairsplit.analysis.statistics.normality import histogram_skewness, rate_skewness, skewness_rule
 
 
 def test_skewness_equals_scipy_and_a_rates_equals_its_values() -> None:

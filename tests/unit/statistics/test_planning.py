@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import NormalIndPower, TTestIndPower
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.planning import (
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.planning import (
     mde_two_proportions,
     mde_two_sample_z,
     mde_z,

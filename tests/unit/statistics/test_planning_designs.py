@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from statsmodels.stats.power import NormalIndPower
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.planning_designs import (
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.planning_designs import (
     comparison_alpha,
     cuped_variance,
     days_by_forecast,

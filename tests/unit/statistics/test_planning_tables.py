@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from statsmodels.stats.power import FTestAnovaPower, GofChisquarePower
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.planning_tables import (
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.planning_tables import (
     power_anova,
     power_chi_square,
     sample_size_anova,

@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 from scipy.stats import mstats
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.histograms import Histograms
-from analysis.statistics.moments import JointMoments, Moments
-from analysis.statistics.quantiles import (
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.histograms import Histograms
+from fairsplit.analysis.statistics.moments import JointMoments, Moments
+from fairsplit.analysis.statistics.quantiles import (
     clustered_rate,
     harrell_davis,
     quantile_difference,
@@ -21,15 +21,15 @@ from analysis.statistics.quantiles import (
     quantile_ranks,
     quantile_test_values,
 )
-from analysis.statistics.ranks import hodges_lehmann, kolmogorov_smirnov, mann_whitney
-from analysis.statistics.resampling import (
+from fairsplit.analysis.statistics.ranks import hodges_lehmann, kolmogorov_smirnov, mann_whitney
+from fairsplit.analysis.statistics.resampling import (
     bootstrap,
     histogram_mean_difference,
     permutation,
     poisson_bootstrap,
 )
-from analysis.statistics.robust import winsorise_arms, winsorise_count, winsorise_quantile, yuen
-from analysis.statistics.status import names
+from fairsplit.analysis.statistics.robust import winsorise_arms, winsorise_count, winsorise_quantile, yuen
+from fairsplit.analysis.statistics.status import names
 
 
 def tied(seed: int, shape: tuple[int, ...]) -> np.ndarray:

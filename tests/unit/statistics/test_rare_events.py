@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from analysis.statistics import proportions
-from analysis.statistics.fisher import fisher_tails
-from analysis.statistics.melded import melded_interval
-from analysis.statistics.proportions import compare_proportions, exact_test
+from fairsplit.analysis.statistics import proportions
+from fairsplit.analysis.statistics.fisher import fisher_tails
+from fairsplit.analysis.statistics.melded import melded_interval
+from fairsplit.analysis.statistics.proportions import compare_proportions, exact_test
 
 
 def _tables(count: int, seed: int) -> list[np.ndarray]:

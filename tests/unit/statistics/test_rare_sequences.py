@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.rare_sequences import CONCENTRATION, rare_e_value, rare_sequence
-from analysis.statistics.srm import srm_sequential
+from fairsplit.analysis.statistics.rare_sequences import CONCENTRATION, rare_e_value, rare_sequence
+from fairsplit.analysis.statistics.srm import srm_sequential
 
 
 def test_the_e_value_is_the_sequential_test_of_a_split_of_events() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.sprt import (
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.sprt import (
     Verdict,
     sprt_asn_bernoulli,
     sprt_asn_normal,
@@ -15,7 +15,7 @@ from analysis.statistics.sprt import (
     sprt_comparison,
     sprt_normal,
 )
-from analysis.statistics.status import names
+from fairsplit.analysis.statistics.status import names
 
 
 def test_sampling_plan_of_the_nist_handbook():

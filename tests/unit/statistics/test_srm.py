@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from analysis.statistics.checks import InputError
-from analysis.statistics.srm import (
+from fairsplit.analysis.statistics.checks import InputError
+from fairsplit.analysis.statistics.srm import (
     srm_chi_square,
     srm_chi_square_phases,
     srm_exact,
     srm_fixed,
     srm_sequential,
 )
-from analysis.statistics.status import names
+from fairsplit.analysis.statistics.status import names
 
 
 def _recursion(data: np.ndarray, p0: np.ndarray, alpha: np.ndarray) -> list[float]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from analysis.statistics.tails import f_log_sf, infer, t_log_sf, t_quantile, t_sf
+from fairsplit.analysis.statistics.tails import f_log_sf, infer, t_log_sf, t_quantile, t_sf
 
 # Wolfram-checked values of the normal's upper tail.
 NORMAL_LOG_SF = {10.0: -53.23128515051247, 40.0: -804.6084420137538, 100.0: -5005.524208694205}

@@ -5,7 +5,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.truth import METHODS, answer
 
 if TYPE_CHECKING:

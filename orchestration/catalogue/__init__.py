@@ -1,0 +1,1 @@
+"""The user's catalogue as every step reads it, and the SQL of its measures."""

@@ -1,0 +1,72 @@
+"""The user's catalogue and metrics as every step reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fairsplit.analysis.catalogue import Catalogue, MetricDefinition, load_catalogue
+from fairsplit.analysis.catalogue.metrics import Measure, SemanticLayer, read_semantic_layer
+from fairsplit.analysis.catalogue.yaml_source import read_regular
+from fairsplit.orchestration.catalogue.measure_checks import measure_faults
+from fairsplit.orchestration.project import DBT_PROJECT_DIR, catalog_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from fairsplit.analysis.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """What the user defined.
+
+    Attributes:
+        measures: Every sound measure of the semantic layer, by name.
+        metrics: Every sound metric of the semantic layer, by name.
+        catalogue: Project settings, experiments, flags, segments, and the problems of the broken ones.
+        metric_problems: What is wrong with the others; the experiments that name them are broken, so that no
+            other experiment is stopped by them.
+    """
+
+    measures: Mapping[str, Measure]
+    metrics: Mapping[str, MetricDefinition]
+    catalogue: Catalogue
+    metric_problems: tuple[Problem, ...]
+
+
+def read_definitions(catalog: Path | None = None) -> Definitions:
+    """Read the catalogue and the semantic layer from disk.
+
+    Args:
+        catalog: The catalogue's folder; the environment's by default.
+
+    Raises:
+        CatalogueError: `project.yaml` is missing or wrong; a broken experiment is reported, not raised.
+    """
+    layer = read_metrics_that_bind(DBT_PROJECT_DIR)
+    catalogue = load_catalogue(catalog or catalog_dir(), layer.metrics)
+    return Definitions(layer.measures, layer.metrics, catalogue, layer.problems)
+
+
+def read_metrics_that_bind(dbt_project_dir: Path) -> SemanticLayer:
+    """The semantic layer without the measures and metrics whose SQL the warehouse would not understand."""
+    layer = read_semantic_layer(dbt_project_dir)
+    faults = measure_faults(layer.measures)
+    return SemanticLayer(
+        {name: measure for name, measure in layer.measures.items() if name not in faults},
+        {name: metric for name, metric in layer.metrics.items() if not faults.keys() & set(metric.measures)},
+        (*layer.problems, *dict.fromkeys(faults.values())),
+    )
+
+
+def definition_files(catalog: Path) -> dict[str, bytes]:
+    """The content of every definition by its path in the catalogue; empty where it cannot be read."""
+    files = {}
+    for path in sorted(catalog.rglob("*.yaml")):
+        try:
+            files[path.relative_to(catalog).as_posix()] = read_regular(path)
+        except OSError:
+            files[path.relative_to(catalog).as_posix()] = b""
+    return files

@@ -1,0 +1,1 @@
+"""What people are told: digests, alerts, and their delivery to hooks."""

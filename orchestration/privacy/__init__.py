@@ -1,0 +1,1 @@
+"""What leaves the home for good: erased people, retired assignments."""

@@ -1,0 +1,134 @@
+"""Retention: assignments of experiments that ended long ago are dropped; every aggregate stays as it is."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from fairsplit.orchestration.lifecycle.unit_lists import list_path, units_listed
+from fairsplit.orchestration.warehouse.outstanding import frontier
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from fairsplit.orchestration.catalogue.loading import Definitions
+    from fairsplit.orchestration.project import Home
+
+#: What the audit needs of assignments, as sums: kept when the rows that they count are dropped.
+ASSIGNMENT_AUDITS = """
+    select
+        experiment_id,
+        assigned_at::date as assigned_day,
+        phase,
+        logged_variant_id as variant_id,
+        sdk_version,
+        platform,
+        count(*) as units,
+        count(*) filter (where not in_traffic or a.variant_id is distinct from logged_variant_id) as mismatched
+    from fct_assignments as a
+    -- The sides of a measured holdout are computed: nothing is logged that could differ.
+    where logged_variant_id is not null
+        and experiment_id not in (select x.experiment_id from catalog.experiments as x where x.holdout_id is not null)
+    group by all
+"""
+
+
+def prepare_pruned(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the journals of pruning, and drop what a rebuild brought back of pruned experiments.
+
+    Args:
+        connection: A writer; dbt's marts are built.
+    """
+    connection.execute("create schema if not exists journal")
+    connection.execute(
+        """create table if not exists journal.pruned
+           (experiment_id varchar, ended_at timestamp, pruned_at timestamp, "rows" bigint)"""
+    )
+    connection.execute(
+        f"create table if not exists journal.pruned_audits as select * from ({ASSIGNMENT_AUDITS}) limit 0"
+    )
+    connection.execute(
+        "delete from fct_assignments where experiment_id in (select experiment_id from journal.pruned)"
+    )
+
+
+def prunable(
+    connection: duckdb.DuckDBPyConnection, home: Home, definitions: Definitions
+) -> list[dict[str, Any]]:
+    """Experiments whose assignments are past their retention at the last built day, by id.
+
+    Args:
+        connection: On the warehouse.
+        home: Holds the stored lists.
+        definitions: The catalogue, for the project's retention and the experiments' ends.
+
+    Returns:
+        ``experiment_id``, ``ended_at``, ``rows`` of the warehouse and ``listed``, the units of a stored list, of each
+        that still has either.
+
+    Raises:
+        OrchestrationError: A stored list cannot be read.
+    """
+    built = frontier(connection)
+    if built is None:
+        return []
+    keep = definitions.catalogue.project.retention.assignments
+    limit = datetime.combine(built + timedelta(days=1), time()) - keep
+    ended = {
+        item.id: item.end
+        for item in sorted(definitions.catalogue.experiments.values(), key=attrgetter("id"))
+        if item.end is not None and item.end <= limit
+    }
+    counts: dict[str, int] = dict(
+        connection.execute(
+            """select experiment_id, count(*) from fct_assignments
+               where list_contains($ids, experiment_id) group by experiment_id""",
+            {"ids": list(ended)},
+        ).fetchall()
+    )
+    found = [
+        {
+            "experiment_id": name,
+            "ended_at": end,
+            "rows": counts.get(name, 0),
+            "listed": units_listed(home, name),
+        }
+        for name, end in ended.items()
+    ]
+    return [row for row in found if row["rows"] or row["listed"]]
+
+
+def prune(
+    connection: duckdb.DuckDBPyConnection, home: Home, definitions: Definitions, now: datetime
+) -> list[dict[str, Any]]:
+    """Drop the assignments of `prunable` experiments, keep their audit as sums, and log it; their lists go last.
+
+    What the warehouse loses is one transaction. A kill after it leaves a list, which is prunable still.
+
+    Args:
+        connection: A writer.
+        home: Holds the stored lists.
+        definitions: The catalogue.
+        now: The clock, naive UTC, for the log only.
+
+    Returns:
+        What was dropped, as `prunable` tells it.
+    """
+    found = prunable(connection, home, definitions)
+    connection.execute("begin")
+    prepare_pruned(connection)
+    for row in found:
+        connection.execute(
+            f"insert into journal.pruned_audits select * from ({ASSIGNMENT_AUDITS}) where experiment_id = ?",
+            [row["experiment_id"]],
+        )
+        connection.execute("delete from fct_assignments where experiment_id = ?", [row["experiment_id"]])
+        connection.execute(
+            "insert into journal.pruned values (?, ?, ?, ?)",
+            [row["experiment_id"], row["ended_at"], now, row["rows"]],
+        )
+    connection.execute("commit")
+    for row in found:
+        list_path(home, row["experiment_id"]).unlink(missing_ok=True)
+    return found

@@ -1,0 +1,1 @@
+"""One publication: allocation configs, site, ledger and the tables beside them."""

@@ -1,0 +1,168 @@
+"""The warehouse and the catalogue as the site's inputs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+from operator import attrgetter
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from fairsplit.analysis.judgement.acting import act_text
+from fairsplit.analysis.judgement.arms import timing, with_early_end
+from fairsplit.analysis.judgement.definitions import experiment_frame, use_frame
+from fairsplit.analysis.scorecards import FailedDefinition, Provenance, SiteInputs
+from fairsplit.analysis.scorecards.inputs import DefinitionChange
+from fairsplit.analysis.scorecards.views import experiment_view, flag_view, metric_view, segment_view
+from fairsplit.orchestration.catalogue.loading import definition_files
+from fairsplit.orchestration.judging.losing import LOSSES
+from fairsplit.orchestration.landing import landing_findings
+from fairsplit.orchestration.lifecycle.acting import acts_done, in_force
+from fairsplit.orchestration.lifecycle.transitions import histories
+from fairsplit.orchestration.provenance.code_hash import code_hash, commit
+from fairsplit.orchestration.reading.segments import segment_sizes
+from fairsplit.orchestration.warehouse.outstanding import frontier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+    from pathlib import Path
+
+    import duckdb
+
+    from fairsplit.analysis.catalogue import Catalogue, MetricDefinition
+    from fairsplit.orchestration.catalogue.loading import Definitions
+
+# A week holds every weekday; a longer look back would cost each publication a pass over that many days of events.
+_SEGMENT_DAYS: Final = 7
+_FRAMES = {
+    "comparisons": "from results.comparisons order by all",
+    "validity": "from results.validity order by all",
+    "decisions": "from results.decisions order by cut_off, experiment_id",
+    "allocations": "from results.allocations order by all",
+    "daily_exposures": "from fct_daily_exposures order by all",
+    # Beside what was lost, the units that came so far: a duplicate event is no second unit, and so leaves no trace.
+    "losses": f"""
+        select experiment_id, variant_id, step, sum(units)::bigint as units, sum(events)::bigint as events
+        from ({LOSSES}) where event_day <= $cut_off group by all having sum(units) > 0
+        union all
+        select experiment_id, variant_id, 'landed', count(distinct (id_kind, raw_id)), count(*)
+        from int_exposure_events where raw_id is not null and event_day <= $cut_off group by all
+        union all
+        select experiment_id, variant_id, 'assigned', count(distinct (id_kind, raw_id)), count(*)
+        from int_exposure_events where rejected is null and event_day <= $cut_off group by all
+        order by all""",
+    "histograms": "from fct_value_histograms where cut_off = $cut_off order by all",
+    "file_accounts": "from landing.file_accounts order by position",
+    "quarantine": "select reason, file_hash, count(*) as rows from landing.quarantine group by all order by all",
+    "days": "from landing.days order by event_day",
+}
+
+
+def site_inputs(
+    connection: duckdb.DuckDBPyConnection, definitions: Definitions, catalog: Path, links: Mapping[str, str]
+) -> SiteInputs:
+    """Gather everything that the pages show.
+
+    Args:
+        connection: On the warehouse; results are judged.
+        definitions: The catalogue and its metrics.
+        catalog: The catalogue's folder, for the text of the definitions.
+        links: Parts of the site beside the pages.
+
+    Raises:
+        LookupError: No day has been built.
+    """
+    cut_off = frontier(connection)
+    if cut_off is None:
+        raise LookupError("no day has been built yet")
+    frames = {
+        name: connection.sql(query, params={"cut_off": cut_off} if "$cut_off" in query else None).pl()
+        for name, query in _FRAMES.items()
+    }
+    position = connection.execute("select max(position) from landing.manifest").fetchall()[0][0]
+    definitions = in_force(connection, definitions)
+    catalogue = definitions.catalogue
+    read_days = _read_days(definitions, frames["comparisons"], cut_off)
+    past = histories(catalog, connection)
+    acts = _acts(acts_done(connection))
+    named = {name: segment.name for name, segment in catalogue.segments.items()}
+    sizes = segment_sizes(connection, catalogue, _SEGMENT_DAYS)
+    texts = {
+        PurePosixPath(name).stem: content.decode(errors="replace")
+        for name, content in definition_files(catalog / "experiments").items()
+    }
+    return SiteInputs(
+        cut_off=cut_off,
+        experiments=[
+            replace(
+                experiment_view(item, texts.get(item.id, ""), read_days.get(item.id)),
+                history=sorted(
+                    [
+                        *(
+                            DefinitionChange(line.at, line.what, line.definition_hash)
+                            for line in past.get(item.id, ())
+                        ),
+                        *acts.get(item.id, ()),
+                    ],
+                    key=attrgetter("at"),
+                ),
+            )
+            for item in catalogue.experiments.values()
+        ],
+        metrics={name: metric_view(metric) for name, metric in definitions.metrics.items()},
+        flags=[flag_view(flag, named) for flag in catalogue.flags.values()],
+        segments=[segment_view(catalogue.segments[size["segment"]], named, size) for size in sizes],
+        failed=[FailedDefinition(name, problems) for name, problems in catalogue.broken.items()],
+        funnels=_funnels(frames["histograms"], definitions.metrics),
+        landing_findings=_findings(connection, catalogue),
+        provenance=Provenance(commit(), code_hash(), position),
+        links=links,
+        **frames,
+    )
+
+
+def _findings(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> pl.DataFrame:
+    found = landing_findings(connection, catalogue.project.thresholds.quarantine_warn)
+    rows = [(finding.subject, finding.message) for finding in found]
+    return pl.DataFrame(rows, schema={"subject": pl.String, "message": pl.String}, orient="row")
+
+
+def _acts(journal: pl.DataFrame) -> dict[str, list[DefinitionChange]]:
+    """What decisions did by themselves, from the midnight that ended their day, as changes of the definition."""
+    changes: dict[str, list[DefinitionChange]] = {}
+    for act in journal.iter_rows(named=True):
+        at = datetime.combine(act["cut_off"] + timedelta(days=1), time())
+        changes.setdefault(act["experiment_id"], []).append(DefinitionChange(at, act_text(act)))
+    return changes
+
+
+def _read_days(definitions: Definitions, comparisons: pl.DataFrame, cut_off: date) -> dict[str, date]:
+    """When the plans that conclude once were read; plans that are still open or never end are left out."""
+    catalogue = definitions.catalogue
+    timed = timing(experiment_frame(catalogue), use_frame(catalogue, definitions.metrics), cut_off)
+    read = with_early_end(timed, comparisons).filter(
+        "at_horizon", ~pl.col("plan_method").is_in(("always_valid", "sprt"))
+    )
+    return dict(zip(read["experiment_id"], read["used_cut_off"], strict=True))
+
+
+def _funnels(histograms: pl.DataFrame, metrics: Mapping[str, MetricDefinition]) -> pl.DataFrame:
+    """Units that reached each step: of a funnel metric the histogram counts units by steps reached."""
+    steps = pl.DataFrame(
+        [
+            {"metric": metric.name, "position": position, "step": step}
+            for metric in metrics.values()
+            for position, step in enumerate(metric.funnel, start=1)
+        ],
+        schema={"metric": pl.String, "position": pl.Int64, "step": pl.String},
+    )
+    totals = histograms.filter(pl.col("segment") == "all")
+    return (
+        totals.join(steps, on="metric")
+        .group_by("experiment_id", "metric", "variant_id", "position", "step")
+        .agg(pl.col("units").filter(pl.col("value") >= pl.col("position")).sum())
+        .sort("experiment_id", "metric", "variant_id", "position")
+    )

@@ -1,0 +1,148 @@
+"""Publishes the site: a complete new version beside the old one, then one switch.
+
+Layout of the site's folder: ``versions/<sha256, 16 digits>/`` and ``current``, a symbolic link to one of
+them. A version is named by its content, so publishing the same pages again changes nothing. Files that
+did not change are hard links to the version before: they keep their modification time and take no space.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.errors import OrchestrationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fairsplit.analysis.scorecards import Page
+
+VERSIONS = "versions"
+CURRENT = "current"
+_KEPT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedSite:
+    """What a publication did.
+
+    Attributes:
+        index: The page to open.
+        version: Name of the version that is now current.
+        written: Files whose content is new.
+        linked: Files that did not change.
+    """
+
+    index: Path
+    version: str
+    written: int
+    linked: int
+
+
+def _inside(path: str) -> PurePosixPath:
+    """The path, refused when it leads out of the site."""
+    relative = PurePosixPath(path)
+    if relative.is_absolute() or not relative.parts or ".." in relative.parts or "\\" in path or "\0" in path:
+        raise OrchestrationError(
+            Problem("a page's path leads out of the site", "site", repr(path), "a relative path without '..'")
+        )
+    return relative
+
+
+def _put(folder: Path, before: Path, path: PurePosixPath, content: bytes) -> bool:
+    """Puts one file into the version being built; True when it had to be written."""
+    target, old = folder / path, before / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if old.is_file() and old.stat().st_size == len(content) and old.read_bytes() == content:
+        os.link(old, target)
+        return False
+    target.write_bytes(content)
+    return True
+
+
+def _files(folders: Mapping[str, Path]) -> Iterable[tuple[PurePosixPath, bytes]]:
+    """Files of ready-made folders (dbt docs, Data Docs), placed under their names."""
+    for name, folder in sorted(folders.items()):
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                yield _inside(f"{name}/{file.relative_to(folder).as_posix()}"), file.read_bytes()
+
+
+def _switch(site: Path, version: str) -> None:
+    """Points ``current`` at a version in one step; a reader sees the old or the new site, never a mixture."""
+    temporary = site / f".{CURRENT}-{uuid.uuid4().hex}"
+    temporary.symlink_to(Path(VERSIONS) / version, target_is_directory=True)
+    temporary.replace(site / CURRENT)
+
+
+def _prune(site: Path, current: str) -> None:
+    """Removes what killed runs left and all but the newest versions; `current` always stays."""
+    versions = sorted((site / VERSIONS).iterdir(), key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
+    complete = [folder for folder in versions if not folder.name.startswith(".") and folder.name != current]
+    partial = [folder for folder in versions if folder.name.startswith(".")]
+    for folder in [*partial, *complete[_KEPT - 1 :]]:
+        shutil.rmtree(folder)
+    for link in site.glob(f".{CURRENT}-*"):
+        link.unlink()
+
+
+def write_folder(folder: Path, pages: Iterable[Page]) -> None:
+    """Writes pages straight into a folder, over what stands there under the same names.
+
+    Raises:
+        OrchestrationError: A page's path leads out of the folder.
+    """
+    for page in pages:
+        target = folder / _inside(page.path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(page.content, encoding="utf-8")
+
+
+def publish_site(
+    site: Path, pages: Iterable[Page], folders: Mapping[str, Path] | None = None
+) -> PublishedSite:
+    """Writes a complete new version of the site and switches to it.
+
+    Args:
+        site: The site's folder; made when absent.
+        pages: Pages with paths relative to the site, as `fairsplit.analysis.scorecards.render_site` yields them.
+        folders: Ready-made folders to carry along: name in the site to folder on disk.
+
+    Returns:
+        Where the site is and what was written.
+
+    Raises:
+        OrchestrationError: A page's path leads out of the site.
+    """
+    versions = site / VERSIONS
+    versions.mkdir(parents=True, exist_ok=True)
+    before = site / CURRENT
+    building = versions / f".building-{uuid.uuid4().hex}"
+    building.mkdir()
+    digests: list[tuple[str, str]] = []
+    written = linked = 0
+    parts = ((_inside(page.path), page.content.encode()) for page in pages)
+    for source in (parts, _files(folders or {})):
+        for path, content in source:
+            if _put(building, before, path, content):
+                written += 1
+            else:
+                linked += 1
+            digests.append((str(path), hashlib.sha256(content).hexdigest()))
+    version = hashlib.sha256("".join(f"{path}\n{digest}\n" for path, digest in sorted(digests)).encode())
+    name = version.hexdigest()[:16]
+    target = versions / name
+    if target.exists():
+        shutil.rmtree(building)
+    else:
+        building.rename(target)
+    if not before.is_symlink() or before.readlink() != Path(VERSIONS) / name:
+        _switch(site, name)
+    _prune(site, name)
+    return PublishedSite(site / CURRENT / "index.html", name, written, linked)

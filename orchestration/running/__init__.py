@@ -1,0 +1,1 @@
+"""Dagster's runs from this process: launched, watched, cleared away."""

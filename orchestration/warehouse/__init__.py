@@ -1,0 +1,1 @@
+"""The DuckDB file and the dbt project that builds it."""

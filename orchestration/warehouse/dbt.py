@@ -1,0 +1,167 @@
+"""dbt as the pipeline uses it: where its manifest lies, when it is parsed anew, and the variables of a run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairsplit.analysis.catalogue.metrics import SEMANTIC_FOLDER
+from fairsplit.analysis.catalogue.yaml_source import YamlFaultError, read_yaml
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home
+from fairsplit.orchestration.provenance.code_hash import dbt_sources
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import duckdb
+
+MANIFEST = DBT_PROJECT_DIR / "target" / "manifest.json"
+_STAMP = DBT_PROJECT_DIR / "target" / "sources.md5"
+_WITHOUT_METRICS = DBT_PROJECT_DIR / "target" / "without-metrics"
+_REASON = "refused.txt"
+
+
+def source_hash(folder: Path = DBT_PROJECT_DIR) -> str:
+    """One md5 over the names and contents of the project's SQL and YAML."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for name, content in sorted(dbt_sources(folder).items()):
+        digest.update(name.encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def environment(home: Home) -> dict[str, str]:
+    """The process environment in which dbt finds this home."""
+    return {**os.environ, "FAIRSPLIT_HOME": str(home.root), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+
+
+def ask_for(connection: duckdb.DuckDBPyConnection, last: date) -> None:
+    """Write down that the next dbt run shall build every cut-off up to a day, included.
+
+    In the warehouse and not in `--vars`: other variables make dbt parse the whole project again, for seconds.
+
+    Args:
+        connection: A writer on the warehouse.
+        last: The calendar day.
+    """
+    connection.execute("create schema if not exists work")
+    connection.execute("create table if not exists work.state (key varchar primary key, value varchar)")
+    # dbt's graph tells when a model has changed, but not when a macro has.
+    macros = source_hash(DBT_PROJECT_DIR / "macros")
+    connection.execute(
+        "insert or replace into work.state values ('asked_to', ?), ('macros', ?)", [last.isoformat(), macros]
+    )
+
+
+def run_dbt(home: Home, fault: str, *arguments: str) -> None:
+    """Run one dbt command on the project, in a process of its own.
+
+    Args:
+        home: Where dbt finds the warehouse.
+        fault: What has gone wrong when dbt refuses.
+        arguments: The command and its options.
+
+    Raises:
+        OrchestrationError: dbt refused; its own words are in the message.
+    """
+    command = [sys.executable, "-m", "dbt.cli.main", *arguments]
+    done = subprocess.run(
+        [*command, "--quiet", "--project-dir", ".", "--profiles-dir", "."],
+        cwd=project_dir(),
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise OrchestrationError(Problem(fault, "dbt_project", done.stdout[-2000:].strip()))
+
+
+def project_dir() -> Path:
+    """The project that dbt is given: the user's, or a copy without the semantic layer while dbt refuses that."""
+    return _WITHOUT_METRICS if _WITHOUT_METRICS.exists() else DBT_PROJECT_DIR
+
+
+def ensure_manifest(home: Home) -> Path:
+    """Parse the project when its sources have changed since the last parse.
+
+    Dagster needs the manifest to load its definitions; parsing costs seconds, so it happens once a change. The models
+    read metrics from the catalogue's tables, so one that dbt refuses takes only dbt's pages about metrics away.
+
+    Returns:
+        Path of `manifest.json`.
+
+    Raises:
+        OrchestrationError: dbt refused the project, metrics aside; its own words are in the message.
+    """
+    current = source_hash()
+    if MANIFEST.exists() and _STAMP.exists() and _STAMP.read_text() == current:
+        return MANIFEST
+    shutil.rmtree(_WITHOUT_METRICS, ignore_errors=True)
+    parse = ("parse", "--target-path", str(MANIFEST.parent))
+    if (reason := _unreadable()) is None:
+        try:
+            run_dbt(home, "dbt cannot parse the project", *parse)
+        except OrchestrationError as error:
+            reason = error.problem.value
+    if reason is not None:
+        _copy_without_metrics(reason)
+        run_dbt(home, "dbt cannot parse the project", *parse)
+    _STAMP.write_text(current)
+    return MANIFEST
+
+
+def semantic_layer_fault(home: Home) -> Problem | None:
+    """Why dbt refuses the metrics, or the whole project, as it stands now; none where it takes them."""
+    try:
+        ensure_manifest(home)
+    except OrchestrationError as error:
+        return error.problem
+    if project_dir() == DBT_PROJECT_DIR:
+        return None
+    hint = "mend what dbt names; until then results are computed, and dbt's docs show no metrics"
+    return Problem(
+        "dbt refuses the semantic layer", SEMANTIC_FOLDER, (_WITHOUT_METRICS / _REASON).read_text(), hint=hint
+    )
+
+
+def _unreadable() -> str | None:
+    """What dbt would wait for, or stumble over, without saying so: a pipe or a folder with the name of a file."""
+    for path in sorted((DBT_PROJECT_DIR / SEMANTIC_FOLDER).rglob("*")):
+        if path.suffix in {".yml", ".yaml", ".sql"} and not path.is_file():
+            return f"{path.name} is no file"
+    return None
+
+
+def _copy_without_metrics(reason: str) -> None:
+    """A copy of the project with everything but the files that declare metrics, or that cannot be read."""
+
+    def left_out(folder: str, names: list[str]) -> list[str]:
+        inside = (DBT_PROJECT_DIR / SEMANTIC_FOLDER) in (Path(folder), *Path(folder).parents)
+        return [
+            name
+            for name in names
+            if name in {"target", "logs"} or (inside and _is_metrics(Path(folder, name)))
+        ]
+
+    shutil.copytree(DBT_PROJECT_DIR, _WITHOUT_METRICS, ignore=left_out)
+    (_WITHOUT_METRICS / _REASON).write_text(reason)
+
+
+def _is_metrics(path: Path) -> bool:
+    if path.suffix not in {".yml", ".yaml"}:
+        return False
+    try:
+        data = read_yaml(path, path.name).data
+    except YamlFaultError:
+        return True
+    return not isinstance(data, dict) or not data.keys().isdisjoint(
+        {"semantic_models", "metrics", "saved_queries"}
+    )

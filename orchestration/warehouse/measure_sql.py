@@ -1,0 +1,34 @@
+"""What one event is worth to a measure, as SQL: `event_worth` and `scaled_value` of the dbt project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fairsplit.analysis.catalogue.events import MAX_VALUE
+from fairsplit.analysis.catalogue.measures import MAX_SCALE
+
+if TYPE_CHECKING:
+    from fairsplit.analysis.catalogue.measures import Measure
+
+
+def worth(measure: Measure) -> str:
+    """The measure's expression on one event; null where it fails there."""
+    return f"try((\n{measure.expr}\n))"
+
+
+def scaled(measure: Measure) -> str:
+    """What one event adds to a measure, as an integer, half-even and exact; nothing beyond `MAX_VALUE`."""
+    if measure.agg == "count":
+        return f"({worth(measure)} is not null)::bigint"
+    value = worth(measure)
+    plain = f"try_cast({value} as decimal(18, 6))"
+    exact = f"try_cast({value} as decimal(38, 12)) * {measure.scale}"
+    away = f"cast({exact} as hugeint)"
+    whole = f"""
+        when abs({plain}) <= {MAX_VALUE} and {plain} = {value}
+            then cast(trunc({plain}) as bigint) * {MAX_SCALE} + cast({plain} % 1 * {MAX_SCALE} as bigint)"""
+    return f"""(case
+        when {value} is null then 0{whole if measure.scale == MAX_SCALE else ""}
+        when coalesce(abs({exact}) > {MAX_VALUE} * {measure.scale}, true) then 0
+        when abs({exact} - {away}) = 0.5 and {away} % 2 <> 0 then cast({away} - sign({exact}) as bigint)
+        else cast({away} as bigint) end)"""

@@ -1,0 +1,116 @@
+"""Which days a run still has to build."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from fairsplit.orchestration.warehouse.opening import has_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import duckdb
+
+    from fairsplit.orchestration.landing.scan import Landed
+
+ONE_DAY = timedelta(days=1)
+#: A longer range is built in pieces of this many days: each is kept, so that a run that breaks repeats one piece.
+PIECE_DAYS = 31
+
+
+def frontier(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The last day that was built; none before the first run."""
+    if not has_table(connection, "work", "state"):
+        return None
+    rows = connection.execute("select value from work.state where key = 'frontier'").fetchall()
+    return date.fromisoformat(rows[0][0]) if rows else None
+
+
+def newest_arrival(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+    """The newest recorded arrival of a readable file, naive UTC; none when nothing has landed."""
+    arrived: datetime | None = connection.execute(
+        "select max(arrived_at) from landing.manifest where status in ('taken', 'same_content')"
+    ).fetchall()[0][0]
+    return arrived
+
+
+def last_complete_day(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The newest event day that ended before the newest recorded arrival; none when nothing has landed.
+
+    A finished archive is complete up to the last day that it declares, quiet days and open windows included.
+    """
+    arrived = newest_arrival(connection)
+    day: date | None = connection.execute(
+        "select max(event_day) from landing.days where event_day + 1 <= ?", [arrived]
+    ).fetchall()[0][0]
+    declared: date | None = connection.execute(
+        "select max(value::date) from catalog.settings where key = 'last_day' and value::date + 1 <= ?",
+        [arrived],
+    ).fetchall()[0][0]
+    return declared if day is not None and declared is not None else day
+
+
+def outstanding_days(connection: duckdb.DuckDBPyConnection, *, published: bool) -> tuple[date, date] | None:
+    """The days to build, both included: the new complete ones, else the newest built one when something is owed.
+
+    Late rows and changed definitions are worked off by any run, so the range then is the frontier's own day.
+
+    Args:
+        connection: On the warehouse; the catalogue's tables and the landing schema exist.
+        published: Whether the newest publication shows the present state.
+    """
+    state = Built(frontier(connection), last_complete_day(connection), first_day(connection), published)
+    return days_to_ask(state, (), datetime.max)  # noqa: DTZ901
+
+
+def pieces(days: tuple[date, date]) -> Iterator[tuple[date, date]]:
+    """The range as consecutive ranges of at most `PIECE_DAYS` days, both ends included."""
+    first, last = days
+    while first <= last:
+        end = min(last, first + (PIECE_DAYS - 1) * ONE_DAY)
+        yield first, end
+        first = end + ONE_DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """How far a home is.
+
+    Attributes:
+        to: The last day built; none before the first run.
+        complete: The last day that is complete as far as the landed files tell; none before the first landing.
+        first: The project's first day: windows and covariates are counted from there.
+        published: Whether the newest publication shows the present state.
+    """
+
+    to: date | None
+    complete: date | None
+    first: date
+    published: bool
+
+
+def days_to_ask(built: Built, waiting: Sequence[Landed], now: datetime) -> tuple[date, date] | None:
+    """The days that a run which lands what waits has to build; none of them is unfinished at `now`.
+
+    Args:
+        built: How far the home is.
+        waiting: Files that the run will take first: their arrival tells which days will be complete.
+        now: Naive UTC.
+    """
+    arrivals = [file.modified_at.date() - ONE_DAY for file in waiting if file.fault is None]
+    ends = [day for day in (built.complete, *arrivals) if day is not None]
+    last = min(max(ends), now.date() - ONE_DAY) if ends else None
+    if last is not None and (built.to is None or built.to < last):
+        first = built.first if built.to is None else built.to + ONE_DAY
+        return min(first, last), last
+    if built.to is None or built.to >= now.date() or (built.published and not waiting):
+        return None
+    return built.to, built.to
+
+
+def first_day(connection: duckdb.DuckDBPyConnection) -> date:
+    """The project's first day, as the catalogue's tables have it."""
+    rows = connection.execute("select value from catalog.settings where key = 'first_day'").fetchall()
+    return date.fromisoformat(rows[0][0])
