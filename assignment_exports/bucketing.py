@@ -1,6 +1,7 @@
 """Shards of many units at once, by the hash rule that the warehouse, this room and an SDK family share.
 
-The rules for one unit stand in `fairsplit.analysis.catalogue.hashes`, the ranges of weights in `fairsplit.analysis.catalogue.shards`.
+The rules for one unit stand in `fairsplit.analysis.catalogue.hashes`, the ranges of weights in
+`fairsplit.analysis.catalogue.shards`.
 """
 
 from __future__ import annotations

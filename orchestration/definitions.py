@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from fairsplit.orchestration.project import PROJECT_ROOT
+from fairsplit.orchestration import defs as declared
 from fairsplit.orchestration.running.progress import progress_logger
 from fairsplit.orchestration.running.resources.dbt import LeanDbt
 from fairsplit.orchestration.running.resources.home import HomeResource
@@ -18,7 +18,7 @@ from fairsplit.orchestration.warehouse.dbt import project_dir
 def defs() -> dg.Definitions:
     """All assets, checks, jobs, schedules and sensors."""
     return dg.Definitions.merge(
-        dg.load_from_defs_folder(path_within_project=PROJECT_ROOT),
+        dg.load_definitions_from_package_module(declared),
         dg.Definitions(
             resources={
                 "home": HomeResource(),

@@ -6,8 +6,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import fairsplit
+
+#: Where `fairsplit` is found by name: the folder that holds it.
+PACKAGES = Path(fairsplit.__path__[0]).parent
+#: The folder of the rooms: the repository, or the installed package.
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
+DBT_PROJECT_DIR = (PACKAGES / "fairsplit" / "dbt").resolve()
 
 _DAGSTER_YAML = """\
 telemetry: {enabled: false}

@@ -78,4 +78,4 @@ def _of_the_machine(error: OSError) -> Problem:
 def _register(words: list[str]) -> None:
     """Import the command's module; late, so that imports can point here."""
     own = [word for word in words if word in _OWN_MODULE]
-    importlib.import_module(f"orchestration.cli.{own[0] if own else 'commands'}")
+    importlib.import_module(f"fairsplit.orchestration.cli.{own[0] if own else 'commands'}")

@@ -14,13 +14,13 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from fairsplit.orchestration.project import DBT_PROJECT_DIR, PROJECT_ROOT
+from fairsplit.orchestration.project import DBT_PROJECT_DIR, PACKAGES, PROJECT_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-_ROOMS: Final = ("analysis", "assignment_exports", "orchestration")
+_OURS: Final = "fairsplit"
 #: From landed files to rows: ingest, definitions and their tables, and judging with all that it keeps; dbt is between.
 RESULTS: Final = (
     "fairsplit.orchestration.landing",
@@ -44,19 +44,19 @@ _DBT_SUFFIXES: Final = {".sql", ".yml", ".yaml", ".csv", ".md"}
 @cache
 def code_hash() -> str:
     """One md5 over everything that computes a result row: equal hashes compute equal rows."""
-    return files_hash(closure(PROJECT_ROOT, RESULTS) | dbt_sources(DBT_PROJECT_DIR))
+    return files_hash(closure(PACKAGES, RESULTS) | dbt_sources(DBT_PROJECT_DIR))
 
 
 @cache
 def publication_hash() -> str:
     """The same over what writes pages and configs too: equal hashes publish equal results."""
-    return files_hash(closure(PROJECT_ROOT, PUBLICATION) | dbt_sources(DBT_PROJECT_DIR))
+    return files_hash(closure(PACKAGES, PUBLICATION) | dbt_sources(DBT_PROJECT_DIR))
 
 
 @cache
 def analysis_hash() -> str:
     """The same over the analysis of one flat file."""
-    return files_hash(closure(PROJECT_ROOT, FLAT_FILES))
+    return files_hash(closure(PACKAGES, FLAT_FILES))
 
 
 def files_hash(files: Mapping[str, bytes]) -> str:
@@ -101,7 +101,8 @@ def closure(root: Path, modules: tuple[str, ...]) -> dict[str, bytes]:
         path = _source(root, name)
         if path is None:
             continue
-        found |= {path, *_beside(path)}
+        # Beside the package's own first module lie the rooms, and what is hashed by itself.
+        found |= {path} if name == _OURS else {path, *_beside(path)}
         waiting += _imports(path)
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
 
@@ -130,8 +131,8 @@ def _imports(path: Path) -> Iterator[str]:
             waiting += node.orelse
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] in _ROOMS)
-        elif isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] in _ROOMS:
+            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == _OURS)
+        elif isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == _OURS:
             yield str(node.module)
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         waiting += ast.iter_child_nodes(node)

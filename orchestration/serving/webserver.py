@@ -1,4 +1,4 @@
-"""Dagster's webserver behind the guard: `python -m orchestration.serving.webserver`, with `DAGSTER_HOME` set.
+"""Dagster's webserver behind the guard: `python -m fairsplit.orchestration.serving.webserver`, with `DAGSTER_HOME` set.
 
 Dagster's own command takes no middleware, so that this builds its application as that command does. Written against
 dagster-webserver 1.13, whose classes have these seams on purpose; the imports from `dagster._core` are the workspace's.

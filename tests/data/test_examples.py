@@ -32,7 +32,7 @@ def run_readme(example: str, data_dir: Path, folder: Path) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FAIRSPLIT_")} | {
         "FAIRSPLIT_DATA": str(data_dir),
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(ROOT / "src"),
     }
     done = subprocess.run(
         ["sh", "-e", "-c", "\n".join(blocks)],

@@ -80,7 +80,7 @@ def test_ten_nights_ask_for_days_that_are_over(tmp_path: Path) -> None:
             **os.environ,
             "FAIRSPLIT_HOME": str(tmp_path / "home"),
             "FAIRSPLIT_CATALOG": str(catalog),
-            "PYTHONPATH": str(PROJECT_ROOT),
+            "PYTHONPATH": str(PROJECT_ROOT / "src"),
         },
         input=json.dumps(steps),
         capture_output=True,

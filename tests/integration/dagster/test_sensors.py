@@ -125,7 +125,7 @@ def test_automation_runs_unless_the_project_says_no(sensors) -> None:
     statuses = {it.name: it.default_status.value for it in (*loaded.sensors, *loaded.schedules)}
     assert set(statuses.values()) == {"RUNNING"}
     switched = subprocess.run(
-        [sys.executable, "-c", "import orchestration.running.partitions as p; print(p.AUTOMATION)"],
+        [sys.executable, "-c", "import fairsplit.orchestration.running.partitions as p; print(p.AUTOMATION)"],
         env={**os.environ, "FAIRSPLIT_CATALOG": str(off(Path(os.environ["FAIRSPLIT_HOME"])))},
         cwd=PROJECT_ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip

@@ -24,10 +24,10 @@ def imported_roots(path: Path) -> set[str]:
     roots: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            roots |= {alias.name.split(".")[0] for alias in node.names}
+            roots |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            roots.add(node.module.split(".")[0])
-    return roots
+            roots |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.removeprefix("fairsplit.").split(".")[0] for name in roots}
 
 
 @pytest.mark.parametrize("room", sorted(ALLOWED))

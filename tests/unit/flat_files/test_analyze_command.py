@@ -213,7 +213,8 @@ def test_option_given_twice_is_refused_unless_it_is_a_list(
 
 def test_analyze_imports_no_distributions_that_it_does_not_need() -> None:
     """`scipy.stats` and the chart library cost more than the analysis of a hundred thousand rows."""
-    asked = "import orchestration.cli.analyze, analysis.flat_files, analysis.scorecards, sys"
+    rooms = "from fairsplit.analysis import flat_files, scorecards"
+    asked = f"import sys, fairsplit.orchestration.cli.analyze; {rooms}"
     heavy = ("scipy.stats", "statsmodels", "vl_convert", "dagster", "dbt")
     told = f"print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run(

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-import fairsplit.analysis.judgement
+from fairsplit.analysis import judgement
 from fairsplit.analysis.judgement.comparisons import FAMILIES
 from fairsplit.analysis.judgement.deciding import RULES
 from fairsplit.analysis.scorecards import wording
 from fairsplit.analysis.statistics.status import Reason
 
-SOURCES = sorted(Path(analysis.judgement.__file__).parent.glob("*.py"))
+SOURCES = sorted(Path(judgement.__file__).parent.glob("*.py"))
 
 
 def literals(keyword: str) -> set[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fairsplit.orchestration.project import DBT_PROJECT_DIR, PROJECT_ROOT
+from fairsplit.orchestration.project import DBT_PROJECT_DIR, PACKAGES, PROJECT_ROOT
 from fairsplit.orchestration.provenance import code_hash
 from fairsplit.orchestration.provenance.code_hash import (
     FLAT_FILES,
@@ -27,8 +27,7 @@ _LOADED = """
 import importlib, json, sys
 for name in sys.argv[1:]:
     importlib.import_module(name)
-rooms = ("analysis", "assignment_exports", "orchestration")
-print(json.dumps([getattr(m, "__file__", "") for n, m in sys.modules.items() if n.partition(".")[0] in rooms]))
+print(json.dumps([getattr(m, "__file__", "") for n, m in sys.modules.items() if n.partition(".")[0] == "fairsplit"]))
 """
 
 
@@ -37,29 +36,29 @@ def test_the_closure_holds_whatever_python_loads(roots: tuple[str, ...]) -> None
     done = subprocess.run(
         [sys.executable, "-c", _LOADED, *roots], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
     )
-    loaded = {path.removeprefix(f"{PROJECT_ROOT}/") for path in json.loads(done.stdout)}
+    loaded = {path.removeprefix(f"{PACKAGES}/") for path in json.loads(done.stdout)}
     assert len(loaded) > 20
-    assert loaded <= set(closure(PROJECT_ROOT, roots))
+    assert loaded <= set(closure(PACKAGES, roots))
 
 
 def test_what_computes_is_in_the_closure_and_what_only_shows_is_not() -> None:
-    rows, pages = closure(PROJECT_ROOT, RESULTS), closure(PROJECT_ROOT, PUBLICATION)
+    rows, pages = closure(PACKAGES, RESULTS), closure(PACKAGES, PUBLICATION)
     for name in (
-        "orchestration/landing/landing.sql",
-        "orchestration/landing/rows.py",
-        "orchestration/judging/cut_offs.py",
-        "orchestration/judging/effect_ages.py",
-        "analysis/judgement/deciding.py",
-        "analysis/statistics/moments.py",
-        "analysis/catalogue/compiled_metrics.py",
+        "fairsplit/orchestration/landing/landing.sql",
+        "fairsplit/orchestration/landing/rows.py",
+        "fairsplit/orchestration/judging/cut_offs.py",
+        "fairsplit/orchestration/judging/effect_ages.py",
+        "fairsplit/analysis/judgement/deciding.py",
+        "fairsplit/analysis/statistics/moments.py",
+        "fairsplit/analysis/catalogue/compiled_metrics.py",
     ):
         assert name in rows
-    assert "analysis/scorecards/templates/scorecard.html.j2" in pages.keys() - rows.keys()
-    assert not any(name.startswith("orchestration/cli/") for name in pages)
+    assert "fairsplit/analysis/scorecards/templates/scorecard.html.j2" in pages.keys() - rows.keys()
+    assert not any(name.startswith("fairsplit/orchestration/cli/") for name in pages)
 
 
 def test_an_edited_line_anywhere_changes_the_hash(monkeypatch: pytest.MonkeyPatch) -> None:
-    files = closure(PROJECT_ROOT, RESULTS) | dbt_sources(DBT_PROJECT_DIR)
+    files = closure(PACKAGES, RESULTS) | dbt_sources(DBT_PROJECT_DIR)
     hashes = {files_hash(files)}
     hashes |= {files_hash(files | {name: content + b"\n# edited\n"}) for name, content in files.items()}
     assert len(hashes) == len(files) + 1
@@ -73,22 +72,25 @@ def test_an_edited_line_anywhere_changes_the_hash(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_module_that_is_new_is_in_the_closure(tmp_path: Path) -> None:
-    (tmp_path / "analysis" / "inner").mkdir(parents=True)
-    (tmp_path / "analysis" / "__init__.py").write_text("")
-    (tmp_path / "analysis" / "inner" / "__init__.py").write_text("")
-    (tmp_path / "analysis" / "a.py").write_text(
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import analysis.types\n"
-        "def late():\n    from analysis.inner import (\n        b,\n    )\n"
+    room = tmp_path / "fairsplit" / "analysis"
+    (room / "inner").mkdir(parents=True)
+    (tmp_path / "fairsplit" / "__init__.py").write_text("")
+    (room / "__init__.py").write_text("")
+    (room / "inner" / "__init__.py").write_text("")
+    (room / "a.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import fairsplit.analysis.types\n"
+        "def late():\n    from fairsplit.analysis.inner import (\n        b,\n    )\n"
     )
-    (tmp_path / "analysis" / "inner" / "b.py").write_text("import analysis.c as c\n")
-    (tmp_path / "analysis" / "inner" / "beside.sql").write_text("select 1")
+    (room / "inner" / "b.py").write_text("import fairsplit.analysis.c as c\n")
+    (room / "inner" / "beside.sql").write_text("select 1")
     for name in ("c", "types", "unused"):
-        (tmp_path / "analysis" / f"{name}.py").write_text("")
+        (room / f"{name}.py").write_text("")
     assert sorted(closure(tmp_path, ("fairsplit.analysis.a",))) == [
-        "analysis/__init__.py",
-        "analysis/a.py",
-        "analysis/c.py",
-        "analysis/inner/__init__.py",
-        "analysis/inner/b.py",
-        "analysis/inner/beside.sql",
+        "fairsplit/__init__.py",
+        "fairsplit/analysis/__init__.py",
+        "fairsplit/analysis/a.py",
+        "fairsplit/analysis/c.py",
+        "fairsplit/analysis/inner/__init__.py",
+        "fairsplit/analysis/inner/b.py",
+        "fairsplit/analysis/inner/beside.sql",
     ]
