@@ -40,7 +40,7 @@ START = date(2026, 1, 5)
 _ROOT = Path(__file__).parents[1]
 PAGE, DONE = _ROOT / "docs" / "error-rates.md", _ROOT / "build" / "error-rates"
 #: Experiments judged in one call, by the number of looks.
-BATCH = {1: 200, DAYS: 40}
+BATCH = {1: 200, DAYS: 20}
 #: No effect anywhere; a guardrail at its margin beside a clear improvement; the planned effect; with their metrics.
 QUESTIONS = {"null": ("outcome", "guard"), "margin": ("signal", "bounded"), "planned": ("planned",)}
 _PLACE = {"segment": "all", "segment_level": "all", "analysis": "default"}
@@ -95,9 +95,13 @@ def measure(world: World, runs: int, looks: int, seed: Sequence[int]) -> list[Ce
     return [Cell(world, method, looks, _rates(*judged, method, runs)) for method in METHODS]
 
 
+def _kept(seed: Sequence[int]) -> Path:
+    return DONE / f"{'-'.join(str(part) for part in seed)}.json"
+
+
 def measured(world: World, looks: int, seed: Sequence[int]) -> list[Cell]:
     """The cells of one batch, from the file that an earlier study left or measured now."""
-    kept = DONE / f"{'-'.join(str(part) for part in seed)}.json"
+    kept = _kept(seed)
     if kept.exists():
         found = json.loads(kept.read_text())
     else:
@@ -378,18 +382,28 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=200, help="experiments that are judged once")
     parser.add_argument("--daily", type=int, default=40, help="experiments that are judged on every day")
     parser.add_argument("--seed", type=int, default=20261129)
+    parser.add_argument(
+        "--kept", action="store_true", help="only write the page of the batches that are done"
+    )
     given = parser.parse_args()
     rounds = [
         (looks, batch)
         for looks, runs in ((1, given.runs), (DAYS, given.daily))
         for batch in range(-(-runs // BATCH[looks]))
     ]
+    grid = worlds()
+    # Two arms first: they cost least, so that an interruption leaves most cells.
+    order = sorted(enumerate(grid), key=lambda item: (item[1].arms, item[1].changed))
     done: list[Cell] = []
     for looks, batch in rounds:
-        for number, world in enumerate(worlds()):
-            done += measured(world, looks, (given.seed, number, looks, batch))
-            print(", ".join(world.words), looks, batch, f"{time.process_time():.0f} s", flush=True)
-        PAGE.write_text(page(done, given.seed))
+        for number, world in order:
+            seed = (given.seed, number, looks, batch)
+            if given.kept and not _kept(seed).exists():
+                continue
+            done += measured(world, looks, seed)
+            if not given.kept:
+                print(", ".join(world.words), looks, batch, f"{time.process_time():.0f} s", flush=True)
+        PAGE.write_text(page(sorted(done, key=lambda cell: (grid.index(cell.world), cell.looks)), given.seed))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,12 @@ from fairsplit.analysis.statistics.status import Reason, quiet
 
 if TYPE_CHECKING:
     from fairsplit.analysis.judgement.comparing import Tested
-    from fairsplit.analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
+
+
+def has_beta_posteriors(pairs: pl.DataFrame, tested: Tested) -> BoolArray:
+    """Pairs of rates that their counts alone tell: no covariate, no weights and no strata adjust them."""
+    return pairs["is_share"].to_numpy() & np.isin(tested.method, RATE_TESTS) & ~is_stratified(pairs)
 
 
 @quiet
@@ -40,7 +45,7 @@ def best_of_arms(pairs: pl.DataFrame, tested: Tested) -> tuple[FloatArray, Float
     known = asked.to_series().to_numpy() & (base.status == Reason.OK) & (base.se > 0)
     if not known.any():
         return chance, loss
-    rates = pairs["is_share"].to_numpy() & np.isin(tested.method, RATE_TESTS) & ~is_stratified(pairs)
+    rates = has_beta_posteriors(pairs, tested)
     groups = (
         pairs.select("experiment_id", "cut_off", "metric", "analysis")
         .with_columns(at=pl.int_range(size), rate=pl.Series(rates))

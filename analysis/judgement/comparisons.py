@@ -9,14 +9,8 @@ import polars as pl
 
 from fairsplit.analysis.judgement.asked import asked_of
 from fairsplit.analysis.judgement.beside import beside_strata, with_means_of_strata
-from fairsplit.analysis.judgement.best import best_of_arms
-from fairsplit.analysis.judgement.comparing import (
-    RATE_TESTS,
-    at_levels,
-    compare_pairs,
-    is_adaptive,
-    is_stratified,
-)
+from fairsplit.analysis.judgement.best import best_of_arms, has_beta_posteriors
+from fairsplit.analysis.judgement.comparing import at_levels, compare_pairs, is_adaptive
 from fairsplit.analysis.judgement.correcting import adjusted
 from fairsplit.analysis.judgement.direction import findings
 from fairsplit.analysis.judgement.distributions import own_values
@@ -28,6 +22,7 @@ from fairsplit.analysis.judgement.rows import COMPARISON_KEY, COMPARISONS, FINIT
 from fairsplit.analysis.judgement.strata import with_strata
 from fairsplit.analysis.statistics.bayes_beta import beta_compare
 from fairsplit.analysis.statistics.bayes_normal import normal_effect
+from fairsplit.analysis.statistics.melded import credible_interval
 from fairsplit.analysis.statistics.planning import mde_z, power_z
 from fairsplit.analysis.statistics.status import Reason, names, quiet
 
@@ -243,6 +238,7 @@ def _effects(pairs: pl.DataFrame, tested: Tested, minimum: FloatArray) -> dict[s
     for name in ("power", "mde_rel", "mde_abs"):
         result[name] = np.full(size.shape, np.nan)
     result["prob_beat"], result["expected_loss"] = _posterior(pairs, tested)
+    result["credible_low"], result["credible_high"] = _credible(pairs, tested)
     result["prob_best"], result["best_loss"] = best_of_arms(pairs, tested)
     at = np.flatnonzero(known & (base.se > 0))
     if at.size == 0:
@@ -274,7 +270,7 @@ def _posterior(pairs: pl.DataFrame, tested: Tested) -> tuple[FloatArray, FloatAr
     base, sign = tested.comparison, pairs["sign"].to_numpy()
     chance, loss = np.full(sign.shape, np.nan), np.full(sign.shape, np.nan)
     known = base.status == Reason.OK
-    rates = known & pairs["is_share"].to_numpy() & np.isin(tested.method, RATE_TESTS) & ~is_stratified(pairs)
+    rates = known & has_beta_posteriors(pairs, tested)
     at = np.flatnonzero(rates)
     if at.size:
         part, up = pairs[at], sign[at] > 0
@@ -288,6 +284,23 @@ def _posterior(pairs: pl.DataFrame, tested: Tested) -> tuple[FloatArray, FloatAr
     posterior = normal_effect(base.diff[at] * sign[at], base.se[at])
     chance[at], loss[at] = posterior.chance_to_win, posterior.risk_t
     return chance, loss
+
+
+def _credible(pairs: pl.DataFrame, tested: Tested) -> tuple[FloatArray, FloatArray]:
+    """Equal-tailed credible intervals of the differences of Bayesian plans, at the plan's level, by `_posterior`."""
+    base = tested.comparison
+    low, high = np.full(base.diff.shape, np.nan), np.full(base.diff.shape, np.nan)
+    asked = (pairs["plan_method"] == "bayesian").to_numpy() & (base.status == Reason.OK)
+    rates = has_beta_posteriors(pairs, tested)
+    at = np.flatnonzero(asked & rates)
+    if at.size:
+        part = pairs[at]
+        counts = (*successes(part, "_control"), *successes(part))
+        low[at], high[at] = credible_interval(*counts, base.alpha[at])
+    at = np.flatnonzero(asked & ~rates & (base.se > 0))
+    posterior = normal_effect(base.diff[at], base.se[at], alpha=base.alpha[at])
+    low[at], high[at] = posterior.ci_low, posterior.ci_high
+    return low, high
 
 
 def _effect_size(pairs: pl.DataFrame, tested: Tested) -> FloatArray:

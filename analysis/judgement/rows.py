@@ -32,7 +32,8 @@ REQUIREMENT = pl.List(
 #: arms are in none of them, and `pooled_*` what all units thrown together would say; `phase_mean` is an arm's mean with
 #: the phases weighted alike in all arms.
 #: A bandit's `mean`, `std_error` and `lift_*` are adaptively weighted (method ``adaptive_weights``).
-#: `prob_best` and `best_loss` compare an arm of a Bayesian plan with all others.
+#: `prob_best` and `best_loss` compare an arm of a Bayesian plan with all others; its `lift_abs` lies between
+#: `credible_low` and `credible_high` with a probability of 1 - `alpha`.
 #: `seq_*` hold however often one looks; they are those of the look on `seq_look`, the cut-off itself unless that is no
 #: look. Where a relative interval has no end yet, it has from about `seq_units_needed` units of the arm on.
 #: `seq_accepted`: Wald's test has accepted that there is no effect. `lift_rel*` are shares of the control's absolute
@@ -93,6 +94,8 @@ COMPARISONS: Mapping[str, pl.DataType] = {
     "expected_loss": _REAL,
     "prob_best": _REAL,
     "best_loss": _REAL,
+    "credible_low": _REAL,
+    "credible_high": _REAL,
     "cuped": _TRUTH,
     "variance_reduction": _REAL,
     "covariate_status": _TEXT,

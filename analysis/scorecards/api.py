@@ -220,6 +220,7 @@ def _test(row: Row) -> Row:
         "effect_size": {"value": row.get("effect_size"), "interpretation": row.get("effect_label")},
         "probability_to_beat_control": row.get("prob_beat"),
         "expected_loss": row.get("expected_loss"),
+        "credible_interval": {"lower": row.get("credible_low"), "upper": row.get("credible_high")},
         "requirements_met": row.get("requirements_met"),
         "requirements": row.get("requirements"),
         "status": row["status"],

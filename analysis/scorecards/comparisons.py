@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fairsplit.analysis.judgement.effects import effect_of, too_early
+from fairsplit.analysis.judgement.effects import Effect, effect_of, too_early
 from fairsplit.analysis.judgement.wording import unmet_text
 from fairsplit.analysis.scorecards import format as fmt
 from fairsplit.analysis.scorecards import wording
@@ -18,7 +18,6 @@ from fairsplit.analysis.scorecards.strata import strata_notes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fairsplit.analysis.judgement.effects import Effect
     from fairsplit.analysis.scorecards.inputs import ExperimentMetric, ExperimentView
 
 Row = dict[str, Any]
@@ -81,6 +80,7 @@ class Cells:
     prob_beat: str
     prob_best: str
     expected_loss: str
+    credible_interval: str
     cuped: str
     unused: str
     unmet: str
@@ -152,6 +152,13 @@ def reading(row: Row) -> Reading:
     return Reading(tone, moved if mark == "moved" else mark, word)
 
 
+def _credible(row: Row) -> Effect | None:
+    """The difference with the credible interval of a Bayesian plan."""
+    if row.get("credible_low") is None:
+        return None
+    return Effect(row["lift_abs"], row["credible_low"], row["credible_high"], relative=False)
+
+
 def _means(control: float | None, arm: float | None, divisor: float, unit: str, kind: str) -> tuple[str, str]:
     """The control's value without its unit, and the arm's with it: a unit is read once."""
     before, after = (
@@ -186,6 +193,7 @@ def cells(
     lift, between = effect_figures(effect, shown)
     absolute, absolute_between = effect_figures(difference, shown)
     loss = row.get("expected_loss")
+    likely = in_reading_unit(_credible(row), metric, before)[0]
     said = reading(row) if valid else Reading("unclear", "✕", "not valid")
     bar = None
     if ok and effect is not None and (effect.relative or alone):
@@ -215,6 +223,7 @@ def cells(
         prob_beat=fmt.probability(row.get("prob_beat")),
         prob_best=fmt.probability(row.get("prob_best")),
         expected_loss=fmt.risk(None if loss is None else loss / divisor, unit, metric.kind),
+        credible_interval=effect_figures(likely, shown)[1] if likely else "",
         cuped=fmt.percent(row.get("variance_reduction"), half_width=0.02) if row.get("cuped") else "",
         unused=wording.UNUSED_COVARIATES.get(row.get("covariate_status") or "", ""),
         unmet=unmet_text(row),

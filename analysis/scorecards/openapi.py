@@ -141,6 +141,7 @@ SCHEMAS: dict[str, Schema] = {
                 effect_size=_object(value=_NUMBER, interpretation=_NULLABLE),
                 probability_to_beat_control=_SHARE,
                 expected_loss=_NUMBER,
+                credible_interval=_BOUNDS,
                 requirements_met={
                     "type": ["boolean", "null"],
                     "description": "False bars every verdict that would rest on this test.",

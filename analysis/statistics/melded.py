@@ -1,4 +1,4 @@
-"""Intervals of two proportions that agree with an exact test: melded confidence distributions."""
+"""Intervals of two proportions from a distribution of each: melded confidence distributions, and posteriors."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Nodes in each piece of a distribution: enough for the six digits of an end.
 _NODES = 8
+#: The same where one distribution, alone on its side, is cut where the other's begins with a jump.
+_CUT_NODES = 24
 #: Times as wide in variance a distribution with a jump may be and still give the nodes.
 _SMOOTHER = 4.0
 #: Rows whose nodes are held at once.
@@ -60,9 +62,9 @@ class _Rate:
     def upper_quantile(self, upper: FloatArray) -> FloatArray:
         return np.where(self.fixed, self.b == 0, special.betainccinv(*self._varying(), upper))
 
-    def nodes(self) -> tuple[FloatArray, FloatArray]:
-        """Rates and their probabilities, shape (rows, nodes)."""
-        nodes = beta_nodes(*self._varying(), _NODES)
+    def nodes(self, each: int) -> tuple[FloatArray, FloatArray]:
+        """Rates and their probabilities, shape (rows, nodes), so many in each piece."""
+        nodes = beta_nodes(*self._varying(), each)
         alone = np.zeros_like(nodes.weight)
         alone[:, 0] = 1.0
         fixed, place = self.fixed[:, None], (self.b == 0).astype(np.float64)[:, None]
@@ -86,6 +88,7 @@ class _Contrast:
 
     control: _Rate
     treatment: _Rate
+    each: int = _NODES
 
     def tail(self, *, upper: bool, is_ratio: bool) -> Callable[[FloatArray, IntArray], FloatArray]:
         """P(contrast >= point) or P(contrast <= point), by quadrature over one of the two distributions."""
@@ -99,7 +102,7 @@ class _Contrast:
         own_is_control = self.control.fixed | (~self.treatment.fixed & control_first)
         own = self.control.where(own_is_control, self.treatment)
         other = self.treatment.where(own_is_control, self.control)
-        rates, weights = own.nodes()
+        rates, weights = own.nodes(self.each)
 
         def probability(point: FloatArray, at: IntArray) -> FloatArray:
             mine = own_is_control[at, None]
@@ -157,15 +160,59 @@ def melded_interval(
         >>> [float(v[0].round(6)) for v in difference], float(ratio[0][0].round(1))
         ([0.000404, 0.048303], 5.2)
     """
-    # Days without news, segments and metrics repeat counts: each row is solved once.
-    asked, place = np.unique(np.column_stack([x_c, n_c, x_t, n_t, *tails]), axis=0, return_inverse=True)
-    ends = np.empty((4, len(asked)))
-    for start in range(0, len(asked), _ROWS):
-        part = slice(start, start + _ROWS)
-        given = np.ascontiguousarray(asked[part].T)
-        ends[:, part] = _interval(given[0], given[1], given[2], given[3], (given[4], given[5]), mid=mid)
-    low, high, ratio_low, ratio_high = ends[:, place.reshape(-1)]
+
+    def solve(given: FloatArray) -> tuple[FloatArray, ...]:
+        return _interval(given[0], given[1], given[2], given[3], (given[4], given[5]), mid=mid)
+
+    low, high, ratio_low, ratio_high = _once_each(solve, np.column_stack([x_c, n_c, x_t, n_t, *tails]))
     return (low, high), (ratio_low, ratio_high)
+
+
+@quiet
+def credible_interval(
+    x_c: FloatArray, n_c: FloatArray, x_t: FloatArray, n_t: FloatArray, alpha: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Equal-tailed credible interval of the difference of two rates under uniform priors.
+
+    Args:
+        x_c: Events of the control, shape (rows,).
+        n_c: Units of the control.
+        x_t: Events of the treatment.
+        n_t: Units of the treatment.
+        alpha: One minus the credible level, in (0, 1).
+
+    Returns:
+        Lower and upper ends of treatment minus control.
+
+    Source:
+        Gelman et al. (2013), Bayesian Data Analysis, 2.4, for the two posteriors Beta(1 + x, 1 + n - x).
+
+    Examples:
+        >>> one = [np.array([v]) for v in (10.0, 100.0, 20.0, 100.0, 0.05)]
+        >>> [float(end[0].round(4)) for end in credible_interval(*one)]
+        [0.0002, 0.1975]
+    """
+
+    def solve(given: FloatArray) -> tuple[FloatArray, ...]:
+        x_c, n_c, x_t, n_t, alpha = given
+        control, treatment = _Rate(x_c + 1.0, n_c - x_c + 1.0), _Rate(x_t + 1.0, n_t - x_t + 1.0)
+        posteriors = _Contrast(control, treatment, _CUT_NODES)
+        return tuple(
+            _end_of((posteriors,), 0.5 * alpha, upper=upper, is_ratio=False) for upper in (False, True)
+        )
+
+    low, high = _once_each(solve, np.column_stack([x_c, n_c, x_t, n_t, alpha]))
+    return low, high
+
+
+def _once_each(solve: Callable[[FloatArray], tuple[FloatArray, ...]], rows: FloatArray) -> FloatArray:
+    """Ends of every row, shape (ends, rows): days without news, segments and metrics repeat counts."""
+    asked, place = np.unique(rows, axis=0, return_inverse=True)
+    parts = [
+        solve(np.ascontiguousarray(asked[start : start + _ROWS].T))
+        for start in range(0, max(len(asked), 1), _ROWS)
+    ]
+    return np.concatenate(parts, axis=1)[:, place.reshape(-1)]
 
 
 def _interval(
@@ -184,9 +231,7 @@ def _interval(
     for is_ratio in (False, True):
         for upper, share in ((False, tails[0]), (True, tails[1])):
             pairs = both if mid else both[1:] if upper else both[:1]
-            low, high = _bracket(pairs, share, upper=upper, is_ratio=is_ratio)
-            parts = [pair.tail(upper=upper, is_ratio=is_ratio) for pair in pairs]
-            out.append(_end(parts, low, high, share))
+            out.append(_end_of(pairs, share, upper=upper, is_ratio=is_ratio))
     none_t, none_c = x_t == 0, x_c == 0
     return out[0], out[1], np.where(none_t, 0.0, np.exp(out[2])), np.where(none_c, np.inf, np.exp(out[3]))
 
@@ -213,9 +258,10 @@ def _bracket(
     return np.minimum.reduce(outer), np.maximum.reduce(inner)
 
 
-def _end(
-    parts: list[Callable[..., FloatArray]], low: FloatArray, high: FloatArray, share: FloatArray
-) -> FloatArray:
+def _end_of(pairs: tuple[_Contrast, ...], share: FloatArray, *, upper: bool, is_ratio: bool) -> FloatArray:
+    """The point beyond which the even mixture of the contrasts leaves the share."""
+    low, high = _bracket(pairs, share, upper=upper, is_ratio=is_ratio)
+    parts = [pair.tail(upper=upper, is_ratio=is_ratio) for pair in pairs]
     scale = np.where(high > low, high - low, 1.0)
 
     def excess(step: FloatArray, at: IntArray) -> FloatArray:

@@ -291,7 +291,10 @@ def test_a_bayesian_choice_must_be_expected_to_lose_next_to_nothing(world):
     # E[max(0, -d)] for d ~ N(0.09, 0.0447²).
     z = 0.09 / np.sqrt(2 / 999)
     loss = np.sqrt(2 / 999) * (stats.norm.pdf(z) - z * stats.norm.sf(z))
-    assert line(done)[0]["best_loss"] == pytest.approx(loss, rel=1e-3)
+    strict = line(done)[0]
+    assert strict["best_loss"] == pytest.approx(loss, rel=1e-3)
+    ends = stats.norm.interval(0.95, 0.09, np.sqrt(2 / 999))
+    assert [strict["credible_low"], strict["credible_high"]] == pytest.approx(ends, rel=1e-3)
     said = dict(done.decisions.select("experiment_id", "action").iter_rows())
     assert said == {"strict": "wait", "lax": "ship"}
 
@@ -303,6 +306,9 @@ def test_rates_of_a_bayesian_plan_have_beta_posteriors_for_the_best_arm_too(worl
     (red,) = line(judged(world, 1), metric="conversion")
     # Two Beta(1 + events, 51 - events) posteriors, integrated numerically: 0.8684.
     assert red["prob_best"] == pytest.approx(0.8684, abs=5e-5)
+    draws = np.random.default_rng(8).beta([6, 10], [46, 42], (1_000_000, 2))
+    ends = np.quantile(draws[:, 1] - draws[:, 0], [0.025, 0.975])
+    assert [red["credible_low"], red["credible_high"]] == pytest.approx(ends, abs=1e-3)
 
 
 def test_a_margin_is_not_cleared_by_data_that_do_not_meet_what_the_test_requires(world):

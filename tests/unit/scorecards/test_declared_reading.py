@@ -88,3 +88,17 @@ def test_the_futility_rule_says_whether_it_has_spoken(reasons, state):
     world.decisions = [row | {"reasons": reasons} for row in world.decisions]
     pages = {page.path: page.content for page in render_site(world.inputs())}
     assert f"<dt>Rule: futility</dt><dd>{state}</dd>" in pages["experiments/one.html"]
+
+
+@pytest.mark.parametrize("method", ["bayesian", "fixed"])
+def test_the_credible_interval_stands_beside_the_chance_to_beat_control(method):
+    world = site_world.World()
+    view = site_world.experiment("one", plan=PlanView(method))
+    world.add(view, {"checkout_conversion": 0.05}, history=False, segments=False)
+    if method == "bayesian":
+        ends = {"credible_low": 0.0012, "credible_high": 0.0088}
+        world.rows = [row | (ends if row["comparison"] else {}) for row in world.rows]
+    pages = {page.path: page.content for page in render_site(world.inputs())}
+    section = pages["experiments/one.html"].partition('id="bayes"')[2].partition("</section>")[0]
+    assert ("Credible interval" in section) == (method == "bayesian")
+    assert ("0.12" in section and "0.88" in section) == (method == "bayesian")

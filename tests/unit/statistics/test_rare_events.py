@@ -10,7 +10,7 @@ from scipy import integrate, stats
 
 from fairsplit.analysis.statistics import proportions
 from fairsplit.analysis.statistics.fisher import fisher_tails
-from fairsplit.analysis.statistics.melded import melded_interval
+from fairsplit.analysis.statistics.melded import credible_interval, melded_interval
 from fairsplit.analysis.statistics.proportions import compare_proportions, exact_test
 
 
@@ -144,3 +144,16 @@ def test_intervals_cover_by_enumeration(ratio: int, rate: float) -> None:
     )
     assert chance[(low <= rate) & (rate <= high)].sum() >= 0.94
     assert chance[(ratio_low <= 2) & (ratio_high >= 2)].sum() >= 0.94
+
+
+@pytest.mark.parametrize(
+    ("x_c", "n_c", "x_t", "n_t"), [(10, 100, 20, 100), (2, 900, 0, 100), (300, 1_000, 340, 1_000)]
+)
+def test_a_credible_interval_of_a_difference_leaves_the_tails_of_two_beta_posteriors(x_c, n_c, x_t, n_t):
+    control, treatment = stats.beta(1 + x_c, 1 + n_c - x_c), stats.beta(1 + x_t, 1 + n_t - x_t)
+    given = [np.array([float(v)]) for v in (x_c, n_c, x_t, n_t)]
+    low, high = (end.item() for end in credible_interval(*given, np.array([0.1])))
+    # P(T - C <= d) by the middle of 20,000 pieces of the control's distribution.
+    rates = control.ppf((np.arange(20_000) + 0.5) / 20_000)
+    assert treatment.cdf(rates + low).mean() == pytest.approx(0.05, abs=2e-4)
+    assert treatment.sf(rates + high).mean() == pytest.approx(0.05, abs=2e-4)
