@@ -69,10 +69,16 @@ _NAMES = (*BOUNDS, "power", "refused")
 
 
 def measure(world: World, runs: int, looks: int, seed: Sequence[int]) -> list[Cell]:
-    """Every method on the same draws of one world.
+    """Every method on the same draws of one world, arguments as of `judged`."""
+    found = judged(world, runs, looks, seed)
+    return [Cell(world, method, looks, _rates(*found, method, runs)) for method in METHODS]
+
+
+def judged(world: World, runs: int, looks: int, seed: Sequence[int]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Comparisons and decisions of experiments ``question-method-run`` of one world, all methods on the same draws.
 
     Args:
-        world: The cells' world.
+        world: What they have in common.
         runs: Experiments per question and method.
         looks: 1 or `DAYS`.
         seed: Of all draws.
@@ -91,8 +97,7 @@ def measure(world: World, runs: int, looks: int, seed: Sequence[int]) -> list[Ce
     with tempfile.TemporaryDirectory() as folder:
         catalogue = _copies(_templates(Path(folder), world, effect, metrics), runs)
     added = _added(world, units, kinds, metrics)
-    judged = _judge(added, catalogue, metrics, looks)
-    return [Cell(world, method, looks, _rates(*judged, method, runs)) for method in METHODS]
+    return _judge(added, catalogue, metrics, looks)
 
 
 def _kept(seed: Sequence[int]) -> Path:
@@ -139,8 +144,8 @@ def _judge(
         pl.col("n").alias("units"),
         pl.lit(0).alias("crossovers"),
     )
-    judged = judge_cut_offs(statistics, daily, catalogue, metrics, days, by_phase=added)
-    return judged.comparisons, judged.decisions
+    found = judge_cut_offs(statistics, daily, catalogue, metrics, days, by_phase=added)
+    return found.comparisons, found.decisions
 
 
 def _rates(

@@ -6,7 +6,10 @@ Cases `phases-weights-changed` and `stopped-arm-shipped`.
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
+from benchmarks.error_rates import METHODS, judged
+from benchmarks.simulated_sums import World
 from scipy import special, stats
 
 from fairsplit.analysis.judgement.strata import LEAST_UNITS
@@ -104,3 +107,36 @@ def test_intervals_cover_an_effect_that_pooling_would_hide(ramp):
     pooled = successes / units
     reach = 1.96 * np.sqrt((pooled * (1 - pooled) / units).sum(axis=1))
     assert (np.abs(pooled[:, 1] - pooled[:, 0] - 0.03) <= reach).mean() < 0.6
+
+
+@pytest.mark.parametrize(
+    ("runs", "looks"), [(200, 1), pytest.param(200, DAYS, marks=pytest.mark.slow)], ids=["once", "daily"]
+)
+def test_worlds_with_changed_weights_are_judged_wrongly_at_most_at_alpha_by_every_plan(runs, looks):
+    """200 worlds: 90/10 becomes 50/50 while the level halves; 28 looks also clear a guardrail at its margin rarely."""
+    world = World("rate 30 %", 9, 2, changed=True)
+    comparisons, decisions = judged(world, runs, looks, seed=(619,))
+    made = decisions.with_columns(
+        pl.col("experiment_id").str.extract_groups(r"^(?<question>\w+)-(?<method>\w+)-").struct.unnest()
+    )
+    for method in METHODS:
+        mine = made.filter((pl.col("method") == method) & (pl.col("action") == "ship"))
+        # A Bayesian plan's threshold of 95 % bounds the error of one look alone, at 5 % a side.
+        shipped = mine.filter(pl.col("question") == "null")
+        if method != "bayesian":
+            assert shipped["experiment_id"].n_unique() <= most(ALPHA / 2, runs)
+        elif looks == 1:
+            assert shipped["experiment_id"].n_unique() <= most(0.05, runs)
+        cleared = mine.filter(pl.col("question") == "margin")
+        assert cleared["experiment_id"].n_unique() <= most(ALPHA / 2, runs)
+    last = comparisons.filter(
+        (pl.col("metric") == "planned")
+        & (pl.col("variant_id") == "arm1")
+        & (pl.col("cut_off") == pl.col("cut_off").max())
+        & pl.col("experiment_id").str.contains("-fixed-")
+    )
+    # The relative effect is the same before and after the change, hence that of the stratified means.
+    truth = world.planned_effect()
+    missed = last.filter((pl.col("lift_rel_low") > truth) | (pl.col("lift_rel_high") < truth))
+    assert last["strata"].to_list() == [2] * runs
+    assert missed.height <= most(ALPHA, runs)
