@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fairsplit.analysis.catalogue.metrics import MetricDefinition
     from fairsplit.analysis.catalogue.project import Project
     from fairsplit.analysis.catalogue.yaml_source import KeyPath
+    from fairsplit.analysis.errors import Problem
 
 WEIGHT_TOLERANCE = Decimal("1e-9")
 
@@ -38,6 +39,7 @@ def experiment_findings(
     file_stem: str,
     project: Project,
     metrics: Mapping[str, MetricDefinition],
+    refused: Mapping[str, Problem],
     segments: Mapping[str, Condition],
 ) -> list[Finding]:
     """Everything that is wrong with a well-shaped experiment, in the order of the file's fields."""
@@ -53,7 +55,7 @@ def experiment_findings(
         *config_findings(experiment),
         *_factor_findings(experiment),
         *_segment_findings(experiment),
-        *_metric_findings(experiment, metrics),
+        *_metric_findings(experiment, metrics, refused),
         *_asked_findings(experiment, project, metrics),
         *_plan_findings(experiment, project, metrics),
         *bandit_findings(experiment, metrics),
@@ -336,14 +338,19 @@ def is_dimension(name: str) -> bool:
     return name in ATTRIBUTE_COLUMNS or (key != name and plain)
 
 
-def _metric_findings(experiment: Experiment, metrics: Mapping[str, MetricDefinition]) -> Iterator[Finding]:
+def _metric_findings(
+    experiment: Experiment, metrics: Mapping[str, MetricDefinition], refused: Mapping[str, Problem]
+) -> Iterator[Finding]:
     seen: dict[str, str] = {}
     groups = {"primary": "primary", "secondary": "secondary", "guardrail": "guardrails"}
     counters: Counter[str] = Counter()
     for role, use in experiment.metric_uses:
         where: KeyPath = ("metrics", groups[role], counters[role])
         counters[role] += 1
-        if use.metric not in metrics:
+        if use.metric in refused:
+            why = refused[use.metric]
+            yield Finding(where, "the metric is refused", use.metric, hint=f"{why.where}: {why.what}")
+        elif use.metric not in metrics:
             hint = did_you_mean(use.metric, metrics)
             yield Finding(where, "unknown metric", use.metric, "a metric of the dbt semantic layer", hint)
         if use.metric in seen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import date
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
@@ -85,12 +86,17 @@ class _Found:
         self.broken[stem] = (*self.broken.get(stem, ()), *problems)
 
 
-def load_catalogue(catalog_dir: Path, metrics: Mapping[str, MetricDefinition]) -> Catalogue:
+def load_catalogue(
+    catalog_dir: Path,
+    metrics: Mapping[str, MetricDefinition],
+    refused: Mapping[str, Problem] = MappingProxyType({}),
+) -> Catalogue:
     """Read every definition.
 
     Args:
         catalog_dir: Folder with `project.yaml`, `experiments/`, `flags/`, `segments/` and `sources/`.
         metrics: The metrics that experiments may name.
+        refused: What is wrong with the metrics that are refused; an experiment that names one is told so.
 
     Returns:
         The sound definitions, and the problems of the others.
@@ -101,7 +107,7 @@ def load_catalogue(catalog_dir: Path, metrics: Mapping[str, MetricDefinition]) -
     project = read_project(catalog_dir)
     if isinstance(project, list):
         raise CatalogueError(project[0])
-    return _load(catalog_dir, project, metrics)
+    return _load(catalog_dir, project, metrics, refused)
 
 
 def read_project(catalog_dir: Path) -> Project | list[Problem]:
@@ -153,11 +159,16 @@ def _holdout_findings(project: Project) -> Iterator[Finding]:
         taken.add(holdout.id)
 
 
-def _load(catalog_dir: Path, project: Project, metrics: Mapping[str, MetricDefinition]) -> Catalogue:
+def _load(
+    catalog_dir: Path,
+    project: Project,
+    metrics: Mapping[str, MetricDefinition],
+    refused: Mapping[str, Problem],
+) -> Catalogue:
     found = _Found()
     segments = _segments(_read_folder(catalog_dir, "segments", Segment, found), project, found)
     conditions = _conditions(segments)
-    experiments = _experiments(catalog_dir, project, metrics, conditions, found)
+    experiments = _experiments(catalog_dir, project, metrics, refused, conditions, found)
     flags = _flags(_read_folder(catalog_dir, "flags", Flag, found), experiments, conditions, found)
     sources = _sources(_read_folder(catalog_dir, "sources", Source, found), found)
     problems = tuple(sorted(found.problems, key=_order))
@@ -214,13 +225,14 @@ def _experiments(
     catalog_dir: Path,
     project: Project,
     metrics: Mapping[str, MetricDefinition],
+    refused: Mapping[str, Problem],
     segments: Mapping[str, Condition],
     found: _Found,
 ) -> dict[str, Experiment]:
     read = _read_folder(catalog_dir, "experiments", Experiment, found)
     sound: dict[str, Experiment] = {}
     for stem, (experiment, document) in read.items():
-        findings = experiment_findings(experiment, stem, project, metrics, segments)
+        findings = experiment_findings(experiment, stem, project, metrics, refused, segments)
         if findings:
             found.refuse(stem, [finding.problem(document) for finding in findings])
         else:
@@ -382,7 +394,7 @@ def validate_catalogue(catalog_dir: Path, layer: SemanticLayer) -> ValidationRep
     if isinstance(project, list):
         # The others are still checked, against the built-in defaults.
         project_problems, project = project, Project(first_day=date(1970, 1, 1))
-    catalogue = _load(catalog_dir, project, metrics)
+    catalogue = _load(catalog_dir, project, metrics, layer.refused)
     return ValidationReport(
         tuple(catalogue.experiments),
         tuple(catalogue.flags),

@@ -73,11 +73,13 @@ class SemanticLayer:
         measures: The sound measures by name, those with a filter and sums of several among them.
         metrics: The sound metrics by name, sorted.
         problems: What is wrong with the others.
+        refused: For each metric that is not sound, what is wrong with it first.
     """
 
     measures: Mapping[str, Measure]
     metrics: Mapping[str, MetricDefinition]
     problems: tuple[Problem, ...]
+    refused: Mapping[str, Problem]
 
 
 def read_semantic_layer(dbt_project_dir: Path) -> SemanticLayer:
@@ -92,14 +94,16 @@ def read_semantic_layer(dbt_project_dir: Path) -> SemanticLayer:
     builder = _Builder(text)
     problems = [*text.problems, *builder.read_measures()]
     metrics: dict[str, MetricDefinition] = {}
+    refused: dict[str, Problem] = {}
     for name, entry in sorted(text.metrics.items()):
         if entry.meta is None:
             continue
         try:
             metrics[name] = builder.metric(name, entry)
-        except _RefusedError as refused:
-            problems += refused.problems
-    return SemanticLayer(builder.measures, metrics, tuple(problems))
+        except _RefusedError as error:
+            problems += error.problems
+            refused[name] = error.problems[0]
+    return SemanticLayer(builder.measures, metrics, tuple(problems), refused)
 
 
 def load_metrics(dbt_project_dir: Path) -> dict[str, MetricDefinition]:

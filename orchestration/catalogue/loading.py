@@ -28,12 +28,14 @@ class Definitions:
         catalogue: Project settings, experiments, flags, segments, and the problems of the broken ones.
         metric_problems: What is wrong with the others; the experiments that name them are broken, so that no
             other experiment is stopped by them.
+        refused_metrics: For each metric that is not sound, what is wrong with it first.
     """
 
     measures: Mapping[str, Measure]
     metrics: Mapping[str, MetricDefinition]
     catalogue: Catalogue
     metric_problems: tuple[Problem, ...]
+    refused_metrics: Mapping[str, Problem]
 
 
 def read_definitions(catalog: Path | None = None) -> Definitions:
@@ -46,18 +48,24 @@ def read_definitions(catalog: Path | None = None) -> Definitions:
         CatalogueError: `project.yaml` is missing or wrong; a broken experiment is reported, not raised.
     """
     layer = read_metrics_that_bind(DBT_PROJECT_DIR)
-    catalogue = load_catalogue(catalog or catalog_dir(), layer.metrics)
-    return Definitions(layer.measures, layer.metrics, catalogue, layer.problems)
+    catalogue = load_catalogue(catalog or catalog_dir(), layer.metrics, layer.refused)
+    return Definitions(layer.measures, layer.metrics, catalogue, layer.problems, layer.refused)
 
 
 def read_metrics_that_bind(dbt_project_dir: Path) -> SemanticLayer:
     """The semantic layer without the measures and metrics whose SQL the warehouse would not understand."""
     layer = read_semantic_layer(dbt_project_dir)
     faults = measure_faults(layer.measures)
+    unbound = {
+        name: next(faults[measure] for measure in metric.measures if measure in faults)
+        for name, metric in layer.metrics.items()
+        if faults.keys() & set(metric.measures)
+    }
     return SemanticLayer(
         {name: measure for name, measure in layer.measures.items() if name not in faults},
-        {name: metric for name, metric in layer.metrics.items() if not faults.keys() & set(metric.measures)},
+        {name: metric for name, metric in layer.metrics.items() if name not in unbound},
         (*layer.problems, *dict.fromkeys(faults.values())),
+        {**layer.refused, **unbound},
     )
 
 

@@ -134,7 +134,12 @@ def _checked(text: str, name: str, experiment_id: str, definitions: Definitions)
     if isinstance(parsed, list):
         raise LifecycleError(parsed[0])
     findings = experiment_findings(
-        parsed, experiment_id, catalogue.project, definitions.metrics, catalogue.conditions
+        parsed,
+        experiment_id,
+        catalogue.project,
+        definitions.metrics,
+        definitions.refused_metrics,
+        catalogue.conditions,
     )
     sound = measured(
         parsed.with_defaults(catalogue.project.defaults), catalogue.project, catalogue.experiments.values()

@@ -19,6 +19,7 @@ from fairsplit.analysis.catalogue import compile_tables, json_schemas, load_cata
 from fairsplit.analysis.catalogue.compiled_metrics import compile_metrics
 from fairsplit.analysis.catalogue.measures import AGGREGATIONS
 from fairsplit.analysis.catalogue.metric_definition import MetricMeta
+from fairsplit.analysis.catalogue.metric_rules import KINDS
 from fairsplit.analysis.catalogue.metrics import SemanticLayer, read_semantic_layer
 from fairsplit.analysis.judgement.definitions import experiment_frame, use_frame, variant_frame, weight_frame
 from fairsplit.assignment_exports.catalogue import export_catalogue
@@ -155,43 +156,76 @@ FILTERS = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_a_drawn_metric_is_computed_or_refused_in_full(data: st.DataObject) -> None:
+@st.composite
+def metrics_drawn(draw: st.DrawFn, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Measures, and the metrics over them: a metric of the given name for experiments, and its parts."""
+    one, two = f"{name}_one", f"{name}_two"
+    kind = draw(st.sampled_from(sorted(KINDS)))
+    rule, fitting = KINDS[kind], draw(st.integers(0, 3)) > 0
     measures = [
         {
-            "name": name,
-            "agg": data.draw(st.sampled_from(AGGREGATIONS)),
-            "expr": data.draw(st.sampled_from(EXPRESSIONS)),
+            "name": measure,
+            "agg": draw(st.sampled_from(rule.aggs if fitting else AGGREGATIONS)),
+            "expr": draw(st.sampled_from(EXPRESSIONS)),
         }
-        for name in ("one", "two")
+        for measure in (one, two)
     ]
     parts = [
-        {"name": f"{name}_part", "label": name, "type": "simple", "type_params": {"measure": name}}
-        for name in ("one", "two")
+        {
+            "name": f"{measure}_part",
+            "label": measure,
+            "type": "simple",
+            "type_params": {"measure": measure},
+        }
+        for measure in (one, two)
     ]
-    params = data.draw(
+    inputs = [f"{one}_part", f"{two}_part"]
+    params = draw(
         st.sampled_from(
             [
-                ("simple", {"measure": "one"}),
-                ("ratio", {"numerator": "one_part", "denominator": "two_part"}),
-                ("derived", {"expr": "2 * one_part - two_part / 3", "metrics": ["one_part", "two_part"]}),
-                ("derived", {"expr": "one_part / two_part", "metrics": ["one_part", "two_part"]}),
+                ("simple", {"measure": one}),
+                ("ratio", {"numerator": inputs[0], "denominator": inputs[1]}),
+                ("derived", {"expr": f"2 * {inputs[0]} - {inputs[1]} / 3", "metrics": inputs}),
+                ("derived", {"expr": " / ".join(inputs), "metrics": inputs}),
                 ("conversion", {"conversion_type_params": {
-                    "base_measure": "one", "conversion_measure": "two", "entity": "user", "window": "1 day"}}),
-                ("cumulative", {"measure": "one"}),
+                    "base_measure": one, "conversion_measure": two, "entity": "user", "window": "1 day"}}),
+                ("cumulative", {"measure": one}),
             ]
         )
     )  # fmt: skip
-    meta = data.draw(from_schema(META, META)) | {"window": data.draw(st.sampled_from(["7d", "1d", "open"]))}
-    it = {"name": "it", "label": "It", "type": params[0], "type_params": params[1],
-          "filter": data.draw(st.sampled_from(FILTERS)), "config": {"meta": {"fairsplit": meta}}}  # fmt: skip
+    meta = draw(from_schema(META, META)) | {"window": draw(st.sampled_from(["7d", "1d", "open"]))}
+    if fitting:
+        own = {"percentile": {"percentile": 0.5}, "retention": {"retention_day": 2, "window": "1d"},
+               "funnel": {"funnel": [two, one]}}  # fmt: skip
+        options = {"cuped": draw(st.booleans()), "winsorize": {"lower": 0.0, "upper": 0.9}}
+        used = {
+            option: options[option] for option in rule.options if option in options and draw(st.booleans())
+        }
+        plain = {
+            "unit": "x",
+            "direction": draw(st.sampled_from(["increase", "decrease"])),
+            "window": meta["window"],
+        }
+        meta = {"kind": kind, "test": draw(st.sampled_from(rule.tests)), **plain, **used, **own.get(kind, {})}
+    it = {"name": name, "label": "It", "type": params[0], "type_params": params[1],
+          "filter": draw(st.sampled_from(FILTERS)), "config": {"meta": {"fairsplit": meta}}}  # fmt: skip
+    return measures, [*parts, it]
+
+
+def semantic_text(measures: list[dict[str, Any]], metrics: list[dict[str, Any]]) -> str:
+    """The definitions as a file of the semantic layer, without YAML's aliases."""
+    return json.dumps({"semantic_models": [EVENTS | {"measures": measures}], "metrics": metrics})
+
+
+@settings(max_examples=60, deadline=None)
+@given(metrics_drawn("it"))
+def test_a_drawn_metric_is_computed_or_refused_in_full(
+    drawn: tuple[list[dict[str, Any]], list[dict[str, Any]]],
+) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "models" / "semantic"
         folder.mkdir(parents=True)
-        model = EVENTS | {"measures": measures}
-        text = yaml.safe_dump(json.loads(json.dumps({"semantic_models": [model], "metrics": [*parts, it]})))
-        (folder / "metrics.yml").write_text(text)
+        (folder / "metrics.yml").write_text(semantic_text(*drawn))
         layer = read_metrics_that_bind(Path(name))
     for problem in layer.problems:
         assert re.match(r"models/semantic/metrics\.yml:\d+ \S", problem.where), problem

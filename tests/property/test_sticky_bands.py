@@ -148,7 +148,7 @@ def test_a_history_without_changed_weights_is_what_it_is_without_sticky() -> Non
     ],
 )
 def test_what_sticky_cannot_keep_or_reach_is_refused(phases, more, path, what) -> None:
-    found = experiment_findings(experiment(*phases, **more), "cta", PROJECT, {}, {})
+    found = experiment_findings(experiment(*phases, **more), "cta", PROJECT, {}, {}, {})
     said = [(item.path, item.what) for item in found if item.path[0] in {"phases", "sticky"}]
     assert said == ([(path, what)] if path else [])
 
@@ -158,5 +158,5 @@ def test_salts_of_a_later_phase_would_move_everybody() -> None:
     second = {"start": START + DAY, "weights": {"a": 0.8, "b": 0.1, "c": 0.1}, "salts": {"split": "again"}}
     phases = [declared.phases[0].model_dump(), second]
     anew = Experiment.model_validate({**declared.model_dump(by_alias=True), "phases": phases})
-    whats = [item.what for item in experiment_findings(anew, "cta", PROJECT, {}, {})]
+    whats = [item.what for item in experiment_findings(anew, "cta", PROJECT, {}, {}, {})]
     assert "other salts move units that are to stay" in whats

@@ -106,6 +106,28 @@ def test_additional_properties_are_refused_whatever_patterns_stand_beside(catalo
     assert said(catalog) == []
 
 
+def test_an_experiment_of_a_refused_metric_is_told_why(catalog: Path, tmp_path: Path) -> None:
+    """Case key-that-a-kind-cannot-use: a metric that is refused is another fault than an unknown name."""
+    semantic = tmp_path / "dbt" / "models" / "semantic"
+    shutil.copytree(DBT_PROJECT_DIR / "models" / "semantic", semantic)
+    text = (semantic / "metrics.yml").read_text()
+    lines = text.splitlines()
+    place = next(n for n, one in enumerate(lines) if "name: average_order_value" in one) + 5
+    lines[place] = lines[place].replace("kind: ratio,", "kind: ratio, winsorize: {lower: 0, upper: 0.8},")
+    (semantic / "metrics.yml").write_text("\n".join(lines))
+    write(catalog, "orders", metrics={"primary": ["average_order_value"]})
+    write(catalog, "typo", metrics={"primary": ["average_order_valu"]})
+    problems = [
+        str(one) for one in validate_catalogue(catalog, read_semantic_layer(tmp_path / "dbt")).problems
+    ]
+    why = f"models/semantic/metrics.yml:{place + 1} metrics"
+    about = [one for one in problems if one.startswith("experiments/orders.yaml")]
+    assert len(about) == 1
+    assert "metrics.primary[0]: the metric is refused (average_order_value). Hint: " + why in about[0]
+    assert "winsorize is not honoured by kind ratio" in about[0]
+    assert any("experiments/typo.yaml" in one and "unknown metric" in one for one in problems)
+
+
 def place(catalog: Path, name: str, start: str) -> str:
     lines = (catalog / "experiments" / f"{name}.yaml").read_text().splitlines()
     return f"experiments/{name}.yaml:{next(n for n, line in enumerate(lines, 1) if line.startswith(start))}"
