@@ -6,7 +6,7 @@ import os
 import re
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 
@@ -26,6 +26,9 @@ THREADS = 2
 WAIT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.1
 _HELD = re.compile(r"lock.*?\(PID (?P<pid>\d+)\)", re.DOTALL | re.IGNORECASE)
+#: DuckDB 1.5 computes what two expressions share ahead of both, even what stands inside `try()`: a measure that fails
+#: on an event would then stop the run. dbt's profile says the same.
+KEEP_TRIES_WHOLE: Final = "set disabled_optimizers = 'common_subexpressions'"
 
 
 @contextmanager
@@ -40,6 +43,7 @@ def writer(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     with any_schema(path) as connection:
         require_present(connection, path)
+        connection.execute(KEEP_TRIES_WHOLE)
         yield connection
 
 
@@ -54,6 +58,7 @@ def any_schema(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with _opened(path, lambda: duckdb.connect(str(path), config=config), WAIT_SECONDS) as connection:
         if is_new:
             path.chmod(0o600)
+        connection.execute(KEEP_TRIES_WHOLE)
         yield connection
 
 
@@ -74,6 +79,7 @@ def reader(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         )
     with _opened(path, lambda: duckdb.connect(str(path), read_only=True)) as connection:
         require_present(connection, path)
+        connection.execute(KEEP_TRIES_WHOLE)
         yield connection
 
 
