@@ -215,7 +215,7 @@ def _crossed_by(daily: pl.DataFrame, crossovers: pl.DataFrame) -> pl.DataFrame:
     counts = crossovers.group_by(key, maintain_order=True).agg(pl.col("units").sum().alias("crossovers"))
     counts = counts.with_columns(segment=pl.lit("all"))
     return (
-        daily.drop("crossovers")
+        daily.drop("crossovers", strict=False)
         .join(counts, on=[*key, "segment"], how="left")
         .with_columns(pl.col("crossovers").fill_null(0))
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
@@ -16,18 +16,8 @@ from fairsplit.analysis.judgement import (
     violations,
 )
 from fairsplit.analysis.judgement.known import version_frame
-from fairsplit.analysis.judgement.pairing import SUMS
 from fairsplit.analysis.judgement.rows import REQUIREMENT
-from fairsplit.analysis.judgement.strata import common_frame
-from fairsplit.orchestration.judging.early_outcomes import keep_early_outcomes
-from fairsplit.orchestration.judging.effect_ages import keep_effect_ages
-from fairsplit.orchestration.judging.holdout_leaks import LEAKS
-from fairsplit.orchestration.judging.landing_losses import keep_landing_losses
-from fairsplit.orchestration.judging.losing import LOSSES
-from fairsplit.orchestration.judging.overlapping import keep_overlaps
-from fairsplit.orchestration.judging.targeting_audits import keep_targeting_audits
 from fairsplit.orchestration.lifecycle.acting import in_force
-from fairsplit.orchestration.privacy.retention import ASSIGNMENT_AUDITS, prepare_pruned
 from fairsplit.orchestration.provenance.code_hash import code_hash
 from fairsplit.orchestration.warehouse.opening import add_columns, insert_frame
 
@@ -57,108 +47,39 @@ _SQL_TYPES = {
     REQUIREMENT: "struct(requirement varchar, rule varchar, required double, observed double, met boolean)[]",
 }
 
-# What a cut-off's judgement depends on, as rows of a day: a sum of row hashes, blind to their order.
-_DAY_HASHES = """
-    select day, sum(h)::varchar as input_hash from (
-        select cut_off as day, hash(s)::hugeint as h from fct_sufficient_statistics as s
-        union all
-        select exposure_day, hash((experiment_id, segment, segment_level, phase, variant_id, units))::hugeint
-        from fct_daily_exposures
-        union all
-        select crossed_day, hash(c)::hugeint from fct_crossovers as c
-        union all
-        select event_day, hash(l)::hugeint from lost_units as l
-        union all
-        select assigned_day, hash(a)::hugeint from (from audits) as a
-        union all
-        select day, hash(o)::hugeint from (from shared_units) as o
-        union all
-        select event_day, hash(e)::hugeint from (from day_events) as e
-        union all
-        select exposure_day, hash(b)::hugeint from results.early_outcomes as b
-        union all
-        select exposure_day, hash(t)::hugeint from results.targeting_audits as t
-        union all
-        select known_day, hash(f)::hugeint from results.effect_ages as f
-        union all
-        select day, hash(k)::hugeint from (from leaks) as k
-        union all
-        select day, hash(p)::hugeint from by_phase as p
-    ) group by day
-"""
 
-# Units whose logged variant is not the one that the configuration in force gives them.
-_AUDITS = f"{ASSIGNMENT_AUDITS} union all by name from journal.pruned_audits"
+class _Fact(NamedTuple):
+    """Rows of one model that a judgement is made of, and the column that says from which cut-off on a row counts."""
 
-_DAY_EVENTS = """
-    select event_day, sum(events)::bigint as events from fct_event_quality where filter = 'kept' group by event_day
-"""
+    model: str
+    day: str
+    columns: str = "*"
+    where: str = "true"
 
-_OVERLAPS = "from results.overlaps"
-
-# Units of bandits, and of experiments whose weights changed, by the phase of their first exposure.
-_BY_PHASE = f"""
-    select
-        i.experiment_id, i.metric, one.segment, one.level as segment_level, analyses.analysis, i.phase, i.variant_id,
-        i.day, sum(analyses.sign * i.n)::hugeint as n,
-        {", ".join(f"sum(analyses.sign * i.{name})::hugeint as {name}" for name in SUMS)}
-    from int_increments as i
-    inner join phased using (experiment_id)
-    inner join (
-        values ('default', 'entered', 1), ('crossovers_excluded', 'entered', 1), ('crossovers_excluded', 'crossed', -1)
-    ) as analyses (analysis, part, sign) using (part),
-        unnest(list_prepend({{segment: 'all', level: 'all'}}, i.segments)) as of_segments (one)
-    where i.metric <> ''
-    group by all
-"""
+    @property
+    def rows(self) -> str:
+        return f"select {self.columns} from {self.model} where {self.where}"
 
 
-# The same of lists that were drawn in strata or blocks, by the stratum of the unit that was listed.
-_BY_STRATUM = f"""
-    with listed as (
-        select e.* replace (a.stratum::integer as phase)
-        from fct_exposures as e
-        inner join catalog.assigned_units as a on e.experiment_id = a.experiment_id and e.logged_id = a.unit_id
-        where a.stratum is not null
-    ),
-    valued as (
-        select experiment_id, metric, unit_id, day, true as is_entry, y, d, x, w, 0 as y_before, 0 as d_before
-        from int_unit_values where experiment_id in (select experiment_id from listed)
-        union all
-        select experiment_id, metric, unit_id, day, is_entry, y, d, x, w, y_before, d_before
-        from int_open_values where experiment_id in (select experiment_id from listed)
-    ),
-    added as (
-        select
-            e.experiment_id, w.metric, e.phase, e.variant_id, e.segments, e.second_arm_at,
-            cast(e.exposed_at + to_microseconds(coalesce(w.window_end - 1, 0)) as date) as day, 1 as n,
-            {", ".join(f"0::hugeint as {name}" for name in SUMS)}
-        from listed as e inner join int_metric_windows as w using (experiment_id)
-        union all
-        select
-            e.experiment_id, v.metric, e.phase, e.variant_id, e.segments, e.second_arm_at, v.day, 0 as n,
-            y - y_before, d - d_before, if(is_entry, x, 0), if(is_entry, w, 0),
-            y * y - y_before * y_before, y * d - y_before * d_before, (y - y_before) * x, (y - y_before) * w,
-            d * d - d_before * d_before, (d - d_before) * x, (d - d_before) * w,
-            if(is_entry, x * x, 0), if(is_entry, x * w, 0), if(is_entry, w * w, 0)
-        from valued as v inner join listed as e using (experiment_id, unit_id)
-    ),
-    parts as (
-        select *, 'default' as analysis, 1 as sign from added
-        union all
-        select *, 'crossovers_excluded', 1 from added
-        union all
-        select * replace (greatest(day, cast(second_arm_at as date)) as day), 'crossovers_excluded', -1
-        from added where second_arm_at is not null
-    )
-    select
-        experiment_id, metric, one.segment, one.level as segment_level, analysis, phase, variant_id, day,
-        sum(sign * n)::hugeint as n,
-        {", ".join(f"coalesce(sum(sign * {name}), 0)::hugeint as {name}" for name in SUMS)}
-    from parts, unnest(list_prepend({{segment: 'all', level: 'all'}}, segments)) as of_segments (one)
-    where day <= (select value::date from work.state where key = 'frontier')
-    group by all
-"""
+#: By the name under which `judge_cut_offs` takes them.
+_FACTS: Final = {
+    "statistics": _Fact("fct_sufficient_statistics", "cut_off"),
+    # Who had crossed over by a cut-off, `crossovers` tells.
+    "daily_exposures": _Fact("fct_daily_exposures", "exposure_day", "* exclude (crossovers)"),
+    "crossovers": _Fact("fct_crossovers", "crossed_day"),
+    # A unit that is shown a variant on purpose is no loss of the split.
+    "losses": _Fact("fct_losses", "event_day", where="step <> 'override'"),
+    "audits": _Fact("fct_assignment_audits", "assigned_day"),
+    "overlaps": _Fact("fct_overlaps", "day"),
+    "events": _Fact("fct_event_quality", "event_day", "event_day, events", "filter = 'kept'"),
+    "early_outcomes": _Fact("fct_early_outcomes", "exposure_day"),
+    "targeting": _Fact("fct_targeting_audits", "exposure_day"),
+    "effect_ages": _Fact("fct_effect_ages", "known_day"),
+    "leaks": _Fact("fct_holdout_leaks", "day"),
+    "by_phase": _Fact("fct_phase_sums", "day"),
+}
+#: Every model that is read here: what the judgement depends on.
+MODELS: Final = (*(fact.model for fact in _FACTS.values()), "fct_value_histograms")
 
 
 def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> list[date]:
@@ -175,38 +96,22 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
         Cut-offs judged anew, oldest first; empty when nothing had changed.
     """
     _prepare(connection)
-    keep_overlaps(connection)
-    keep_early_outcomes(connection, definitions)
-    keep_effect_ages(connection, definitions)
-    keep_landing_losses(connection)
-    keep_targeting_audits(connection, definitions)
-    connection.execute(f"create or replace temp table lost_units as {LOSSES}")
     definitions = in_force(connection, definitions)
-    _sum_by_phase(connection, definitions)
     cut_offs = _changed_cut_offs(connection, version_frame(definitions.catalogue))
     if not cut_offs:
         return []
+    facts = {name: connection.sql(f"{fact.rows} order by all").pl() for name, fact in _FACTS.items()}
     judged = judge_cut_offs(
-        connection.sql("from fct_sufficient_statistics order by all").pl(),
-        connection.sql("from fct_daily_exposures order by all").pl(),
+        facts.pop("statistics"),
+        facts.pop("daily_exposures"),
         definitions.catalogue,
         definitions.metrics,
         cut_offs,
         histograms=connection.sql(
             "from fct_value_histograms where cut_off >= ? order by all", params=[cut_offs[0]]
         ).pl(),
-        crossovers=connection.sql("from fct_crossovers order by all").pl(),
-        leaks=connection.sql(f"from ({LEAKS}) order by all").pl(),
-        # A unit that is shown a variant on purpose is no loss of the split.
-        losses=connection.sql("from lost_units where step <> 'override' order by all").pl(),
-        audits=connection.sql(f"from ({_AUDITS}) order by all").pl(),
-        events=connection.sql(f"from ({_DAY_EVENTS}) order by all").pl(),
-        overlaps=connection.sql(f"from ({_OVERLAPS}) order by all").pl(),
-        early_outcomes=connection.sql("from results.early_outcomes order by all").pl(),
-        targeting=connection.sql("from results.targeting_audits order by all").pl(),
-        effect_ages=connection.sql("from results.effect_ages order by all").pl(),
-        by_phase=connection.sql("from by_phase order by all").pl(),
         code_hash=code_hash(),
+        **facts,
     )
     _replace(connection, judged, cut_offs[0])
     return cut_offs
@@ -218,7 +123,6 @@ def broken_results(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    prepare_pruned(connection)
     connection.execute("create schema if not exists results")
     for name, schema in _TABLES.items():
         types = {column: _SQL_TYPES[kind] for column, kind in schema.items()}
@@ -231,33 +135,19 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _sum_by_phase(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> None:
-    """The sums of phases and of a list's strata, for the experiments alone that are judged by them."""
-    experiments = definitions.catalogue.experiments.values()
-    bandits = [item.id for item in experiments if item.bandit is not None]
-    changed = common_frame(definitions.catalogue)["experiment_id"].unique().to_list()
-    connection.execute("create or replace temp table phased (experiment_id varchar)")
-    insert_frame(
-        connection,
-        "phased",
-        pl.DataFrame({"experiment_id": sorted({*bandits, *changed})}, schema={"experiment_id": pl.String}),
-    )
-    connection.execute(f"create or replace temp table by_phase as {_BY_PHASE}")
-    connection.execute(f"insert into by_phase by name {_BY_STRATUM}")
-
-
 def _changed_cut_offs(connection: duckdb.DuckDBPyConnection, versions: pl.DataFrame) -> list[date]:
     """All calendar days from the first changed one to the frontier."""
+    # A sum of row hashes is blind to their order.
+    hashes = " union all ".join(
+        f"select {fact.day} as day, hash(fact)::hugeint as h from ({fact.rows}) as fact"
+        for fact in _FACTS.values()
+    )
     connection.execute("drop table if exists results.judging")
     connection.register("_versions", versions)
     connection.execute(
         f"""
         create temp table judging as
-        with audits as ({_AUDITS}),
-        shared_units as ({_OVERLAPS}),
-        day_events as ({_DAY_EVENTS}),
-        leaks as ({LEAKS}),
-        hashes as ({_DAY_HASHES}),
+        with hashes as (select day, sum(h)::varchar as input_hash from ({hashes}) group by day),
         days as (
             select unnest(generate_series(
                 (select value::date from catalog.settings where key = 'first_day'),

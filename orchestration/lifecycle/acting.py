@@ -15,6 +15,7 @@ from fairsplit.analysis.judgement.ramping import ramp_frame
 from fairsplit.analysis.judgement.rows import conform
 from fairsplit.assignment_exports.publishing import current_version
 from fairsplit.orchestration.lifecycle.unit_lists import usable_lists
+from fairsplit.orchestration.warehouse.targetings import targeting_table
 from fairsplit.orchestration.warehouse.opening import has_table, insert_frame, replace_tables
 from fairsplit.orchestration.warehouse.outstanding import newest_arrival
 
@@ -54,7 +55,7 @@ def write_catalogue(connection: duckdb.DuckDBPyConnection, home: Home, definitio
     catalogue = in_force(connection, definitions).catalogue
     tables = compile_tables(catalogue, usable_lists(home, catalogue))
     metrics = compile_metrics(catalogue.experiments.values(), definitions.metrics, definitions.measures)
-    replace_tables(connection, "catalog", tables | metrics)
+    replace_tables(connection, "catalog", {**tables, **metrics, "targetings": targeting_table(catalogue)})
 
 
 def propose(connection: duckdb.DuckDBPyConnection, definitions: Definitions, cut_off: date) -> pl.DataFrame:

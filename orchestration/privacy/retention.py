@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from fairsplit.orchestration.lifecycle.unit_lists import list_path, units_listed
+from fairsplit.orchestration.warehouse.opening import has_table
 from fairsplit.orchestration.warehouse.outstanding import frontier
 
 if TYPE_CHECKING:
@@ -14,43 +15,6 @@ if TYPE_CHECKING:
 
     from fairsplit.orchestration.catalogue.loading import Definitions
     from fairsplit.orchestration.project import Home
-
-#: What the audit needs of assignments, as sums: kept when the rows that they count are dropped.
-ASSIGNMENT_AUDITS = """
-    select
-        experiment_id,
-        assigned_at::date as assigned_day,
-        phase,
-        logged_variant_id as variant_id,
-        sdk_version,
-        platform,
-        count(*) as units,
-        count(*) filter (where not in_traffic or a.variant_id is distinct from logged_variant_id) as mismatched
-    from fct_assignments as a
-    -- The sides of a measured holdout are computed: nothing is logged that could differ.
-    where logged_variant_id is not null
-        and experiment_id not in (select x.experiment_id from catalog.experiments as x where x.holdout_id is not null)
-    group by all
-"""
-
-
-def prepare_pruned(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the journals of pruning, and drop what a rebuild brought back of pruned experiments.
-
-    Args:
-        connection: A writer; dbt's marts are built.
-    """
-    connection.execute("create schema if not exists journal")
-    connection.execute(
-        """create table if not exists journal.pruned
-           (experiment_id varchar, ended_at timestamp, pruned_at timestamp, "rows" bigint)"""
-    )
-    connection.execute(
-        f"create table if not exists journal.pruned_audits as select * from ({ASSIGNMENT_AUDITS}) limit 0"
-    )
-    connection.execute(
-        "delete from fct_assignments where experiment_id in (select experiment_id from journal.pruned)"
-    )
 
 
 def prunable(
@@ -71,7 +35,7 @@ def prunable(
         OrchestrationError: A stored list cannot be read.
     """
     built = frontier(connection)
-    if built is None:
+    if built is None or not has_table(connection, "main", "fct_assignment_audits"):
         return []
     keep = definitions.catalogue.project.retention.assignments
     limit = datetime.combine(built + timedelta(days=1), time()) - keep
@@ -117,10 +81,9 @@ def prune(
     """
     found = prunable(connection, home, definitions)
     connection.execute("begin")
-    prepare_pruned(connection)
     for row in found:
         connection.execute(
-            f"insert into journal.pruned_audits select * from ({ASSIGNMENT_AUDITS}) where experiment_id = ?",
+            "insert into journal.pruned_audits by name from fct_assignment_audits where experiment_id = ?",
             [row["experiment_id"]],
         )
         connection.execute("delete from fct_assignments where experiment_id = ?", [row["experiment_id"]])

@@ -9,7 +9,6 @@ import polars as pl
 from fairsplit.analysis.catalogue.fields import duration_text
 from fairsplit.analysis.catalogue.metric_rules import SHARES
 from fairsplit.analysis.judgement.strata import stratum_frame
-from fairsplit.orchestration.judging.losing import LOSSES
 from fairsplit.orchestration.lifecycle.acting import in_force
 from fairsplit.orchestration.reading.formula import arm_steps, comparison_steps, method_in_words
 from fairsplit.orchestration.reading.phases import phase_steps, phase_sums
@@ -156,8 +155,8 @@ def _losses(
     cut_off = next(iter(statistics.values()))["cut_off"]
     rows = rows_of(
         connection,
-        f"""select step, variant_id, sum(units)::bigint as units, sum(events)::bigint as events
-            from ({LOSSES}) where experiment_id = $e and event_day <= $d group by all having sum(units) > 0
+        """select step, variant_id, sum(units)::bigint as units, sum(events)::bigint as events
+            from fct_losses where experiment_id = $e and event_day <= $d group by all having sum(units) > 0
             order by all""",
         {"e": experiment, "d": cut_off},
     )

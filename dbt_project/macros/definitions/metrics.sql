@@ -38,6 +38,20 @@
 {%- endmacro -%}
 
 
+{%- macro primary_conversions() -%}
+  {#- The measures of conversions that some experiment names as a primary metric. Sorted by name. -#}
+  {%- set found = [] -%}
+  {%- if can_query() -%}
+    {%- set measures = measure_definitions() -%}
+    {%- set rows = run_query("
+      select distinct measure_y from catalog.metrics inner join catalog.experiment_metrics using (metric)
+      where role = 'primary' and kind = 'proportion' order by measure_y").rows -%}
+    {%- for row in rows -%}{%- do found.append(measures[row[0]]) -%}{%- endfor -%}
+  {%- endif -%}
+  {{- return(found) -}}
+{%- endmacro -%}
+
+
 {%- macro additive_measures() -%}
   {#- Measures kept per unit and day: those of the used metrics whose unit value is a sum. Sorted by name. -#}
   {%- set found = {} -%}
@@ -106,4 +120,17 @@
       else cast({{ away }} as bigint)
     end
   {%- endif -%}
+{%- endmacro -%}
+
+
+{%- macro measures_by_age() -%}
+  {#- unit type and measure of every metric that `fct_effect_ages` adds up. Sorted by both. -#}
+  {%- set found = [] -%}
+  {%- if can_query() -%}
+    {%- set measures = measure_definitions() -%}
+    {%- for row in run_query('select distinct unit_type, measure from (' ~ asked_by_age() ~ ') order by all').rows -%}
+      {%- do found.append({'unit_type': row[0], 'measure': measures[row[1]]}) -%}
+    {%- endfor -%}
+  {%- endif -%}
+  {{- return(found) -}}
 {%- endmacro -%}

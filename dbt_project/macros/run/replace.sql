@@ -65,7 +65,7 @@
         create or replace temp table {{ gone }} as select * from {{ gone }} except select * from {{ fresh }};
         delete from {{ target }} as t using {{ gone }} as g
         where {% for column in config.require('key') -%}
-          t.{{ column }} = g.{{ column }}{{ ' and ' if not loop.last }}
+          t.{{ column }} is not distinct from g.{{ column }}{{ ' and ' if not loop.last }}
         {%- endfor %};
       {% endcall %}
     {% endif %}

@@ -5,6 +5,8 @@
     `macros` = hash of the macros' text as the caller sees it: dbt's graph does not tell when they change.
   - work.definitions: hash of each experiment and metric as last applied.
   - work.changed_experiments, work.changed_metrics: definitions whose keys are to be computed anew.
+  - work.changed_targetings: experiments whose targeting is another, by what the segments that it names say now.
+  - work.changed_loss_days: days on which what landed but is no event has changed.
   - work.changed_exposures: keys and old or new exposure of every exposure row that was rewritten.
   - work.moved_units: units that gained or lost an anonymous id.
   - work.partitions: entry days whose increments are to be aggregated anew.
@@ -59,6 +61,7 @@
       delete from work.definitions where kind like 'now:%';
       insert into work.definitions
         select 'now:experiment', experiment_id, concat_ws('|', definition_hash, allocation_hash) from catalog.experiments
+        union all select 'now:targeting', experiment_id, md5(concat_ws('|', attributes, verdict)) from catalog.targetings
         " ~ ("union all select 'now:' || kind, name, hash from (values " ~ definitions | join(', ') ~ ") as d(kind, name, hash)" if definitions else "") ~ ";
       insert or replace into work.state
         select 'target', max(day) from (
@@ -79,6 +82,9 @@
         group by name having count(distinct hash) > 1 or count(*) = 1;
       insert or ignore into work.changed_metrics
         select name from work.definitions where kind in ('metric', 'now:metric')
+        group by name having count(distinct hash) > 1 or count(*) = 1;
+      insert or ignore into work.changed_targetings
+        select name from work.definitions where kind in ('targeting', 'now:targeting')
         group by name having count(distinct hash) > 1 or count(*) = 1;
       commit;
     ") -%}
@@ -102,6 +108,8 @@
         delete from landing.touched_links;
         delete from work.changed_experiments;
         delete from work.changed_metrics;
+        delete from work.changed_targetings;
+        delete from work.changed_loss_days;
         delete from work.changed_exposures;
         delete from work.moved_units;
         delete from work.partitions;
@@ -123,12 +131,20 @@
   create table if not exists work.definitions (kind varchar, name varchar, hash varchar);
   create table if not exists work.changed_experiments (experiment_id varchar primary key);
   create table if not exists work.changed_metrics (metric varchar primary key);
+  create table if not exists work.changed_targetings (experiment_id varchar primary key);
+  create table if not exists work.changed_loss_days (event_day date);
   create table if not exists work.changed_exposures (
     experiment_id varchar, unit_id varchar, variant_id varchar, exposed_at timestamp, second_arm_at timestamp);
   create table if not exists work.moved_units (unit_id varchar);
   create table if not exists work.partitions (experiment_id varchar, metric varchar, day date);
   create table if not exists work.rewrites (
     model varchar, partition varchar, rows_computed bigint, rows_changed bigint);
+  create schema if not exists journal;
+  create table if not exists journal.pruned (
+    experiment_id varchar, ended_at timestamp, pruned_at timestamp, "rows" bigint);
+  create table if not exists journal.pruned_audits (
+    experiment_id varchar, assigned_day date, phase integer, variant_id varchar, sdk_version varchar,
+    platform varchar, units bigint, mismatched bigint);
 {%- endmacro -%}
 
 

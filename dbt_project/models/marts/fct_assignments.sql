@@ -44,6 +44,9 @@ hashed as (
         from {{ source('catalog', 'assigned_units') }}
     ) as listed using (experiment_id, logged_id)
     where {{ in_scope(changed_exposure_rows()) }}
+        and exposures.experiment_id not in (
+            select pruned.experiment_id from {{ source('journal', 'pruned') }} as pruned
+        )
 )
 
 select

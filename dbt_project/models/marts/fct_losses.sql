@@ -1,104 +1,64 @@
-{{ config(materialized='view') }}
--- A unit counts on the first day on which it was lost at a step, and no more from the day on which it is exposed all the
--- same; events count on their own day: so the rows up to any cut-off add up to what was lost by then.
+{{ config(materialized='table') }}
+-- Every step at which a unit is lost between the landed row and the exposure that counts, by the day on which it was known.
 with
-rejected as (
+overridden as (
+    select overrides.experiment_id, unnest([overrides.unit_id, links.user_id]) as unit_id
+    from {{ source('catalog', 'overrides') }} as overrides
+    left join {{ ref('int_identity_links') }} as links on overrides.unit_id = links.anonymous_id
+),
+
+-- Units with an exposure that waits for their activation: from their first such exposure on, and no more from the day on
+-- which they qualify, so that the rows up to a cut-off add up to what was not activated by then.
+waiting as (
     select
-        events.*,
-        experiments.sdk,
-        experiments.traffic_salt,
-        coalesce(experiments.assignment, 'hash') = 'hash' as is_hashed,
-        variants.variant_id is null as is_undeclared
+        events.experiment_id,
+        {{ linked_unit('events') }} as unit_id,
+        arg_min(events.variant_id, (events.event_day, events.variant_id)) as variant_id,
+        min(events.event_day) as event_day
     from {{ ref('int_exposure_events') }} as events
-    left join {{ source('catalog', 'experiments') }} as experiments
-        on events.experiment_id = experiments.experiment_id
-    left join {{ source('catalog', 'variants') }} as variants
-        on events.experiment_id = variants.experiment_id and events.variant_id = variants.variant_id
-    where events.rejected is not null
-),
-
--- What names no declared variant stands beside the arm that the configuration in force gave the unit.
-per_day as (
-    select
-        rejected.experiment_id,
-        rejected.variant_id,
-        arg_min(coalesce(listed.variant_id, weights.variant_id), rejected.occurred_at) as due_variant_id,
-        rejected.rejected as step,
-        rejected.unit_type,
-        rejected.id_kind,
-        rejected.raw_id,
-        rejected.event_day,
-        count(*) as events
-    from rejected
-    left join {{ source('catalog', 'assigned_units') }} as listed
-        on rejected.is_undeclared
-            and rejected.experiment_id = listed.experiment_id
-            and rejected.raw_id = listed.unit_id
-    left join {{ source('catalog', 'phases') }} as phases
-        on rejected.is_undeclared
-            and rejected.is_hashed
-            and rejected.experiment_id = phases.experiment_id
-            and rejected.occurred_at >= phases.start_at
-            and rejected.occurred_at < coalesce(phases.end_at, timestamp 'infinity')
-            and (
-                phases.band_from is null
-                or family_shard(rejected.sdk, rejected.traffic_salt, rejected.raw_id) >= phases.band_from
-                and family_shard(rejected.sdk, rejected.traffic_salt, rejected.raw_id) < phases.band_to
-            )
-    left join {{ source('catalog', 'phase_weights') }} as weights
-        on phases.experiment_id = weights.experiment_id
-            and phases.phase = weights.phase
-            and family_shard(rejected.sdk, phases.split_salt, rejected.raw_id) >= weights.shard_from
-            and family_shard(rejected.sdk, phases.split_salt, rejected.raw_id) < weights.shard_to
-    group by all
-),
-
-lost as (
-    select
-        * replace (first_value(due_variant_id) over unit_days as due_variant_id),
-        first_value(event_day) over unit_days as first_day
-    from per_day
-    window
-        unit_days as (
-            partition by experiment_id, variant_id, step, id_kind, raw_id
-            order by event_day
-            rows between unbounded preceding and current row
+    inner join {{ source('catalog', 'experiments') }} as experiments
+        on events.experiment_id = experiments.experiment_id and experiments.activation_event is not null
+    {{ join_links('events') }}
+    where events.rejected is null
+        and (events.experiment_id, {{ linked_unit('events') }}) not in (
+            select overridden.experiment_id, overridden.unit_id from overridden
         )
+    group by events.experiment_id, {{ linked_unit('events') }}
 ),
 
-counted as (
+-- An anonymous id that was exposed on its own is lost when a link joins it to a user who was exposed before.
+joined as (
     select
-        experiment_id,
-        variant_id,
-        due_variant_id,
-        step,
-        event_day,
-        if(event_day = first_day, 1, 0) as units,
-        events
-    from lost
-    union all
-    select
-        lost.experiment_id,
-        lost.variant_id,
-        lost.due_variant_id,
-        lost.step,
-        greatest(lost.first_day, exposures.exposure_day) as event_day,
-        -1 as units,
-        0 as events
-    from lost
-    {{ join_links('lost') }}
+        events.experiment_id,
+        arg_min(events.variant_id, (events.occurred_at, events.event_id)) as variant_id,
+        greatest(min(events.event_day), cast(any_value(links.linked)[1] as date)) as event_day
+    from {{ ref('int_exposure_events') }} as events
+    inner join {{ ref('int_identity_links') }} as links
+        on events.unit_type = 'user' and events.id_kind = 'anonymous' and events.raw_id = links.anonymous_id
     inner join {{ ref('fct_exposures') }} as exposures
-        on lost.experiment_id = exposures.experiment_id and {{ linked_unit('lost') }} = exposures.unit_id
-    where lost.event_day = lost.first_day
+        on events.experiment_id = exposures.experiment_id and links.user_id = exposures.unit_id
+    where events.rejected is null
+    group by events.experiment_id, events.raw_id
+    having min(events.occurred_at) > any_value(exposures.exposed_at)
 )
 
-select
-    experiment_id,
-    variant_id,
-    due_variant_id,
-    step,
-    event_day,
-    cast(sum(units) as bigint) as units,
-    cast(sum(events) as bigint) as events
-from counted
-group by experiment_id, variant_id, due_variant_id, step, event_day
+select experiment_id, variant_id, due_variant_id, step, event_day, units, events
+from {{ ref('int_unqualified_losses') }}
+where event_day is not null
+union all
+select experiment_id, variant_id, null, step, event_day, units, events
+from {{ ref('fct_landing_losses') }}
+union all
+select experiment_id, variant_id, null, 'not_activated', event_day, count(*), null
+from waiting
+group by experiment_id, variant_id, event_day
+union all
+select waiting.experiment_id, waiting.variant_id, null, 'not_activated', exposures.exposure_day, -count(*), null
+from waiting
+inner join {{ ref('fct_exposures') }} as exposures
+    on waiting.experiment_id = exposures.experiment_id and waiting.unit_id = exposures.unit_id
+group by waiting.experiment_id, waiting.variant_id, exposures.exposure_day
+union all
+select experiment_id, variant_id, null, 'identity', event_day, count(*), null
+from joined
+group by experiment_id, variant_id, event_day

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from fairsplit.orchestration.catalogue.loading import read_definitions
-from fairsplit.orchestration.judging.cut_offs import broken_results, judge_outstanding
+from fairsplit.orchestration.judging.cut_offs import MODELS, broken_results, judge_outstanding
 from fairsplit.orchestration.running.partitions import DAILY
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.opening import writer
@@ -15,7 +15,7 @@ from fairsplit.orchestration.warehouse.opening import writer
     owners=["team:experimentation"],
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=["fct_sufficient_statistics", "fct_daily_exposures", "fct_crossovers", "fct_losses"],
+    deps=MODELS,
     pool="warehouse",
 )
 def judged_results(home: HomeResource) -> dg.MaterializeResult[None]:

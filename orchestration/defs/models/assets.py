@@ -11,7 +11,12 @@ from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.dbt import MANIFEST, ask_for
 from fairsplit.orchestration.warehouse.opening import writer
 
-_SOURCE_ASSETS = {"landing": dg.AssetKey("raw_events"), "catalog": dg.AssetKey("catalogue")}
+_SOURCE_ASSETS = {
+    "landing": dg.AssetKey("raw_events"),
+    "catalog": dg.AssetKey("catalogue"),
+    # Written by commands, outside any run.
+    "journal": dg.AssetKey("journal"),
+}
 
 
 class Translator(DagsterDbtTranslator):

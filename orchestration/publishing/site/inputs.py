@@ -17,7 +17,6 @@ from fairsplit.analysis.scorecards import FailedDefinition, Provenance, SiteInpu
 from fairsplit.analysis.scorecards.inputs import DefinitionChange
 from fairsplit.analysis.scorecards.views import experiment_view, flag_view, metric_view, segment_view
 from fairsplit.orchestration.catalogue.loading import definition_files
-from fairsplit.orchestration.judging.losing import LOSSES
 from fairsplit.orchestration.landing import landing_findings
 from fairsplit.orchestration.lifecycle.acting import acts_done, in_force
 from fairsplit.orchestration.lifecycle.transitions import histories
@@ -44,9 +43,9 @@ _FRAMES = {
     "allocations": "from results.allocations order by all",
     "daily_exposures": "from fct_daily_exposures order by all",
     # Beside what was lost, the units that came so far: a duplicate event is no second unit, and so leaves no trace.
-    "losses": f"""
+    "losses": """
         select experiment_id, variant_id, step, sum(units)::bigint as units, sum(events)::bigint as events
-        from ({LOSSES}) where event_day <= $cut_off group by all having sum(units) > 0
+        from fct_losses where event_day <= $cut_off group by all having sum(units) > 0
         union all
         select experiment_id, variant_id, 'landed', count(distinct (id_kind, raw_id)), count(*)
         from int_exposure_events where raw_id is not null and event_day <= $cut_off group by all

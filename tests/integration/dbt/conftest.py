@@ -25,7 +25,7 @@ from fairsplit.orchestration.warehouse.dbt import ask_for
 from fairsplit.orchestration.warehouse.opening import replace_tables, writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 TEXT = [
     "user_id",
@@ -56,6 +56,10 @@ create table landing.lake (event_id varchar, event_name varchar, occurred_at tim
   browser varchar, os varchar, language varchar, app_version varchar, sdk_name varchar, sdk_version varchar,
   url varchar, user_agent varchar, properties varchar, row_md5 varchar, file_hash varchar);
 create table landing.excluded (event_day date, event_id varchar, file_hash varchar, reason varchar);
+create table landing.manifest (file_hash varchar, status varchar, arrived_at timestamp);
+create table landing.quarantine (file_hash varchar, line_number bigint, raw_line varchar);
+create table landing.lake_files (event_day date, file_hash varchar, path varchar);
+create table landing.home (root varchar);
 create table landing.retracted (event_id varchar);
 create view landing.raw_events as select * from landing.lake
   where (event_day, event_id, file_hash) not in (select event_day, event_id, file_hash from landing.excluded)
@@ -71,7 +75,9 @@ create table catalog.experiments (experiment_id varchar, name varchar, type varc
   cuped_days int, traffic_salt varchar, split_salt varchar, layer_salt varchar, layer_from double,
   layer_to double, layer_shard_from int, layer_shard_to int, crossovers varchar, sticky boolean,
   assignment varchar, holdout_id varchar, definition_hash varchar, allocation_hash varchar);
-create table catalog.assigned_units (experiment_id varchar, unit_id varchar, variant_id varchar);
+create table catalog.assigned_units (
+  experiment_id varchar, unit_id varchar, variant_id varchar, stratum bigint);
+create table catalog.targetings (experiment_id varchar, attributes varchar, verdict varchar);
 create table catalog.overrides (experiment_id varchar, unit_id varchar, variant_id varchar);
 create table catalog.former_layers (experiment_id varchar, shard_from int, shard_to int,
   start_at timestamp, end_at timestamp);
@@ -103,6 +109,10 @@ DERIVED = [
     "fct_value_histograms",
     "fct_daily_exposures",
     "fct_losses",
+    "fct_overlaps",
+    "fct_early_outcomes",
+    "fct_effect_ages",
+    "fct_assignment_audits",
     "fct_event_quality",
     "int_unit_days",
     "int_unit_values",
@@ -153,6 +163,7 @@ class World:
             "crossovers": "include",
             "segments": (),
             "event": "experiment_viewed",
+            "role": "secondary",
         } | changes
         digest = hashlib.sha256(
             repr((sorted(it.items(), key=lambda pair: pair[0]), metrics)).encode()
@@ -191,8 +202,8 @@ class World:
                 )
             for metric in metrics:
                 connection.execute(
-                    "insert into catalog.experiment_metrics values (?,?,'secondary',null,null)",
-                    [name, metric],
+                    "insert into catalog.experiment_metrics values (?,?,?,null,null)",
+                    [name, metric, it["role"]],
                 )
             for segment in it["segments"]:
                 connection.execute("insert into catalog.experiment_segments values (?,?)", [name, segment])
@@ -353,19 +364,3 @@ def viewed():
 def at():
     """Reads `'02 10:00'` as that instant of January 2026."""
     return instant
-
-
-@pytest.fixture
-def event_inputs() -> Iterator[duckdb.DuckDBPyConnection]:
-    """What tells that a day's events have changed, in memory: lake files, excluded copies and filters, all empty."""
-    with duckdb.connect() as opened:
-        for statement in (
-            "create schema results",
-            "create schema landing",
-            "create schema catalog",
-            "create table catalog.filters (name varchar)",
-            "create table landing.lake_files (event_day date, file_hash varchar, rows bigint)",
-            "create table landing.excluded (event_day date, event_id varchar)",
-        ):
-            opened.execute(statement)
-        yield opened

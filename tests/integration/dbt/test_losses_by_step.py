@@ -10,8 +10,6 @@ from tests.oracle.brute_force import Experiment
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import LandedFile
 
-from fairsplit.orchestration.judging.losing import LOSSES
-
 pytestmark = pytest.mark.integration
 
 START = datetime(2026, 1, 5)  # noqa: DTZ001
@@ -63,7 +61,7 @@ def test_each_step_loses_the_units_that_it_should(tmp_path) -> None:
     lost = {
         (step, variant, day.day): units
         for variant, step, day, units in home.query(
-            f"select variant_id, step, event_day, units from ({LOSSES})"
+            "select variant_id, step, event_day, units from fct_losses"
         )
     }
     [(won,)] = home.query("select variation_id from landing.raw_events where event_id = 'clash'")

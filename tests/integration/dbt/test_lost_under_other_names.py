@@ -164,7 +164,7 @@ def test_losses_of_a_late_experiment_are_those_of_a_rebuild(tmp_path: Path, chan
     if change == "restored":
         home.withdraw(late)
         finish(home)
-        assert home.query("select * from results.landing_losses") == []
+        assert home.query("select * from fct_landing_losses") == []
     home.declare(late)
     finish(home)
 

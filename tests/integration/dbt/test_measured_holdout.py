@@ -141,7 +141,7 @@ def test_a_measured_holdout_is_sound_and_shares_units_with_nobody(tmp_path: Path
         (0.4,),
         (0.6,),
     ]
-    assert home.query("from results.overlaps where 'joint' in (experiment_id, other_id)") == []
+    assert home.query("from fct_overlaps where 'joint' in (experiment_id, other_id)") == []
     with reader(home.home.warehouse) as connection:
         inputs = site_inputs(connection, home.definitions(), home.catalog, {})
     page = next(page.content for page in render_site(inputs) if page.path == "experiments/joint.html")
@@ -152,4 +152,4 @@ def test_a_measured_holdout_is_sound_and_shares_units_with_nobody(tmp_path: Path
     assert exposed is not None
     assert sum(map(int, re.findall(r"<span>(\d+)</span>", exposed[1]))) == units
     # The experiment that it covers shares units with others as ever.
-    assert home.query("from results.overlaps where experiment_id = 'activated' limit 1")
+    assert home.query("from fct_overlaps where experiment_id = 'activated' limit 1")

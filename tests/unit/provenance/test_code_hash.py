@@ -47,7 +47,7 @@ def test_what_computes_is_in_the_closure_and_what_only_shows_is_not() -> None:
         "fairsplit/orchestration/landing/landing.sql",
         "fairsplit/orchestration/landing/rows.py",
         "fairsplit/orchestration/judging/cut_offs.py",
-        "fairsplit/orchestration/judging/effect_ages.py",
+        "fairsplit/orchestration/warehouse/targetings.py",
         "fairsplit/analysis/judgement/deciding.py",
         "fairsplit/analysis/statistics/moments.py",
         "fairsplit/analysis/catalogue/compiled_metrics.py",
