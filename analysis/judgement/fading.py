@@ -34,7 +34,7 @@ def fading_rows(
     warns and never fails, at the level of a failing check since it is looked at every day; Bonferroni over arms.
 
     Args:
-        ages: `results.effect_ages`: exact sums per arm and exposure day of `y`, what units did in the late half of
+        ages: `fct_effect_ages`: exact sums per arm and exposure day of `y`, what units did in the late half of
             the days inside their window, and `d`, what they did in both halves.
         variants: From `variant_frame`.
         uses: From `use_frame`.
