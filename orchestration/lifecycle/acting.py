@@ -15,9 +15,9 @@ from fairsplit.analysis.judgement.ramping import ramp_frame
 from fairsplit.analysis.judgement.rows import conform
 from fairsplit.assignment_exports.publishing import current_version
 from fairsplit.orchestration.lifecycle.unit_lists import usable_lists
-from fairsplit.orchestration.warehouse.targetings import targeting_table
 from fairsplit.orchestration.warehouse.opening import has_table, insert_frame, replace_tables
 from fairsplit.orchestration.warehouse.outstanding import newest_arrival
+from fairsplit.orchestration.warehouse.targetings import targeting_table
 
 if TYPE_CHECKING:
     from datetime import date

@@ -20,6 +20,7 @@ from tests.oracle.dbt_runs import build
 
 from fairsplit.analysis.catalogue.compiled_metrics import compile_metrics
 from fairsplit.analysis.catalogue.metrics import SEMANTIC_FOLDER, SemanticLayer, read_semantic_layer
+from fairsplit.orchestration.home.schema import mark
 from fairsplit.orchestration.project import DBT_PROJECT_DIR as PROJECT
 from fairsplit.orchestration.warehouse.dbt import ask_for
 from fairsplit.orchestration.warehouse.opening import replace_tables, writer
@@ -148,6 +149,7 @@ class World:
         self.home.mkdir(parents=True, exist_ok=True)
         with self.connect() as connection:
             connection.execute(SCHEMA)
+            mark(connection)
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(str(self.home / "warehouse.duckdb"), config={"threads": 2})
