@@ -284,8 +284,9 @@ class Experiment(Strict):
     """Who decides: the hash, a design over a known population (`fairsplit assign`), or a list from elsewhere."""
     holdout: Name | None = None
     """The holdout whose joint effect it measures: held-out units against the others, whose arms no exposure logs."""
-    since: Literal["last_ship", "start"] | None = None
-    """Of a measured holdout: the effect on units seen since the last ship (default), or on all since the start."""
+    since: Name | None = None
+    """Of a measured holdout: units seen since the `last_ship` (default), since the `start`, or from the ship of the
+    experiment with this id to the next."""
     status: Status
     stage: Stage | None = None
     start: Instant

@@ -43,7 +43,8 @@ def measured(experiment: Experiment, project: Project, others: Iterable[Experime
 
     By ``since: last_ship``, the default, a unit counts from its first event since the last ship, and its windows begin
     there: a window that closed before a ship knows nothing of it. What units did before holds effects of what ran
-    under the holdout until then, and is no covariate.
+    under the holdout until then, and is no covariate. With the id of an experiment it counts from that one's ship to
+    the next, so that each ship keeps a read-out of its own.
 
     Args:
         experiment: Any experiment; one that measures no holdout stays as it is.
@@ -53,8 +54,7 @@ def measured(experiment: Experiment, project: Project, others: Iterable[Experime
     if experiment.holdout is None:
         return experiment
     holdout = next(one for one in project.holdouts if one.id == experiment.holdout)
-    ships = [ship for ship in shipped_at(holdout, others) if _inside(ship, experiment)]
-    start = experiment.start if experiment.since == "start" else max([experiment.start, *ships])
+    start, end = _period(experiment, holdout, others)
     arms = (experiment.control, *(arm for arm in experiment.variants if not arm.control))
     lowest, highest = _shares_since(holdout, start)
     always_in = float(1 - exact(highest))
@@ -66,7 +66,20 @@ def measured(experiment: Experiment, project: Project, others: Iterable[Experime
     plan = (
         experiment.plan if start == experiment.start else experiment.plan.model_copy(update={"cuped_days": 0})
     )
-    return experiment.model_copy(update={"variants": arms, "phases": (phase,), "start": start, "plan": plan})
+    given = {"variants": arms, "phases": (phase,), "start": start, "end": end, "plan": plan}
+    return experiment.model_copy(update=given)
+
+
+def _period(
+    experiment: Experiment, holdout: Holdout, others: Iterable[Experiment]
+) -> tuple[datetime, datetime | None]:
+    """From when, and until when, a unit's first event counts."""
+    ships = [ship for ship in ships_of(holdout, others) if _inside(ship[0], experiment)]
+    if experiment.since in {"last_ship", "start", None}:
+        starts = [experiment.start] if experiment.since == "start" else [experiment.start, *dict(ships)]
+        return max(starts), experiment.end
+    start = next((at for at, name in ships if name == experiment.since), experiment.start)
+    return start, min((at for at, _ in ships if at > start), default=experiment.end)
 
 
 def gate_ranges(experiment: Experiment, project: Project) -> dict[str, tuple[int, int]] | None:
@@ -79,10 +92,10 @@ def gate_ranges(experiment: Experiment, project: Project) -> dict[str, tuple[int
     return {held: (0, share_to_shards(lowest)), rest: (share_to_shards(highest), TOTAL_SHARDS)}
 
 
-def shipped_at(holdout: Holdout, experiments: Iterable[Experiment]) -> list[datetime]:
-    """The instants from which something that a holdout covers is served to everybody else."""
+def ships_of(holdout: Holdout, experiments: Iterable[Experiment]) -> list[tuple[datetime, str]]:
+    """The instants from which something that a holdout covers is served to everybody else, and what it was."""
     return sorted(
-        other.end
+        (other.end, other.id)
         for other in experiments
         if other.end is not None and other.shipped not in {None, other.control.id} and covers(holdout, other)
     )

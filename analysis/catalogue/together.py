@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairsplit.analysis.catalogue.findings import Finding
+from fairsplit.analysis.catalogue.findings import Finding, did_you_mean
+from fairsplit.analysis.catalogue.holding_out import ships_of
 from fairsplit.analysis.catalogue.serving import covers
 
 if TYPE_CHECKING:
@@ -97,10 +98,27 @@ def holdout_findings(experiments: Iterable[Experiment], project: Project) -> dic
                 )
         covered = [experiment for experiment in ordered if covers(holdout, experiment)]
         measuring = [experiment for experiment in ordered if experiment.holdout == holdout.id]
+        refused |= _since_findings(measuring, ships_of(holdout, ordered))
         for experiment in [*covered[1:], *measuring] if covered else []:
             if experiment.sdk != covered[0].sdk:
                 rule = f"{covered[0].sdk}, as '{covered[0].id}' of holdout '{holdout.id}': two hashes hold out others"
                 refused[experiment.id] = Finding(
                     ("sdk",), "a holdout has one SDK family", experiment.sdk, rule
                 )
+    return refused
+
+
+def _since_findings(
+    measuring: Iterable[Experiment], ships: Sequence[tuple[datetime, str]]
+) -> dict[str, Finding]:
+    """Read-outs that ask for the time since an experiment which shipped nothing while they measured."""
+    refused = {}
+    for experiment in measuring:
+        shipped = [name for at, name in ships if at > experiment.start]
+        asked = experiment.since or "last_ship"
+        if asked not in {"last_ship", "start", *shipped}:
+            rule = f"last_ship, start{''.join(f', {name}' for name in shipped)}"
+            what = "no experiment under the holdout with this id has shipped since its start"
+            near = did_you_mean(asked, shipped)
+            refused[experiment.id] = Finding(("since",), what, asked, rule, near)
     return refused

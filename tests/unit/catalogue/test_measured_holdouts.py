@@ -220,6 +220,41 @@ def test_a_read_out_counts_units_seen_since_the_last_ship(
     assert joint.plan.cuped_days == cuped_days
 
 
+THIRD = SHIPPED.replace("id: other", "id: third").replace("2026-02-01", "2026-03-01")
+
+
+@pytest.mark.parametrize(
+    ("since", "start", "end"),
+    [
+        ("other", datetime(2026, 2, 1), datetime(2026, 3, 1)),  # noqa: DTZ001
+        ("third", datetime(2026, 3, 1), None),  # noqa: DTZ001
+    ],
+)
+def test_each_ship_has_a_read_out_of_its_own_until_the_next(tmp_path, metric_catalogue, since, start, end):
+    """Case holdout-in-exposure-time: effects in calendar time since each ship."""
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "third.yaml").write_text(THIRD)
+    loaded = catalogue(tmp_path, metric_catalogue, EXPERIMENT + f"since: {since}\n", other=SHIPPED)
+    assert loaded.problems == ()
+    joint = loaded.experiments["joint"]
+    assert (joint.start, joint.end, joint.history[0].start) == (start, end, start)
+    assert joint.plan.cuped_days == 0
+
+
+@pytest.mark.parametrize(
+    ("since", "other", "rule"),
+    [
+        ("othr", SHIPPED, "(othr: last_ship, start, other)"),
+        ("other", OTHER, "(other: last_ship, start)"),
+        ("other", SHIPPED.replace("shipped: red", "shipped: control"), "(other: last_ship, start)"),
+    ],
+)
+def test_a_read_out_since_what_has_not_shipped_is_refused(tmp_path, metric_catalogue, since, other, rule):
+    (problem,) = catalogue(tmp_path, metric_catalogue, EXPERIMENT + f"since: {since}\n", other=other).problems
+    assert "no experiment under the holdout with this id has shipped since its start" in str(problem)
+    assert rule in str(problem)
+
+
 def test_windows_cannot_tell_what_a_read_out_since_the_start_asks(tmp_path, metric_catalogue):
     """Case holdout-in-exposure-time."""
     text = EXPERIMENT.replace("[ctr]", "[checkout_conversion]") + "since: start\n"
