@@ -301,10 +301,10 @@ def _added(
 
 _HEAD = """# Error rates
 
-`make error-rates` writes this page: {cells:,} cells (seed {seed}), through the judgement that a run uses. An experiment
-has 2,000 new units a day for 28 days; it is judged once, on the last day, or on every day. **Runs** are the experiments
-of each question. A rate is followed by its 95 % Monte-Carlo interval (Clopper and Pearson); one cell alone shows only
-gross errors, the sums over cells show the level.
+`make error-rates` writes this page: {cells:,} of {all:,} cells (seed {seed}), through the judgement that a run uses. An
+experiment has 2,000 new units a day for 28 days; it is judged once, on the last day, or on every day. **Runs** are the
+experiments of each question. A rate is followed by its 95 % Monte-Carlo interval (Clopper and Pearson); one cell alone
+shows only gross errors, the sums over cells show the level.
 
 - **false ship**: no arm has an effect and one is shipped, on any look; at most {error:.1%}.
 - **false harm**: a guardrail without effect is called harmed, per arm, on any look; at most {error:.1%}.
@@ -324,7 +324,13 @@ def page(batches: Sequence[Cell], seed: int) -> str:
     """The table, first summed up over cells, then cell by cell."""
     cells = _summed(batches, lambda cell: (*cell.world.words, cell.method, f"{cell.looks}"))
     lines = [
-        _HEAD.format(cells=len(cells), seed=seed, error=ALPHA / 2, margin=MARGIN),
+        _HEAD.format(
+            cells=len(cells),
+            all=len(worlds()) * len(METHODS) * len(BATCH),
+            seed=seed,
+            error=ALPHA / 2,
+            margin=MARGIN,
+        ),
         "## Over all cells",
         "",
         *_table(_summed(batches, lambda cell: (cell.method, f"{cell.looks}")), ("method", "looks")),
@@ -397,8 +403,10 @@ def main() -> None:
         for batch in range(-(-runs // BATCH[looks]))
     ]
     grid = worlds()
-    # Two arms first: they cost least, so that an interruption leaves most cells.
-    order = sorted(enumerate(grid), key=lambda item: (item[1].arms, item[1].changed))
+    # What costs least comes first, so that an interruption leaves most cells: two arms, and many events.
+    order = sorted(
+        enumerate(grid), key=lambda item: (item[1].arms, OUTCOMES[item[1].outcome] <= 0.01, item[1].changed)
+    )
     done: list[Cell] = []
     for looks, batch in rounds:
         for number, world in order:

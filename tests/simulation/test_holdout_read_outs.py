@@ -85,7 +85,7 @@ def events_of(run: int, rng: np.random.Generator) -> list[dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Comparisons and leak checks of all read-outs on the last day."""
+    """Comparisons and leak checks of all read-outs, each on its last day."""
     home, rng = DrivenHome(tmp_path_factory.mktemp("holdouts"), []), np.random.default_rng(642)
     history = f"[{{until: {GROWN.isoformat()}Z, share: 0.1}}]"
     holdouts = "".join(
@@ -111,7 +111,8 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, pl.Dat
     read = "experiment_id, variant_id, n, lift_abs, lift_abs_low, lift_abs_high, status"
     found = home.query(
         f"""select {read} from results.comparisons where comparison is not null and segment = 'all'
-            and analysis = 'default' and cut_off = date '{LAST}' and metric = 'purchase_conversion_1d'"""
+            and analysis = 'default' and metric = 'purchase_conversion_1d'
+            qualify cut_off = max(cut_off) over (partition by experiment_id)"""
     )
     leaks = home.query(
         f"""select experiment_id, status from results.validity where "check" = 'holdout_leak'

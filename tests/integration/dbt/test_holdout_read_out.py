@@ -17,7 +17,7 @@ pytestmark = [
 ]
 
 START, LAST = datetime(2026, 1, 5), date(2026, 1, 14)  # noqa: DTZ001
-SHIP, GROWN, NEXT = START + timedelta(days=4), START + timedelta(days=2), START + timedelta(days=6)
+SHIP, GROWN = START + timedelta(days=4), START + timedelta(days=2)
 UNITS = [f"u{number}" for number in range(600)]
 FEATURE = """\
 id: {name}
@@ -45,7 +45,7 @@ plan: {{cuped_days: 0, min_sample: 2}}
 PROJECT = f"""\
 first_day: 2026-01-01
 holdouts:
-  - {{id: kept, share: 0.2, salt: k, experiments: [shipped, later]}}
+  - {{id: kept, share: 0.2, salt: k, experiments: [shipped]}}
   - {{id: grown, share: 0.4, salt: g, history: [{{until: {GROWN.isoformat()}Z, share: 0.1}}], experiments: [running]}}
 """
 

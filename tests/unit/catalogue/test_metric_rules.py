@@ -355,6 +355,13 @@ def test_a_conversion_that_is_not_computed_is_refused(it: dict[str, Any], words:
     assert words in got
 
 
+def test_a_cap_and_a_covariate_wanted_together_are_refused_by_name(tmp_path: Path) -> None:
+    """Case cuped-with-cap: neither is dropped in silence, for the definition says which two do not go together."""
+    got = read(tmp_path, metric("revenue", winsorize={"lower": 0, "upper": 0.8}, cuped=True))
+    assert isinstance(got, str)
+    assert "cuped and winsorize do not go together: a covariate of capped values is not computed" in got
+
+
 def test_one_broken_metric_leaves_all_others(tmp_path: Path) -> None:
     got = read(tmp_path, metric("revenue", winsorize={"lower": 0, "upper": 0.8}, cuped=True))
     assert isinstance(got, str)
