@@ -66,12 +66,14 @@ def run(
     ] = None,
 ) -> None:
     """Take new files, materialise every outstanding day up to the last complete one, publish."""
+    # Before anything is imported that takes seconds: somebody waits.
+    started = time.monotonic()
+    home = Home.from_environment().prepare()
+    say(f"taking what has landed in {home.landing}")
     from fairsplit.orchestration.publishing.ledger import is_published
     from fairsplit.orchestration.warehouse.opening import writer
     from fairsplit.orchestration.warehouse.outstanding import outstanding_days
 
-    started = time.monotonic()
-    home = Home.from_environment().prepare()
     if events is not None:
         say(f"{take_events(events, home)} new files copied to {home.landing}")
     elif demo and not any(home.landing.iterdir()):
@@ -85,7 +87,7 @@ def run(
     from fairsplit.orchestration.running.runs import execute
     from fairsplit.orchestration.warehouse.dbt import ensure_manifest
 
-    ensure_manifest(home)
+    ensure_manifest(home, say)
     migrate(home, say)
     finish_interrupted(home, say)
     execute(home, "land")
@@ -105,14 +107,15 @@ def backfill(
     last: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="Last day, included.")],
 ) -> None:
     """Materialise a range of days, a month at a time; a day that is built already comes out the same."""
-    from fairsplit.orchestration.home.migrating import migrate
-    from fairsplit.orchestration.warehouse.dbt import ensure_manifest
-
     days = first.date(), last.date()
     _require_order(*days)
     started = time.monotonic()
     home = Home.from_environment().prepare()
-    ensure_manifest(home)
+    say(f"{days[0]} to {days[1]}, in {home.root}")
+    from fairsplit.orchestration.home.migrating import migrate
+    from fairsplit.orchestration.warehouse.dbt import ensure_manifest
+
+    ensure_manifest(home, say)
     migrate(home, say)
     build(home, days)
     _say_findings(home)

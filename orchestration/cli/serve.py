@@ -25,7 +25,7 @@ def _run(*modules: tuple[str, ...]) -> int:
     home = Home.from_environment().prepare()
     if _DAEMON in modules:
         migrate(home, say)
-    ensure_manifest(home)
+    ensure_manifest(home, say)
     return run_together(home, *modules)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import warnings
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -29,9 +30,13 @@ def range_tags(first: date, last: date) -> dict[str, str]:
 
 @functools.cache
 def _definitions() -> dg.Definitions:
-    from fairsplit.orchestration.definitions import defs  # noqa: PLC0415  (needs dbt's manifest, made by the caller)
+    # What Dagster calls new in itself is pinned by the lock, and says nothing to who runs a command.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        from fairsplit.orchestration.definitions import defs  # noqa: PLC0415  (needs dbt's manifest, made by the caller)
 
-    return defs()
+        return defs()
 
 
 def execute(

@@ -18,13 +18,13 @@ from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home
 from fairsplit.orchestration.provenance.code_hash import dbt_sources
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import date
 
     import duckdb
 
-MANIFEST = DBT_PROJECT_DIR / "target" / "manifest.json"
-_STAMP = DBT_PROJECT_DIR / "target" / "sources.md5"
-_WITHOUT_METRICS = DBT_PROJECT_DIR / "target" / "without-metrics"
+_STAMP = "sources.md5"
+_WITHOUT_METRICS = "without-metrics"
 _REASON = "refused.txt"
 
 
@@ -38,8 +38,13 @@ def source_hash(folder: Path = DBT_PROJECT_DIR) -> str:
 
 
 def environment(home: Home) -> dict[str, str]:
-    """The process environment in which dbt finds this home."""
-    return {**os.environ, "FAIRSPLIT_HOME": str(home.root), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    """The process environment in which dbt finds this home, and writes its logs there."""
+    return {
+        **os.environ,
+        "FAIRSPLIT_HOME": str(home.root),
+        "DBT_LOG_PATH": str(home.dbt_target),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
 
 
 def ask_for(connection: duckdb.DuckDBPyConnection, last: date) -> None:
@@ -74,7 +79,7 @@ def run_dbt(home: Home, fault: str, *arguments: str) -> None:
     command = [sys.executable, "-m", "dbt.cli.main", *arguments]
     done = subprocess.run(
         [*command, "--quiet", "--project-dir", ".", "--profiles-dir", "."],
-        cwd=project_dir(),
+        cwd=project_dir(home),
         env=environment(home),
         capture_output=True,
         text=True,
@@ -84,16 +89,33 @@ def run_dbt(home: Home, fault: str, *arguments: str) -> None:
         raise OrchestrationError(Problem(fault, "dbt_project", done.stdout[-2000:].strip()))
 
 
-def project_dir() -> Path:
+def project_dir(home: Home) -> Path:
     """The project that dbt is given: the user's, or a copy without the semantic layer while dbt refuses that."""
-    return _WITHOUT_METRICS if _WITHOUT_METRICS.exists() else DBT_PROJECT_DIR
+    copy = _artefacts(home) / _WITHOUT_METRICS
+    return copy if copy.exists() else DBT_PROJECT_DIR
 
 
-def ensure_manifest(home: Home) -> Path:
+def manifest_path(home: Home) -> Path:
+    """Where `ensure_manifest` leaves what dbt has read of the project."""
+    return _artefacts(home) / "manifest.json"
+
+
+def _artefacts(home: Home) -> Path:
+    """What dbt makes of the project: beside it, the same for every home, or in the home where that is read-only."""
+    beside = DBT_PROJECT_DIR / "target"
+    is_writable = os.access(beside if beside.exists() else DBT_PROJECT_DIR, os.W_OK)
+    return beside if is_writable else home.root / "dbt-project"
+
+
+def ensure_manifest(home: Home, say: Callable[[str], None] = lambda _: None) -> Path:
     """Parse the project when its sources have changed since the last parse.
 
     Dagster needs the manifest to load its definitions; parsing costs seconds, so it happens once a change. The models
     read metrics from the catalogue's tables, so one that dbt refuses takes only dbt's pages about metrics away.
+
+    Args:
+        home: Where dbt writes what it may not write beside the project.
+        say: Is told before dbt reads the project.
 
     Returns:
         Path of `manifest.json`.
@@ -102,20 +124,23 @@ def ensure_manifest(home: Home) -> Path:
         OrchestrationError: dbt refused the project, metrics aside; its own words are in the message.
     """
     current = source_hash()
-    if MANIFEST.exists() and _STAMP.exists() and _STAMP.read_text() == current:
-        return MANIFEST
-    shutil.rmtree(_WITHOUT_METRICS, ignore_errors=True)
-    parse = ("parse", "--target-path", str(MANIFEST.parent))
+    manifest, folder = manifest_path(home), _artefacts(home)
+    stamp = folder / _STAMP
+    if manifest.exists() and stamp.exists() and stamp.read_text() == current:
+        return manifest
+    say("dbt reads its project, as it does once after a change")
+    shutil.rmtree(folder / _WITHOUT_METRICS, ignore_errors=True)
+    parse = ("parse", "--target-path", str(folder))
     if (reason := _unreadable()) is None:
         try:
             run_dbt(home, "dbt cannot parse the project", *parse)
         except OrchestrationError as error:
             reason = error.problem.value
     if reason is not None:
-        _copy_without_metrics(reason)
+        _copy_without_metrics(folder / _WITHOUT_METRICS, reason)
         run_dbt(home, "dbt cannot parse the project", *parse)
-    _STAMP.write_text(current)
-    return MANIFEST
+    stamp.write_text(current)
+    return manifest
 
 
 def semantic_layer_fault(home: Home) -> Problem | None:
@@ -124,11 +149,12 @@ def semantic_layer_fault(home: Home) -> Problem | None:
         ensure_manifest(home)
     except OrchestrationError as error:
         return error.problem
-    if project_dir() == DBT_PROJECT_DIR:
+    refusing = project_dir(home)
+    if refusing == DBT_PROJECT_DIR:
         return None
     hint = "mend what dbt names; until then results are computed, and dbt's docs show no metrics"
     return Problem(
-        "dbt refuses the semantic layer", SEMANTIC_FOLDER, (_WITHOUT_METRICS / _REASON).read_text(), hint=hint
+        "dbt refuses the semantic layer", SEMANTIC_FOLDER, (refusing / _REASON).read_text(), hint=hint
     )
 
 
@@ -140,7 +166,7 @@ def _unreadable() -> str | None:
     return None
 
 
-def _copy_without_metrics(reason: str) -> None:
+def _copy_without_metrics(to: Path, reason: str) -> None:
     """A copy of the project with everything but the files that declare metrics, or that cannot be read."""
 
     def left_out(folder: str, names: list[str]) -> list[str]:
@@ -151,8 +177,8 @@ def _copy_without_metrics(reason: str) -> None:
             if name in {"target", "logs"} or (inside and _is_metrics(Path(folder, name)))
         ]
 
-    shutil.copytree(DBT_PROJECT_DIR, _WITHOUT_METRICS, ignore=left_out)
-    (_WITHOUT_METRICS / _REASON).write_text(reason)
+    shutil.copytree(DBT_PROJECT_DIR, to, ignore=left_out)
+    (to / _REASON).write_text(reason)
 
 
 def _is_metrics(path: Path) -> bool:

@@ -44,9 +44,20 @@
 {%- endmacro -%}
 
 
+{%- macro is_concerned() -%}
+  {#- Whether a command has anything of this package to do. In a project that has it as a package the hooks run for every
+      command of that project, whose warehouse may hold nothing that they ask for. -#}
+  {%- set own = [] -%}
+  {%- for id in selected_resources -%}
+    {%- if id.split('.')[1] == 'fairsplit' -%}{%- do own.append(id) -%}{%- endif -%}
+  {%- endfor -%}
+  {{- return(execute and own | length > 0) -}}
+{%- endmacro -%}
+
+
 {%- macro begin_run() -%}
   {#- On run start: make the work tables, decide how far to go and note changed definitions, in one transaction. -#}
-  {%- if execute and flags.WHICH in ('run', 'build') -%}
+  {%- if is_concerned() and flags.WHICH in ('run', 'build') -%}
     {%- set definitions = [] -%}
     {%- do run_query(work_tables_ddl()) -%}
     {%- for metric in metric_definitions() -%}
@@ -94,8 +105,9 @@
 
 {%- macro end_run(results) -%}
   {#- On run end: only if every model stands, record the new frontier and clear what was owed, in one transaction. -#}
-  {%- if execute and flags.WHICH in ('run', 'build') -%}
-    {%- set models = results | selectattr('node.resource_type', 'equalto', 'model') | list -%}
+  {%- if is_concerned() and flags.WHICH in ('run', 'build') -%}
+    {%- set models = results | selectattr('node.resource_type', 'equalto', 'model')
+        | selectattr('node.package_name', 'equalto', 'fairsplit') | list -%}
     {%- set failed = models | selectattr('status', 'in', ['error', 'skipped', 'fail']) | list -%}
     {%- set incremental = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
         | selectattr('config.materialized', 'equalto', 'replace') | list -%}
@@ -151,7 +163,8 @@
 {%- macro project_hash() -%}
   {#- Changes whenever a model's or macro's SQL does: then nothing that was computed before can be trusted. -#}
   {%- set parts = [] -%}
-  {%- for node in graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') -%}
+  {%- for node in graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
+      | selectattr('package_name', 'equalto', 'fairsplit') -%}
     {%- do parts.append(node.name ~ node.checksum.checksum) -%}
   {%- endfor -%}
   {{- return(local_md5(parts | sort | join(','))) -}}

@@ -6,9 +6,10 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
+from fairsplit.orchestration.project import Home
 from fairsplit.orchestration.running.partitions import DAILY, days_of
 from fairsplit.orchestration.running.resources.home import HomeResource
-from fairsplit.orchestration.warehouse.dbt import MANIFEST, ask_for
+from fairsplit.orchestration.warehouse.dbt import ask_for, manifest_path
 from fairsplit.orchestration.warehouse.opening import writer
 
 _SOURCE_ASSETS = {
@@ -40,7 +41,7 @@ class Translator(DagsterDbtTranslator):
 
 
 @dbt_assets(
-    manifest=MANIFEST,
+    manifest=manifest_path(Home.from_environment()),
     name="warehouse_models",
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
