@@ -1,4 +1,4 @@
-"""Where things lie: the project's own folders, the user's catalogue, and the home that a run writes to."""
+"""Where things lie: the installed package, the team's project, and the home that a run writes to."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import fairsplit
+from fairsplit.analysis.catalogue.yaml_source import YamlFaultError, read_yaml
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.errors import OrchestrationError
 
 #: Where `fairsplit` is found by name: the folder that holds it.
 PACKAGES = Path(fairsplit.__path__[0]).parent
@@ -24,6 +27,79 @@ concurrency:
 """
 
 
+#: The file that makes a folder a project.
+SETTINGS = "fairsplit.yaml"
+_DEFAULTS = {"catalog": "catalog", "dbt": None, "home": ".fairsplit"}
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A team's own files, as its `fairsplit.yaml` says; paths are absolute.
+
+    Attributes:
+        root: Folder of `fairsplit.yaml`.
+        catalog: Project settings, experiments, flags, segments, sources.
+        dbt: The dbt project whose `models/semantic/` holds the metrics; the shipped one where the team has none.
+        home: What runs read and write.
+    """
+
+    root: Path
+    catalog: Path
+    dbt: Path
+    home: Path
+
+    @classmethod
+    def current(cls) -> Project:
+        """The project of `FAIRSPLIT_PROJECT`, else of the working directory or a folder above it.
+
+        A checkout of Fairsplit is itself a project, and the one that is taken where no other is found.
+
+        Raises:
+            OrchestrationError: There is none, or its settings are wrong.
+        """
+        named = os.environ.get("FAIRSPLIT_PROJECT")
+        here = Path.cwd()
+        candidates = [Path(named).resolve()] if named else [here, *here.parents, PROJECT_ROOT]
+        for folder in candidates:
+            if (folder / SETTINGS).is_file():
+                return cls._read(folder)
+        raise OrchestrationError(
+            Problem(
+                "no project",
+                str(candidates[0]),
+                rule=f"{SETTINGS} in the working directory or above it",
+                hint="`fairsplit init DIR` writes a project, `fairsplit demo DIR` one with a demo world",
+            )
+        )
+
+    @classmethod
+    def _read(cls, folder: Path) -> Project:
+        try:
+            document = read_yaml(folder / SETTINGS, SETTINGS)
+        except YamlFaultError as error:
+            raise OrchestrationError(error.problem) from error
+        said = {} if document.data is None else document.data
+        if not isinstance(said, dict):
+            raise OrchestrationError(Problem("no settings", SETTINGS, str(said)[:40], "keys and values"))
+        for key, value in said.items():
+            rule = f"one of: {', '.join(_DEFAULTS)}"
+            if key not in _DEFAULTS:
+                raise OrchestrationError(Problem(f"unknown key '{key}'", document.place((key,)), rule=rule))
+            if not isinstance(value, str) or not value:
+                place = document.place((key,))
+                raise OrchestrationError(Problem("no folder", place, str(value), "a path from this file"))
+        paths = {key: said.get(key, default) for key, default in _DEFAULTS.items()}
+        for key in ("catalog", "dbt"):
+            if key in said and not (folder / said[key]).is_dir():
+                raise OrchestrationError(Problem("no such folder", document.place((key,)), said[key]))
+        return cls(
+            root=folder,
+            catalog=(folder / str(paths["catalog"])).resolve(),
+            dbt=(folder / said["dbt"]).resolve() if "dbt" in said else DBT_PROJECT_DIR,
+            home=(folder / str(paths["home"])).resolve(),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """The folder that holds everything a run reads and writes (`FAIRSPLIT_HOME`).
@@ -36,8 +112,9 @@ class Home:
 
     @classmethod
     def from_environment(cls) -> Home:
-        """The home named by `FAIRSPLIT_HOME`, else `.fairsplit/` in the project."""
-        return cls(Path(os.environ.get("FAIRSPLIT_HOME") or PROJECT_ROOT / ".fairsplit").resolve())
+        """The home named by `FAIRSPLIT_HOME`, else the project's."""
+        named = os.environ.get("FAIRSPLIT_HOME")
+        return cls(Path(named).resolve() if named else Project.current().home)
 
     @property
     def landing(self) -> Path:
@@ -101,5 +178,11 @@ class Home:
 
 
 def catalog_dir() -> Path:
-    """The user's catalogue: `FAIRSPLIT_CATALOG`, else `catalog/` in the project."""
-    return Path(os.environ.get("FAIRSPLIT_CATALOG") or PROJECT_ROOT / "catalog").resolve()
+    """The user's catalogue: `FAIRSPLIT_CATALOG`, else the project's."""
+    named = os.environ.get("FAIRSPLIT_CATALOG")
+    return Path(named).resolve() if named else Project.current().catalog
+
+
+def metrics_dir() -> Path:
+    """The dbt project whose `models/semantic/` holds the metrics."""
+    return Project.current().dbt

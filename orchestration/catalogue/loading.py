@@ -9,7 +9,7 @@ from fairsplit.analysis.catalogue import Catalogue, MetricDefinition, load_catal
 from fairsplit.analysis.catalogue.metrics import Measure, SemanticLayer, read_semantic_layer
 from fairsplit.analysis.catalogue.yaml_source import read_regular
 from fairsplit.orchestration.catalogue.measure_checks import measure_faults
-from fairsplit.orchestration.project import DBT_PROJECT_DIR, catalog_dir
+from fairsplit.orchestration.project import catalog_dir, metrics_dir
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def read_definitions(catalog: Path | None = None) -> Definitions:
     Raises:
         CatalogueError: `project.yaml` is missing or wrong; a broken experiment is reported, not raised.
     """
-    layer = read_metrics_that_bind(DBT_PROJECT_DIR)
+    layer = read_metrics_that_bind(metrics_dir())
     catalogue = load_catalogue(catalog or catalog_dir(), layer.metrics, layer.refused)
     return Definitions(layer.measures, layer.metrics, catalogue, layer.problems, layer.refused)
 

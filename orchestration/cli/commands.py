@@ -14,6 +14,7 @@ from fairsplit.orchestration.cli import (
     segments,
     serve,
     simulate,
+    start,
     status,
     validate,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "segments",
     "serve",
     "simulate",
+    "start",
     "status",
     "validate",
 ]

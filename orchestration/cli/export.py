@@ -32,6 +32,7 @@ def export(
 ) -> None:
     """Publish `exports/current` from the catalogue and the days that are built; say what changed, in words.
 
+    Before the first day is built, what the catalogue says is published, so that arms can be served before events come.
     Nothing is recomputed: `fairsplit run` builds and judges. A rolled-back content is not published again until
     something changes, so the next scheduled run does not bring it back.
     """
@@ -51,18 +52,17 @@ def export(
 
 def _publish(home: Home) -> PublishedVersion:
     from fairsplit.orchestration.catalogue.loading import read_definitions
-    from fairsplit.orchestration.publishing.exporting import export_configs
+    from fairsplit.orchestration.publishing.exporting import export_configs, export_first
     from fairsplit.orchestration.warehouse.opening import writer
+    from fairsplit.orchestration.warehouse.outstanding import frontier
 
+    definitions = read_definitions()
     if not home.warehouse.exists():
-        raise OrchestrationError(
-            Problem("there is no warehouse yet", where=home.warehouse.name, hint="run `fairsplit run` first")
-        )
+        return export_first(home.prepare(), definitions)
     with writer(home.warehouse) as connection:
-        try:
-            return export_configs(home, connection, read_definitions())
-        except LookupError as error:
-            raise OrchestrationError(Problem(str(error), hint="run `fairsplit run` first")) from error
+        if frontier(connection) is None:
+            return export_first(home, definitions)
+        return export_configs(home, connection, definitions)
 
 
 def _report(version: PublishedVersion) -> dict[str, Any]:

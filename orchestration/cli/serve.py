@@ -11,9 +11,9 @@ from fairsplit.analysis.errors import Problem
 from fairsplit.orchestration.cli import app
 from fairsplit.orchestration.cli.formats import say
 from fairsplit.orchestration.errors import OrchestrationError
-from fairsplit.orchestration.project import Home
+from fairsplit.orchestration.project import PACKAGES, Home
 
-_WORKSPACE = ("-w", "workspace.yaml")
+_WORKSPACE = ("-w", str(PACKAGES / "fairsplit" / "workspace.yaml"))
 _DAEMON = ("dagster._daemon", "run", "--log-level", "warning", *_WORKSPACE)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fairsplit.orchestration.cli import app
-from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home, catalog_dir
+from fairsplit.orchestration.project import Home, catalog_dir, metrics_dir
 from fairsplit.orchestration.simulate import DEFAULT_DAYS, DEFAULT_USERS, SimulatedWorld
 
 DEFAULT_SEED = 7
@@ -23,7 +23,7 @@ def write_world(
 
     print(f"simulating {users:,} users over {days} days, seed {seed} …", file=sys.stderr)
     home = Home.from_environment()
-    world = make(output_dir, seed, catalog_dir(), DBT_PROJECT_DIR, days, users, home=home)
+    world = make(output_dir, seed, catalog_dir(), metrics_dir(), days, users, home=home)
     print(f"{world.files} files with {world.events:,} events in {world.landing}", file=sys.stderr)
     return world
 

@@ -12,7 +12,7 @@ from fairsplit.analysis.lifecycle.log import read_sound
 from fairsplit.orchestration.catalogue.loading import read_metrics_that_bind
 from fairsplit.orchestration.cli import app
 from fairsplit.orchestration.cli.formats import FormatOption, ReportFormat
-from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home, catalog_dir
+from fairsplit.orchestration.project import Home, catalog_dir, metrics_dir
 from fairsplit.orchestration.warehouse.dbt import semantic_layer_fault
 
 
@@ -27,7 +27,7 @@ def validate(
     if write_schema:
         for path in write_schemas(catalog_dir()):
             print(path)
-    layer = read_metrics_that_bind(DBT_PROJECT_DIR)
+    layer = read_metrics_that_bind(metrics_dir())
     if not layer.problems and (fault := semantic_layer_fault(Home.from_environment())):
         layer = replace(layer, problems=(fault,))
     report = validate_catalogue(catalog_dir(), layer)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from fairsplit.analysis.errors import Problem
 from fairsplit.analysis.judgement.acting import in_force as with_acts
 from fairsplit.assignment_exports.allocation import LIVE
 from fairsplit.assignment_exports.catalogue import export_catalogue
-from fairsplit.assignment_exports.publishing import list_versions, renew
+from fairsplit.assignment_exports.publishing import current_version, list_versions, renew
+from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.lifecycle.acting import as_json, in_force, propose, settle
 from fairsplit.orchestration.lifecycle.unit_lists import usable_lists
 from fairsplit.orchestration.publishing.assignment_lists import assignment_list
@@ -89,6 +91,39 @@ def export_configs(
         )
     settle(connection, home.exports)
     return version
+
+
+def export_first(home: Home, definitions: Definitions) -> PublishedVersion:
+    """Publish what the catalogue says before any day is built: a config has to be served before events can come.
+
+    Nothing was judged, so no gate is closed; phases that ended before today are left out.
+
+    Args:
+        home: Prepared home.
+        definitions: The catalogue.
+
+    Returns:
+        The version in force.
+
+    Raises:
+        ExportError: The version cannot be written.
+        OrchestrationError: The version in force is of built days, which the warehouse does not have: their gates would
+            be forgotten.
+    """
+    current = current_version(home.exports)
+    if current is not None and (current.path / "results.parquet").exists():
+        rule = "the warehouse that the version in force was made from"
+        raise OrchestrationError(
+            Problem("no day has been built", home.warehouse.name, rule=rule, hint="run `fairsplit run` first")
+        )
+    catalogue = definitions.catalogue
+    lists = {
+        f"assignments/{name}": listed
+        for name, listed in usable_lists(home, catalogue).items()
+        if catalogue.experiments[name].status in LIVE
+    }
+    today = datetime.combine(datetime.now(UTC).date(), time())
+    return export_catalogue(home.exports, catalogue, today, frames=lists)
 
 
 def publish_without(

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from fairsplit.orchestration.project import PROJECT_ROOT
+from fairsplit.orchestration.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +26,18 @@ def run_together(home: Home, *modules: Sequence[str]) -> int:
     """Run Python modules beside each other until one of them ends or this process is told to; then all end.
 
     Args:
-        home: Prepared home, which is told to them as `FAIRSPLIT_HOME` and `DAGSTER_HOME`.
+        home: Prepared home, which is told to them as `FAIRSPLIT_HOME` and `DAGSTER_HOME`; the project is told too.
         modules: Name and arguments of each.
 
     Returns:
         Exit code of the one that ended by itself; 0 where a signal ended them.
     """
-    environment = {**os.environ, "FAIRSPLIT_HOME": str(home.root), "DAGSTER_HOME": str(home.dagster)}
+    environment = {
+        **os.environ,
+        "FAIRSPLIT_HOME": str(home.root),
+        "FAIRSPLIT_PROJECT": str(Project.current().root),
+        "DAGSTER_HOME": str(home.dagster),
+    }
     asked: list[int] = []
     for stop in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(stop, lambda number, _: asked.append(number))
@@ -42,9 +47,7 @@ def run_together(home: Home, *modules: Sequence[str]) -> int:
         for module in modules:
             # A group of its own: a webserver, a daemon and each code server have children.
             command = [sys.executable, "-m", *module]
-            started.append(
-                subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, start_new_session=True)
-            )
+            started.append(subprocess.Popen(command, env=environment, start_new_session=True))
         while not asked:
             for process in started:
                 if process.poll() is not None:

@@ -20,7 +20,7 @@ from graphql.language import SKIP
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse, Response
 
-from fairsplit.orchestration.project import PROJECT_ROOT
+from fairsplit.orchestration.project import PACKAGES
 from fairsplit.orchestration.serving.guard import Guard, names_answered
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--allow-host", action="append", default=[])
     options.add_argument("--read-only", action="store_true")
     asked = options.parse_args(arguments)
-    target = WorkspaceFileTarget([str(PROJECT_ROOT / "workspace.yaml")])
+    target = WorkspaceFileTarget([str(PACKAGES / "fairsplit" / "workspace.yaml")])
     with dg.DagsterInstance.get() as instance:
         instance.optimize_for_webserver(*_DATABASE)
         with WorkspaceProcessContext(
