@@ -72,4 +72,4 @@ def power_words(to_power: int | None, *, running: bool) -> str:
     days = f"{fmt.count(to_power)} more {'day' if to_power == 1 else 'days'}"
     if running:
         return f"About {days} at this intake reach the planned power."
-    return f"It ended about {days} short of the planned power."
+    return f"About {days} of such an intake would reach the planned power."

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fairsplit.analysis.planning.baseline import Baseline, measured
+from fairsplit.analysis.planning.baseline import LONGEST_DAYS, Baseline, measured
 from fairsplit.analysis.planning.design import analysed_by, detectable, power
 from fairsplit.analysis.scorecards import format as fmt
 from fairsplit.analysis.scorecards import wording
@@ -17,7 +20,7 @@ from fairsplit.analysis.scorecards.naming import safe_name
 from fairsplit.analysis.statistics.experiment_plan import Setup
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fairsplit.analysis.scorecards.inputs import MetricView, SiteInputs
     from fairsplit.analysis.statistics.checks import FloatArray
@@ -26,7 +29,7 @@ METHODS = ("fixed", "group_sequential", "always_valid")
 DURATIONS = (7, 14, 21, 28, 42, 56)
 _SUMMED_UP = (14, 28)
 _CURVES = (14, 28, 56)
-_POINTS = 25
+_POINTS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class MetricPlan:
     summary: Sequence[str]
     durations: Sequence[DurationLine]
     chart: Chart | None
+    answers: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Planner:
     methods: Sequence[str]
     summed_up: Sequence[int]
     setup: Setup
+    data: Mapping[str, Any]
 
 
 def build(inputs: SiteInputs) -> Planner:
@@ -97,7 +102,35 @@ def build(inputs: SiteInputs) -> Planner:
         else:
             plans.append(_plan(metric, found, setups))
     methods = [wording.words(method, wording.METHODS) for method in METHODS]
-    return Planner(plans, unmeasured, methods, _SUMMED_UP, setups[0])
+    data = {
+        "grid": _grid(),
+        "metrics": {plan.name: plan.answers for plan in plans},
+        "longest": LONGEST_DAYS,
+    }
+    return Planner(plans, unmeasured, methods, _SUMMED_UP, setups[0], data)
+
+
+@cache
+def _grid() -> dict[str, Any]:
+    """Quantiles and factors of the calculator, as `fairsplit.analysis.planning.calculator` computed them once."""
+    text = (resources.files("fairsplit.analysis.scorecards") / "assets" / "plan_grid.json").read_text(
+        encoding="utf-8"
+    )
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def _answers(baseline: Baseline) -> dict[str, Any]:
+    """What the calculator's form is filled with: numbers as one would type them."""
+    week = baseline.forecast[:7]
+    return {
+        "baseline": f"{baseline.mean:.6g}",
+        "sd": "" if baseline.binary else f"{math.sqrt(baseline.variance):.6g}",
+        "correlation": f"{baseline.correlation:.4g}" if baseline.correlation else "",
+        "daily": f"{sum(week) / len(week):.0f}" if week else "",
+        "window": f"{baseline.window_days:g}",
+        "falls": baseline.sign < 0,
+    }
 
 
 def _plan(metric: MetricView, baseline: Baseline, setups: Sequence[Setup]) -> MetricPlan:
@@ -127,6 +160,7 @@ def _plan(metric: MetricView, baseline: Baseline, setups: Sequence[Setup]) -> Me
         page=safe_name(baseline.source),
         summary=[line.effects[0] for line in lines if line.days in _SUMMED_UP],
         durations=lines,
+        answers=_answers(baseline),
         chart=None if absolute else _curves(metric, baseline, lines, setups[0]),
     )
 
@@ -153,7 +187,7 @@ def _curves(
         if total > 0:
             chances = power(baseline, effects, total, setup)
             points += [
-                [float(f"{effect:.5g}"), len(names), float(f"{chance:.4g}")]
+                [float(f"{effect:.3g}"), len(names), float(f"{chance:.3g}")]
                 for effect, chance in zip(effects, chances, strict=True)
                 if not math.isnan(chance)
             ]

@@ -184,7 +184,9 @@ def build(
         headline=head,
         figures=glance.figures(experiment, primary, metric, table, exposures) if primary else [],
         fault=faults.likeliest(experiment, facts.validity),
-        outlook=_outlook(experiment, head, leading, metric, table, to_power) if primary else [],
+        outlook=_outlook(experiment, decision, leading, metric, table, to_power)
+        if primary and leading
+        else [],
         to_power=to_power,
         primary=primary,
         primary_metric=metric,
@@ -238,20 +240,26 @@ def build(
 
 def _outlook(
     experiment: ExperimentView,
-    head: Headline,
-    leading: Row | None,
+    decision: Row | None,
+    leading: Row,
     metric: MetricView,
     table: MetricTable,
     to_power: int | None,
 ) -> list[str]:
-    """What an unclear result has ruled out, and how far it is to the planned power."""
-    if leading is None or head.tone != "unclear" or experiment.type in {"aa", "bandit"}:
+    """What an unclear result has ruled out, and how far it is to the planned power; nothing where it is settled."""
+    if decision is None or decision["decision"] not in {"continue", "extend", "inconclusive"}:
         return []
+    if experiment.type in {"aa", "bandit"}:
+        return []
+    power = outlook.power_words(to_power, running=experiment.status == "running")
+    if decision["decision"] == "continue":
+        return [power] if power else []
     effect, shown = headline.in_reading_unit(
         effect_of(leading, lasting=table.sequential), metric, leading.get("control_mean")
     )
-    running = experiment.status == "running"
-    found = (outlook.ruled_out(effect, shown), outlook.power_words(to_power, running=running))
+    found = [outlook.ruled_out(effect, shown), power]
+    if decision["action"] == "keep_control":
+        found.append("Keep the control, or extend until then." if to_power else "Keep the control.")
     return [sentence for sentence in found if sentence]
 
 

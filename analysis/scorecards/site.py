@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 #: `vega.js` is the chart runtime as vl-convert bundles it, in a scope of its own (decision 0010).
-_ASSETS = ("site.css", "site.js", "charts.js", "draft.js", "vega.js")
+_ASSETS = ("site.css", "site.js", "charts.js", "draft.js", "calculator.js", "vega.js")
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "premium_bundle": Scenario("heavy-tailed revenue", {"bundle": {"value": 1.2}}),
     # Who comes early is keener, and comes while few get the new search: pooling the phases understates the lift.
     "search_rollout": Scenario("ramp with changing weights", {"new_search": {"cart": 1.2}}, relogged=0.0),
+    # The same without an effect: pooled, the new arm would look worse, because it came when the keen had come already.
+    "delivery_dates": Scenario("ramp over a falling base rate", relogged=0.0),
     "lazy_images": Scenario("SRM in all data", lost_exposures={"lazy": 0.2}),
     "ios_paywall": Scenario(
         "SRM on one platform from day 9",
@@ -103,7 +105,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "badge_notifications": Scenario("novelty effect", {"badges": {"click": 1.5}}, novelty_days=3.0),
     "promo_text": Scenario("hostile text, exposures after outcomes", late_exposure=0.1),
     "signup_form": Scenario("anonymous units", {"short": {"signup": 1.35}}),
-    "dark_mode": Scenario("completed", surface=0.5),
+    "dark_mode": Scenario("completed", {"dark": {"engagement": 1.1}}, surface=0.5),
     "chat_support": Scenario("paused", surface=0.5),
     # Nobody is exposed twice: a client keeps the arm it first got, whatever the weights become.
     "tile_order": Scenario(

@@ -221,8 +221,19 @@
   }, { rootMargin: "600px" });
   plots.forEach((plot) => seen.observe(plot));
   scheme.addEventListener("change", redraw);
-  window.addEventListener("beforeprint", () => { printing = true; plots.forEach(draw); });
-  window.addEventListener("afterprint", () => { printing = false; redraw(); });
+  // What is folded on the screen and belongs on paper is opened for it.
+  let opened = [];
+  window.addEventListener("beforeprint", () => {
+    printing = true;
+    opened = [...document.querySelectorAll("details[data-print]:not([open])")];
+    opened.forEach((part) => { part.open = true; });
+    plots.forEach(draw);
+  });
+  window.addEventListener("afterprint", () => {
+    printing = false;
+    opened.forEach((part) => { part.open = false; });
+    redraw();
+  });
   let pending = 0;
   window.addEventListener("resize", () => {
     clearTimeout(pending);
