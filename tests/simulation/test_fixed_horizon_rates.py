@@ -22,7 +22,6 @@ from fairsplit.analysis.statistics.proportions import compare_proportions, score
 from fairsplit.analysis.statistics.quantiles import quantile_difference, quantile_interval
 from fairsplit.analysis.statistics.ranks import kolmogorov_smirnov, mann_whitney
 from fairsplit.analysis.statistics.ratios import linearised, ratio_delta
-from fairsplit.analysis.statistics.resampling import histogram_mean_difference, poisson_bootstrap
 from fairsplit.analysis.statistics.robust import yuen
 
 if TYPE_CHECKING:
@@ -255,11 +254,3 @@ def test_cohens_d_interval_covers() -> None:
     t = Moments.from_values(rng.normal(0.8, 1, (runs, 25)))
     r = cohens_d(c, t, ALPHA)
     within(covers(r.ci_low, r.ci_high, 0.8), 1 - ALPHA, runs)
-
-
-def test_poisson_bootstrap_covers() -> None:
-    rng = np.random.default_rng(21)
-    runs = 1000
-    h = Histograms.from_values(rng.poisson(3, (runs, 150)), rng.poisson(3.5, (runs, 150)))
-    r = poisson_bootstrap(h, histogram_mean_difference, seed=22, resamples=400)
-    within(covers(r.ci_low, r.ci_high, 0.5), 1 - ALPHA, runs, exception=(0.94, 0.95))

@@ -1,4 +1,4 @@
-"""Rank, quantile, robust and resampling methods against SciPy and brute force."""
+"""Rank, quantile and robust methods against SciPy and brute force."""
 
 from __future__ import annotations
 
@@ -22,12 +22,6 @@ from fairsplit.analysis.statistics.quantiles import (
     quantile_test_values,
 )
 from fairsplit.analysis.statistics.ranks import hodges_lehmann, kolmogorov_smirnov, mann_whitney
-from fairsplit.analysis.statistics.resampling import (
-    bootstrap,
-    histogram_mean_difference,
-    permutation,
-    poisson_bootstrap,
-)
 from fairsplit.analysis.statistics.robust import winsorise_arms, winsorise_count, winsorise_quantile, yuen
 from fairsplit.analysis.statistics.status import names
 
@@ -219,32 +213,6 @@ def test_yuen_equals_scipys_trimmed_t() -> None:
     expected = stats.ttest_ind(t, c, axis=1, equal_var=False, trim=0.15)
     np.testing.assert_allclose(r.p_value, expected.pvalue, rtol=1e-9)
     np.testing.assert_allclose(r.df, expected.df, rtol=1e-9)
-
-
-def test_resampling_is_seeded_and_near_the_t_test() -> None:
-    rng = np.random.default_rng(18)
-    c, t = rng.normal(0, 1, (2, 40)), rng.normal([[0.0], [1.0]], 1, (2, 40))
-    first, again = (permutation(c, t, seed=4, resamples=1999) for _ in range(2))
-    np.testing.assert_array_equal(first.p_value, again.p_value)
-    reference = stats.ttest_ind(t, c, axis=1).pvalue
-    assert first.p_value[0] == pytest.approx(reference[0], abs=0.04)
-    assert first.p_value[1] <= 0.01
-    boot = bootstrap(c, t, seed=4, resamples=499)
-    assert boot.ci_low[1] > 0
-    assert names(bootstrap([1.0, 1.0], [1.0, 1.0], seed=1, resamples=50).status) == "zero_variance"
-    with pytest.raises(InputError, match="at least 2"):
-        permutation([1.0], [2.0, 3.0], seed=1)
-
-
-def test_poisson_bootstrap_error_is_the_standard_error() -> None:
-    rng = np.random.default_rng(19)
-    c, t = rng.poisson(3, 2000).astype(float), rng.poisson(3.2, 2500).astype(float)
-    h = Histograms.from_values(c, t)
-    r = poisson_bootstrap(h, histogram_mean_difference, seed=2, resamples=800)
-    expected = np.sqrt(c.var(ddof=1) / 2000 + t.var(ddof=1) / 2500)
-    # The standard deviation of 800 draws is within 4 standard errors, 4 / sqrt(2 * 800) = 10 %.
-    assert r.se.item() == pytest.approx(expected, rel=0.1)
-    assert r.value.item() == pytest.approx(t.mean() - c.mean())
 
 
 @pytest.mark.parametrize(

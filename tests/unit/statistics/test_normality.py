@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fairsplit.analysis.statistics.checks import InputError
-from fairsplit.analysis.statistics.covariates import cuped
-from fairsplit.analysis.statistics.frames import to_frame
 from fairsplit.analysis.statistics.histograms import Histograms
-from fairsplit.analysis.statistics.moments import JointMoments
 from fairsplit.analysis.statistics.normality import histogram_skewness, rate_skewness, skewness_rule
 
 
@@ -27,15 +23,3 @@ def test_the_rule_asks_for_thirty_units_at_least() -> None:
     # Kohavi and others' own example: skewness 17.9 asks for 114,000 units.
     r = skewness_rule([30, 113_000, 114_000], [0.1, 17.9, 17.9])
     assert r.adequate.tolist() == [True, False, True]
-
-
-def test_results_become_frames_with_words_for_statuses() -> None:
-    joint = JointMoments.from_values(np.random.default_rng(2).normal(size=(4, 10, 2)))
-    frame = to_frame(cuped(joint, joint.take([1, 2, 3, 0])), prefix="x_")
-    assert frame.height == 4
-    assert frame["x_comparison_status"].to_list() == ["ok"] * 4
-    assert frame["x_covariate_status"].to_list() == ["ok"] * 4
-    assert "x_theta" not in frame.columns  # two-dimensional
-    assert frame["x_comparison_rel_low"].null_count() == 0
-    with pytest.raises(InputError, match="not a result"):
-        to_frame(3)
