@@ -35,6 +35,7 @@ DERIVED = (
     "fct_daily_exposures",
     "fct_crossovers",
     "fct_losses",
+    "fct_logged_units",
     "fct_event_quality",
     "fct_subject_attributes",
     "int_unit_days",

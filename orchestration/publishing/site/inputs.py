@@ -42,17 +42,13 @@ _FRAMES = {
     "decisions": "from results.decisions order by cut_off, experiment_id",
     "allocations": "from results.allocations order by all",
     "daily_exposures": "from fct_daily_exposures order by all",
-    # Beside what was lost, the units that came so far: a duplicate event is no second unit, and so leaves no trace.
     "losses": """
         select experiment_id, variant_id, step, sum(units)::bigint as units, sum(events)::bigint as events
-        from fct_losses where event_day <= $cut_off group by all having sum(units) > 0
-        union all
-        select experiment_id, variant_id, 'landed', count(distinct (id_kind, raw_id)), count(*)
-        from int_exposure_events where raw_id is not null and event_day <= $cut_off group by all
-        union all
-        select experiment_id, variant_id, 'assigned', count(distinct (id_kind, raw_id)), count(*)
-        from int_exposure_events where rejected is null and event_day <= $cut_off group by all
-        order by all""",
+        from (
+            select experiment_id, variant_id, step, event_day, units, events from fct_losses
+            union all
+            select experiment_id, variant_id, step, event_day, units, events from fct_logged_units
+        ) where event_day <= $cut_off group by all having sum(units) > 0 order by all""",
     "histograms": "from fct_value_histograms where cut_off = $cut_off order by all",
     "file_accounts": "from landing.file_accounts order by position",
     "quarantine": "select reason, file_hash, count(*) as rows from landing.quarantine group by all order by all",
