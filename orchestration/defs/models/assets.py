@@ -15,8 +15,7 @@ from fairsplit.orchestration.warehouse.opening import writer
 _SOURCE_ASSETS = {
     "landing": dg.AssetKey("raw_events"),
     "catalog": dg.AssetKey("catalogue"),
-    # Written by commands, outside any run.
-    "journal": dg.AssetKey("journal"),
+    "results": dg.AssetKey("judged_results"),
 }
 
 
@@ -26,7 +25,9 @@ class Translator(DagsterDbtTranslator):
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """A model's own name; a source's table belongs to the asset that writes its schema."""
         if dbt_resource_props["resource_type"] == "source":
-            return _SOURCE_ASSETS[dbt_resource_props["source_name"]]
+            # Work notes and journals are written beside any asset.
+            name = dbt_resource_props["source_name"]
+            return _SOURCE_ASSETS.get(name, dg.AssetKey(name))
         return dg.AssetKey(dbt_resource_props["name"])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
