@@ -9,8 +9,10 @@ import dagster as dg
 
 from fairsplit.assignment_exports.publishing import current_version
 from fairsplit.orchestration.catalogue.loading import read_definitions
+from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.landing.scan import settled_files, waiting_files
 from fairsplit.orchestration.publishing.ledger import is_published
+from fairsplit.orchestration.running.storage import dagster_instance
 from fairsplit.orchestration.warehouse.opening import has_table, reader
 from fairsplit.orchestration.warehouse.outstanding import frontier, newest_arrival, outstanding_days
 
@@ -128,8 +130,11 @@ def _last_run(home: Home) -> dict[str, object]:
     if not (home.dagster / "dagster.yaml").exists():
         return {}
     ended = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE])
-    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
-        runs = instance.get_runs(ended, limit=1)
+    try:
+        with dagster_instance(home) as instance:
+            runs = instance.get_runs(ended, limit=1)
+    except OrchestrationError as error:
+        return {"last_run": f"unknown: {error}"}
     if not runs:
         return {}
     failing = runs[0].status is dg.DagsterRunStatus.FAILURE

@@ -13,6 +13,7 @@ from fairsplit.analysis.errors import Problem
 from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.notices.alerting import alert
 from fairsplit.orchestration.running.dead_runs import alive, release_dead_runs
+from fairsplit.orchestration.running.storage import dagster_instance
 
 if TYPE_CHECKING:
     from datetime import date
@@ -65,7 +66,7 @@ def execute(
     with (
         (home.root / "dbt.log").open("a") as log,
         contextlib.redirect_stdout(log),
-        dg.DagsterInstance.from_config(str(home.dagster)) as instance,
+        dagster_instance(home) as instance,
         alive(home) as tags,
     ):
         release_dead_runs(home, instance)

@@ -60,11 +60,13 @@ def run_together(home: Home, *modules: Sequence[str]) -> int:
 
 def _create_storage(home: Home) -> None:
     """Make Dagster's databases where they are missing: two processes that do so at once break each other."""
-    import dagster as dg  # noqa: PLC0415  (seconds, which a command that refuses its options need not wait)
+    # Its import takes seconds, which a command that refuses its options need not wait.
+    from fairsplit.orchestration.running.storage import dagster_instance  # noqa: PLC0415
 
     with (home.dagster / ".creating").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        dg.DagsterInstance.from_config(str(home.dagster)).dispose()
+        with dagster_instance(home):
+            pass
 
 
 def _end(started: Sequence[subprocess.Popen[bytes]]) -> None:

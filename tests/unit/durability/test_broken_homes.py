@@ -13,6 +13,7 @@ import pytest
 
 from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.project import PROJECT_ROOT, Home
+from fairsplit.orchestration.running.storage import dagster_instance
 from fairsplit.orchestration.warehouse.opening import reader, writer
 
 if TYPE_CHECKING:
@@ -98,3 +99,17 @@ def test_an_empty_id_is_nobodys(tmp_path: Path) -> None:
     """Case erase-of-common-words."""
     done = fairsplit(tmp_path, "erase", "")
     assert (done.returncode, done.stderr) == (1, "error: UNIT: is empty ('': the id of one unit)\n")
+
+
+@pytest.mark.parametrize("name", ["history/runs.db", "schedules/schedules.db"])
+def test_damaged_storage_of_dagster_is_one_sentence(tmp_path: Path, name: str) -> None:
+    """Case damaged-or-locked-home: Dagster's database is overwritten."""
+    home = Home(tmp_path / "home").prepare()
+    with dagster_instance(home):
+        pass
+    (home.dagster / name).write_bytes(b"no database " * 1_000)
+    with (
+        pytest.raises(OrchestrationError, match="Dagster's storage cannot be used"),
+        dagster_instance(home) as instance,
+    ):
+        instance.get_runs(limit=1)
