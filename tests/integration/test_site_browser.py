@@ -194,6 +194,25 @@ def test_filters_and_sorting_work_together(open_page):
     assert units == sorted(units, reverse=True)
 
 
+def test_the_address_keeps_what_the_index_is_asked(open_page):
+    page = open_page("index")
+    page.select_option("#f-worst", "fail")
+    page.fill("#q", "onboarding")
+    page.click("[data-sort=units]")
+    asked = page.evaluate("location.hash")
+    assert set(asked.removeprefix("#").split("&")) == {"q=onboarding", "worst=fail", "sort=-units"}
+    again = open_page("index")
+    again.goto(again.url.partition("#")[0] + asked)
+    again.wait_for_function("document.getElementById('q').value === 'onboarding'")
+    shown = (
+        "[...document.querySelectorAll('#portfolio tbody tr')].filter(r => !r.hidden).map(r => r.dataset.id)"
+    )
+    assert again.evaluate(shown) == ["srm_world"]
+    assert again.get_attribute("[data-sort=units]", "aria-sort") == "descending"
+    again.keyboard.press("Tab")
+    assert again.evaluate("document.activeElement.className") == "skip"
+
+
 def test_a_thousand_experiments_filter_at_once(open_page, tmp_path):
     world = site_world.World()
     for number in range(1000):

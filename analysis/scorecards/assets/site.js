@@ -10,6 +10,29 @@
   const status = document.getElementById("f-status");
   const selects = ["status", "code", "worst"].map((field) => [field, document.getElementById("f-" + field)]);
 
+  // What is asked stands in the address behind #, so that a list can be linked, reloaded and gone back to.
+  let sorted = "";
+
+  function keep() {
+    const asked = new URLSearchParams();
+    if (search.value) asked.set("q", search.value);
+    for (const [field, select] of selects) if (select.value) asked.set(field, select.value);
+    if (sorted) asked.set("sort", sorted);
+    const text = asked.toString();
+    const named = location.hash && !location.hash.includes("=");
+    if (text || !named) history.replaceState(null, "", text ? "#" + text : location.pathname + location.search);
+  }
+
+  function recall() {
+    const asked = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+    search.value = asked.get("q") || "";
+    for (const [field, select] of selects) select.value = asked.get(field) || "";
+    const [, minus, field] = /^(-?)([a-z]+)$/.exec(asked.get("sort") || "") || [];
+    const button = field && table.querySelector(`button[data-sort="${field}"]`);
+    if (button) sort(button, minus === "-");
+    filter();
+  }
+
   function filter() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     let count = 0;
@@ -21,14 +44,15 @@
       if (row.hidden === fits) row.hidden = !fits;
       if (fits) count += 1;
     }
+    keep();
     shown.textContent = count.toLocaleString("en") + " of " + rows.length.toLocaleString("en");
     nothing.hidden = count > 0;
   }
 
-  function sort(button) {
+  function sort(button, wanted) {
     const field = button.dataset.sort;
     const numeric = "numeric" in button.dataset;
-    const falling = numeric ? button.getAttribute("aria-sort") !== "descending" : button.getAttribute("aria-sort") === "ascending";
+    const falling = wanted !== undefined ? wanted : numeric ? button.getAttribute("aria-sort") !== "descending" : button.getAttribute("aria-sort") === "ascending";
     for (const other of table.querySelectorAll("button[aria-sort]")) other.removeAttribute("aria-sort");
     button.setAttribute("aria-sort", falling ? "descending" : "ascending");
     const sign = falling ? -1 : 1;
@@ -39,10 +63,13 @@
       return sign * (numeric ? x - y : x.localeCompare(y, "en"));
     });
     body.append(...rows);
+    sorted = (falling ? "-" : "") + field;
+    keep();
   }
 
   search.addEventListener("input", filter);
   for (const [, select] of selects) select.addEventListener("change", filter);
-  if (table.querySelector(".archived")) filter();
   for (const button of table.querySelectorAll("button[data-sort]")) button.addEventListener("click", () => sort(button));
+  window.addEventListener("hashchange", recall);
+  if (location.hash.includes("=") || table.querySelector(".archived")) recall();
 })();
