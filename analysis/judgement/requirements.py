@@ -109,6 +109,9 @@ def _requirements(pairs: pl.DataFrame, tested: Tested) -> list[Requirement]:
     expected = smaller * np.minimum(rate, 1.0 - rate)
     skewness = np.where(is_share, rate_skewness(np.nan_to_num(rate)), _least_skewness(pairs))
     of_difference = difference_skewness(skewness, n_c, n_t)
+    if "skew_factor" in pairs.columns:
+        factor = pairs["skew_factor"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        of_difference = np.where(np.isnan(factor), of_difference, np.abs(skewness) * factor)
     skewed = np.isin(method, ["welch", "cuped", "two_proportion_z"])
     with_denominator = np.minimum(*(_effective(pairs, suffix) for suffix in ("_control", "")))
     share = pairs["percentile"].cast(pl.Float64).fill_null(np.nan).to_numpy()
@@ -147,6 +150,8 @@ def _least_skewness(pairs: pl.DataFrame) -> FloatArray:
     c is the coefficient of variation; equality holds for zeros and one other value, by E[Y^3] E[Y] >= E[Y^2]^2. NaN
     where the mean is not above 0: then some values are negative, and two moments say nothing.
     """
-    both = moments(pairs, "y", "_control").variable(0) + moments(pairs, "y").variable(0)
+    # Of the units as they are: moments over strata hold the variance of the weighted mean instead.
+    units = pairs.drop("strata", strict=False)
+    both = moments(units, "y", "_control").variable(0) + moments(units, "y").variable(0)
     spread = np.sqrt(both.m2 / np.maximum(both.n, 1.0)) / both.mean
     return np.where(both.mean > 0, np.maximum(spread - 1.0 / spread, 0.0), np.nan)

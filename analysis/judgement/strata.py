@@ -161,8 +161,9 @@ def with_strata(pairs: pl.DataFrame, strata: Strata) -> pl.DataFrame:
 
     Returns:
         The pairs; where it applies with `stratified_by`, the number of `strata` that count, the units of both arms
-        that are `left_out` with the others, the arms' combined moments as `pairing.moments` takes them, and the
-        strata's differences by inverse variance with their error (`precise_diff`, `precise_se`).
+        that are `left_out` with the others, the `skew_factor` of the difference, the arms' combined moments as
+        `pairing.moments` takes them, and the strata's differences by inverse variance with their error (`precise_diff`,
+        `precise_se`).
     """
     numbered = pairs.with_row_index("row")
     # What is read from values has no strata: a list's is compared as ever, which errs on the safe side.
@@ -190,6 +191,7 @@ def with_strata(pairs: pl.DataFrame, strata: Strata) -> pl.DataFrame:
     columns = {
         "row": rows,
         "strata": counted.sum(axis=-1),
+        "skew_factor": _skew_factor(n, share),
         "left_out": units - np.where(counted, n.sum(axis=-1), 0.0).sum(axis=-1).astype(np.int64),
     }
     parts = [JointMoments(n[..., side], mean[..., side, :], m2[..., side, :, :]) for side in (0, 1)]
@@ -201,6 +203,18 @@ def with_strata(pairs: pl.DataFrame, strata: Strata) -> pl.DataFrame:
     kinds = cells.group_by("row", maintain_order=True).agg(stratified_by=pl.col("kind").first())
     found = pl.DataFrame(columns).with_columns(kinds["stratified_by"])
     return pairs.with_row_index("row").join(found, on="row", how="left", maintain_order="left").drop("row")
+
+
+@quiet
+def _skew_factor(n: FloatArray, share: FloatArray) -> FloatArray:
+    """Skewness of a stratified difference over that of the units' values, as `difference_skewness` has it for one.
+
+    Cumulants of sums add: |Σ s³ (1/n_t² - 1/n_c²)| / (Σ s² (1/n_t + 1/n_c))^(3/2). A stratum with a small arm weighs by
+    all its units, so that the whole is more skewed than the arms' totals would tell.
+    """
+    one_c, one_t = (1.0 / np.maximum(n[..., side], 1.0) for side in (0, 1))
+    third = (share**3 * (one_t**2 - one_c**2)).sum(axis=-1)
+    return np.asarray(np.abs(third) / (share**2 * (one_t + one_c)).sum(axis=-1) ** 1.5)
 
 
 @quiet

@@ -367,3 +367,18 @@ def test_walds_test_adds_the_strata_by_what_they_tell(world):
     ratio = np.log(np.cosh(effect * diff * sum(tells))) - effect**2 / 2 * sum(tells)
     assert red["seq_crossed"] == (ratio >= np.log(0.8 / 0.05))
     assert red["seq_crossed"]
+
+
+def test_the_skewness_of_a_difference_is_that_of_its_strata(world, phases):
+    """A phase with a small arm weighs by all its units: the arms' totals would tell a third of the skewness."""
+    world.define(metrics="{primary: [revenue]}", phases=RAMP)
+    units = {(0, "control"): 900, (0, "red"): 100, (1, "control"): 500, (1, "red"): 500}
+    for (phase, arm), n in units.items():
+        phases.add(phase, arm, np.repeat([10.0, 0.0], [n // 20, n - n // 20]), metric="revenue")
+    row = phases.row(metric="revenue")
+    (asked,) = (one for one in row["requirements"] if one["requirement"] == "skewness")
+    rng = np.random.default_rng(711)
+    means = {place: rng.binomial(n, 0.05, 1_000_000) / n for place, n in units.items()}
+    drawn = sum(0.5 * (means[phase, "red"] - means[phase, "control"]) for phase in (0, 1))
+    assert asked["observed"] == pytest.approx(abs(stats.skew(drawn)), abs=0.015)
+    assert (asked["observed"] > 0.2, asked["met"], row["requirements_met"]) == (True, False, False)
