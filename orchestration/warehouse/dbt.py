@@ -14,7 +14,7 @@ from fairsplit.analysis.catalogue.metrics import SEMANTIC_FOLDER
 from fairsplit.analysis.catalogue.yaml_source import YamlFaultError, read_yaml
 from fairsplit.analysis.errors import Problem
 from fairsplit.orchestration.errors import OrchestrationError
-from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home
+from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home, metrics_dir
 from fairsplit.orchestration.provenance.code_hash import dbt_sources
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _STAMP = "sources.md5"
 _WITHOUT_METRICS = "without-metrics"
+_WITH_OWN_METRICS = "with-own-metrics"
 _REASON = "refused.txt"
 
 
@@ -90,9 +91,12 @@ def run_dbt(home: Home, fault: str, *arguments: str) -> None:
 
 
 def project_dir(home: Home) -> Path:
-    """The project that dbt is given: the user's, or a copy without the semantic layer while dbt refuses that."""
-    copy = _artefacts(home) / _WITHOUT_METRICS
-    return copy if copy.exists() else DBT_PROJECT_DIR
+    """The project that dbt is given: the shipped one, or a copy of it.
+
+    A copy has a team's own metrics in place of the shipped ones, or none while dbt refuses them.
+    """
+    copies = (_artefacts(home) / name for name in (_WITHOUT_METRICS, _WITH_OWN_METRICS))
+    return next((copy for copy in copies if copy.exists()), DBT_PROJECT_DIR)
 
 
 def manifest_path(home: Home) -> Path:
@@ -101,7 +105,12 @@ def manifest_path(home: Home) -> Path:
 
 
 def _artefacts(home: Home) -> Path:
-    """What dbt makes of the project: beside it, the same for every home, or in the home where that is read-only."""
+    """What dbt makes of the project: beside it, the same for every home.
+
+    In the home where that is read-only, or where the metrics are a team's own.
+    """
+    if metrics_dir() != DBT_PROJECT_DIR:
+        return home.root / "dbt-project"
     beside = DBT_PROJECT_DIR / "target"
     is_writable = os.access(beside if beside.exists() else DBT_PROJECT_DIR, os.W_OK)
     return beside if is_writable else home.root / "dbt-project"
@@ -123,21 +132,30 @@ def ensure_manifest(home: Home, say: Callable[[str], None] = lambda _: None) -> 
     Raises:
         OrchestrationError: dbt refused the project, metrics aside; its own words are in the message.
     """
-    current = source_hash()
+    own = metrics_dir()
+    current = source_hash() + ("" if own == DBT_PROJECT_DIR else source_hash(own / SEMANTIC_FOLDER))
     manifest, folder = manifest_path(home), _artefacts(home)
     stamp = folder / _STAMP
     if manifest.exists() and stamp.exists() and stamp.read_text() == current:
         return manifest
     say("dbt reads its project, as it does once after a change")
-    shutil.rmtree(folder / _WITHOUT_METRICS, ignore_errors=True)
+    for copy in (_WITHOUT_METRICS, _WITH_OWN_METRICS):
+        shutil.rmtree(folder / copy, ignore_errors=True)
     parse = ("parse", "--target-path", str(folder))
-    if (reason := _unreadable()) is None:
+    if (reason := _unreadable(own / SEMANTIC_FOLDER)) is None:
+        if own != DBT_PROJECT_DIR:
+            _copy_without_metrics(folder / _WITH_OWN_METRICS)
+            metrics = own / SEMANTIC_FOLDER
+            if metrics.is_dir():
+                to = folder / _WITH_OWN_METRICS / SEMANTIC_FOLDER
+                shutil.copytree(metrics, to, dirs_exist_ok=True)
         try:
             run_dbt(home, "dbt cannot parse the project", *parse)
         except OrchestrationError as error:
             reason = error.problem.value
     if reason is not None:
-        _copy_without_metrics(folder / _WITHOUT_METRICS, reason)
+        _copy_without_metrics(folder / _WITHOUT_METRICS)
+        (folder / _WITHOUT_METRICS / _REASON).write_text(reason)
         run_dbt(home, "dbt cannot parse the project", *parse)
     stamp.write_text(current)
     return manifest
@@ -150,7 +168,7 @@ def semantic_layer_fault(home: Home) -> Problem | None:
     except OrchestrationError as error:
         return error.problem
     refusing = project_dir(home)
-    if refusing == DBT_PROJECT_DIR:
+    if refusing.name != _WITHOUT_METRICS:
         return None
     hint = "mend what dbt names; until then results are computed, and dbt's docs show no metrics"
     return Problem(
@@ -158,15 +176,15 @@ def semantic_layer_fault(home: Home) -> Problem | None:
     )
 
 
-def _unreadable() -> str | None:
+def _unreadable(folder: Path) -> str | None:
     """What dbt would wait for, or stumble over, without saying so: a pipe or a folder with the name of a file."""
-    for path in sorted((DBT_PROJECT_DIR / SEMANTIC_FOLDER).rglob("*")):
+    for path in sorted(folder.rglob("*")):
         if path.suffix in {".yml", ".yaml", ".sql"} and not path.is_file():
             return f"{path.name} is no file"
     return None
 
 
-def _copy_without_metrics(to: Path, reason: str) -> None:
+def _copy_without_metrics(to: Path) -> None:
     """A copy of the project with everything but the files that declare metrics, or that cannot be read."""
 
     def left_out(folder: str, names: list[str]) -> list[str]:
@@ -178,7 +196,6 @@ def _copy_without_metrics(to: Path, reason: str) -> None:
         ]
 
     shutil.copytree(DBT_PROJECT_DIR, to, ignore=left_out)
-    (to / _REASON).write_text(reason)
 
 
 def _is_metrics(path: Path) -> bool:

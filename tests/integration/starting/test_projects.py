@@ -94,6 +94,9 @@ def test_served_by_the_sdk_and_judged_to_a_verdict(project: Path) -> None:
     place = {"variant_id": "treatment", "analysis": "default", "segment": "all"}
     (row,) = [one for one in found["comparisons"] if place.items() <= one.items()]
     assert row["total"] == len(bought & treated)
+    # dbt's lineage and docs know this team's metric, and none of the demo's.
+    manifest = json.loads((project / ".fairsplit" / "dbt-project" / "manifest.json").read_text())
+    assert [metric["name"] for metric in manifest["metrics"].values()] == ["purchase_conversion"]
 
 
 @pytest.mark.parametrize(
