@@ -31,7 +31,7 @@ def dagster_instance(home: Home) -> Iterator[dg.DagsterInstance]:
         with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
             yield instance
     except DBAPIError as error:
-        hint = "run as the owner of the home; a damaged folder is moved away, and made anew without the history of runs"
+        hint = "make room, or run as the home's owner; a damaged folder, moved away, is made anew without past runs"
         words = str(error.orig).splitlines()[0]
         raise OrchestrationError(
             Problem("Dagster's storage cannot be used", str(home.dagster), words, hint=hint)
