@@ -11,7 +11,7 @@ from fairsplit.assignment_exports.allocation import Allocation, allocation_of, a
 from fairsplit.assignment_exports.errors import ExportError
 from fairsplit.assignment_exports.families import FAMILIES
 from fairsplit.assignment_exports.flags import describe_flag
-from fairsplit.assignment_exports.publishing import CURRENT, PublishedVersion, current_version, publish
+from fairsplit.assignment_exports.publishing import PublishedVersion, last_whole_version, publish
 from fairsplit.assignment_exports.release import Feature, build_release
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def export_catalogue(
         The version now in force; ``changed`` says whether it is new.
     """
     allocations, refused = _allocations(catalogue)
-    previous = current_version(exports_dir) if (exports_dir / CURRENT).is_symlink() else None
+    previous = last_whole_version(exports_dir)
     release = build_release(
         allocations,
         as_of,

@@ -7,6 +7,7 @@ Layout of the exports folder::
       v000001-c4ca4238a0b9/ ...            its bytes never change under this name
       v000002-8f14e45fceea/manifest.json   written last, names the sha256 of every other file
       withdrawn.json                       contents that were rolled back
+      rolling-back.json                    while a rollback goes on: both of its writes
       .lock, .staging-*                    one publisher at a time; left-overs of a killed run are swept
 
 A reader that resolves ``current`` at any instant gets one whole version; a publisher killed at any instant
@@ -37,8 +38,10 @@ CURRENT: Final = "current"
 MANIFEST: Final = "manifest.json"
 #: Versions that a rollback can reach; each publication's rows stay in the ledger whatever becomes of its files.
 KEPT_VERSIONS: Final = 30
-_OF_VERSION: Final = ("version", "previous", "content", "files")
-_WITHDRAWN: Final = "withdrawn.json"
+_OF_VERSION: Final = ("version", "previous", "content", "files", "sha256")
+WITHDRAWN: Final = "withdrawn.json"
+ROLLING_BACK: Final = "rolling-back.json"
+_HASH: Final = re.compile("[0-9a-f]{64}")
 _VERSION_NAME: Final = re.compile(r"v(\d{6,})-([0-9a-f]{12})")
 
 
@@ -96,8 +99,17 @@ def publish(
     exports_dir.mkdir(parents=True, exist_ok=True)
     with _sole_publisher(exports_dir):
         current = whole_version(exports_dir)
-        if current is not None and content in {current.content, *_withdrawn(exports_dir)}:
+        withdrawn = withdrawn_contents(exports_dir)
+        if current is not None and content in {current.content, *withdrawn}:
             return current
+        if content in withdrawn:
+            raise ExportError(
+                Problem(
+                    "the version in force is damaged, and what would take its place was rolled back",
+                    where=str(exports_dir),
+                    hint="`fairsplit fsck --repair`, or choose with `fairsplit export --rollback --to VERSION`",
+                )
+            )
         previous = current.version if current else ""
         finished = _finished_but_not_switched(exports_dir, content, previous)
         if finished is not None:
@@ -153,15 +165,17 @@ def rollback(exports_dir: Path, to: str | None = None) -> PublishedVersion:
         ExportError: Nothing is published, there is no earlier version, or ``to`` does not exist.
     """
     where = str(exports_dir)
-    if not exports_dir.is_dir() or current_version(exports_dir) is None:
+    if not exports_dir.is_dir() or not list_versions(exports_dir):
         raise ExportError(
             Problem("nothing is published yet", where=where, rule="rolling back needs two published versions")
         )
-    with _sole_publisher(exports_dir):
-        current = current_version(exports_dir)
+    with _sole_publisher(exports_dir) as finished:
+        if finished is not None and to in {None, finished.version}:
+            return replace(finished, changed=True)
+        current = readable_version(exports_dir)
         versions = list_versions(exports_dir)
         target = to if to is not None else (current.previous if current else "")
-        if current is None or not target:
+        if not target:
             raise ExportError(
                 Problem(
                     "there is no earlier version",
@@ -181,18 +195,44 @@ def rollback(exports_dir: Path, to: str | None = None) -> PublishedVersion:
                 )
             )
         restored = read_version(exports_dir / target)
-        if restored.version == current.version:
+        damaged = verify_version(restored.path)
+        if damaged:
+            raise ExportError(damaged[0])
+        if current is not None and restored.version == current.version:
             return current
-        withdrawn = (_withdrawn(exports_dir) | {current.content}) - {restored.content}
-        _replace_durably(exports_dir / _WITHDRAWN, canonical_json(sorted(withdrawn)))
-        _switch(exports_dir, restored.version)
-        return replace(restored, changed=True)
+        left = {current.content} if current else set()
+        withdrawn = (withdrawn_contents(exports_dir) | left) - {restored.content}
+        intent = {"to": restored.version, "withdrawn": sorted(withdrawn)}
+        _replace_durably(exports_dir / ROLLING_BACK, canonical_json(intent))
+        return replace(_finish_rollback(exports_dir) or restored, changed=True)
 
 
 def current_version(exports_dir: Path) -> PublishedVersion | None:
     """The version in force, or none when nothing has been published."""
     link = exports_dir / CURRENT
     return read_version(link.resolve()) if link.is_symlink() else None
+
+
+def readable_version(exports_dir: Path) -> PublishedVersion | None:
+    """The version in force, and none where its manifest is damaged too."""
+    try:
+        return current_version(exports_dir)
+    except ExportError:
+        return None
+
+
+def last_whole_version(exports_dir: Path) -> PublishedVersion | None:
+    """The version in force where it is whole, else the newest one that is."""
+    current = whole_version(exports_dir)
+    if current is not None or not exports_dir.is_dir():
+        return current
+    for version in reversed(list_versions(exports_dir)):
+        try:
+            if not verify_version(exports_dir / version):
+                return read_version(exports_dir / version)
+        except ExportError:
+            continue
+    return None
 
 
 def whole_version(exports_dir: Path) -> PublishedVersion | None:
@@ -256,20 +296,26 @@ def verify_version(folder: Path) -> list[Problem]:
     Returns:
         One problem a file that is missing, changed or not in the manifest; empty when the version is whole.
     """
-    expected = {name: entry["sha256"] for name, entry in read_version(folder).manifest["files"].items()}
+    manifest = read_version(folder).manifest
+    expected = {name: entry["sha256"] for name, entry in manifest["files"].items()}
+    is_its_own = manifest["version"] == folder.name and _manifest_hash(manifest) == manifest.get(
+        "sha256", _manifest_hash(manifest)
+    )
     found = {
         path.relative_to(folder).as_posix(): _hash_file(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }
+    changed = [
+        name for name in sorted(expected.keys() | found.keys()) if expected.get(name) != found.get(name)
+    ]
     return [
         Problem(
             "an exported file is not as published",
             where=f"{folder.name}/{name}",
             rule="versions are immutable",
         )
-        for name in sorted(expected.keys() | found.keys())
-        if expected.get(name) != found.get(name)
+        for name in [*([] if is_its_own else [MANIFEST]), *changed]
     ]
 
 
@@ -311,6 +357,7 @@ def _write_version(
         for name, digest in sorted(hashes.items())
     }
     manifest = {"version": version, "previous": previous, "content": content, **meta, "files": files}
+    manifest["sha256"] = _manifest_hash(manifest)
     _write_durably(staging / MANIFEST, canonical_json(manifest))
     _sync_folders(staging)
     staging.rename(exports_dir / version)
@@ -325,20 +372,42 @@ def _hashes(payloads: Mapping[str, bytes]) -> dict[str, str]:
     return {name: hashlib.sha256(payload).hexdigest() for name, payload in sorted(payloads.items())}
 
 
+def _manifest_hash(manifest: Mapping[str, Any]) -> str:
+    """sha256 of all that a manifest says beside it."""
+    said = {name: value for name, value in manifest.items() if name != "sha256"}
+    return hashlib.sha256(canonical_json(said)).hexdigest()
+
+
 def _content(hashes: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
 
 
+def _finish_rollback(exports_dir: Path) -> PublishedVersion | None:
+    """Carry out the rollback that was written down, and return the version then in force; none where none was."""
+    intent = exports_dir / ROLLING_BACK
+    if not intent.exists():
+        return None
+    begun = json.loads(intent.read_bytes())
+    _replace_durably(exports_dir / WITHDRAWN, canonical_json(begun["withdrawn"]))
+    _switch(exports_dir, begun["to"])
+    intent.unlink()
+    return read_version(exports_dir / begun["to"])
+
+
 @contextmanager
-def _sole_publisher(exports_dir: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the kernel drops when its owner dies; sweep what killed owners left."""
+def _sole_publisher(exports_dir: Path) -> Iterator[PublishedVersion | None]:
+    """Hold the folder's lock, which the kernel drops when its owner dies; sweep what killed owners left.
+
+    Yields:
+        The version that a rollback which was killed half-way went back to: it is carried out first.
+    """
     with (exports_dir / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for leftover in exports_dir.glob(".staging-*"):
             shutil.rmtree(leftover)
         for leftover in exports_dir.glob(".switch-*"):
             leftover.unlink()
-        yield
+        yield _finish_rollback(exports_dir)
 
 
 def _switch(exports_dir: Path, version: str) -> None:
@@ -382,9 +451,26 @@ def _last_number(exports_dir: Path) -> int:
     return max(map(_number, list_versions(exports_dir)), default=0)
 
 
-def _withdrawn(exports_dir: Path) -> frozenset[str]:
-    path = exports_dir / _WITHDRAWN
-    return frozenset(json.loads(path.read_bytes())) if path.exists() else frozenset()
+def withdrawn_contents(exports_dir: Path) -> frozenset[str]:
+    """Content hashes that were rolled back.
+
+    Raises:
+        ExportError: The list is damaged.
+    """
+    path = exports_dir / WITHDRAWN
+    if not path.exists():
+        return frozenset()
+    try:
+        return frozenset(_HASH.fullmatch(one)[0] for one in json.loads(path.read_bytes()))  # type: ignore[index]
+    except (ValueError, TypeError) as error:
+        raise ExportError(
+            Problem(
+                "the list of what was rolled back is damaged",
+                where=str(path),
+                rule="a JSON list of content hashes",
+                hint="put it back from a backup; without the file what was rolled back may be published again",
+            )
+        ) from error
 
 
 def _write_durably(path: Path, payload: bytes) -> None:

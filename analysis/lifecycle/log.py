@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -13,6 +12,7 @@ from fairsplit.analysis.catalogue.yaml_source import read_regular
 from fairsplit.analysis.errors import Problem
 from fairsplit.analysis.lifecycle.changes import changes
 from fairsplit.analysis.lifecycle.states import LifecycleError, is_legal_edge
+from fairsplit.analysis.lines import append_lines, split_torn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,7 +101,7 @@ def read_log(folder: Path) -> list[Entry]:
 
 
 def read_sound(folder: Path) -> tuple[list[Entry], list[Problem]]:
-    """The entries of a log that may be damaged, and each line that is none."""
+    """The entries of a log that may be damaged, and each line that is none; a torn last line never was one."""
     try:
         content = read_regular(folder / LOG_NAME)
     except FileNotFoundError:
@@ -110,13 +110,9 @@ def read_sound(folder: Path) -> tuple[list[Entry], list[Problem]]:
         return [], [Problem("the transition log cannot be read", LOG_NAME, error.strerror or "")]
     entries: list[Entry] = []
     problems: list[Problem] = []
-    for number, line in enumerate(content.splitlines(), start=1):
+    for number, line in enumerate(split_torn(content.decode("utf-8", "replace"))[0], start=1):
         try:
-            row = json.loads(line)
-            times = {
-                name: datetime.fromisoformat(row[name].removesuffix("Z")) for name in ("at", "effective")
-            }
-            entries.append(Entry(**{**row, **times}))
+            entries.append(entry_of(line))
         except (ValueError, TypeError, KeyError, AttributeError):
             problems.append(
                 Problem(
@@ -129,15 +125,24 @@ def read_sound(folder: Path) -> tuple[list[Entry], list[Problem]]:
 
 
 def append(folder: Path, entries: Sequence[Entry]) -> None:
-    """Append entries, durably and in one write."""
-    text = "".join(
-        json.dumps(asdict(entry), ensure_ascii=False, sort_keys=True, default=_iso) + "\n"
-        for entry in entries
-    )
-    with (folder / LOG_NAME).open("a", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    """Append entries, durably: all of them or none."""
+    append_lines(folder / LOG_NAME, [line_of(entry) for entry in entries])
+
+
+def line_of(entry: Entry) -> str:
+    """An entry as a line of the log."""
+    return json.dumps(asdict(entry), ensure_ascii=False, sort_keys=True, default=_iso)
+
+
+def entry_of(line: str) -> Entry:
+    """The entry of a line.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: It is none.
+    """
+    row = json.loads(line)
+    times = {name: datetime.fromisoformat(row[name].removesuffix("Z")) for name in ("at", "effective")}
+    return Entry(**{**row, **times})
 
 
 def _iso(value: datetime) -> str:

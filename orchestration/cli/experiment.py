@@ -60,9 +60,14 @@ def resume(
 def accept(experiment: _Id, reason: _Reason = "", output: FormatOption = ReportFormat.text) -> None:
     """Do what the newest decision proposes: a stop completes; an arm less, weights or traffic are a new phase."""
     from fairsplit.orchestration.catalogue.loading import read_definitions
+    from fairsplit.orchestration.home.transitions import finish_interrupted
     from fairsplit.orchestration.lifecycle import accepting
     from fairsplit.orchestration.warehouse.opening import reader
 
+    finished = finish_interrupted(catalog_dir())
+    if finished is not None and finished.experiment == experiment:
+        _tell(finished, output)
+        return
     home = Home.from_environment()
     with reader(home.warehouse) as connection:
         entry = accepting.accept(
@@ -152,8 +157,13 @@ def _move(
     ship: str | None = None,
 ) -> None:
     from fairsplit.orchestration.catalogue.loading import read_definitions
+    from fairsplit.orchestration.home.transitions import finish_interrupted
     from fairsplit.orchestration.lifecycle.transitions import transition
 
+    finished = finish_interrupted(catalog_dir())
+    if finished is not None and (finished.experiment, finished.action) == (experiment, action):
+        _tell(finished, output)
+        return
     now = datetime.now(UTC).replace(tzinfo=None)
     entry = transition(
         Home.from_environment(),

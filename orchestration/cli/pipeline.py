@@ -82,6 +82,7 @@ def run(
         write_world(home.root)
     if again:
         _ask_again(home, again)
+    from fairsplit.orchestration.home import pruning
     from fairsplit.orchestration.home.migrating import migrate
     from fairsplit.orchestration.privacy.erasure import finish_interrupted
     from fairsplit.orchestration.running.runs import execute
@@ -89,6 +90,7 @@ def run(
 
     ensure_manifest(home, say)
     migrate(home, say)
+    pruning.finish_interrupted(home)
     finish_interrupted(home, say)
     execute(home, "land")
     with writer(home.warehouse) as connection:

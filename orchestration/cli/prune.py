@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fairsplit.orchestration.cli import app
-from fairsplit.orchestration.cli.formats import FormatOption, ReportFormat, print_json, table
+from fairsplit.orchestration.cli.formats import FormatOption, ReportFormat, print_json, say, table
 from fairsplit.orchestration.project import Home
 
 
@@ -26,19 +26,18 @@ def prune(
     `journal.pruned`, and stays dropped whatever is rebuilt.
     """
     from fairsplit.orchestration.catalogue.loading import read_definitions
+    from fairsplit.orchestration.home import pruning
     from fairsplit.orchestration.privacy import retention
-    from fairsplit.orchestration.publishing.exporting import publish_without
-    from fairsplit.orchestration.warehouse.opening import reader, writer
+    from fairsplit.orchestration.warehouse.opening import reader
 
     definitions = read_definitions()
     home = Home.from_environment()
+    if yes and pruning.finish_interrupted(home):
+        say("a pruning was interrupted; it is carried out first")
     with reader(home.warehouse) as connection:
         found = retention.prunable(connection, home, definitions)
     if yes and found:
-        with writer(home.warehouse) as connection:
-            # First the exports: what the warehouse still has can be pruned again after a kill.
-            publish_without(home, connection, [row["experiment_id"] for row in found])
-            found = retention.prune(connection, home, definitions, datetime.now(UTC).replace(tzinfo=None))
+        pruning.prune(home, found, datetime.now(UTC).replace(tzinfo=None))
     if output is ReportFormat.json:
         print_json({"pruned": yes, "experiments": found})
         return

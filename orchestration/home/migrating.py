@@ -51,7 +51,7 @@ def migrate(home: Home, say: Callable[[str], None]) -> None:
         connection.execute("begin")
         for step in _STEPS[found - 1 :]:
             step(connection, home.root)
-        _drop_what_is_computed(connection)
+        drop_what_is_computed(connection)
         mark(connection)
         connection.execute("commit")
 
@@ -74,7 +74,7 @@ def _keep_copy(home: Home, version: int) -> Path:
     return copy
 
 
-def _drop_what_is_computed(connection: duckdb.DuckDBPyConnection) -> None:
+def drop_what_is_computed(connection: duckdb.DuckDBPyConnection) -> None:
     """The next run finds no day built and builds all of them, as in a new home that has the same files.
 
     Without a note of where the home lies, the next ingest writes the views anew.
@@ -86,8 +86,13 @@ def _drop_what_is_computed(connection: duckdb.DuckDBPyConnection) -> None:
            select schema_name, view_name, 'view' from duckdb_views() where not internal"""
     ).fetchall()
     for schema, name, kind in names:
-        if schema in _COMPUTED and (schema, name) != _KEPT:
+        if is_computed(schema, name):
             connection.execute(f'drop {kind} if exists "{schema}"."{name}" cascade')
+
+
+def is_computed(schema: str, name: str) -> bool:
+    """Whether a table can be built anew from the others and the lake."""
+    return schema in _COMPUTED and (schema, name) != _KEPT
 
 
 def _checksums_of_lake_files(connection: duckdb.DuckDBPyConnection, root: Path) -> None:

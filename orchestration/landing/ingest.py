@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fairsplit.orchestration.landing import erasing, findings, lake_files, rejudging, repeated_keys
@@ -100,7 +100,7 @@ def ingest_landing(
     open_landing(connection, home)
     with connection.cursor() as cursor:
         run = _Run(home, cursor, settings, recorded or {}, progress or (lambda _: None))
-        with _settings(cursor), repeated_keys.in_sql(cursor):
+        with bounded_memory(cursor), repeated_keys.in_sql(cursor):
             instant = naive_utc(now)
             empty = land_tables(cursor, home / "landing", sources, instant)
             run.report.unreadable |= empty
@@ -122,7 +122,7 @@ def ingest_landing(
 
 
 @contextmanager
-def _settings(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def bounded_memory(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Flat memory: rows in any order (line numbers are columns), and few rows held back for each day's file."""
     wanted = {"preserve_insertion_order": "false", "partitioned_write_flush_threshold": str(_FLUSH_ROWS)}
     before = {
@@ -227,7 +227,7 @@ class _Run:
                 found[path] = landed
         self._asked = set(found)
         for due in rejudging.due(
-            self._cursor, self._settings, sources, lambda path: _source_of(sources, path)
+            self._cursor, self._settings, sources, lambda path: source_of(sources, path)
         ):
             self._due[due.file_hash] = due
             there = [landed_at(landing, landing / path) for path in due.paths]
@@ -239,7 +239,7 @@ class _Run:
     def take(self, files: Iterable[Landed], sources: Sequence[Source]) -> None:
         """Take the files, batch by batch."""
         for landed in {landed.path: landed for landed in files}.values():
-            self._add(landed, _source_of(sources, landed.path))
+            self._add(landed, source_of(sources, landed.path))
             if sum(self._waiting.values()) > BATCH_BYTES:
                 self._flush()
         self._flush()
@@ -397,8 +397,7 @@ class _Run:
         run = self._cursor.execute
         position: int = run("select coalesce(max(position), 0) + 1 from landing.manifest").fetchall()[0][0]
         self._write_manifest(records, staged.counts, position)
-        for file in staged.moved:
-            run("insert into landing.lake_files values (?, ?, ?, ?, ?, ?)", astuple(file))
+        lake_files.list_files(self._cursor, staged.moved)
         if staged.counts:
             run("insert into landing.repeats from repeats")
         if staged.rejected:
@@ -472,7 +471,8 @@ def _unreadable(record: _Record) -> Finding:
     return Finding(record.landed.path, message)
 
 
-def _source_of(sources: Sequence[Source], path: str) -> Source | None:
+def source_of(sources: Sequence[Source], path: str) -> Source | None:
+    """The source that covers a landed path; none where the file follows the contract's own names."""
     return next((source for source in sources if _covers(source, path)), None)
 
 

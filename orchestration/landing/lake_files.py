@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -149,6 +149,12 @@ def move_to_lake(cursor: duckdb.DuckDBPyConnection, home: Path, out: Path) -> li
         moved.append(LakeFile(event_day, file_hash, relative, rows, size, digest))
     sync(home / "lake")
     return moved
+
+
+def list_files(cursor: duckdb.DuckDBPyConnection, files: list[LakeFile]) -> None:
+    """Have the lake's files count; part of the caller's transaction."""
+    for file in files:
+        cursor.execute("insert into landing.lake_files values (?, ?, ?, ?, ?, ?)", astuple(file))
 
 
 def _placed(home: Path, out: Path) -> dict[Path, str]:

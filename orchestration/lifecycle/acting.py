@@ -13,7 +13,7 @@ from fairsplit.analysis.judgement.acting import ACTS, new_acts
 from fairsplit.analysis.judgement.acting import in_force as with_acts
 from fairsplit.analysis.judgement.ramping import ramp_frame
 from fairsplit.analysis.judgement.rows import conform
-from fairsplit.assignment_exports.publishing import current_version
+from fairsplit.assignment_exports.publishing import readable_version
 from fairsplit.orchestration.lifecycle.unit_lists import usable_lists
 from fairsplit.orchestration.warehouse.opening import has_table, insert_frame, replace_tables
 from fairsplit.orchestration.warehouse.outstanding import newest_arrival
@@ -92,7 +92,7 @@ def settle(connection: duckdb.DuckDBPyConnection, exports: Path) -> None:
     if not has_table(connection, "work", "proposed_acts"):
         return
     proposed = connection.sql("from work.proposed_acts").pl()
-    version = current_version(exports)
+    version = readable_version(exports)
     connection.execute("begin")
     if version is not None and version.manifest.get("acts") == as_json(proposed):
         columns = ", ".join(f"{name} {_SQL_TYPES[kind]}" for name, kind in ACTS.items())

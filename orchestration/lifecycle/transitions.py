@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import TYPE_CHECKING
 
 from fairsplit.analysis.catalogue import Experiment, experiment_hash
@@ -19,13 +18,13 @@ from fairsplit.analysis.lifecycle.log import (
     Entry,
     HistoryLine,
     Observed,
-    append,
     edit_entry,
     history,
     read_log,
     read_sound,
 )
 from fairsplit.analysis.lifecycle.states import LifecycleError, next_status
+from fairsplit.orchestration.home.transitions import carry_out
 from fairsplit.orchestration.lifecycle.unit_lists import usable_list
 from fairsplit.orchestration.reading.results import require_known, rows_of
 from fairsplit.orchestration.warehouse.opening import has_table
@@ -118,11 +117,7 @@ def transition(
         experiment_hash(after),
         experiment_facts(after),
     )
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_text(text, encoding="utf-8")
-    shutil.copymode(path, partial)
-    partial.replace(path)
-    append(catalog, [entry] if slipped is None else [slipped, entry])
+    carry_out(catalog, path, text, [entry] if slipped is None else [slipped, entry])
     return entry
 
 

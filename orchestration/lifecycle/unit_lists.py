@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,10 @@ from fairsplit.analysis.catalogue.findings import did_you_mean, shown
 from fairsplit.analysis.errors import Problem
 from fairsplit.assignment_exports.release import parquet_bytes
 from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.home.files import replace_durably
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from fairsplit.analysis.catalogue import Catalogue, Experiment
@@ -110,6 +112,13 @@ def write_list(home: Home, experiment: Experiment, table: pl.DataFrame) -> None:
     _replace(path, table)
 
 
+def drop_list(home: Home, experiment_id: str) -> None:
+    """Remove a list and its checksum."""
+    path = list_path(home, experiment_id)
+    path.unlink(missing_ok=True)
+    path.with_suffix(".sha256").unlink(missing_ok=True)
+
+
 def _same(before: pl.DataFrame, table: pl.DataFrame) -> bool:
     """Whether a list says what the one that stands says; columns that an earlier version did not write may be added."""
     return set(before.columns) <= set(table.columns) and before.equals(table.select(before.columns))
@@ -131,12 +140,18 @@ def rows_on_lists(home: Home, units: Collection[str]) -> Mapping[Path, int]:
     Raises:
         OrchestrationError: A list cannot be read, so that nobody can say whom it names.
     """
-    wanted = list(units)
-    counts = {
-        path: _read(path, "remove the file, or restore it").filter(pl.col("unit_id").is_in(wanted)).height
-        for path in sorted(home.assignments.glob("*.parquet"))
-    }
+    counts = {path: rows_on_list(path, units) for path in sorted(home.assignments.glob("*.parquet"))}
     return {path: count for path, count in counts.items() if count}
+
+
+def rows_on_list(path: Path, units: Collection[str]) -> int:
+    """How many rows one list has about any of the units.
+
+    Raises:
+        OrchestrationError: It cannot be read.
+    """
+    listed = _read(path, "remove the file, or restore it")
+    return listed.filter(pl.col("unit_id").is_in(list(units))).height
 
 
 def forget(home: Home, units: Collection[str]) -> Mapping[Path, int]:
@@ -164,6 +179,21 @@ def _read(path: Path, hint: str = "") -> pl.DataFrame:
 
 
 def _replace(path: Path, table: pl.DataFrame) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(parquet_bytes(table))
-    partial.replace(path)
+    """Between the first write and the last both contents have their checksum noted: a kill leaves one of them."""
+    content = parquet_bytes(table)
+    digest = hashlib.sha256(content).hexdigest()
+    note_checksums(path, [*noted_checksums(path), digest])
+    replace_durably(path, content)
+    note_checksums(path, [digest])
+
+
+def noted_checksums(path: Path) -> list[str]:
+    """The SHA-256 that a list may have: one, or two where its change was interrupted; none where none was noted."""
+    note = path.with_suffix(".sha256")
+    return [line.split(" ")[0] for line in note.read_text().splitlines()] if note.exists() else []
+
+
+def note_checksums(path: Path, digests: Iterable[str]) -> None:
+    """Note what a list's bytes are to be, in the format of sha256sum."""
+    text = "".join(f"{digest}  {path.name}\n" for digest in digests)
+    replace_durably(path.with_suffix(".sha256"), text.encode())

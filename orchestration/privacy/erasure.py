@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from fairsplit.orchestration.home.intents import begin, begun, ended
 from fairsplit.orchestration.landing.erasing import erase
 from fairsplit.orchestration.lifecycle.unit_lists import forget, rows_on_lists
 from fairsplit.orchestration.warehouse.opening import writer
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Tables that tell a run which units to compute anew: after it they still name the one that was erased.
 _ONE_RUN = ("int_touched_exposures", "int_value_scope", "int_open_scope")
-_INTENT = "erasing.json"
+_COMMAND = "erase"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +40,17 @@ class Erasure:
 
 def _interrupted(home: Home) -> Erasure | None:
     """The erasure that was begun and not ended; none in a home at rest."""
-    path = home.root / _INTENT
-    if not path.exists():
-        return None
-    begun = json.loads(path.read_text(encoding="utf-8"))
-    return Erasure(begun["unit"], tuple(begun["ids"]))
+    facts = begun(home, _COMMAND)
+    return None if facts is None else Erasure(facts["unit"], tuple(facts["ids"]))
 
 
 def finish_interrupted(home: Home, say: Callable[[str], None]) -> Erasure | None:
     """Carry out the erasure that was begun and not ended, and return it; none in a home at rest."""
-    begun = _interrupted(home)
-    if begun is not None:
+    erasure = _interrupted(home)
+    if erasure is not None:
         say("an erasure was interrupted; it is carried out first")
-        carry_out(home, begun, say)
-    return begun
+        carry_out(home, erasure, say)
+    return erasure
 
 
 def carry_out(home: Home, erasure: Erasure, say: Callable[[str], None]) -> tuple[Person, Mapping[Path, int]]:
@@ -69,10 +66,7 @@ def carry_out(home: Home, erasure: Erasure, say: Callable[[str], None]) -> tuple
     Returns:
         What was removed from lake and quarantine, and rows by list.
     """
-    intent = home.root / _INTENT
-    partial = intent.with_name(f".{_INTENT}.part")
-    partial.write_text(json.dumps(asdict(erasure)), encoding="utf-8")
-    partial.replace(intent)
+    begin(home, _COMMAND, asdict(erasure))
     lists = rows_on_lists(home, erasure.ids)
     with writer(home.warehouse) as connection:
         now = datetime.now(UTC).replace(tzinfo=None)
@@ -82,7 +76,7 @@ def carry_out(home: Home, erasure: Erasure, say: Callable[[str], None]) -> tuple
     say("the rows are removed; rebuilding what they touched")
     if built is not None:
         _rebuild(home, built)
-    intent.unlink()
+    ended(home, _COMMAND)
     return person, lists
 
 

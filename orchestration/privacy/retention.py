@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from fairsplit.orchestration.lifecycle.unit_lists import list_path, units_listed
+from fairsplit.orchestration.lifecycle.unit_lists import units_listed
 from fairsplit.orchestration.warehouse.opening import has_table
 from fairsplit.orchestration.warehouse.outstanding import frontier
 
@@ -61,37 +61,3 @@ def prunable(
         for name, end in ended.items()
     ]
     return [row for row in found if row["rows"] or row["listed"]]
-
-
-def prune(
-    connection: duckdb.DuckDBPyConnection, home: Home, definitions: Definitions, now: datetime
-) -> list[dict[str, Any]]:
-    """Drop the assignments of `prunable` experiments, keep their audit as sums, and log it; their lists go last.
-
-    What the warehouse loses is one transaction. A kill after it leaves a list, which is prunable still.
-
-    Args:
-        connection: A writer.
-        home: Holds the stored lists.
-        definitions: The catalogue.
-        now: The clock, naive UTC, for the log only.
-
-    Returns:
-        What was dropped, as `prunable` tells it.
-    """
-    found = prunable(connection, home, definitions)
-    connection.execute("begin")
-    for row in found:
-        connection.execute(
-            "insert into journal.pruned_audits by name from fct_assignment_audits where experiment_id = ?",
-            [row["experiment_id"]],
-        )
-        connection.execute("delete from fct_assignments where experiment_id = ?", [row["experiment_id"]])
-        connection.execute(
-            "insert into journal.pruned values (?, ?, ?, ?)",
-            [row["experiment_id"], row["ended_at"], now, row["rows"]],
-        )
-    connection.execute("commit")
-    for row in found:
-        list_path(home, row["experiment_id"]).unlink(missing_ok=True)
-    return found

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+_HASHED = "count(*), coalesce(sum(hash(t)), 0)::varchar"
 _SHOWN = ("comparisons", "validity", "decisions", "allocations")
 
 
@@ -68,6 +69,7 @@ def record_publication(
         The publication's number. Publishing again from the same state adds nothing and returns the last one.
     """
     _prepare(connection)
+    note_tables(connection)
     mark = fingerprint(connection, catalog)
     number = int(
         connection.execute("select coalesce(max(publication), 0) from journal.publications").fetchall()[0][0]
@@ -106,6 +108,45 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
         # Earlier publications keep what they showed: columns that came later are empty there.
         shown = connection.execute(f"describe results.{table}").fetchall()
         add_columns(connection, f"journal.published_{table}", {row[0]: row[1] for row in shown})
+
+
+def note_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Keep rows and a hash of each table that pages and configs are made from, as it is now.
+
+    Args:
+        connection: A writer; what is published shows these tables.
+    """
+    connection.execute(
+        'create table if not exists journal.tables ("table" varchar primary key, "rows" bigint, hash varchar)'
+    )
+    for table in _noted(connection):
+        connection.execute(
+            f"insert or replace into journal.tables select ?, {_HASHED} from {table} as t", [table]
+        )
+
+
+def altered_tables(connection: duckdb.DuckDBPyConnection, catalog: Path) -> list[str]:
+    """Tables that are no longer as they were noted; none while something is outstanding that may have moved them."""
+    if not has_table(connection, "journal", "tables") or not is_published(connection, catalog):
+        return []
+    present = set(_noted(connection))
+    return [
+        table
+        for table, *noted in connection.execute('from journal.tables order by "table"').fetchall()
+        if table in present
+        and list(connection.execute(f"select {_HASHED} from {table} as t").fetchall()[0]) != noted
+    ]
+
+
+def _noted(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = connection.execute(
+        """select schema_name || '.' || table_name from duckdb_tables()
+           where schema_name = 'main' and table_name like 'fct\\_%' escape '\\'
+               or schema_name = 'results' and list_contains(?, table_name)
+           order by all""",
+        [list(_SHOWN)],
+    ).fetchall()
+    return [table for (table,) in rows]
 
 
 def is_published(connection: duckdb.DuckDBPyConnection, catalog: Path) -> bool:

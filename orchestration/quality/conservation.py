@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from fairsplit.analysis.errors import Problem
@@ -68,15 +69,25 @@ def _lake_problems(connection: duckdb.DuckDBPyConnection) -> list[Problem]:
     ).fetchall()
     problems = []
     for full, path, rows in listed:
-        held = pq.read_metadata(full).num_rows if Path(full).is_file() else None
-        if held != rows:
+        held = _rows_held(Path(full))
+        if held != f"holds {rows}":
             problems.append(
                 Problem(
                     "a file of the lake does not hold the rows credited to it",
                     where=path,
-                    value=f"credited {rows}, {'missing' if held is None else f'holds {held}'}",
+                    value=f"credited {rows}, {held}",
                     rule="lake rows = accepted rows and excluded copies",
-                    hint="it was changed or removed by hand; rebuild from the landing folder",
+                    hint="`fairsplit fsck --repair` takes it again from the landed file",
                 )
             )
     return problems
+
+
+def _rows_held(path: Path) -> str:
+    """How many rows a Parquet file says that it holds, or why it says nothing."""
+    if not path.is_file():
+        return "missing"
+    try:
+        return f"holds {pq.read_metadata(path).num_rows}"
+    except (OSError, pa.ArrowException):
+        return "cannot be read"

@@ -7,6 +7,7 @@ import dagster as dg
 from fairsplit.analysis.lifecycle.log import read_sound
 from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.home.migrating import migrate
+from fairsplit.orchestration.home.transitions import finish_interrupted
 from fairsplit.orchestration.lifecycle.acting import write_catalogue
 from fairsplit.orchestration.lifecycle.transitions import note_definitions
 from fairsplit.orchestration.project import Home, catalog_dir
@@ -18,6 +19,7 @@ from fairsplit.orchestration.warehouse.opening import writer
 @dg.asset(group_name="catalogue", kinds={"yaml"}, owners=["team:data-engineering"], pool="warehouse")
 def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
     """Sound experiments, variants, phases, metrics and filters as `catalog.*` tables."""
+    finish_interrupted(catalog_dir())
     definitions = read_definitions()
     place = home.open()
     migrate(place, dg.get_dagster_logger().info)

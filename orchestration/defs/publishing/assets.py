@@ -1,21 +1,18 @@
 """What leaves the system: allocation configs for SDKs, and the site for people."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import dagster as dg
 
-from fairsplit.analysis.scorecards import render_site
 from fairsplit.assignment_exports.publishing import current_version
 from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.notices.alerting import send_notices
 from fairsplit.orchestration.notices.digests import write_digest
 from fairsplit.orchestration.project import catalog_dir
-from fairsplit.orchestration.publishing.dbt_docs import ensure_docs
 from fairsplit.orchestration.publishing.exporting import export_configs
 from fairsplit.orchestration.publishing.ledger import record_publication
-from fairsplit.orchestration.publishing.site import publish_site
-from fairsplit.orchestration.publishing.site.inputs import site_inputs
+from fairsplit.orchestration.publishing.site.publishing import publish_pages, ready_folders
 from fairsplit.orchestration.running.partitions import DAILY, NIGHTLY_FRESHNESS
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.opening import writer
@@ -68,13 +65,9 @@ def allocation_configs(home: HomeResource) -> dg.MaterializeResult[None]:
 def scorecards(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
     """The published site: one scorecard an experiment, the portfolio, data quality, dbt's docs."""
     place = home.open()
-    folders = {"dbt": ensure_docs(place)}
-    if place.data_docs.is_dir():
-        folders["data-docs"] = place.data_docs
-    links = {name: f"{name}/index.html" for name in folders}
+    folders = ready_folders(place)
     with writer(place.warehouse) as connection:
-        inputs = site_inputs(connection, read_definitions(), catalog_dir(), links)
-        published = publish_site(place.site, render_site(inputs), folders)
+        published, cut_off = publish_pages(place, connection, read_definitions(), folders)
         exports = current_version(place.exports)
         now = datetime.now(UTC).replace(tzinfo=None)
         number = record_publication(
@@ -96,6 +89,6 @@ def scorecards(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mate
             "site": dg.MetadataValue.path(published.index),
             "pages written": published.written,
             "pages unchanged": published.linked,
-            "cut-off": date.isoformat(inputs.cut_off),
+            "cut-off": cut_off.isoformat(),
         }
     )

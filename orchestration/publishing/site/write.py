@@ -92,6 +92,22 @@ def _prune(site: Path, current: str) -> None:
         link.unlink()
 
 
+def _name(digests: Iterable[tuple[str, str]]) -> str:
+    """The name of a version with these files: path and SHA-256 of each."""
+    text = "".join(f"{path}\n{digest}\n" for path, digest in sorted(digests))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def is_whole(version: Path) -> bool:
+    """Whether a version still has the files that its name was made of."""
+    files = [path for path in version.rglob("*") if path.is_file()]
+    digests = [
+        (path.relative_to(version).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in files
+    ]
+    return _name(digests) == version.name
+
+
 def write_folder(folder: Path, pages: Iterable[Page]) -> None:
     """Writes pages straight into a folder, over what stands there under the same names.
 
@@ -135,12 +151,13 @@ def publish_site(
             else:
                 linked += 1
             digests.append((str(path), hashlib.sha256(content).hexdigest()))
-    version = hashlib.sha256("".join(f"{path}\n{digest}\n" for path, digest in sorted(digests)).encode())
-    name = version.hexdigest()[:16]
+    name = _name(digests)
     target = versions / name
-    if target.exists():
+    if target.exists() and is_whole(target):
         shutil.rmtree(building)
     else:
+        if target.exists():
+            target.rename(versions / f".damaged-{uuid.uuid4().hex}")
         building.rename(target)
     if not before.is_symlink() or before.readlink() != Path(VERSIONS) / name:
         _switch(site, name)

@@ -149,4 +149,4 @@ def test_a_killed_erasure_is_finished_by_the_next_command(small: Path, command: 
     fairsplit(small, *(["erase", user] if command == "erase" else ["run"]))
     assert places_of(small, {user}) == set()
     assert exposures_but_of(small, ids) == others
-    assert not (small / "erasing.json").exists()
+    assert not (small / "begun" / "erase.json").exists()

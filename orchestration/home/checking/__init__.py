@@ -1,0 +1,1 @@
+"""What can be damaged in a home, a module a place: each names its damages, and what can give them again."""
