@@ -19,7 +19,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
 import uuid
@@ -29,6 +28,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.durable import checksum, replace_durably, sync, write_durably
 from fairsplit.assignment_exports.errors import ExportError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def publish(
     hashes = _hashes(payloads)
     content = _content(hashes)
     exports_dir.mkdir(parents=True, exist_ok=True)
-    with _sole_publisher(exports_dir):
+    with sole_publisher(exports_dir):
         current = whole_version(exports_dir)
         withdrawn = withdrawn_contents(exports_dir)
         if current is not None and content in {current.content, *withdrawn}:
@@ -140,7 +140,7 @@ def renew(
     """
     if current_version(exports_dir) is None:
         return None
-    with _sole_publisher(exports_dir):
+    with sole_publisher(exports_dir):
         current = read_version((exports_dir / CURRENT).resolve())
         kept = current.manifest["files"].keys() - attachments.keys() - set(without)
         payloads = {name: (current.path / name).read_bytes() for name in sorted(kept)}
@@ -169,7 +169,7 @@ def rollback(exports_dir: Path, to: str | None = None) -> PublishedVersion:
         raise ExportError(
             Problem("nothing is published yet", where=where, rule="rolling back needs two published versions")
         )
-    with _sole_publisher(exports_dir) as finished:
+    with sole_publisher(exports_dir) as finished:
         if finished is not None and to in {None, finished.version}:
             return replace(finished, changed=True)
         current = readable_version(exports_dir)
@@ -203,7 +203,7 @@ def rollback(exports_dir: Path, to: str | None = None) -> PublishedVersion:
         left = {current.content} if current else set()
         withdrawn = (withdrawn_contents(exports_dir) | left) - {restored.content}
         intent = {"to": restored.version, "withdrawn": sorted(withdrawn)}
-        _replace_durably(exports_dir / ROLLING_BACK, canonical_json(intent))
+        replace_durably(exports_dir / ROLLING_BACK, canonical_json(intent))
         return replace(_finish_rollback(exports_dir) or restored, changed=True)
 
 
@@ -302,7 +302,7 @@ def verify_version(folder: Path) -> list[Problem]:
         "sha256", _manifest_hash(manifest)
     )
     found = {
-        path.relative_to(folder).as_posix(): _hash_file(path)
+        path.relative_to(folder).as_posix(): checksum(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }
@@ -349,7 +349,7 @@ def _write_version(
     version = f"v{_last_number(exports_dir) + 1:06d}-{content[:12]}"
     staging = exports_dir / f".staging-{uuid.uuid4().hex}"
     for name, payload in payloads.items():
-        _write_durably(staging / name, payload)
+        write_durably(staging / name, payload)
     for name, source in attachments.items():
         hashes[name] = _copy_durably(source, staging / name)
     files = {
@@ -358,10 +358,11 @@ def _write_version(
     }
     manifest = {"version": version, "previous": previous, "content": content, **meta, "files": files}
     manifest["sha256"] = _manifest_hash(manifest)
-    _write_durably(staging / MANIFEST, canonical_json(manifest))
-    _sync_folders(staging)
+    write_durably(staging / MANIFEST, canonical_json(manifest))
+    for folder in [path for path in staging.rglob("*") if path.is_dir()] + [staging]:
+        sync(folder)
     staging.rename(exports_dir / version)
-    _sync_folder(exports_dir)
+    sync(exports_dir)
     _switch(exports_dir, version)
     return PublishedVersion(
         version, exports_dir / version, previous, content, changed=True, manifest=manifest
@@ -388,14 +389,14 @@ def _finish_rollback(exports_dir: Path) -> PublishedVersion | None:
     if not intent.exists():
         return None
     begun = json.loads(intent.read_bytes())
-    _replace_durably(exports_dir / WITHDRAWN, canonical_json(begun["withdrawn"]))
+    replace_durably(exports_dir / WITHDRAWN, canonical_json(begun["withdrawn"]))
     _switch(exports_dir, begun["to"])
     intent.unlink()
     return read_version(exports_dir / begun["to"])
 
 
 @contextmanager
-def _sole_publisher(exports_dir: Path) -> Iterator[PublishedVersion | None]:
+def sole_publisher(exports_dir: Path) -> Iterator[PublishedVersion | None]:
     """Hold the folder's lock, which the kernel drops when its owner dies; sweep what killed owners left.
 
     Yields:
@@ -417,7 +418,7 @@ def _switch(exports_dir: Path, version: str) -> None:
     link = exports_dir / f".switch-{uuid.uuid4().hex}"
     link.symlink_to(version)
     link.replace(exports_dir / CURRENT)
-    _sync_folder(exports_dir)
+    sync(exports_dir)
 
 
 def _finished_but_not_switched(exports_dir: Path, content: str, previous: str) -> PublishedVersion | None:
@@ -473,22 +474,8 @@ def withdrawn_contents(exports_dir: Path) -> frozenset[str]:
         ) from error
 
 
-def _write_durably(path: Path, payload: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(payload)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _replace_durably(path: Path, payload: bytes) -> None:
-    aside = path.with_name(f".switch-{path.name}")
-    _write_durably(aside, payload)
-    aside.replace(path)
-    _sync_folder(path.parent)
-
-
 def _copy_durably(source: Path, target: Path) -> str:
+    """Copy a file in; its checksum."""
     if not source.is_file():
         raise ExportError(
             Problem(
@@ -500,24 +487,5 @@ def _copy_durably(source: Path, target: Path) -> str:
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-    with target.open("rb") as file:
-        os.fsync(file.fileno())
-    return _hash_file(target)
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync_folders(root: Path) -> None:
-    for folder in [path for path in root.rglob("*") if path.is_dir()] + [root]:
-        _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(target)
+    return checksum(target)

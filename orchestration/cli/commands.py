@@ -3,6 +3,7 @@
 from fairsplit.orchestration.cli import (
     analyze,
     assign,
+    backup,
     erase,
     experiment,
     export,
@@ -24,6 +25,7 @@ from fairsplit.orchestration.cli import (
 __all__ = [
     "analyze",
     "assign",
+    "backup",
     "erase",
     "experiment",
     "export",

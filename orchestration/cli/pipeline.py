@@ -82,8 +82,8 @@ def run(
         write_world(home.root)
     if again:
         _ask_again(home, again)
-    from fairsplit.orchestration.home import pruning
     from fairsplit.orchestration.home.migrating import migrate
+    from fairsplit.orchestration.privacy import pruning
     from fairsplit.orchestration.privacy.erasure import finish_interrupted
     from fairsplit.orchestration.running.runs import execute
     from fairsplit.orchestration.warehouse.dbt import ensure_manifest

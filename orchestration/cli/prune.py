@@ -26,8 +26,7 @@ def prune(
     `journal.pruned`, and stays dropped whatever is rebuilt.
     """
     from fairsplit.orchestration.catalogue.loading import read_definitions
-    from fairsplit.orchestration.home import pruning
-    from fairsplit.orchestration.privacy import retention
+    from fairsplit.orchestration.privacy import pruning, retention
     from fairsplit.orchestration.warehouse.opening import reader
 
     definitions = read_definitions()

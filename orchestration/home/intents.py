@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from fairsplit.orchestration.home.files import replace_durably
+from fairsplit.assignment_exports.durable import replace_durably
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

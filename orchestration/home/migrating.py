@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Final
 
-from fairsplit.orchestration.home.files import checksum, sync
+from fairsplit.assignment_exports.durable import checksum, sync
 from fairsplit.orchestration.home.schema import SCHEMA, mark, require_present, version_of
 from fairsplit.orchestration.warehouse.opening import any_schema
 

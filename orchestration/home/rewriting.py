@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from fairsplit.assignment_exports.durable import sync
 from fairsplit.orchestration.home.damage import put_aside
-from fairsplit.orchestration.home.files import sync
 from fairsplit.orchestration.home.migrating import is_computed
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from fairsplit.analysis.lifecycle.log import append, entry_of, line_of, read_log
-from fairsplit.orchestration.home.files import replace_durably
+from fairsplit.assignment_exports.durable import replace_durably
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,14 +10,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fairsplit.orchestration.home.files import checksum, sync
+from fairsplit.assignment_exports.durable import checksum, sync
 from fairsplit.orchestration.landing.credit import Credit
 from fairsplit.orchestration.landing.erasure_journal import note_erasure
 from fairsplit.orchestration.landing.lake import carried_out, intend, lake_scan, open_landing, replace_views
 from fairsplit.orchestration.landing.sql import EVENT_COLUMNS, array, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -164,10 +164,37 @@ def find(connection: duckdb.DuckDBPyConnection, home: Path, unit: str) -> Person
             {"unit": unit, "anonymous": anonymous},
         ).fetchall()
         ids |= {("session", one) for (one,) in sessions}
+    hashes = [(sha(f"{kind}:{one}"), sha(one)) for kind, one in sorted(ids)]
+    counts, refused = _count(connection, hashes, paths)
+    lake = {
+        (kind, one): counts.get(f"{kind}:{one}", 0)
+        for kind, one in sorted(ids, key=lambda id_: (_KINDS.index(id_[0]), id_[1]))
+        if f"{kind}:{one}" in counts or (kind == "anonymous" and one != unit)
+    }
+    return Person(tuple(anonymous), lake, refused)
+
+
+def find_hashed(
+    connection: duckdb.DuckDBPyConnection, home: Path, hashes: Sequence[tuple[str, str]]
+) -> Person:
+    """The same of persons of whom only the journal's hashes are known; without ids.
+
+    Args:
+        connection: On the warehouse.
+        home: The home folder.
+        hashes: SHA-256 of kind and id, and of the bare id.
+    """
+    counts, refused = _count(connection, hashes, [f"{home.resolve()}/{path}" for path in _listed(connection)])
+    lake = {(owner.split(":")[0], owner.partition(":")[2]): rows for owner, rows in sorted(counts.items())}
+    return Person((), lake, refused)
+
+
+def _count(
+    connection: duckdb.DuckDBPyConnection, hashes: Sequence[tuple[str, str]], paths: list[str]
+) -> tuple[dict[str, int], int]:
+    """Fill ``temp.person`` and ``temp.removed``; rows of the lake by whose they are, and refused rows with content."""
     connection.execute("create or replace temp table person (id_hash varchar, token_hash varchar)")
-    connection.executemany(
-        "insert into person values (?, ?)", [[_sha(f"{kind}:{one}"), _sha(one)] for kind, one in sorted(ids)]
-    )
+    connection.executemany("insert into person values (?, ?)", [list(pair) for pair in hashes])
     connection.execute(
         """create or replace temp table removed (
                event_day date, event_id varchar, file_hash varchar, row_md5 varchar, user_id varchar,
@@ -188,16 +215,17 @@ def find(connection: duckdb.DuckDBPyConnection, home: Path, unit: str) -> Person
         f"""select count(*) from landing.quarantine
             where raw_line is not null and {_NAMES.format(hashes="person")}"""
     ).fetchall()[0][0]
-    lake = {
-        (kind, one): counts.get(f"{kind}:{one}", 0)
-        for kind, one in sorted(ids, key=lambda id_: (_KINDS.index(id_[0]), id_[1]))
-        if f"{kind}:{one}" in counts or (kind == "anonymous" and one != unit)
-    }
-    return Person(tuple(anonymous), lake, refused)
+    return counts, refused
 
 
 def erase(
-    home: Path, connection: duckdb.DuckDBPyConnection, unit: str, now: datetime, *, is_known: bool = False
+    home: Path,
+    connection: duckdb.DuckDBPyConnection,
+    unit: str,
+    now: datetime,
+    *,
+    is_known: bool = False,
+    hashes: Sequence[tuple[str, str]] = (),
 ) -> Person:
     """Remove a person (see `find`) from lake and quarantine in one transaction; what follows goes into the outbox.
 
@@ -207,6 +235,7 @@ def erase(
         unit: The id.
         now: The clock, naive UTC, for the log only.
         is_known: The person is known from elsewhere, so that later files are to leave them out at any rate.
+        hashes: In place of the id: rows of the journal, of persons whom another state of the home has erased.
 
     Returns:
         What was removed from the lake and blanked in quarantine; when that is no row, only a known person is logged.
@@ -219,7 +248,7 @@ def erase(
     with connection.cursor() as cursor:
         cursor.execute("begin")
         try:
-            found = find(cursor, home, unit)
+            found = find_hashed(cursor, home, hashes) if hashes else find(cursor, home, unit)
             if not found.rows and not is_known:
                 cursor.execute("rollback")
                 return found
@@ -253,9 +282,14 @@ def _log(cursor: duckdb.DuckDBPyConnection, home: Path, now: datetime) -> int:
     number: int = cursor.execute("select coalesce(max(erasure), 0) + 1 from landing.erasures").fetchall()[0][
         0
     ]
-    cursor.execute("insert into landing.erasures select ?, ?, id_hash, token_hash from person", [number, now])
-    rows = cursor.execute("select id_hash, token_hash from person order by all").fetchall()
-    note_erasure(home, [(number, now.isoformat(), *row) for row in rows])
+    rows = cursor.execute(
+        """select id_hash, token_hash from person
+           anti join landing.erasures using (id_hash, token_hash) order by all"""
+    ).fetchall()
+    for row in rows:
+        cursor.execute("insert into landing.erasures values (?, ?, ?, ?)", [number, now, *row])
+    if rows:
+        note_erasure(home, [(number, now.isoformat(), *row) for row in rows])
     return number
 
 
@@ -309,5 +343,6 @@ def _listed(cursor: duckdb.DuckDBPyConnection) -> list[str]:
     ]
 
 
-def _sha(text: str) -> str:
+def sha(text: str) -> str:
+    """The hash by which an id is remembered."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -9,7 +9,7 @@ from fairsplit.orchestration.landing import erasing, lake_files, repeated_keys
 from fairsplit.orchestration.landing import stage as staging
 from fairsplit.orchestration.landing.content import identify
 from fairsplit.orchestration.landing.ingest import bounded_memory, source_of
-from fairsplit.orchestration.landing.lake import STAGING, carried_out, intend, replace_views
+from fairsplit.orchestration.landing.lake import STAGING, carried_out, intend
 from fairsplit.orchestration.landing.scan import landed_at
 from fairsplit.orchestration.landing.stage import STAGE_ERRORS, Incoming
 
@@ -120,7 +120,9 @@ def _put(
     cursor.execute("begin")
     cursor.execute(f"delete from landing.lake_files where {where}", key)
     lake_files.list_files(cursor, moved)
-    replace_views(cursor)
+    if sorted(one.path for one in moved) != sorted(old):
+        # The next ingest writes the views anew: here other files may be missing still, and no view could name them.
+        cursor.execute("delete from landing.home")
     cursor.execute("commit")
     carried_out(home)
     return ""

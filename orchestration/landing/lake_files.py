@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairsplit.orchestration.home.files import checksum, sync
+from fairsplit.assignment_exports.durable import checksum, sync
 from fairsplit.orchestration.landing.lake import intend
 from fairsplit.orchestration.landing.rows import COUNTED_ONLY, NO_EVENT, REPEATED_HOUR
 from fairsplit.orchestration.landing.sql import array, literal, same_content

@@ -10,9 +10,9 @@ import polars as pl
 
 from fairsplit.analysis.catalogue.findings import did_you_mean, shown
 from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.durable import replace_durably
 from fairsplit.assignment_exports.release import parquet_bytes
 from fairsplit.orchestration.errors import OrchestrationError
-from fairsplit.orchestration.home.files import replace_durably
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -142,6 +142,16 @@ def rows_on_lists(home: Home, units: Collection[str]) -> Mapping[Path, int]:
     """
     counts = {path: rows_on_list(path, units) for path in sorted(home.assignments.glob("*.parquet"))}
     return {path: count for path, count in counts.items() if count}
+
+
+def units_on_lists(home: Home) -> set[str]:
+    """Every unit that a list names.
+
+    Raises:
+        OrchestrationError: A list cannot be read.
+    """
+    paths = sorted(home.assignments.glob("*.parquet"))
+    return {unit for path in paths for unit in _read(path, "remove the file, or restore it")["unit_id"]}
 
 
 def rows_on_list(path: Path, units: Collection[str]) -> int:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fairsplit.orchestration.home.intents import begin, begun, ended
-from fairsplit.orchestration.landing.erasing import erase
-from fairsplit.orchestration.lifecycle.unit_lists import forget, rows_on_lists
-from fairsplit.orchestration.warehouse.opening import writer
+from fairsplit.orchestration.landing.erasing import erase, sha
+from fairsplit.orchestration.landing.erasure_journal import read_erasures
+from fairsplit.orchestration.lifecycle.unit_lists import forget, rows_on_lists, units_on_lists
+from fairsplit.orchestration.warehouse.opening import has_table, writer
 from fairsplit.orchestration.warehouse.outstanding import frontier
 
 if TYPE_CHECKING:
@@ -32,16 +33,24 @@ class Erasure:
     Attributes:
         unit: The id asked for.
         ids: That id and the anonymous ids linked to it: the links go with the first step.
+        hashes: In place of both: rows of the journal that another state of this home knew (`owe`).
     """
 
     unit: str
     ids: tuple[str, ...]
+    hashes: tuple[tuple[str, str], ...] = ()
 
 
 def _interrupted(home: Home) -> Erasure | None:
     """The erasure that was begun and not ended; none in a home at rest."""
     facts = begun(home, _COMMAND)
-    return None if facts is None else Erasure(facts["unit"], tuple(facts["ids"]))
+    return (
+        None
+        if facts is None
+        else Erasure(
+            facts["unit"], tuple(facts["ids"]), tuple((one, other) for one, other in facts["hashes"])
+        )
+    )
 
 
 def finish_interrupted(home: Home, say: Callable[[str], None]) -> Erasure | None:
@@ -51,6 +60,19 @@ def finish_interrupted(home: Home, say: Callable[[str], None]) -> Erasure | None
         say("an erasure was interrupted; it is carried out first")
         carry_out(home, erasure, say)
     return erasure
+
+
+def owe(home: Home) -> None:
+    """Write down what the journal of erasures knows and the warehouse does not: an older warehouse stands beside it."""
+    if not home.warehouse.exists():
+        return
+    with writer(home.warehouse) as connection:
+        if not has_table(connection, "landing", "erasures"):
+            return
+        known = set(connection.execute("select id_hash, token_hash from landing.erasures").fetchall())
+    hashes = tuple(row[2:] for row in read_erasures(home.root)[0] if row[2:] not in known)
+    if hashes and _interrupted(home) is None:
+        begin(home, _COMMAND, asdict(Erasure("", (), hashes)))
 
 
 def carry_out(home: Home, erasure: Erasure, say: Callable[[str], None]) -> tuple[Person, Mapping[Path, int]]:
@@ -67,12 +89,16 @@ def carry_out(home: Home, erasure: Erasure, say: Callable[[str], None]) -> tuple
         What was removed from lake and quarantine, and rows by list.
     """
     begin(home, _COMMAND, asdict(erasure))
-    lists = rows_on_lists(home, erasure.ids)
+    tokens = {token for _, token in erasure.hashes}
+    units = [unit for unit in units_on_lists(home) if sha(unit) in tokens] if tokens else erasure.ids
+    lists = rows_on_lists(home, units)
     with writer(home.warehouse) as connection:
         now = datetime.now(UTC).replace(tzinfo=None)
-        person = erase(home.root, connection, erasure.unit, now, is_known=bool(lists))
+        person = erase(
+            home.root, connection, erasure.unit, now, is_known=bool(lists or tokens), hashes=erasure.hashes
+        )
         built = frontier(connection)
-    forget(home, erasure.ids)
+    forget(home, units)
     say("the rows are removed; rebuilding what they touched")
     if built is not None:
         _rebuild(home, built)

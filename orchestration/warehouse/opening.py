@@ -24,6 +24,9 @@ MEMORY_LIMIT_GIB = 6
 THREADS = 2
 #: A writer waits this long for who only looks in, as sensors and `status` do.
 WAIT_SECONDS = 5.0
+#: While a backup copies the file, everybody waits so much longer: this folder beside it says so.
+SNAPSHOT = ".snapshot"
+BACKUP_SECONDS = 120.0
 _PAUSE_SECONDS = 0.1
 _HELD = re.compile(r"lock.*?\(PID (?P<pid>\d+)\)", re.DOTALL | re.IGNORECASE)
 #: DuckDB 1.5 computes what two expressions share ahead of both, even what stands inside `try()`: a measure that fails
@@ -32,30 +35,31 @@ KEEP_TRIES_WHOLE: Final = "set disabled_optimizers = 'common_subexpressions'"
 
 
 @contextmanager
-def writer(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def writer(path: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-write connection in UTC, closed on leaving so that the next step or process may open the file.
 
     Args:
         path: The DuckDB file; created when absent, readable by its owner alone.
+        wait_seconds: How long to wait for another process that has it open.
 
     Raises:
         OrchestrationError: Another process holds the file, it is no warehouse, or one of another schema.
     """
-    with any_schema(path) as connection:
+    with any_schema(path, wait_seconds) as connection:
         require_present(connection, path)
         connection.execute(KEEP_TRIES_WHOLE)
         yield connection
 
 
 @contextmanager
-def any_schema(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def any_schema(path: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[duckdb.DuckDBPyConnection]:
     """A `writer` on a warehouse of any version: to migrate, to check and to copy it."""
     is_new = not path.exists()
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": f"{MEMORY_LIMIT_GIB}GiB",
         "threads": THREADS,
     }
-    with _opened(path, lambda: duckdb.connect(str(path), config=config), WAIT_SECONDS) as connection:
+    with _opened(path, lambda: duckdb.connect(str(path), config=config), wait_seconds) as connection:
         if is_new:
             path.chmod(0o600)
         connection.execute(KEEP_TRIES_WHOLE)
@@ -95,7 +99,8 @@ def _opened(
             break
         except duckdb.Error as error:
             busy = _HELD.search(str(error))
-            if busy and time.monotonic() < until:
+            is_copied = path.with_name(SNAPSHOT).is_dir()
+            if busy and time.monotonic() < until + (BACKUP_SECONDS if is_copied else 0.0):
                 time.sleep(_PAUSE_SECONDS)
                 continue
             raise OrchestrationError(_unopened(path, busy, error)) from error

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.durable import checksum, replace_durably
 from fairsplit.assignment_exports.errors import ExportError
 from fairsplit.assignment_exports.publishing import (
     CURRENT,
@@ -18,7 +19,6 @@ from fairsplit.assignment_exports.publishing import (
     withdrawn_contents,
 )
 from fairsplit.orchestration.home.damage import Damage, put_aside
-from fairsplit.orchestration.home.files import checksum, replace_durably
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.durable import checksum
 from fairsplit.orchestration.home.damage import Damage, put_aside
-from fairsplit.orchestration.home.files import checksum
 from fairsplit.orchestration.landing.giving_again import give_again
 from fairsplit.orchestration.landing.lake import INTENT, STAGING
 

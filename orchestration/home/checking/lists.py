@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.durable import checksum, replace_durably
 from fairsplit.assignment_exports.publishing import list_versions
 from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.home.damage import Damage
-from fairsplit.orchestration.home.files import checksum, replace_durably
 from fairsplit.orchestration.lifecycle.unit_lists import note_checksums, noted_checksums, rows_on_list
 
 if TYPE_CHECKING:

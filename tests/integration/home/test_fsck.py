@@ -26,6 +26,7 @@ from fairsplit.orchestration.lifecycle.unit_lists import note_checksums
 
 pytestmark = pytest.mark.integration
 
+MAIN = "from fairsplit.orchestration.cli import main; main()"
 EDIT = "update fct_exposures set unit_id = 'x' where unit_id = (select min(unit_id) from fct_exposures)"
 REMOVE = "delete from landing.quarantine where rowid = (select min(rowid) from landing.quarantine)"
 NOBODY = [hashlib.sha256(name.encode()).hexdigest() for name in ("user:nobody", "nobody")]
@@ -140,13 +141,13 @@ PLANTED = {
 
 def fsck(home: Path, catalog: Path, *options: str) -> tuple[int, dict[str, list[dict[str, str]]]]:
     done = subprocess.run(
-        [sys.executable, "-c", "from fairsplit.orchestration.cli import main; main()", "fsck", "--format", "json", *options],
+        [sys.executable, "-c", MAIN, "fsck", "--format", "json", *options],
         cwd=ROOT,
         env={**os.environ, "FAIRSPLIT_HOME": str(home), "FAIRSPLIT_CATALOG": str(catalog)},
         capture_output=True,
         text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert "Traceback" not in done.stderr
     return done.returncode, json.loads(done.stdout)
 

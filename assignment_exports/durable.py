@@ -25,12 +25,18 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def replace_durably(path: Path, content: bytes) -> None:
-    """Write a file's whole content; whoever reads it meanwhile gets the old or the new."""
-    partial = path.with_name(f".{path.name}.part")
-    with partial.open("wb") as file:
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a new file, and its folders, and have the disk keep its bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def replace_durably(path: Path, content: bytes) -> None:
+    """Write a file's whole content; whoever reads it meanwhile gets the old or the new."""
+    partial = path.with_name(f".{path.name}.part")
+    write_durably(partial, content)
     partial.replace(path)
     sync(path.parent)
