@@ -26,13 +26,16 @@ def erase(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only list what would be removed; without it, it is removed.")
     ] = False,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Write the database anew: no byte of the deleted rows is left.")
+    ] = False,
     output: FormatOption = ReportFormat.text,
 ) -> None:
     """Remove a person from lake, quarantine, lists, facts and exports, log it, and publish without them.
 
     Unlike `prune`, this is no dry run unless asked. The log keeps hashes of the ids only, so that later files and
-    rebuilds leave the person out too. Older versions of the exports are removed, for they list the unit. Files in
-    `landing/` are the landing party's and stay.
+    rebuilds leave the person out too. Older versions of the exports and `copies/` are removed, for they hold the unit;
+    `strays/` is searched. Files in `landing/` are the landing party's and stay.
     """
     from fairsplit.orchestration.landing.erasing import find
     from fairsplit.orchestration.lifecycle.unit_lists import rows_on_lists
@@ -62,7 +65,7 @@ def erase(
             )
         )
     if not dry_run:
-        person, lists = carry_out(home, Erasure(unit, person.ids), say)
+        person, lists = carry_out(home, Erasure(unit, person.ids, compacts=compact), say)
     report = _report(person, lists)
     if output is ReportFormat.json:
         print_json({"erased": not dry_run, **report})

@@ -10,6 +10,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from fairsplit.assignment_exports.durable import checksum, sync
 from fairsplit.orchestration.landing.credit import Credit
 from fairsplit.orchestration.landing.erasure_journal import note_erasure
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    import duckdb
     import polars as pl
 
 # Whose row it is: the user's, else the anonymous visitor's, else the session's.
@@ -335,6 +336,20 @@ def _rewrite(cursor: duckdb.DuckDBPyConnection, source: Path, target: Path) -> i
             f"copy (select * from {scan} where not ({_IS_ERASED})) to {literal(str(target))} (format parquet)"
         )
     return int(gone)
+
+
+def strip_file(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    """Take erased persons' rows out of a Parquet file of events; whether it is one."""
+    kept = path.with_suffix(".kept")
+    try:
+        rows = _rewrite(connection, path, kept)
+    except duckdb.Error:
+        return False
+    if rows:
+        path.unlink()
+        if kept.exists():
+            kept.replace(path)
+    return True
 
 
 def _listed(cursor: duckdb.DuckDBPyConnection) -> list[str]:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from fairsplit.orchestration.home.damage import STRAYS
 from fairsplit.orchestration.home.intents import begin, begun, ended
-from fairsplit.orchestration.landing.erasing import erase, sha
+from fairsplit.orchestration.home.migrating import COPIES
+from fairsplit.orchestration.home.rewriting import compact
+from fairsplit.orchestration.landing.erasing import erase, sha, strip_file
 from fairsplit.orchestration.landing.erasure_journal import read_erasures
 from fairsplit.orchestration.lifecycle.unit_lists import forget, rows_on_lists, units_on_lists
 from fairsplit.orchestration.warehouse.opening import has_table, writer
 from fairsplit.orchestration.warehouse.outstanding import frontier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
     from pathlib import Path
+
+    import duckdb
 
     from fairsplit.orchestration.landing.erasing import Person
     from fairsplit.orchestration.project import Home
@@ -34,11 +40,13 @@ class Erasure:
         unit: The id asked for.
         ids: That id and the anonymous ids linked to it: the links go with the first step.
         hashes: In place of both: rows of the journal that another state of this home knew (`owe`).
+        compacts: The database is written anew at the end, so that no byte of its deleted rows is left.
     """
 
     unit: str
     ids: tuple[str, ...]
     hashes: tuple[tuple[str, str], ...] = ()
+    compacts: bool = False
 
 
 def _interrupted(home: Home) -> Erasure | None:
@@ -48,7 +56,10 @@ def _interrupted(home: Home) -> Erasure | None:
         None
         if facts is None
         else Erasure(
-            facts["unit"], tuple(facts["ids"]), tuple((one, other) for one, other in facts["hashes"])
+            facts["unit"],
+            tuple(facts["ids"]),
+            tuple((one, other) for one, other in facts["hashes"]),
+            facts["compacts"],
         )
     )
 
@@ -98,10 +109,17 @@ def carry_out(home: Home, erasure: Erasure, say: Callable[[str], None]) -> tuple
             home.root, connection, erasure.unit, now, is_known=bool(lists or tokens), hashes=erasure.hashes
         )
         built = frontier(connection)
+        _search_strays(home, connection, erasure.ids)
     forget(home, units)
     say("the rows are removed; rebuilding what they touched")
     if built is not None:
         _rebuild(home, built)
+    if not tokens:
+        # Those of persons known by their hashes alone were erased there before.
+        shutil.rmtree(home.root / COPIES, ignore_errors=True)
+    if erasure.compacts:
+        say("writing the database anew")
+        compact(home.warehouse)
     ended(home, _COMMAND)
     return person, lists
 
@@ -118,3 +136,14 @@ def _rebuild(home: Home, built: date) -> None:
             connection.execute(f"delete from {scratch}")
         publish_without(home, connection)
         connection.execute("checkpoint")
+
+
+def _search_strays(home: Home, connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> None:
+    """Files that belong to nothing: events are stripped of the person, another file that has an id in it goes."""
+    needles = [one.encode() for one in ids]
+    for path in sorted(path for path in (home.root / STRAYS).rglob("*") if path.is_file()):
+        if strip_file(connection, path):
+            continue
+        content = path.read_bytes()
+        if any(needle in content for needle in needles):
+            path.unlink()

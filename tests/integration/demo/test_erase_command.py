@@ -150,3 +150,29 @@ def test_a_killed_erasure_is_finished_by_the_next_command(small: Path, command: 
     assert places_of(small, {user}) == set()
     assert exposures_but_of(small, ids) == others
     assert not (small / "begun" / "erase.json").exists()
+
+
+def test_no_byte_of_the_person_is_left_where_the_database_is_written_anew(small: Path) -> None:
+    """Case ids-in-database-bytes; what belongs to nothing and older copies are searched too."""
+    user, _ = somebody(small)
+    strays = small / "strays"
+    (small / "copies").mkdir()
+    strays.mkdir()
+    (small / "copies" / "older.duckdb").write_bytes((small / "warehouse.duckdb").read_bytes())
+    (strays / "note.txt").write_text(f"who is {user}?")
+    lake = pl.concat([pl.read_parquet(path) for path in small.glob("lake/**/*.parquet")], how="diagonal")
+    lake.write_parquet(strays / "all.parquet")
+    assert user.encode() in (small / "warehouse.duckdb").read_bytes()
+    fairsplit(small, "erase", user, "--compact")
+    assert places_of(small, {user}) == set()
+    holding = [
+        path.relative_to(small)
+        for path in small.rglob("*")
+        if path.is_file() and "landing" not in path.parts and user.encode() in path.read_bytes()
+    ]
+    assert [path for path in holding if path.parts[0] != "truth.json"] == []
+    assert not (small / "copies").exists()
+    left = pl.read_parquet(strays / "all.parquet")
+    assert 0 < left.height < lake.height
+    assert user not in left["user_id"].to_list()
+    fairsplit(small, "results")
