@@ -23,7 +23,19 @@ USAGE_ERROR = 2
 _WAREHOUSE_HINT = "nothing was published; `fairsplit status` says where the home stands"
 #: Commands whose module has their name: it is imported alone, the others' imports cost half a second.
 _OWN_MODULE = frozenset(
-    {"analyze", "assign", "erase", "export", "fsck", "plan", "prune", "segments", "share", "simulate", "validate"}
+    {
+        "analyze",
+        "assign",
+        "erase",
+        "export",
+        "fsck",
+        "plan",
+        "prune",
+        "segments",
+        "share",
+        "simulate",
+        "validate",
+    }
 )
 
 

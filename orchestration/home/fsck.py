@@ -142,7 +142,7 @@ def _checked(
         kept = [
             *journals.find_erasures(home, connection),
             *lake.find(home, connection, settings, sources),
-            *warehouse.find(connection, catalog),
+            *warehouse.find(home, connection, catalog),
             *outside,
         ]
         is_built = frontier(connection) is not None

@@ -10,14 +10,16 @@ import duckdb
 from fairsplit.analysis.errors import Problem
 from fairsplit.orchestration.home.damage import Damage
 from fairsplit.orchestration.home.migrating import is_computed
-from fairsplit.orchestration.publishing.ledger import altered_tables
+from fairsplit.orchestration.publishing.ledger import altered_tables, is_published
 from fairsplit.orchestration.quality import conservation_problems
-from fairsplit.orchestration.warehouse.dbt import MANIFEST
+from fairsplit.orchestration.warehouse.dbt import manifest_path
 from fairsplit.orchestration.warehouse.opening import any_schema, has_table
 from fairsplit.orchestration.warehouse.outstanding import frontier
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from fairsplit.orchestration.project import Home
 
 _KEPT_HINT = "it cannot be computed from the lake: restore a backup"
 _COMPUTED_HINT = "`fairsplit fsck --repair` builds it anew"
@@ -67,17 +69,19 @@ def of_blocks(damaged: list[tuple[str, str, str]]) -> list[Damage]:
     ]
 
 
-def find(connection: duckdb.DuckDBPyConnection, catalog: Path) -> list[Damage]:
+def find(home: Home, connection: duckdb.DuckDBPyConnection, catalog: Path) -> list[Damage]:
     """Rows that do not add up, tables that are missing, and tables that are not as they were published.
 
     Args:
+        home: The home.
         connection: A writer on a warehouse that can be read.
         catalog: The catalogue's folder.
     """
     found = [Damage(problem) for problem in conservation_problems(connection) if not _is_of_the_lake(problem)]
-    if frontier(connection) is None:
+    if frontier(connection) is None or not is_published(connection, catalog):
+        # What is outstanding, a new model for one, is no damage.
         return found
-    for schema, table in _expected():
+    for schema, table in _expected(home):
         if not has_table(connection, schema, table):
             problem = Problem("a table is missing", f"{schema}.{table}", hint=_COMPUTED_HINT)
             found.append(Damage(problem, rebuilds=True))
@@ -95,8 +99,9 @@ def _is_of_the_lake(problem: Problem) -> bool:
     return problem.where.startswith("lake/")
 
 
-def _expected() -> list[tuple[str, str]]:
+def _expected(home: Home) -> list[tuple[str, str]]:
     """Tables that a built home has."""
-    nodes = json.loads(MANIFEST.read_text(encoding="utf-8"))["nodes"].values() if MANIFEST.exists() else ()
+    manifest = manifest_path(home)
+    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values() if manifest.exists() else ()
     models = [node["name"] for node in nodes if node["resource_type"] == "model"]
     return [*(("main", name) for name in sorted(models)), *(("results", name) for name in _JUDGED)]
