@@ -233,6 +233,8 @@ class SiteInputs:
         validity: ``results.validity``; rows of the newest cut-off per experiment are shown.
         decisions: ``results.decisions`` of all cut-offs: the newest is the verdict, all are the decision log.
         allocations: ``results.allocations`` of all cut-offs.
+        interactions: ``results.interactions``.
+        interaction_effects: ``results.interaction_effects``.
         daily_exposures: ``fct_daily_exposures``.
         losses: ``fct_losses`` (experiment_id, variant_id, step, units, events).
         funnels: Steps of conversion funnels (experiment_id, metric, variant_id, position, step, units).
@@ -256,6 +258,8 @@ class SiteInputs:
     validity: pl.DataFrame = field(default_factory=_empty)
     decisions: pl.DataFrame = field(default_factory=_empty)
     allocations: pl.DataFrame = field(default_factory=_empty)
+    interactions: pl.DataFrame = field(default_factory=_empty)
+    interaction_effects: pl.DataFrame = field(default_factory=_empty)
     daily_exposures: pl.DataFrame = field(default_factory=_empty)
     losses: pl.DataFrame = field(default_factory=_empty)
     funnels: pl.DataFrame = field(default_factory=_empty)

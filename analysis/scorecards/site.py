@@ -12,6 +12,7 @@ import jinja2
 from fairsplit.analysis.scorecards import (
     api,
     flags,
+    interactions,
     monitoring,
     new_experiment,
     openapi,
@@ -167,6 +168,14 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
         "plan.html",
         environment.get_template("plan.html.j2").render(view=plans, root="", here="plan", **shared),
     )
+    pairs = interactions.build(inputs)
+    yield Page(
+        "interactions.html",
+        environment.get_template("interactions.html.j2").render(
+            view=pairs, root="", here="interactions", **shared
+        ),
+    )
+    yield Page("api/interactions.json", api.dumps(interactions.document(inputs)))
     form = new_experiment.build(inputs)
     yield Page(
         "new.html",

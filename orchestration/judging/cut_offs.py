@@ -15,6 +15,7 @@ from fairsplit.analysis.judgement import (
     judge_cut_offs,
     violations,
 )
+from fairsplit.analysis.judgement.interactions import INTERACTION_EFFECTS, INTERACTIONS
 from fairsplit.analysis.judgement.known import version_frame
 from fairsplit.analysis.judgement.rows import REQUIREMENT
 from fairsplit.orchestration.lifecycle.acting import in_force
@@ -34,6 +35,11 @@ _TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
     "validity": VALIDITY,
     "decisions": DECISIONS,
     "allocations": ALLOCATIONS,
+}
+#: Judged after these, by `interacting`.
+_OF_PAIRS: Mapping[str, Mapping[str, pl.DataType]] = {
+    "interactions": INTERACTIONS,
+    "interaction_effects": INTERACTION_EFFECTS,
 }
 _CHECKED = ("comparisons", "validity", "decisions")
 _SQL_TYPES = {
@@ -124,7 +130,7 @@ def broken_results(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("create schema if not exists results")
-    for name, schema in _TABLES.items():
+    for name, schema in {**_TABLES, **_OF_PAIRS}.items():
         types = {column: _SQL_TYPES[kind] for column, kind in schema.items()}
         columns = ", ".join(f'"{column}" {kind}' for column, kind in types.items())
         connection.execute(f"create table if not exists results.{name} ({columns})")

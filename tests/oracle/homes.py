@@ -53,6 +53,7 @@ DERIVED = (
     "fct_early_outcomes",
     "fct_effect_ages",
     "fct_overlaps",
+    "fct_pair_cells",
     "fct_targeting_audits",
     "fct_assignment_audits",
     "fct_holdout_leaks",

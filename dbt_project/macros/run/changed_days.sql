@@ -143,3 +143,21 @@
   )
   or experiment_id in (select changed.experiment_id from work.changed_experiments as changed)
 {%- endmacro -%}
+
+
+{#- A cell's day is that of its unit's value or that of its other exposure, so nothing changes before the first that did. -#}
+{%- macro pair_scope() -%}
+  {%- set first = run_query("
+    select min(day) from (
+      select cast(min(exposed_at) as date) as day from work.changed_exposures
+      union all
+      select min(day) from " ~ ref('int_touched_partitions') ~ "
+      union all
+      select " ~ frontier_before() ~ " + 1)").columns[0].values()[0] if can_query() -%}
+  day >= {{ "date '" ~ first ~ "'" if first else "date 'infinity'" }}
+  {%- if any_definition_changed() %}
+  or experiment_id in (select changed.experiment_id from work.changed_experiments as changed)
+  or other_id in (select changed.experiment_id from work.changed_experiments as changed)
+  or metric in (select changed.metric from work.changed_metrics as changed)
+  {%- endif -%}
+{%- endmacro -%}

@@ -2,8 +2,10 @@
 
 import dagster as dg
 
+from fairsplit.analysis.judgement.interactions import uniformity
 from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.judging.cut_offs import MODELS, broken_results, judge_outstanding
+from fairsplit.orchestration.judging.interacting import judge_interactions
 from fairsplit.orchestration.running.partitions import DAILY
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.opening import writer
@@ -67,4 +69,51 @@ def experiments_are_valid(home: HomeResource) -> dg.AssetCheckResult:
         passed=not failed,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"invalid experiments": dg.MetadataValue.md(listed or "none")},
+    )
+
+
+@dg.asset(
+    group_name="judgement",
+    kinds={"polars", "scipy"},
+    owners=["team:experimentation"],
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=["fct_pair_cells", "fct_overlaps", "fct_daily_exposures", judged_results],
+    pool="warehouse",
+)
+def interactions(home: HomeResource) -> dg.MaterializeResult[None]:
+    """`results.interactions` and `results.interaction_effects`: every pair of experiments on the same units."""
+    definitions = read_definitions()
+    with writer(home.open().warehouse) as connection:
+        rows = judge_interactions(connection, definitions)
+    far = uniformity(rows["p_value"].fill_null(float("nan")).to_numpy())
+    counts = rows["finding"].value_counts(sort=True, name="pairs").iter_rows()
+    listed = "\n".join(f"| {finding} | {pairs} |" for finding, pairs in counts)
+    return dg.MaterializeResult(
+        metadata={
+            "pairs": dg.MetadataValue.md(f"| finding | pairs |\n|---|---:|\n{listed}"),
+            **({} if far is None else {"distance from uniform": far[0], "p of uniform": far[1]}),
+        }
+    )
+
+
+@dg.asset_check(
+    asset=interactions,
+    description="No experiment's split depends on another's, and none changes another's effect.",
+)
+def experiments_do_not_interact(home: HomeResource) -> dg.AssetCheckResult:
+    """Warn with every pair that is flagged at a false discovery rate of 5 %."""
+    with writer(home.open().warehouse) as connection:
+        flagged = connection.execute(
+            """select experiment_id, other_id, metric, finding, least(p_adjusted, dependence_p_adjusted) as p
+               from results.interactions where finding in ('interacts', 'dependent') order by p, all"""
+        ).fetchall()
+    listed = "\n".join(
+        f"- **{experiment}** and **{other}**, {metric}: {finding} (p {p:.2g})"
+        for experiment, other, metric, finding, p in flagged
+    )
+    return dg.AssetCheckResult(
+        passed=not flagged,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"pairs": dg.MetadataValue.md(listed or "none")},
     )

@@ -21,6 +21,7 @@ ASSETS = {
     "landed_files",
     "raw_events",
     "judged_results",
+    "interactions",
     "allocation_configs",
     "scorecards",
 }
