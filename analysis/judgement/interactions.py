@@ -160,7 +160,9 @@ def _tested(strata: Strata) -> dict[str, pl.Series]:
     size = strata.pairs.height
 
     def total(values: FloatArray) -> FloatArray:
-        return np.bincount(strata.pair[counts], weights=values[counts], minlength=size)
+        sums = np.zeros(size)
+        np.add.at(sums, strata.pair[counts], values[counts])
+        return sums
 
     number = total(np.ones(counts.size))
     df1, statistic = total(test.df1), total(test.df1 * test.statistic)

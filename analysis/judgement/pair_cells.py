@@ -82,11 +82,12 @@ def pair_strata(cells: pl.DataFrame, variants: pl.DataFrame, uses: pl.DataFrame)
     mean, m2, usable = _values(rows, of_pair)
     at = (of_stratum, rows["place"].to_numpy(), rows["other_place"].to_numpy())
     shape = (int(of_stratum.max()) + 1, max(int(at[1].max()) + 1, 2), max(int(at[2].max()) + 1, 2))
-    laid = []
-    for values in (np.where(usable, rows["n"].to_numpy(), 0.0), mean, m2):
+
+    def laid(values: FloatArray) -> FloatArray:
         grid = np.zeros(shape)
         grid[at] = values
-        laid.append(grid)
+        return grid
+
     pair = np.zeros(shape[0], dtype=np.int64)
     pair[of_stratum] = of_pair
     named = {
@@ -94,9 +95,11 @@ def pair_strata(cells: pl.DataFrame, variants: pl.DataFrame, uses: pl.DataFrame)
         for key, part in arms.partition_by("experiment_id", as_dict=True).items()
     }
     return Strata(
-        pairs,
-        pair,
-        *laid,
+        pairs=pairs,
+        pair=pair,
+        n=laid(np.where(usable, rows["n"].to_numpy(), 0.0)),
+        mean=laid(mean),
+        m2=laid(m2),
         arms=[named[one] for one in pairs["experiment_id"]],
         other_arms=[named[one] for one in pairs["other_id"]],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log10
+from math import isfinite, log10
 from typing import TYPE_CHECKING, Any, Final
 
 from fairsplit.analysis.judgement.interactions import uniformity
@@ -114,14 +114,22 @@ def build(inputs: SiteInputs) -> Interactions:
 def document(inputs: SiteInputs) -> Row:
     """The rows behind the page, as ``api/interactions.json``."""
     return {
-        "cut_off": inputs.cut_off.isoformat(),
+        "computed_at": inputs.cut_off.isoformat(),
         "interactions": _plain(inputs.interactions.to_dicts()),
         "effects": _plain(inputs.interaction_effects.to_dicts()),
     }
 
 
 def _plain(rows: Sequence[Row]) -> list[Row]:
-    return [{key: value for key, value in row.items() if key != "cut_off"} for row in rows]
+    """Rows as JSON has them: what is infinite, as degrees of freedom may be, is left to `null`."""
+    return [
+        {
+            key: None if isinstance(value, float) and not isfinite(value) else value
+            for key, value in row.items()
+            if key != "cut_off"
+        }
+        for row in rows
+    ]
 
 
 def _p(row: Row) -> float:

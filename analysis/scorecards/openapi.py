@@ -34,6 +34,7 @@ _STATUS = {"status": _TEXT, "reason": _NULLABLE}
 _VERDICT = _object(code=_TEXT, words=_TEXT, effect=_TEXT, validity=_TEXT)
 _DAY: Schema = {"type": "string", "format": "date"}
 _COMMON = {"experiment_id": _TEXT, "computed_at": _DAY}
+_PAIR = {"experiment_id": _TEXT, "other_id": _TEXT, "metric": _TEXT}
 _VARIANT = _object(
     id=_TEXT, name=_TEXT, is_control=_TRUTH, weight=_SHARE, config={"type": "object"}, label=_TEXT
 )
@@ -117,6 +118,30 @@ SCHEMAS: dict[str, Schema] = {
     "Experiments": _object(experiments=_list(_object(**_EXPERIMENT, verdict=_TEXT))),
     "Flags": _object(computed_at=_DAY, flags=_list(_FLAG)),
     "Segments": _object(computed_at=_DAY, segments=_list(_SEGMENT)),
+    "Interactions": _object(
+        computed_at=_DAY,
+        interactions=_list(
+            _object(
+                **_PAIR,
+                units=_WHOLE,
+                p_value=_SHARE,
+                p_holm=_SHARE,
+                p_adjusted=_SHARE,
+                dependence_p=_SHARE,
+                interaction=_NUMBER,
+                ci_low=_NUMBER,
+                ci_high=_NUMBER,
+                smallest_visible=_NUMBER,
+                finding=_TEXT,
+                reason=_NULLABLE,
+            )
+        ),
+        effects=_list(
+            _object(
+                **_PAIR, kind=_TEXT, variant_id=_TEXT, other_variant=_TEXT, effect=_NUMBER, std_error=_NUMBER
+            )
+        ),
+    ),
     "Stats": _object(
         **_COMMON,
         total_participants=_WHOLE,
@@ -253,6 +278,7 @@ PATHS = {
     "/active.json": ("Experiments", "The running experiments."),
     "/flags.json": ("Flags", "Every feature flag as declared."),
     "/segments.json": ("Segments", "Every named segment and its size."),
+    "/interactions.json": ("Interactions", "Every pair of experiments on the same units."),
     "/experiments/{id}.json": ("Experiment", "One experiment with its variants and its verdict."),
     "/experiments/{id}/stats.json": ("Stats", "Result rows of all arms and metrics."),
     "/experiments/{id}/significance.json": ("Significance", "Tests of every arm against control."),

@@ -44,8 +44,11 @@ def judge_interactions(connection: duckdb.DuckDBPyConnection, definitions: Defin
         schema={"metric": pl.String, "scale_y": pl.Int64, "scale_d": pl.Int64},
         orient="row",
     )
+    cells, overlaps, daily_exposures = (connection.sql(f"from {fact} order by all").pl() for fact in _FACTS)
     rows, effects = interaction_rows(
-        *(connection.sql(f"from {fact} order by all").pl() for fact in _FACTS),
+        cells,
+        overlaps,
+        daily_exposures,
         variant_frame(definitions.catalogue),
         use_frame(definitions.catalogue, definitions.metrics).join(scales, on="metric"),
         cut_off,
