@@ -81,6 +81,7 @@ def test_system_checks_block_and_experiment_checks_warn(definitions) -> None:
         "catalogue:definitions_are_sound",
         "landed_files:files_are_readable",
         "judged_results:experiments_are_valid",
+        "interactions:experiments_do_not_interact",
     }
 
 
