@@ -106,7 +106,8 @@ def experiments_do_not_interact(home: HomeResource) -> dg.AssetCheckResult:
     with writer(home.open().warehouse) as connection:
         flagged = connection.execute(
             """select experiment_id, other_id, metric, finding, least(p_adjusted, dependence_p_adjusted) as p
-               from results.interactions where finding in ('interacts', 'dependent') order by p, all"""
+               from results.interactions where finding in ('interacts', 'dependent')
+               order by p, experiment_id, other_id, metric"""
         ).fetchall()
     listed = "\n".join(
         f"- **{experiment}** and **{other}**, {metric}: {finding} (p {p:.2g})"
