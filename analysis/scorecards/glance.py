@@ -76,8 +76,10 @@ def _guardrails(table: MetricTable, arm: str) -> Figure | None:
     ]
     if not cells:
         return None
-    harmed = [label for label, cell in cells if cell.row.get("finding") in _HARMED]
-    safe = [label for label, cell in cells if cell.ok and cell.row.get("finding") in _SAFE]
+    # As in the decision: data that do not meet what the test requires show neither harm nor safety.
+    sound = [(label, cell) for label, cell in cells if cell.row.get("requirements_met") is not False]
+    harmed = [label for label, cell in sound if cell.row.get("finding") in _HARMED]
+    safe = [label for label, cell in sound if cell.ok and cell.row.get("finding") in _SAFE]
     open_ones = [label for label, _ in cells if label not in harmed and label not in safe]
     parts = [
         f"{listed(labels)} {word}"

@@ -69,6 +69,28 @@ def test_a_closed_gate_headlines_and_colours_no_effect():
     assert 'data-lift=""' in line[0]
 
 
+def test_a_guardrail_whose_data_decide_nothing_is_not_counted_as_safe():
+    """As the decision does: an unmet requirement clears nothing, whatever the finding is."""
+    met = site_world.demo().inputs()
+    told = {}
+    for is_met in (True, False):
+        guardrail = pl.col("role") == "guardrail"
+        rows = met.comparisons.with_columns(
+            finding=pl.when(guardrail).then(pl.lit("within_margin")).otherwise("finding"),
+            requirements_met=~guardrail | is_met,
+        )
+        (page,) = (
+            page.content
+            for page in render_site(replace(met, comparisons=rows))
+            if page.path == "experiments/checkout_cta.html"
+        )
+        told[is_met] = re.search(r"(\d+) of (\d+) safe", page)
+    assert told[True]
+    assert told[False]
+    assert int(told[True][1]) > 0
+    assert (told[False][1], told[False][2]) == ("0", told[True][2])
+
+
 def test_the_index_says_the_words_of_the_page():
     for name in ("checkout_cta", "price_page", "search_rank", "warned", "srm_world", "too_early", "no_data"):
         verdict = shown(card(name), "verdict")
