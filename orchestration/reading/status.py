@@ -10,6 +10,7 @@ import dagster as dg
 from fairsplit.assignment_exports.publishing import current_version
 from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.home import intents
 from fairsplit.orchestration.landing.scan import settled_files, waiting_files
 from fairsplit.orchestration.publishing.ledger import is_published
 from fairsplit.orchestration.running.storage import dagster_instance
@@ -46,6 +47,7 @@ class Status:
         failing: The newest run ended badly.
         definition_problems: One sentence for each fault of a definition.
         gated: Experiments whose gate is closed at the newest cut-off.
+        begun: Commands of several steps that were killed between two of them.
     """
 
     files: tuple[int, int] = (0, 0)
@@ -59,11 +61,14 @@ class Status:
     failing: bool = False
     definition_problems: tuple[str, ...] = ()
     gated: tuple[str, ...] = ()
+    begun: tuple[str, ...] = ()
 
     @property
     def next_steps(self) -> list[str]:
         """What to do, the most urgent first; empty where nothing is to be done."""
         steps = []
+        if self.begun:
+            steps.append(f"{', '.join(self.begun)} was begun and not finished: `fairsplit run` finishes it")
         if self.failing:
             steps.append("the newest run failed: open `fairsplit ui`, mend what it names, `fairsplit run`")
         if self.definition_problems:
@@ -95,6 +100,7 @@ def read_status(home: Home, catalog: Path, now: datetime) -> Status:
     problems = (*definitions.catalogue.problems, *definitions.metric_problems)
     known: dict[str, object] = {"definition_problems": tuple(str(problem) for problem in problems)}
     known |= _last_run(home)
+    known["begun"] = tuple(intents.outstanding(home))
     version = current_version(home.exports) if home.exports.is_dir() else None
     known["published"] = version.version if version else None
     if home.warehouse.exists():
