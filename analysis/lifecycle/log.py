@@ -92,36 +92,46 @@ def read_log(folder: Path) -> list[Entry]:
         folder: The catalogue's folder.
 
     Raises:
-        LifecycleError: A line is not an entry: nothing is to be appended to such a log.
+        LifecycleError: A line is not an entry: nothing is to be appended to such a log. A torn last line never was one:
+            the next append leaves it out.
     """
-    entries, problems = read_sound(folder)
+    entries, problems, _ = _read(folder)
     if problems:
         raise LifecycleError(problems[0])
     return entries
 
 
 def read_sound(folder: Path) -> tuple[list[Entry], list[Problem]]:
-    """The entries of a log that may be damaged, and each line that is none; a torn last line never was one."""
+    """The entries of a log that may be damaged, and each line that is none, a torn last one too."""
+    entries, problems, torn = _read(folder)
+    return entries, [*problems, *torn]
+
+
+def _read(folder: Path) -> tuple[list[Entry], list[Problem], list[Problem]]:
+    """The entries, the lines that are none, and the last one where it was torn off while it was written."""
     try:
         content = read_regular(folder / LOG_NAME)
     except FileNotFoundError:
-        return [], []
+        return [], [], []
     except OSError as error:
-        return [], [Problem("the transition log cannot be read", LOG_NAME, error.strerror or "")]
+        return [], [Problem("the transition log cannot be read", LOG_NAME, error.strerror or "")], []
     entries: list[Entry] = []
     problems: list[Problem] = []
-    for number, line in enumerate(split_torn(content.decode("utf-8", "replace"))[0], start=1):
+    lines, tail = split_torn(content.decode("utf-8", "replace"))
+    for number, line in enumerate(lines, start=1):
         try:
             entries.append(entry_of(line))
         except (ValueError, TypeError, KeyError, AttributeError):
-            problems.append(
-                Problem(
-                    "not an entry of the transition log",
-                    f"{LOG_NAME}:{number}",
-                    hint="the log is append-only: restore the line from version control",
-                )
-            )
-    return entries, problems
+            problems.append(_no_entry(number))
+    return entries, problems, [_no_entry(len(lines) + 1)] if tail else []
+
+
+def _no_entry(number: int) -> Problem:
+    return Problem(
+        "not an entry of the transition log",
+        f"{LOG_NAME}:{number}",
+        hint="the log is append-only: restore the line from version control",
+    )
 
 
 def append(folder: Path, entries: Sequence[Entry]) -> None:

@@ -78,7 +78,8 @@ def find_transitions(catalog: Path) -> list[Damage]:
     path = catalog / LOG_NAME
     found = _torn(path)
     entries, problems = read_sound(catalog)
-    found += [Damage(problem) for problem in problems]
+    # The torn line was found already, with what mends it.
+    found += [Damage(problem) for problem in (problems[:-1] if found else problems)]
     for number, entry in enumerate(entries, start=1):
         if entry.definition and canonical_hash(dict(entry.definition)) != entry.definition_hash:
             problem = Problem(

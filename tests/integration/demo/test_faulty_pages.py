@@ -36,7 +36,7 @@ def faulty(place: Path) -> None:
         )
 
     variation("unknown_metric", "primary: [checkout_conversion]", "primary: [chekout_conversion]")
-    variation("torn", "  - {id: b}", "  - {id: b")
+    variation("torn", "{id: b, name: Platform B}", "{id: b, name: Platform B")
     variation("unseen", "tags: [platform]", "tags: [nobody]")
     fairsplit(place, "simulate", "--users", "600", "--days", "6", "--output", str(place))
     fairsplit(place, "backfill", "2026-01-05", "2026-01-10", catalog=place / "catalog")

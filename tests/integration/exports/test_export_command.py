@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from fairsplit.orchestration.cli import main
+from fairsplit.orchestration.home.schema import SCHEMA
 
 EXPERIMENT = """\
 id: {name}
@@ -38,6 +39,7 @@ create table results.decisions as
 create table results.allocations (
     experiment_id varchar, cut_off date, variant_id varchar, next_weight double);
 create schema landing; create table landing.manifest (arrived_at timestamp, status varchar);
+create table landing.schema_version as select {schema} as version;
 create table results.validity as
     select 'gated' as experiment_id, date '2026-01-20' as cut_off, 'srm' as "check", 'fail' as status,
            'the split is faulty' as sentence;
@@ -63,7 +65,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "home"
     root.mkdir()
     with duckdb.connect(str(root / "warehouse.duckdb")) as connection:
-        connection.execute(WAREHOUSE)
+        connection.execute(WAREHOUSE.replace("{schema}", str(SCHEMA)))
     monkeypatch.setenv("FAIRSPLIT_HOME", str(root))
     monkeypatch.setenv("FAIRSPLIT_CATALOG", str(catalog))
     return root
@@ -82,7 +84,7 @@ def test_one_gate_and_one_broken_file_stop_nothing_else(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, text = _run(monkeypatch, capsys, "--format", "json")
-    assert code == 0
+    assert code == 0, text
     report: dict[str, Any] = json.loads(text)
     changes = {name: entry["change"] for name, entry in report["experiments"].items()}
     assert changes == {"cta": "added", "gated": "frozen", "broken": "withheld"}
@@ -147,9 +149,18 @@ def test_rolling_back_and_its_refusals(
 
 
 @pytest.mark.integration
-def test_before_the_first_run_one_message_says_what_to_do(
+def test_before_the_first_run_arms_can_be_served_and_a_lost_warehouse_forgets_no_gate(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    built = (home / "warehouse.duckdb").read_bytes()
+    (home / "warehouse.duckdb").unlink()
+    code, text = _run(monkeypatch, capsys, "--format", "json")
+    assert code == 0, text
+    changes = {name: entry["change"] for name, entry in json.loads(text)["experiments"].items()}
+    assert changes == {"cta": "added", "gated": "added", "broken": "withheld"}
+
+    (home / "warehouse.duckdb").write_bytes(built)
+    assert _run(monkeypatch, capsys)[0] == 0
     (home / "warehouse.duckdb").unlink()
     code, text = _run(monkeypatch, capsys)
     assert (code, "fairsplit run" in text, "Traceback" in text) == (1, True, False)

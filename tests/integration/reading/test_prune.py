@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from fairsplit.orchestration.cli import app, commands  # noqa: F401
 from fairsplit.orchestration.lifecycle.assigning import assign_population
-from fairsplit.orchestration.privacy import retention
+from fairsplit.orchestration.privacy import pruning
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,7 +159,7 @@ def test_an_archived_experiment_leaves_every_file_of_the_home(
     config = (before.path / "ufc.json").read_bytes()
 
     with monkeypatch.context() as context:
-        context.delattr(retention, "prune")  # as good as killed once the exports are clean
+        context.delattr(pruning, "_drop")  # as good as killed once the exports are clean
         assert CliRunner().invoke(app, ["prune", "--yes"]).exit_code == 1
     run("prune", "--yes")
     assert set(assignments_in_files(home.home.root, ended.id).values()) == {0}
