@@ -29,7 +29,7 @@ concurrency:
 
 #: The file that makes a folder a project.
 SETTINGS = "fairsplit.yaml"
-_DEFAULTS = {"catalog": "catalog", "dbt": None, "home": ".fairsplit"}
+_KEYS = ("catalog", "dbt", "home")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +82,20 @@ class Project:
         if not isinstance(said, dict):
             raise OrchestrationError(Problem("no settings", SETTINGS, str(said)[:40], "keys and values"))
         for key, value in said.items():
-            rule = f"one of: {', '.join(_DEFAULTS)}"
-            if key not in _DEFAULTS:
+            if key not in _KEYS:
+                rule = f"one of: {', '.join(_KEYS)}"
                 raise OrchestrationError(Problem(f"unknown key '{key}'", document.place((key,)), rule=rule))
             if not isinstance(value, str) or not value:
                 place = document.place((key,))
                 raise OrchestrationError(Problem("no folder", place, str(value), "a path from this file"))
-        paths = {key: said.get(key, default) for key, default in _DEFAULTS.items()}
         for key in ("catalog", "dbt"):
             if key in said and not (folder / said[key]).is_dir():
                 raise OrchestrationError(Problem("no such folder", document.place((key,)), said[key]))
         return cls(
             root=folder,
-            catalog=(folder / str(paths["catalog"])).resolve(),
+            catalog=(folder / said.get("catalog", "catalog")).resolve(),
             dbt=(folder / said["dbt"]).resolve() if "dbt" in said else DBT_PROJECT_DIR,
-            home=(folder / str(paths["home"])).resolve(),
+            home=(folder / said.get("home", ".fairsplit")).resolve(),
         )
 
 

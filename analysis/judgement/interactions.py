@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from scipy import special
 
-from fairsplit.analysis.judgement.pair_cells import Strata, pair_strata
+from fairsplit.analysis.judgement.pair_cells import PAIR, Strata, pair_strata
 from fairsplit.analysis.statistics.interactions import interaction_anova
 from fairsplit.analysis.statistics.moments import Moments
 from fairsplit.analysis.statistics.multiplicity import adjust_p_values
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from fairsplit.analysis.statistics.checks import FloatArray, IntArray
 
-PAIR: Final = ("experiment_id", "other_id", "metric")
 #: False discoveries among the flagged pairs, two-sided level of the intervals, and power of what could be seen.
 ALPHA: Final = 0.05
 POWER: Final = 0.8

@@ -13,8 +13,9 @@ from fairsplit.analysis.statistics.moments import JointMoments
 if TYPE_CHECKING:
     from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, IntArray
 
-_PAIR: Final = ("experiment_id", "other_id", "metric")
-_STRATUM: Final = (*_PAIR, "phase", "other_phase")
+#: What a row of `results.interactions` is of.
+PAIR: Final = ("experiment_id", "other_id", "metric")
+_STRATUM: Final = (*PAIR, "phase", "other_phase")
 _SUMS: Final = ("sum_y", "sum_d", "sum_yy", "sum_yd", "sum_dd")
 #: Tests of the arms' means; the others compare something whose cells do not add up.
 _OF_MEANS: Final = ("welch", "proportion", "z", "ratio")
@@ -76,9 +77,9 @@ def pair_strata(cells: pl.DataFrame, variants: pl.DataFrame, uses: pl.DataFrame)
     )
     if rows.is_empty():
         return None
-    of_pair = rows.select(pl.struct(_PAIR).rank("dense").cast(pl.Int64) - 1).to_series().to_numpy()
+    of_pair = rows.select(pl.struct(PAIR).rank("dense").cast(pl.Int64) - 1).to_series().to_numpy()
     of_stratum = rows.select(pl.struct(_STRATUM).rank("dense").cast(pl.Int64) - 1).to_series().to_numpy()
-    pairs = rows.group_by(_PAIR).agg(units=pl.col("n").sum()).sort(_PAIR)
+    pairs = rows.group_by(PAIR).agg(units=pl.col("n").sum()).sort(PAIR)
     mean, m2, usable = _values(rows, of_pair)
     at = (of_stratum, rows["place"].to_numpy(), rows["other_place"].to_numpy())
     shape = (int(of_stratum.max()) + 1, max(int(at[1].max()) + 1, 2), max(int(at[2].max()) + 1, 2))

@@ -31,6 +31,21 @@ class Damage:
     rebuilds: bool = False
 
 
+def mending_link(home: Home, link: Path, publish: Callable[[], object] | None) -> Callable[[], object] | None:
+    """What takes a link to a published version away and publishes anew; none where nothing can be published."""
+    if publish is None:
+        return None
+
+    def mend() -> None:
+        if link.is_symlink():
+            link.unlink()
+        elif link.exists():
+            put_aside(home, link)
+        publish()
+
+    return mend
+
+
 def put_aside(home: Home, path: Path) -> Path:
     """Move something of the home to `strays/`, under the name that it had in the home."""
     aside = home.root / STRAYS / path.relative_to(home.root)

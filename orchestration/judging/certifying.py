@@ -14,6 +14,7 @@ from fairsplit.analysis.aa.outcomes import VARIABLES, Method
 from fairsplit.orchestration.provenance.code_hash import code_hash
 from fairsplit.orchestration.reading.results import rows_of
 from fairsplit.orchestration.reading.unit_values import Asked, unit_values_query
+from fairsplit.orchestration.warehouse.measure_sql import KEEP_TRIES_WHOLE
 from fairsplit.orchestration.warehouse.opening import insert_frame
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def certify_metrics(
         metric with too few units has one row with ``status`` ``insufficient_sample`` and no numbers.
     """
     rows = []
+    connection.execute(KEEP_TRIES_WHOLE)
     for pool in pools(connection, definitions):
         metric = definitions.metrics[pool.metric]
         frame = _values(connection, pool, metric, definitions.measures)

@@ -15,6 +15,7 @@ from fairsplit.orchestration.reading.phases import phase_steps, phase_sums
 from fairsplit.orchestration.reading.results import allocations_of, judged_experiments, require_known, rows_of
 from fairsplit.orchestration.reading.strata import stratum_steps, stratum_sums
 from fairsplit.orchestration.reading.unit_values import SUMS, Asked, sums_query, unit_values_query
+from fairsplit.orchestration.warehouse.measure_sql import KEEP_TRIES_WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,6 +91,7 @@ def explain(
         first["cap_low"],
         first["cap_high"],
     )
+    connection.execute(KEEP_TRIES_WHOLE)
     query = unit_values_query(asked, metric, definitions.measures)
     cut_off = first["cut_off"]
     phases = phase_sums(connection, experiment_id, metric_name, cut_off) if experiment.bandit else []

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fairsplit.analysis.catalogue.events import MAX_VALUE
 from fairsplit.analysis.catalogue.measures import MAX_SCALE
 
 if TYPE_CHECKING:
     from fairsplit.analysis.catalogue.measures import Measure
+
+#: For connections that run such SQL: DuckDB computes what two expressions share ahead of both, even what stands inside
+#: `try()`, and an event on which a measure fails would stop the query. dbt's profile says the same.
+KEEP_TRIES_WHOLE: Final = "set disabled_optimizers = 'common_subexpressions'"
 
 
 def worth(measure: Measure) -> str:

@@ -6,7 +6,7 @@ import os
 import re
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -29,9 +29,6 @@ SNAPSHOT = ".snapshot"
 BACKUP_SECONDS = 120.0
 _PAUSE_SECONDS = 0.1
 _HELD = re.compile(r"lock.*?\(PID (?P<pid>\d+)\)", re.DOTALL | re.IGNORECASE)
-#: DuckDB 1.5 computes what two expressions share ahead of both, even what stands inside `try()`: a measure that fails
-#: on an event would then stop the run. dbt's profile says the same.
-KEEP_TRIES_WHOLE: Final = "set disabled_optimizers = 'common_subexpressions'"
 
 
 @contextmanager
@@ -47,7 +44,6 @@ def writer(path: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[duckdb.Du
     """
     with any_schema(path, wait_seconds) as connection:
         require_present(connection, path)
-        connection.execute(KEEP_TRIES_WHOLE)
         yield connection
 
 
@@ -62,7 +58,6 @@ def any_schema(path: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[duckd
     with _opened(path, lambda: duckdb.connect(str(path), config=config), wait_seconds) as connection:
         if is_new:
             path.chmod(0o600)
-        connection.execute(KEEP_TRIES_WHOLE)
         yield connection
 
 
@@ -83,7 +78,6 @@ def reader(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         )
     with _opened(path, lambda: duckdb.connect(str(path), read_only=True)) as connection:
         require_present(connection, path)
-        connection.execute(KEEP_TRIES_WHOLE)
         yield connection
 
 

@@ -40,6 +40,20 @@
 {%- endmacro -%}
 
 
+{#- All parts of `entries` and `valued`. `crossed` holds the same units again, from the day they are known to have seen a
+    second arm: taking it away from `entered` leaves the units of one arm only, at any cut-off. -#}
+{%- macro unit_parts() -%}
+  {%- set crossed = ('crossed', 'greatest(day, cast(second_arm_at as date))', 'second_arm_at is not null') -%}
+  {{ count_part('entered', 'day', 'true') }}
+  union all
+  {{ count_part(*crossed) }}
+  union all
+  {{ moment_part('entered', 'day', 'true') }}
+  union all
+  {{ moment_part(*crossed) }}
+{%- endmacro -%}
+
+
 {#- A sum over a denominator or a covariate that the metric does not have is null, not 0. -#}
 {%- macro moment_exists(moment) -%}
   {%- set letters = moment[4:] -%}

@@ -51,16 +51,8 @@ valued as (
     select * from open_values
 ),
 
--- `crossed` holds the same units again, from the day they are known to have seen a second arm: taking it away
--- from `entered` leaves the units of one arm only, at any cut-off.
 parts as (
-    {{ count_part('entered', 'day', 'true') }}
-    union all
-    {{ count_part('crossed', 'greatest(day, cast(second_arm_at as date))', 'second_arm_at is not null') }}
-    union all
-    {{ moment_part('entered', 'day', 'true') }}
-    union all
-    {{ moment_part('crossed', 'greatest(day, cast(second_arm_at as date))', 'second_arm_at is not null') }}
+    {{ unit_parts() }}
 )
 
 select

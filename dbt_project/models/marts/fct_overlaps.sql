@@ -4,19 +4,9 @@
     scope='overlap_scope',
     partition_by='day'
 ) }}
--- The sides of a measured holdout are left out: they are meant to share nothing evenly with the rest.
 with
 exposed as (
-    select
-        exposures.experiment_id,
-        exposures.phase,
-        exposures.variant_id,
-        exposures.unit_id,
-        exposures.exposure_day,
-        experiments.unit_type
-    from {{ ref('fct_exposures') }} as exposures
-    inner join {{ source('catalog', 'experiments') }} as experiments
-        on exposures.experiment_id = experiments.experiment_id and experiments.holdout_id is null
+    {{ paired_exposures() }}
 ),
 
 -- Each pair once, from its second exposure: what a day adds follows the day's exposures.

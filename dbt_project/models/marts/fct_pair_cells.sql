@@ -5,21 +5,11 @@
     partition_by='day'
 ) }}
 -- depends_on: {{ ref('int_touched_partitions') }}
--- Each pair twice, once for the primary metrics of either side. The sides of a measured holdout are left out.
+-- Each pair twice, once for the primary metrics of either side.
 {% set letters = ['y', 'd', 'yy', 'yd', 'dd'] %}
 with
 exposed as (
-    select
-        exposures.experiment_id,
-        exposures.unit_id,
-        experiments.unit_type,
-        coalesce(exposures.phase, -1) as phase,
-        exposures.variant_id,
-        exposures.exposed_at,
-        exposures.exposure_day
-    from {{ ref('fct_exposures') }} as exposures
-    inner join {{ source('catalog', 'experiments') }} as experiments
-        on exposures.experiment_id = experiments.experiment_id and experiments.holdout_id is null
+    {{ paired_exposures() }}
 ),
 
 primaries as (
@@ -54,8 +44,8 @@ added as (
 -- Kept on the day from which the unit counts and is in both, so that no later day changes an earlier one.
 pairs as (
     select
-        added.experiment_id, added.metric, own.phase, own.variant_id,
-        other.experiment_id as other_id, other.phase as other_phase, other.variant_id as other_variant,
+        added.experiment_id, added.metric, coalesce(own.phase, -1) as phase, own.variant_id,
+        other.experiment_id as other_id, coalesce(other.phase, -1) as other_phase, other.variant_id as other_variant,
         greatest(added.day, other.exposure_day) as day, added.n
         {%- for letter in letters %}, added.{{ letter }}{% endfor %}
     from added

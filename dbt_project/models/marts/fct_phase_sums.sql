@@ -77,13 +77,7 @@ valued as (
 ),
 
 by_stratum as (
-    {{ count_part('entered', 'day', 'true') }}
-    union all
-    {{ count_part('crossed', 'greatest(day, cast(second_arm_at as date))', 'second_arm_at is not null') }}
-    union all
-    {{ moment_part('entered', 'day', 'true') }}
-    union all
-    {{ moment_part('crossed', 'greatest(day, cast(second_arm_at as date))', 'second_arm_at is not null') }}
+    {{ unit_parts() }}
 ),
 
 increments as (

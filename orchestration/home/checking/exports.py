@@ -18,7 +18,7 @@ from fairsplit.assignment_exports.publishing import (
     verify_version,
     withdrawn_contents,
 )
-from fairsplit.orchestration.home.damage import Damage, put_aside
+from fairsplit.orchestration.home.damage import Damage, mending_link, put_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,16 +68,7 @@ def _of_link(home: Home, link: Path, publish: Callable[[], object] | None) -> Da
         "a link to a version beside it",
         "`fairsplit fsck --repair` publishes anew",
     )
-
-    def mend() -> None:
-        if link.is_symlink():
-            link.unlink()
-        elif link.exists():
-            put_aside(home, link)
-        if publish is not None:
-            publish()
-
-    return Damage(problem, mend if publish is not None else None)
+    return Damage(problem, mending_link(home, link, publish))
 
 
 def _of_version(home: Home, version: str, publish: Callable[[], object] | None) -> list[Damage]:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fairsplit.analysis.errors import Problem
-from fairsplit.orchestration.home.damage import Damage, put_aside
+from fairsplit.orchestration.home.damage import Damage, mending_link, put_aside
 from fairsplit.orchestration.publishing.site.write import CURRENT, VERSIONS, is_whole
 
 if TYPE_CHECKING:
@@ -55,13 +55,4 @@ def _of_link(home: Home, link: Path, publish: Callable[[], object] | None) -> Da
     value = str(link.readlink()) if link.is_symlink() else ""
     hint = "`fairsplit fsck --repair` publishes anew"
     problem = Problem("`current` leads to no pages", "site/current", value, _LINK_RULE, hint)
-
-    def mend() -> None:
-        if link.is_symlink():
-            link.unlink()
-        elif link.exists():
-            put_aside(home, link)
-        if publish is not None:
-            publish()
-
-    return Damage(problem, mend if publish is not None else None)
+    return Damage(problem, mending_link(home, link, publish))
