@@ -315,7 +315,12 @@ def _dependence(overlaps: pl.DataFrame, daily: pl.DataFrame, cut_off: date) -> p
     inside = cells.select(
         *column[:3], pl.col("other_phase").cast(pl.Int32), "other_variant", "variant_id", "units"
     )
-    table = pl.concat([inside, outside]).join(totals, on=["experiment_id", "phase", "variant_id"])
+    # Sorted before each sum of fractions, so that equal rows give equal bytes.
+    table = (
+        pl.concat([inside, outside])
+        .join(totals, on=["experiment_id", "phase", "variant_id"])
+        .sort(*column, "variant_id")
+    )
     # Pearson's sum over all cells, the empty ones included, is n (sum of O² / (row · column) - 1).
     of_column = pl.col("units").sum().over(column)
     parts = (
@@ -328,6 +333,7 @@ def _dependence(overlaps: pl.DataFrame, daily: pl.DataFrame, cut_off: date) -> p
             rows=pl.col("variant_id").n_unique().cast(pl.Int64),
             columns=pl.struct("other_phase", "other_variant").n_unique().cast(pl.Int64),
         )
+        .sort(stratum)
     )
     tested = parts.group_by("experiment_id", "other_id").agg(
         dependence_statistic=(pl.col("n") * (pl.col("part") - 1)).clip(0).sum(),

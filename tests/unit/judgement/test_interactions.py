@@ -167,6 +167,19 @@ def test_p_values_are_adjusted_over_the_scan_and_within_an_experiment() -> None:
     assert flagged == [("x0", "x1"), ("x1", "x0")]
 
 
+def test_equal_facts_in_any_order_give_equal_bytes() -> None:
+    """Promise: late data gives the bytes of a rebuild, so no sum of fractions may follow the order of rows."""
+    rng = np.random.default_rng(17)
+    arms = rng.integers(-1, 4, size=(3_000, 5))
+    facts = world(arms, rng.lognormal(size=3_000), phase=rng.integers(3, size=3_000))
+    told = set()
+    for seed in range(8):
+        shuffled = (frame.sample(fraction=1, shuffle=True, seed=seed) for frame in facts)
+        found = interaction_rows(*shuffled, variants(*[4] * 5), uses(5), DAY)
+        told.add(tuple(frame.write_ndjson() for frame in found))
+    assert len(told) == 1
+
+
 def test_what_compares_no_means_and_what_has_too_few_units_has_no_number() -> None:
     arms, y = drawn()
     rows, effects = interaction_rows(*world(arms, y), variants(2, 3), uses(2, "mann_whitney"), DAY)
