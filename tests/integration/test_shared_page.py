@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.integration.test_site_browser import _draw, browser
+from tests.pages import DRAWN, until
 from tests.unit.scorecards import site_world
 from typer.testing import CliRunner
 
@@ -62,7 +63,7 @@ def test_it_prints_on_at_most_three_sheets(browser, shared, tmp_path):
     page = browser.new_page()
     page.goto(shared.as_uri())
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    page.wait_for_function("[...document.querySelectorAll('.plot')].every(plot => plot.dataset.drawn)")
+    until(page, DRAWN)
     sheets = page.pdf(prefer_css_page_size=True, print_background=True)
     assert 1 <= len(re.findall(rb"/Type\s*/Page\b", sheets)) <= 3
     page.context.close()

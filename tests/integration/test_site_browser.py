@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.pages import DRAWN, until
 from tests.unit.scorecards import site_world
 
 from fairsplit.analysis.catalogue.drafting import draft_yaml
@@ -52,7 +53,6 @@ PAGES = [
         )
     ),
 ]
-DRAWN = "[...document.querySelectorAll('.plot')].every(plot => plot.dataset.drawn)"
 NEXT = """() => [...document.querySelectorAll('.plot')].find(plot => !plot.dataset.drawn)
   ?.scrollIntoView({behavior: 'instant', block: 'center'})"""
 SCROLL = """async () => {
@@ -114,13 +114,8 @@ def open_page(browser, site):
 
 def _draw(page) -> None:
     page.evaluate(SCROLL)
-    for _ in range(300):
-        if page.evaluate(DRAWN):
-            return
-        # Charts are drawn when they come near the window; a page that grows meanwhile pushes some out of the way.
-        page.evaluate(NEXT)
-        page.wait_for_timeout(100)
-    pytest.fail("a chart was not drawn")
+    # Charts are drawn when they come near the window; a page that grows meanwhile pushes some out of the way.
+    until(page, DRAWN, NEXT)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -203,7 +198,7 @@ def test_the_address_keeps_what_the_index_is_asked(open_page):
     assert set(asked.removeprefix("#").split("&")) == {"q=onboarding", "worst=fail", "sort=-units"}
     again = open_page("index")
     again.goto(again.url.partition("#")[0] + asked)
-    again.wait_for_function("document.getElementById('q').value === 'onboarding'")
+    until(again, "document.getElementById('q').value === 'onboarding'")
     shown = (
         "[...document.querySelectorAll('#portfolio tbody tr')].filter(r => !r.hidden).map(r => r.dataset.id)"
     )
@@ -232,10 +227,7 @@ def test_prints_with_its_charts(open_page, tmp_path):
     page = open_page("experiments/checkout_cta")
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    for _ in range(100):
-        if page.evaluate(DRAWN):
-            break
-        page.wait_for_timeout(100)
+    until(page, DRAWN)
     assert page.evaluate("document.querySelectorAll('.plot svg').length") == 2
     page.pdf(path=tmp_path / "card.pdf")
     assert (tmp_path / "card.pdf").stat().st_size > 20_000
@@ -256,7 +248,7 @@ def test_flags_are_read_with_the_keyboard(open_page):
     page.set_viewport_size({"width": 380, "height": 900})
     page.focus("[aria-label='Feature flags']")
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.querySelector(\"[aria-label='Feature flags']\").scrollLeft > 0")
+    until(page, "document.querySelector(\"[aria-label='Feature flags']\").scrollLeft > 0")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "experiments/checkout_cta.html"
 
