@@ -143,7 +143,11 @@ def expect_caught(name: str, folder: Path) -> None:
 
 def test_every_fault_names_a_text_that_stands() -> None:
     """A fault whose text has moved is found by the quick tests, not by the slow ones that seed it."""
-    moved = {name for name, fault in FAULTS.items() if fault.right not in (DBT_PROJECT_DIR / fault.file).read_text()}
+    moved = {
+        name
+        for name, fault in FAULTS.items()
+        if fault.right not in (DBT_PROJECT_DIR / fault.file).read_text()
+    }
     assert moved == set()
 
 
