@@ -16,7 +16,8 @@ from fairsplit.assignment_exports.durable import checksum, sync
 from fairsplit.orchestration.landing.credit import Credit
 from fairsplit.orchestration.landing.erasure_journal import note_erasure
 from fairsplit.orchestration.landing.lake import carried_out, intend, lake_scan, open_landing, replace_views
-from fairsplit.orchestration.landing.sql import EVENT_COLUMNS, array, literal
+from fairsplit.orchestration.landing.lake_files import write_file
+from fairsplit.orchestration.landing.sql import EVENT_COLUMNS, array
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -332,9 +333,7 @@ def _rewrite(cursor: duckdb.DuckDBPyConnection, source: Path, target: Path) -> i
         f"select count(*) filter ({_IS_ERASED}), count(*) from {scan}"
     ).fetchall()[0]
     if gone and gone < all_rows:
-        cursor.execute(
-            f"copy (select * from {scan} where not ({_IS_ERASED})) to {literal(str(target))} (format parquet)"
-        )
+        write_file(cursor, f"from {scan} where not ({_IS_ERASED})", target)
     return int(gone)
 
 

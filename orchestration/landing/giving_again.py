@@ -61,7 +61,7 @@ def give_again(
             out = staging.stage(cursor, home, [incoming], layout, settings)
         except STAGE_ERRORS as error:
             return staging.words_of(error)
-        lake_files.reduce_repeats(cursor, out)
+        lake_files.put_in_order(cursor, out)
         erasing.strip_staged(cursor, out)
         wanted = {f"event_day={day.isoformat()}" for day in days}
         for folder in out.iterdir():

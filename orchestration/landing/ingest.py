@@ -384,7 +384,7 @@ class _Run:
         """Count the staged rows and put their files where the lake has them."""
         if out is None:
             return _Staged()
-        lake_files.reduce_repeats(self._cursor, out)
+        lake_files.put_in_order(self._cursor, out)
         erased = erasing.strip_staged(self._cursor, out)
         counts = lake_files.count_rows(self._cursor, out)
         for file_hash, rows in erased.items():

@@ -56,8 +56,8 @@ class Counts:
         return replace(self, read=self.read + rows, quarantined=self.quarantined + rows)
 
 
-def reduce_repeats(cursor: duckdb.DuckDBPyConnection, out: Path) -> None:
-    """Leave one row a key in each staged file: the smallest `row_md5`.
+def put_in_order(cursor: duckdb.DuckDBPyConnection, out: Path) -> None:
+    """Leave each staged day of a content as one file of one row a key, the smallest `row_md5`, in the lake's order.
 
     Fills ``temp.repeats(event_day, event_id, file_hash, same, differing)`` with what was left out.
     """
@@ -68,37 +68,49 @@ def reduce_repeats(cursor: duckdb.DuckDBPyConnection, out: Path) -> None:
     for folder in sorted(out.glob("event_day=[0-9]*/file_hash=*")):
         parts = array(str(part) for part in sorted(folder.glob("*.parquet")))
         rows = f"read_parquet({parts}, hive_partitioning = false)"
-        cursor.execute(
-            f"create or replace temp table twice as select event_id from {rows} group by all having count(*) > 1"
-        )
-        if not cursor.execute("select count(*) from twice").fetchall()[0][0]:
-            continue
-        cursor.execute(
-            f"""insert into repeats
-                select any_value(event_day), event_id, any_value(file_hash),
-                    count(*) filter ({same_content("row_md5", "best")}) - 1,
-                    count(*) filter (not {same_content("row_md5", "best")})
-                from (
-                    select *, min(row_md5) over (partition by event_id) as best
-                    from {rows} semi join twice using (event_id))
-                group by event_id"""
-        )
         whole = folder.with_suffix(".whole")
-        cursor.execute(
-            f"""copy (
-                    from {rows} anti join twice using (event_id)
-                    union all
-                    from {rows} semi join twice using (event_id)
-                    qualify row_number() over (partition by event_id order by row_md5) = 1
-                ) to {literal(str(whole))} (format parquet)"""
-        )
+        write_file(cursor, _without_repeats(cursor, rows), whole)
         shutil.rmtree(folder)
         folder.mkdir()
         whole.rename(folder / "data.parquet")
 
 
+def _without_repeats(cursor: duckdb.DuckDBPyConnection, rows: str) -> str:
+    """A SELECT of one row a key; notes the others."""
+    cursor.execute(
+        f"create or replace temp table twice as select event_id from {rows} group by all having count(*) > 1"
+    )
+    if not cursor.execute("select count(*) from twice").fetchall()[0][0]:
+        return f"from {rows}"
+    cursor.execute(
+        f"""insert into repeats
+            select any_value(event_day), event_id, any_value(file_hash),
+                count(*) filter ({same_content("row_md5", "best")}) - 1,
+                count(*) filter (not {same_content("row_md5", "best")})
+            from (
+                select *, min(row_md5) over (partition by event_id) as best
+                from {rows} semi join twice using (event_id))
+            group by event_id"""
+    )
+    return f"""
+        from {rows} anti join twice using (event_id)
+        union all
+        from {rows} semi join twice using (event_id)
+        qualify row_number() over (partition by event_id order by row_md5) = 1"""
+
+
+def write_file(cursor: duckdb.DuckDBPyConnection, select: str, target: Path) -> None:
+    """Write rows of distinct keys as a file of the lake.
+
+    They stand in one order, whatever threads wrote them and in whatever company: the bytes follow from the rows.
+    """
+    cursor.execute(
+        f"copy (from ({select}) order by occurred_at, event_id) to {literal(str(target))} (format parquet)"
+    )
+
+
 def count_rows(cursor: duckdb.DuckDBPyConnection, out: Path) -> dict[str, Counts]:
-    """Content hash → counts of the staged rows, after `reduce_repeats`."""
+    """Content hash → counts of the staged rows, after `put_in_order`."""
     kept: dict[str, int] = {}
     parts = array(str(part) for part in out.glob("event_day=[0-9]*/file_hash=*/*.parquet"))
     if parts != "[]":
@@ -160,7 +172,7 @@ def list_files(cursor: duckdb.DuckDBPyConnection, files: list[LakeFile]) -> None
 def _placed(home: Path, out: Path) -> dict[Path, str]:
     """Staged file → its path in the lake, relative to the home.
 
-    A content may fill several files of a day; one that is taken again has its old ones beside it until it is in.
+    A content that is taken again has its old files beside it until it is in.
     """
     placed: dict[Path, str] = {}
     names: set[str] = set()

@@ -131,7 +131,8 @@ def stage(
     target.mkdir()
     cursor.execute(
         f"""copy ({select}) to {literal(str(target))}
-            (format parquet, partition_by (event_day, file_hash), write_partition_columns, overwrite_or_ignore)"""
+            (format parquet, compression uncompressed, partition_by (event_day, file_hash), write_partition_columns,
+            overwrite_or_ignore)"""
     )
     return target
 

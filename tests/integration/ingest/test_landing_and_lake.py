@@ -304,3 +304,31 @@ def test_a_twin_of_a_file_that_grew_is_taken_in_its_place(
         assert ingest(tmp_path, warehouse) == IngestReport()
     assert ingest(tmp_path, warehouse).taken == ["2.ndjson", "1.ndjson"]
     assert ids(warehouse) == ["a", "b"]
+
+
+def test_the_bytes_of_a_lake_file_follow_from_what_landed(tmp_path: Path) -> None:
+    """Case lake-damaged: what is taken again is to have the same checksum, whatever threads and files went with it."""
+    first = "".join(event(f"e{number * 7919 % 20011}", day=1 + number % 3) for number in range(20011))
+    other = "".join(event(f"o{number}", day=1 + number % 3) for number in range(9000))
+    found = set()
+    for number, (threads, flush_rows, with_other) in enumerate(
+        [(1, 131_072, False), (2, 2_048, False), (7, 4_096, True), (3, 2_048, True)]
+    ):
+        home = tmp_path / str(number)
+        land(home / "landing" / "first.ndjson", first, ARRIVED + timedelta(seconds=1))
+        if with_other:
+            land(home / "landing" / "other.ndjson", other)
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            duckdb.connect(str(home / "warehouse.duckdb"), config={"threads": threads}) as connection,
+        ):
+            patch.setattr("fairsplit.orchestration.landing.ingest._FLUSH_ROWS", flush_rows)
+            ingest(home, connection)
+            found |= set(
+                connection.execute(
+                    "select event_day, path, rows, sha256 from landing.lake_files where file_hash = ?",
+                    [hashlib.sha256(first.encode()).hexdigest()],
+                ).fetchall()
+            )
+    assert len(found) == 3
+    assert sum(rows for _, _, rows, _ in found) == 20011
