@@ -24,34 +24,47 @@ _ARMS = ("winner", "winner_uncleared", "barred_arm", "best_arm", "control_id")
 _ORDER = {reason: place for place, reason in enumerate(SET_ASIDE)}
 
 
-def decision_rows(
+def conclusions(
     comparisons: pl.DataFrame,
-    validity: pl.DataFrame,
     experiments: pl.DataFrame,
     uses: pl.DataFrame,
     cut_off: date,
     ramps: pl.DataFrame,
     weights: pl.DataFrame,
-    stopped: pl.DataFrame,
-) -> pl.DataFrame:
-    """One decision per experiment.
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """When each experiment may conclude, and the rows that it may conclude from.
 
     Args:
         comparisons: Result rows, every cut-off up to this one.
-        validity: Validity rows at this cut-off; any ``fail`` closes the gate.
         experiments: From `experiment_frame`.
         uses: From `use_frame`.
         cut_off: The day decided about.
         ramps: From `ramp_frame` at that day.
         weights: From `allocation_texts` at that day.
+
+    Returns:
+        The frame of `timing` with what ramps and bandits add, and the rows of `deciding_rows`.
+    """
+    timed = timing(experiments, uses, cut_off).join(ramps, on="experiment_id", how="left")
+    timed = with_early_end(timed.join(weights, on="experiment_id", how="left"), comparisons)
+    return timed, deciding_rows(comparisons, timed, uses)
+
+
+def decision_rows(
+    rows: pl.DataFrame, timed: pl.DataFrame, validity: pl.DataFrame, stopped: pl.DataFrame, cut_off: date
+) -> pl.DataFrame:
+    """One decision per experiment.
+
+    Args:
+        rows: From `conclusions`.
+        timed: From `conclusions`.
+        validity: Validity rows at this cut-off; any ``fail`` closes the gate.
         stopped: From `stopped_frame` at that day.
+        cut_off: The day decided about.
 
     Returns:
         Rows of the schema `DECISIONS`, in no particular order.
     """
-    timed = timing(experiments, uses, cut_off).join(ramps, on="experiment_id", how="left")
-    timed = with_early_end(timed.join(weights, on="experiment_id", how="left"), comparisons)
-    rows = deciding_rows(comparisons, timed, uses)
     situations = _situations(rows, timed, validity, stopped)
     chosen = pl.lit(len(RULES) - 1)
     for number, rule in reversed(list(enumerate(RULES))):

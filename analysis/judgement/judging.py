@@ -14,7 +14,7 @@ from fairsplit.analysis.judgement.balance import balance_rows
 from fairsplit.analysis.judgement.batching import phase_sums, with_batches
 from fairsplit.analysis.judgement.comparisons import comparison_rows
 from fairsplit.analysis.judgement.day_split import dated_split_rows, day_split_rows, day_tests
-from fairsplit.analysis.judgement.deciding import decision_rows
+from fairsplit.analysis.judgement.deciding import conclusions, decision_rows
 from fairsplit.analysis.judgement.definitions import (
     ended_by,
     experiment_frame,
@@ -29,6 +29,7 @@ from fairsplit.analysis.judgement.information import SEQUENTIAL
 from fairsplit.analysis.judgement.known import result_hashes
 from fairsplit.analysis.judgement.leaks import leak_rows
 from fairsplit.analysis.judgement.losses import crossover_rows, exposure_order_rows, loss_rows, targeting_rows
+from fairsplit.analysis.judgement.next_actions import NEXT_ACTIONS, NEXT_ACTIONS_KEY, next_action_rows
 from fairsplit.analysis.judgement.novelty import effect_trends, novelty_rows
 from fairsplit.analysis.judgement.overlap import overlap_rows
 from fairsplit.analysis.judgement.pairing import defined_rows
@@ -58,12 +59,14 @@ class Judgement:
         validity: Rows of `VALIDITY`.
         decisions: Rows of `DECISIONS`, one per experiment and cut-off.
         allocations: Rows of `ALLOCATIONS`, one per bandit, cut-off and arm.
+        next_actions: Rows of `NEXT_ACTIONS`, what is open to each running experiment at each cut-off.
     """
 
     comparisons: pl.DataFrame
     validity: pl.DataFrame
     decisions: pl.DataFrame
     allocations: pl.DataFrame
+    next_actions: pl.DataFrame
 
 
 def judge_cut_offs(
@@ -136,7 +139,7 @@ def judge_cut_offs(
     trends = effect_trends(statistics, experiments, variants, uses)
     days = day_tests(daily_exposures, weights)
     lost_by_arm = None if losses is None else with_arms(losses, variants)
-    validity, decisions = [], []
+    validity, decisions, next_actions = [], [], []
     for cut_off in cut_offs:
         daily = daily_exposures.filter(pl.col("exposure_day") <= cut_off)
         if crossovers is not None:
@@ -171,23 +174,27 @@ def judge_cut_offs(
         )
         found = conform(found.with_columns(cut_off=pl.lit(cut_off)), VALIDITY, VALIDITY_KEY)
         known = comparisons.filter(pl.col("cut_off") <= cut_off)
-        said = decision_rows(
+        times, concluded = conclusions(
             known,
-            found,
             experiments,
             uses,
             cut_off,
             ramp_frame(catalogue, cut_off),
             allocation_texts(allocations, cut_off),
-            stopped_frame(catalogue, cut_off),
         )
+        said = decision_rows(concluded, times, found, stopped_frame(catalogue, cut_off), cut_off)
+        said = conform(said, DECISIONS, ("experiment_id",))
+        today = allocations.filter(pl.col("cut_off") == cut_off)
+        acts = next_action_rows(concluded, times, said, today, catalogue, cut_off)
         validity.append(found)
-        decisions.append(conform(said, DECISIONS, ("experiment_id",)))
+        decisions.append(said)
+        next_actions.append(conform(acts, NEXT_ACTIONS, NEXT_ACTIONS_KEY))
     return Judgement(
         comparisons.filter(pl.col("cut_off") >= cut_offs[0]),
         pl.concat(validity),
         pl.concat(decisions),
         allocations,
+        pl.concat(next_actions),
     )
 
 

@@ -36,6 +36,7 @@ class Edit:
         end: The end that it declares; none for an open one.
         ship: Completed: the variant that everybody gets; none for control.
         phases: Accepted: the phases so far and the one that the act opens.
+        new_end: Accepted: the end of an extended experiment.
     """
 
     action: str
@@ -45,6 +46,7 @@ class Edit:
     end: datetime | None = None
     ship: str | None = None
     phases: Sequence[Phase] = ()
+    new_end: datetime | None = None
 
 
 def edited(text: str, edit: Edit) -> str:
@@ -52,8 +54,8 @@ def edited(text: str, edit: Edit) -> str:
 
     Starting moves a start that has passed to the instant of the command, for a draft was exposed to nobody; a start
     that is still to come stays. Pausing appends to `pauses`, resuming ends the last pause, and completing or
-    cancelling ends the experiment at the instant unless it has ended before. An accepted act appends a phase; the short
-    form without phases becomes the long one.
+    cancelling ends the experiment at the instant unless it has ended before. An accepted act appends a phase, and the
+    short form without phases becomes the long one; an accepted extension sets the end.
 
     Args:
         text: The file.
@@ -74,6 +76,10 @@ def _apply(data: CommentedMap, edit: Edit) -> None:
         _start(data, edit)
     elif edit.action == "pause":
         _append_pause(data, edit.at)
+    elif edit.action == "accept" and edit.new_end is not None:
+        _put(data, "end", stamp(edit.new_end), after=("start",))
+        # A declared end says how long the experiment lasts.
+        data.get("plan", {}).pop("max_duration", None)
     elif edit.action == "accept":
         _append_phase(data, edit.phases)
     elif edit.action != "archive":
@@ -87,10 +93,10 @@ def _apply(data: CommentedMap, edit: Edit) -> None:
 def _start(data: CommentedMap, edit: Edit) -> None:
     if edit.start >= edit.at:
         return
-    data["start"] = _stamp(edit.at)
+    data["start"] = stamp(edit.at)
     phases = data.get("phases")
     if phases:
-        phases[0]["start"] = _stamp(edit.at)
+        phases[0]["start"] = stamp(edit.at)
 
 
 def _append_phase(data: CommentedMap, phases: Sequence[Phase]) -> None:
@@ -105,7 +111,7 @@ def _append_phase(data: CommentedMap, phases: Sequence[Phase]) -> None:
 
 def _flow_phase(phase: Phase) -> CommentedMap:
     written = CommentedMap(
-        {"start": _stamp(phase.start), "traffic": phase.traffic, "weights": CommentedMap(phase.weights)}
+        {"start": stamp(phase.start), "traffic": phase.traffic, "weights": CommentedMap(phase.weights)}
     )
     salts = phase.salts.model_dump(exclude_none=True)
     if salts:
@@ -115,7 +121,7 @@ def _flow_phase(phase: Phase) -> CommentedMap:
 
 
 def _append_pause(data: CommentedMap, at: datetime) -> None:
-    pause = CommentedMap({"start": _stamp(at)})
+    pause = CommentedMap({"start": stamp(at)})
     pause.fa.set_flow_style()
     if data.get("pauses"):
         data["pauses"].append(pause)
@@ -126,14 +132,14 @@ def _append_pause(data: CommentedMap, at: datetime) -> None:
 def _end_pause(data: CommentedMap, at: datetime) -> None:
     pauses = data.get("pauses")
     if pauses and pauses[-1].get("end") is None:
-        pauses[-1]["end"] = _stamp(at)
+        pauses[-1]["end"] = stamp(at)
 
 
 def _end(data: CommentedMap, edit: Edit) -> None:
     if edit.end is None or edit.end > edit.at:
         # What is called off before its start ends a second after it, for an end lies behind its start.
         at = max(edit.at, edit.start + timedelta(seconds=1))
-        _put(data, "end", _stamp(at), after=("start",))
+        _put(data, "end", stamp(at), after=("start",))
 
 
 def _put(data: CommentedMap, key: str, value: Any, after: Sequence[str]) -> None:
@@ -146,10 +152,11 @@ def _put(data: CommentedMap, key: str, value: Any, after: Sequence[str]) -> None
     data.insert(place + 1, key, value)
 
 
-def _stamp(at: datetime) -> TimeStamp:
-    stamp = TimeStamp(at.year, at.month, at.day, at.hour, at.minute, at.second, tzinfo=_UTC)
-    stamp._yaml["t"] = True  # noqa: SLF001  (the only way to a T between date and time)
-    return stamp
+def stamp(at: datetime) -> TimeStamp:
+    """A naive UTC instant as the catalogue writes it."""
+    written = TimeStamp(at.year, at.month, at.day, at.hour, at.minute, at.second, tzinfo=_UTC)
+    written._yaml["t"] = True  # noqa: SLF001  (the only way to a T between date and time)
+    return written
 
 
 def _rewritten(text: str, change: Callable[[CommentedMap], None]) -> str:
@@ -158,7 +165,7 @@ def _rewritten(text: str, change: Callable[[CommentedMap], None]) -> str:
     Ruamel keeps comments and order, yet writes a few scalars in its own way (escapes, for one). So the file is
     written twice, without and with the change, and the difference is applied to the author's own lines.
     """
-    data = _yaml().load(text)
+    data = yaml_of().load(text)
     before = _dumped(data)
     change(data)
     after = _dumped(data)
@@ -177,11 +184,12 @@ def _rewritten(text: str, change: Callable[[CommentedMap], None]) -> str:
 
 def _dumped(data: Any) -> list[str]:
     stream = io.StringIO()
-    _yaml().dump(data, stream)
+    yaml_of().dump(data, stream)
     return stream.getvalue().splitlines(keepends=True)
 
 
-def _yaml() -> YAML:
+def yaml_of() -> YAML:
+    """A reader and writer that keeps comments, order and quoting."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 1_000_000

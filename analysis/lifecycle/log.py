@@ -29,13 +29,14 @@ class Entry:
     Attributes:
         at: When it was logged, naive UTC.
         experiment: Id.
-        action: An action of the state machine, or ``edited``.
+        action: An action of the state machine, ``create`` of a draft that follows another, or ``edited``.
         before: Status before.
         after: Status after.
         effective: When it takes effect, naive UTC.
         reason: The author's words.
         definition_hash: `experiment_hash` of the file after it.
         definition: `experiment_facts` after it, so that later changes can be listed.
+        advice: The sentence of the decision that it goes against; empty where it goes against none.
     """
 
     at: datetime
@@ -47,6 +48,7 @@ class Entry:
     reason: str
     definition_hash: str
     definition: Mapping[str, Any] = field(default_factory=dict)
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,9 @@ def _line(at: datetime, entry: Entry, earlier: Entry | None) -> HistoryLine:
     moved = f"{entry.before} → {entry.after}" if entry.before != entry.after else entry.after
     reason = f": {entry.reason}" if entry.reason else ""
     if entry.action != EDITED:
-        return HistoryLine(at, f"{entry.action} ({moved}){reason}", entry.definition_hash, marks_result=False)
+        against = f" (against the advice: {entry.advice})" if entry.advice else ""
+        what = f"{entry.action} ({moved}){reason}{against}"
+        return HistoryLine(at, what, entry.definition_hash, marks_result=False)
     found = changes(earlier.definition, entry.definition) if earlier and earlier.definition else ()
     words = [str(change) for change in found]
     if entry.before != entry.after:

@@ -61,6 +61,7 @@ def experiment_files(
         "/power-analysis": common | _power(card.experiment, compared),
         "/metrics": common | {"variant_metrics": _variant_metrics(card, metrics, whole)},
         "/decisions": common | {"decisions": [_decision(row) for row in facts.decisions]},
+        "/next-actions": common | {"next_actions": [_next_action(row) for row in facts.next_actions]},
         "/allocations": common | {"allocations": _allocations(facts)},
     }
     for path, answer in answers.items():
@@ -307,6 +308,23 @@ def _decision(row: Row) -> Row:
         "reasons": list(row.get("reasons") or ()),
         "also_disable": list(row.get("also_disable") or ()),
         "sentence": row.get("sentence"),
+    }
+
+
+def _next_action(row: Row) -> Row:
+    return {
+        "action": row["action"],
+        "variant": row["variant_id"],
+        "traffic": row["traffic"],
+        "days": row["days"],
+        "end_date": row["end_at"],
+        "metric_name": row["metric"],
+        "expected_gain": row["gain"],
+        "expected_gain_interval": {"lower": row["gain_low"], "upper": row["gain_high"]},
+        "expected_improvement": row["gain_rel"],
+        "confidence": row["chance"],
+        "reason": row["reason"],
+        "reasoning": row["sentence"],
     }
 
 

@@ -233,6 +233,7 @@ class SiteInputs:
         validity: ``results.validity``; rows of the newest cut-off per experiment are shown.
         decisions: ``results.decisions`` of all cut-offs: the newest is the verdict, all are the decision log.
         allocations: ``results.allocations`` of all cut-offs.
+        next_actions: ``results.next_actions`` of all cut-offs.
         interactions: ``results.interactions``.
         interaction_effects: ``results.interaction_effects``.
         daily_exposures: ``fct_daily_exposures``.
@@ -258,6 +259,7 @@ class SiteInputs:
     validity: pl.DataFrame = field(default_factory=_empty)
     decisions: pl.DataFrame = field(default_factory=_empty)
     allocations: pl.DataFrame = field(default_factory=_empty)
+    next_actions: pl.DataFrame = field(default_factory=_empty)
     interactions: pl.DataFrame = field(default_factory=_empty)
     interaction_effects: pl.DataFrame = field(default_factory=_empty)
     daily_exposures: pl.DataFrame = field(default_factory=_empty)

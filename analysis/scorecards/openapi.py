@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fairsplit.analysis.judgement.wording import REQUIREMENTS
+from fairsplit.analysis.scorecards.wording import NEXT_ACTIONS
 
 Schema = dict[str, Any]
 
@@ -248,6 +249,28 @@ SCHEMAS: dict[str, Schema] = {
             )
         ),
     ),
+    "NextActions": _object(
+        **_COMMON,
+        next_actions=_list(
+            _object(
+                action={"enum": sorted(NEXT_ACTIONS)},
+                variant=_NULLABLE,
+                traffic=_SHARE,
+                days={"type": ["integer", "null"]},
+                end_date=_NULLABLE,
+                metric_name=_TEXT,
+                expected_gain=_NUMBER
+                | {
+                    "description": "Per eligible unit in the metric's unit against going on; above 0 is better."
+                },
+                expected_gain_interval=_BOUNDS,
+                expected_improvement=_NUMBER | {"description": "The gain as a share of the control's value."},
+                confidence=_SHARE | {"description": "Chance of a gain above 0."},
+                reason=_NULLABLE,
+                reasoning=_TEXT,
+            )
+        ),
+    ),
     "Allocations": _object(
         **_COMMON,
         allocations=_list(
@@ -286,6 +309,10 @@ PATHS = {
     "/experiments/{id}/power-analysis.json": ("PowerAnalysis", "Achieved power and detectable effects."),
     "/experiments/{id}/metrics.json": ("Metrics", "Exposures and metrics per variant."),
     "/experiments/{id}/decisions.json": ("Decisions", "Every decision that was said."),
+    "/experiments/{id}/next-actions.json": (
+        "NextActions",
+        "What may be done next, and what it is expected to gain.",
+    ),
     "/experiments/{id}/allocations.json": ("Allocations", "A bandit's weights and rewards at every cut-off."),
 }
 

@@ -26,6 +26,7 @@ from fairsplit.analysis.scorecards.comparisons import (
 from fairsplit.analysis.scorecards.factorial import FactorialMetric, factorial_panels
 from fairsplit.analysis.scorecards.funnels import Funnel, LossTable, conversion_funnels, kept, set_aside
 from fairsplit.analysis.scorecards.log import LogEntry, decision_log
+from fairsplit.analysis.scorecards.next_actions import NextAction, next_action_lines
 from fairsplit.analysis.scorecards.plan_lines import fact_lines, plan_lines
 from fairsplit.analysis.scorecards.segments import Segments, other_analyses, segment_panels
 from fairsplit.analysis.scorecards.selection import whole
@@ -56,6 +57,7 @@ class Facts:
     funnels: Sequence[Row]
     spread: Sequence[Row] = ()
     allocations: Sequence[Row] = ()
+    next_actions: Sequence[Row] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Scorecard:
     minimum_effect: tuple[float, str] | None
     next_step: str
     accept: str
+    next_actions: Sequence[NextAction]
     facts: Sequence[tuple[str, str]]
     checks: Sequence[Check]
     checks_line: str
@@ -197,6 +200,7 @@ def build(
         minimum_effect=_minimum_effect(first, metric, axis, leading),
         next_step=(decision or {}).get("sentence") or "",
         accept=_accept_command(experiment, decision),
+        next_actions=next_action_lines(experiment, metrics, facts.next_actions),
         facts=fact_lines(experiment, units, days, table),
         checks=check_cards(facts.validity),
         checks_line=summary_line(facts.validity),

@@ -105,6 +105,7 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
     comparisons = _by_experiment(inputs.comparisons, "cut_off", known)
     validity = _by_experiment(inputs.validity, "cut_off", known)
     decisions = _by_experiment(inputs.decisions, "cut_off", known)
+    next_actions = _by_experiment(inputs.next_actions, "cut_off", known)
     allocations = _by_experiment(inputs.allocations, "cut_off", known)
     exposures = _by_experiment(inputs.daily_exposures, "exposure_day", known)
     losses = _by_experiment(inputs.losses, "event_day", known)
@@ -128,6 +129,7 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
             funnels=funnels.get(experiment.id, []),
             spread=spreads.get(experiment.id, []),
             allocations=allocations.get(experiment.id, []),
+            next_actions=[row for row in next_actions.get(experiment.id, []) if row["cut_off"] == known],
         )
         card = scorecard.build(
             experiment,

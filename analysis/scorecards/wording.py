@@ -28,6 +28,8 @@ REASONS = {
     "infeasible": "the method has no answer for these data",
     "no_control": "the control has no figures to compare with",
     "histogram_missing": "the distribution of values was not kept for this view",
+    "nothing_compared": "no arm can be compared with the control yet",
+    "few_effects": "fewer than three effects of other experiments on this metric are known",
     "not_finite": "the numbers are beyond what can be computed",
 }
 
@@ -100,6 +102,18 @@ ACTIONS = {
     "investigate": "Investigate",
     "widen_traffic": "Widen the traffic",
     "set_weights": "Set the weights",
+}
+
+#: What may be done next with an experiment.
+NEXT_ACTIONS = {
+    "stop": "Stop",
+    "increase_traffic": "Increase traffic",
+    "decrease_traffic": "Decrease traffic",
+    "extend": "Extend",
+    "disable_arm": "Disable the arm",
+    "set_weights": "Set the weights",
+    "modify_variant": "Modify the variant",
+    "create_variant": "New variant",
 }
 
 CHECK_ADVICE = {

@@ -57,8 +57,22 @@ def resume(
 
 
 @commands.command(epilog="Example: `fairsplit experiment accept checkout_cta --reason 'agreed in review'`")
-def accept(experiment: _Id, reason: _Reason = "", output: FormatOption = ReportFormat.text) -> None:
-    """Do what the newest decision proposes: a stop completes; an arm less, weights or traffic are a new phase."""
+def accept(
+    experiment: _Id,
+    reason: _Reason = "",
+    action: Annotated[
+        str | None,
+        typer.Option(
+            help="An act that stands among the next actions of the scorecard; the decision's own if left out."
+        ),
+    ] = None,
+    output: FormatOption = ReportFormat.text,
+) -> None:
+    """Do what the newest decision proposes, or another of the next actions.
+
+    A stop completes; an arm less, weights or traffic are a new phase; an extension is a new end; a modified or a new
+    variant is a draft of another experiment.
+    """
     from fairsplit.orchestration.catalogue.loading import read_definitions
     from fairsplit.orchestration.home.transitions import finish_interrupted
     from fairsplit.orchestration.lifecycle import accepting
@@ -78,6 +92,7 @@ def accept(experiment: _Id, reason: _Reason = "", output: FormatOption = ReportF
             experiment,
             reason=reason,
             now=datetime.now(UTC).replace(tzinfo=None),
+            action=action,
         )
     _tell(entry, output)
 
@@ -89,11 +104,18 @@ def complete(
     ship: Annotated[
         str | None, typer.Option(help="The variant that everybody gets; control if left out.")
     ] = None,
+    against_advice: Annotated[
+        bool,
+        typer.Option("--against-advice", help="Ship what the newest decision does not; the log says so."),
+    ] = False,
     at: _At = None,
     output: FormatOption = ReportFormat.text,
 ) -> None:
-    """Running or paused to completed: ends it, and serves the shipped variant."""
-    _move(experiment, "complete", reason, at, output, ship)
+    """Running or paused to completed: ends it, and serves the shipped variant.
+
+    A variant that the newest decision does not ship is refused without --against-advice.
+    """
+    _move(experiment, "complete", reason, at, output, ship, against_advice=against_advice)
 
 
 @commands.command(epilog="Example: `fairsplit experiment cancel checkout_cta --reason 'broken tracking'`")
@@ -155,9 +177,13 @@ def _move(
     at: datetime | None,
     output: ReportFormat,
     ship: str | None = None,
+    *,
+    against_advice: bool = False,
 ) -> None:
+    from fairsplit.analysis.lifecycle.states import TRANSITIONS
     from fairsplit.orchestration.catalogue.loading import read_definitions
     from fairsplit.orchestration.home.transitions import finish_interrupted
+    from fairsplit.orchestration.lifecycle.advice import advice_against
     from fairsplit.orchestration.lifecycle.transitions import transition
 
     finished = finish_interrupted(catalog_dir())
@@ -165,16 +191,27 @@ def _move(
         _tell(finished, output)
         return
     now = datetime.now(UTC).replace(tzinfo=None)
+    home, definitions = Home.from_environment(), read_definitions()
+    known = definitions.catalogue.experiments.get(experiment)
+    advice = ""
+    # What cannot be completed, or ships no variant, is told first by the transition.
+    if (
+        known is not None
+        and known.status in TRANSITIONS["complete"]
+        and ship in {variant.id for variant in known.variants}
+    ):
+        advice = advice_against(home, known, str(ship), insisted=against_advice)
     entry = transition(
-        Home.from_environment(),
+        home,
         catalog_dir(),
-        read_definitions(),
+        definitions,
         experiment,
         action,
         reason=reason,
         at=at or now.replace(microsecond=0),
         now=now,
         ship=ship,
+        advice=advice,
     )
     _tell(entry, output)
 

@@ -20,17 +20,17 @@ INTENT: Final = ".transition.json"
 
 
 def carry_out(catalog: Path, file: Path, text: str, entries: Sequence[Entry]) -> None:
-    """Write a definition's new text, then append to the log; killed anywhere, `finish_interrupted` does the rest.
+    """Write a definition's text, then append to the log; killed anywhere, `finish_interrupted` does the rest.
 
     Args:
         catalog: The catalogue's folder.
-        file: The definition's file in it.
+        file: The definition's file in it, or the one that is to be.
         text: Its new text.
         entries: What the log is to tell; the last one is the transition.
     """
     begun = {
         "file": file.relative_to(catalog).as_posix(),
-        "before": file.read_text(encoding="utf-8"),
+        "before": file.read_text(encoding="utf-8") if file.exists() else None,
         "text": text,
         "entries": [line_of(entry) for entry in entries],
     }
@@ -61,7 +61,8 @@ def _do(catalog: Path, file: Path, text: str | None, entries: Sequence[Entry]) -
     if text is not None:
         partial = file.with_name(f".{file.name}.part")
         partial.write_text(text, encoding="utf-8")
-        shutil.copymode(file, partial)
+        if file.exists():
+            shutil.copymode(file, partial)
         partial.replace(file)
     if read_log(catalog)[-len(entries) :] != list(entries):
         append(catalog, entries)

@@ -17,6 +17,7 @@ from fairsplit.analysis.judgement import (
 )
 from fairsplit.analysis.judgement.interactions import INTERACTION_EFFECTS, INTERACTIONS
 from fairsplit.analysis.judgement.known import version_frame
+from fairsplit.analysis.judgement.next_actions import NEXT_ACTIONS
 from fairsplit.analysis.judgement.rows import REQUIREMENT
 from fairsplit.orchestration.lifecycle.acting import in_force
 from fairsplit.orchestration.provenance.code_hash import code_hash
@@ -35,6 +36,7 @@ _TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
     "validity": VALIDITY,
     "decisions": DECISIONS,
     "allocations": ALLOCATIONS,
+    "next_actions": NEXT_ACTIONS,
 }
 #: Judged after these, by `interacting`.
 _OF_PAIRS: Mapping[str, Mapping[str, pl.DataType]] = {
@@ -49,6 +51,7 @@ _SQL_TYPES = {
     pl.Boolean(): "boolean",
 } | {
     pl.Date(): "date",
+    pl.Datetime("us"): "timestamp",
     pl.List(pl.String()): "varchar[]",
     REQUIREMENT: "struct(requirement varchar, rule varchar, required double, observed double, met boolean)[]",
 }

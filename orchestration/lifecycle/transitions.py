@@ -54,6 +54,8 @@ def transition(
     now: datetime,
     ship: str | None = None,
     phases: Sequence[Phase] = (),
+    end: datetime | None = None,
+    advice: str = "",
 ) -> Entry:
     """Carry out one transition: the new text is checked first, then written, then logged.
 
@@ -70,6 +72,8 @@ def transition(
         now: The clock, naive UTC.
         ship: With ``complete``: the variant that everybody gets.
         phases: With ``accept``: all phases, the new one last.
+        end: With ``accept``: the new end, naive UTC.
+        advice: The sentence of the newest decision where the transition goes against it.
 
     Returns:
         The entry that was appended.
@@ -83,15 +87,7 @@ def transition(
     if experiment_id in catalogue.broken:
         raise LifecycleError(catalogue.broken[experiment_id][0])
     require_known(experiment_id, catalogue.experiments, "experiment", "ID")
-    if not reason.strip():
-        raise LifecycleError(
-            Problem(
-                "a transition needs a reason",
-                f"experiment {action}",
-                rule="--reason TEXT",
-                hint="the reason stands in the log and on the scorecard",
-            )
-        )
+    require_reason(reason, action)
     experiment = catalogue.experiments[experiment_id]
     status = next_status(experiment_id, experiment.status, action)
     if action == "start" and experiment.assignment != "hash":
@@ -101,9 +97,9 @@ def transition(
     path = next((catalog / "experiments").rglob(f"{experiment_id}.yaml"))
     text = edited(
         path.read_text(encoding="utf-8"),
-        Edit(action, status, at, experiment.start, experiment.end, ship, phases),
+        Edit(action, status, at, experiment.start, experiment.end, ship, phases, end),
     )
-    after = _checked(text, path.relative_to(catalog).as_posix(), experiment_id, definitions)
+    after = checked(text, path.relative_to(catalog).as_posix(), experiment_id, definitions)
     entries = [entry for entry in read_log(catalog) if entry.experiment == experiment_id]
     slipped = edit_entry(entries[-1] if entries else None, _observe(experiment, now))
     entry = Entry(
@@ -116,13 +112,35 @@ def transition(
         reason.strip(),
         experiment_hash(after),
         experiment_facts(after),
+        advice,
     )
     carry_out(catalog, path, text, [entry] if slipped is None else [slipped, entry])
     return entry
 
 
-def _checked(text: str, name: str, experiment_id: str, definitions: Definitions) -> Experiment:
-    """The new text as a sound experiment that fits beside the others."""
+def require_reason(reason: str, action: str) -> None:
+    """Refuse a transition that says not why.
+
+    Raises:
+        LifecycleError: The reason is empty.
+    """
+    if not reason.strip():
+        raise LifecycleError(
+            Problem(
+                "a transition needs a reason",
+                f"experiment {action}",
+                rule="--reason TEXT",
+                hint="the reason stands in the log and on the scorecard",
+            )
+        )
+
+
+def checked(text: str, name: str, experiment_id: str, definitions: Definitions) -> Experiment:
+    """The new text as a sound experiment that fits beside the others.
+
+    Raises:
+        LifecycleError: It is none.
+    """
     catalogue = definitions.catalogue
     document = parse_yaml(text, name)
     parsed = parse_model(Experiment, document)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from fairsplit.orchestration.warehouse.opening import has_table
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, datetime
@@ -69,8 +71,16 @@ def write_digest(connection: duckdb.DuckDBPyConnection, folder: Path, at: dateti
                digest bigint, told_at timestamp, kind varchar, subject varchar, cut_off date, state varchar,
                what varchar, sentence varchar)"""
     )
+    also = _also_open(connection)
     news = [
-        Notice(kind, subject, day.isoformat(), state, what, sentence or "")
+        Notice(
+            kind,
+            subject,
+            day.isoformat(),
+            state,
+            what,
+            " ".join(part for part in (sentence, also.get(subject) if kind == "decision" else "") if part),
+        )
         for kind, subject, day, state, what, sentence in connection.execute(_NEWS).fetchall()
     ]
     if not news:
@@ -83,6 +93,21 @@ def write_digest(connection: duckdb.DuckDBPyConnection, folder: Path, at: dateti
         [[number, at, n.kind, n.subject, n.cut_off, n.state, n.what, n.sentence] for n in news],
     )
     return news
+
+
+def _also_open(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """By experiment, the acts that are open beside the decision's own."""
+    if not has_table(connection, "results", "next_actions"):
+        return {}
+    rows = connection.execute(
+        """select experiment_id, 'Also open: ' || string_agg(replace(action, '_', ' '), ', ' order by position) || '.'
+           from results.next_actions as open
+           left join results.decisions as said using (experiment_id, cut_off)
+           where cut_off = (select max(cut_off) from results.decisions)
+               and (position > 1 or said.decision in ('continue', 'extend', 'inconclusive'))
+           group by all"""
+    ).fetchall()
+    return dict(rows)
 
 
 def write_alert(folder: Path, run_id: str, job: str, steps: Sequence[str]) -> None:

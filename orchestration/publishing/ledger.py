@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _HASHED = "count(*), coalesce(sum(hash(t)), 0)::varchar"
-_SHOWN = ("comparisons", "validity", "decisions", "allocations")
+_SHOWN = ("comparisons", "validity", "decisions", "allocations", "next_actions")
 
 
 def fingerprint(connection: duckdb.DuckDBPyConnection, catalog: Path) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _KEPT_HINT = "it cannot be computed from the lake: restore a backup"
 _COMPUTED_HINT = "`fairsplit fsck --repair` builds it anew"
-_JUDGED: Final = ("comparisons", "validity", "decisions", "allocations")
+_JUDGED: Final = ("comparisons", "validity", "decisions", "allocations", "next_actions")
 
 
 def unreadable_tables(path: Path) -> list[tuple[str, str, str]]:

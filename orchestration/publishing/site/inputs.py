@@ -41,6 +41,7 @@ _FRAMES = {
     "validity": "from results.validity order by all",
     "decisions": "from results.decisions order by cut_off, experiment_id",
     "allocations": "from results.allocations order by all",
+    "next_actions": "from results.next_actions order by all",
     "interactions": "from results.interactions order by all",
     "interaction_effects": "from results.interaction_effects order by all",
     "daily_exposures": "from fct_daily_exposures order by all",

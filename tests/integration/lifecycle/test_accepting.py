@@ -146,7 +146,7 @@ def test_accepted_traffic_turns_the_short_form_into_phases(catalog, decided) -> 
             ("checkout_cta",),
             (
                 "experiment accept: nothing is proposed for 'checkout_cta' (continue: none: the newest decision must"
-                " propose a stop, an arm less, other weights, or wider traffic). Hint: The sentence."
+                " propose a stop, an arm less, other weights, wider traffic or an extension). Hint: The sentence."
             ),
         ),
         (
@@ -154,7 +154,7 @@ def test_accepted_traffic_turns_the_short_form_into_phases(catalog, decided) -> 
             ("checkout_cta",),
             (
                 "experiment accept: nothing is proposed for 'checkout_cta' (modify: fix_data: the newest decision must"
-                " propose a stop, an arm less, other weights, or wider traffic). Hint: The sentence."
+                " propose a stop, an arm less, other weights, wider traffic or an extension). Hint: The sentence."
             ),
         ),
         (
@@ -162,7 +162,8 @@ def test_accepted_traffic_turns_the_short_form_into_phases(catalog, decided) -> 
             ("checkout_cta",),
             (
                 "experiment accept: nothing is proposed for 'checkout_cta' (no decision yet: the newest decision must"
-                " propose a stop, an arm less, other weights, or wider traffic). Hint: run the pipeline first"
+                " propose a stop, an arm less, other weights, wider traffic or an extension). Hint: run the pipeline"
+                " first"
             ),
         ),
         (
@@ -190,3 +191,107 @@ def test_what_acts_by_itself_proposes_nothing(catalog, decided) -> None:
     file.write_text(file.read_text().replace("harm: true,", "harm: true, automatic: true,"))
     done = accept("checkout_cta")
     assert "'checkout_cta' acts by itself" in str(done.exception)
+
+
+def offer(catalog: Path, name: str, action: str, **what: object) -> None:
+    with duckdb.connect(str(Home(catalog.parent / "home").warehouse)) as connection:
+        connection.execute(
+            "create table if not exists results.next_actions (experiment_id varchar, cut_off date, position bigint,"
+            " action varchar, variant_id varchar, traffic double, end_at timestamp)"
+        )
+        connection.execute(
+            "insert into results.next_actions values (?, '2026-01-21', 1, ?, ?, ?, ?)",
+            [name, action, what.get("variant"), what.get("traffic"), what.get("end")],
+        )
+
+
+def test_m33_an_accepted_extension_is_a_new_end(catalog, decided) -> None:
+    decided(("checkout_cta", "extend", "extend", None))
+    later = read(catalog, "checkout_cta").start + timedelta(days=60)
+    offer(catalog, "checkout_cta", "extend", end=later)
+    done = accept("checkout_cta")
+    assert done.exit_code == 0, done.exception
+    assert read(catalog, "checkout_cta").end == later
+    assert [(entry.action, entry.after) for entry in read_log(catalog)] == [("accept", "running")]
+
+
+@pytest.mark.parametrize(("action", "traffic"), [("decrease_traffic", 0.1), ("increase_traffic", 0.4)])
+def test_m33_traffic_is_changed_from_the_next_midnight_on(catalog, decided, action, traffic) -> None:
+    decided(("platform_check", "continue", "wait", None))
+    offer(catalog, "platform_check", action, traffic=traffic)
+    done = accept("platform_check", "--action", action, "--reason", "agreed")
+    assert done.exit_code == 0, done.exception
+    assert [phase.traffic for phase in read(catalog, "platform_check").phases] == [0.2, traffic]
+
+
+@pytest.mark.parametrize(
+    ("action", "variant", "arms"),
+    [
+        ("modify_variant", "red", ["control", "red_2"]),
+        ("create_variant", None, ["control", "new"]),
+    ],
+)
+def test_m33_a_changed_or_new_variant_is_a_draft_that_validates(
+    catalog, decided, action, variant, arms
+) -> None:
+    decided(("checkout_cta", "stop", "keep_control", "control"))
+    offer(catalog, "checkout_cta", action, variant=variant)
+    before = (catalog / "experiments" / "checkout_cta.yaml").read_bytes()
+    done = accept("checkout_cta", "--action", action, "--reason", "another colour")
+    assert done.exit_code == 0, done.exception
+    assert (catalog / "experiments" / "checkout_cta.yaml").read_bytes() == before
+    origin, draft = read(catalog, "checkout_cta"), read(catalog, "checkout_cta_2")
+    assert (draft.status, draft.stage, draft.metrics) == ("draft", "design", origin.metrics)
+    assert [arm.id for arm in draft.variants] == arms
+    assert draft.variants[1].config == next(
+        arm.config for arm in origin.variants if arm.id == (variant or "control")
+    )
+    (entry,) = read_log(catalog)
+    assert (entry.experiment, entry.action) == ("checkout_cta_2", "create")
+    assert entry.reason == f"{action} of checkout_cta: another colour"
+
+
+def test_m33_an_act_that_is_not_open_is_refused(catalog, decided) -> None:
+    decided(("checkout_cta", "continue", "wait", None))
+    offer(catalog, "checkout_cta", "increase_traffic", traffic=1.0)
+    done = accept("checkout_cta", "--action", "extend", "--reason", "agreed")
+    assert done.exit_code == 1
+    assert "unknown action" in str(done.exception)
+    assert "increase_traffic" in str(done.exception)
+
+
+def complete(*words: str):
+    return CliRunner().invoke(app, ["experiment", "complete", "checkout_cta", *words, "--reason", "agreed"])
+
+
+@pytest.mark.parametrize(
+    ("said", "ship", "refused"),
+    [
+        (("stop", "ship", "red"), "red", False),
+        (("stop", "ship", "red"), "control", True),
+        (("stop", "roll_back", "control"), "red", True),
+        (("continue", "wait", None), "red", True),
+        (("continue", "wait", None), "control", False),
+        (("modify", "fix_data", None), "red", True),
+        (("inconclusive", "keep_control", "control"), "red", True),
+    ],
+)
+def test_m03_shipping_against_the_newest_decision_needs_a_word_and_is_logged(
+    catalog, decided, said, ship, refused
+) -> None:
+    decided(("checkout_cta", *said))
+    done = complete("--ship", ship)
+    assert done.exit_code == int(refused), done.exception
+    if refused:
+        assert "--against-advice" in str(done.exception)
+        assert read_log(catalog) == []
+        done = complete("--ship", ship, "--against-advice")
+        assert done.exit_code == 0, done.exception
+    (entry,) = read_log(catalog)
+    assert entry.advice == ("The sentence." if refused else "")
+    assert read(catalog, "checkout_cta").shipped == ship
+
+
+def test_m03_before_anything_was_judged_there_is_no_advice_to_go_against(catalog) -> None:
+    done = complete("--ship", "red")
+    assert done.exit_code == 0, done.exception
