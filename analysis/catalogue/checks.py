@@ -17,6 +17,7 @@ from fairsplit.analysis.catalogue.holding_out import estimand_findings, measurin
 from fairsplit.analysis.catalogue.metric_rules import RANKS, SHARES
 from fairsplit.analysis.catalogue.serving import eligible_variant
 from fairsplit.analysis.catalogue.shards import exact
+from fairsplit.analysis.catalogue.stages import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -109,6 +110,15 @@ def _time_findings(experiment: Experiment) -> Iterator[Finding]:
         return
     if experiment.status in _ENDED and end is None:
         yield Finding(("status",), f"a {experiment.status} experiment has no end", rule="end: an instant")
+    allowed = STAGES[experiment.status]
+    if experiment.stage is not None and experiment.stage not in allowed:
+        yield Finding(
+            ("stage",),
+            f"a {experiment.status} experiment is not in this stage",
+            experiment.stage,
+            f"with status {experiment.status}: {' or '.join(allowed)}",
+            f"write stage: {allowed[0]}, or leave it out",
+        )
     open_pause = bool(experiment.pauses) and experiment.pauses[-1].end is None
     if experiment.status == "paused" and not open_pause:
         rule = "pauses: [{start: an instant}], the last without end"

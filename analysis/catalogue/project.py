@@ -213,5 +213,7 @@ class Project(Strict):
     notices: NoticeHooks = NoticeHooks()
     automation: bool = True
     """Whether Dagster's schedules and sensors run as soon as the code location has loaded."""
+    failed_after: Duration | None = None
+    """An experiment whose gate is closed for so long has failed; never if left out."""
     export_prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]*$", max_length=32)] = ""
     """Put before every exported flag key, so that several projects share one SDK environment."""

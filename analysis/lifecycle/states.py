@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, get_args
 
 from fairsplit.analysis.catalogue.experiment import Status
+from fairsplit.analysis.catalogue.stages import STAGES
 from fairsplit.analysis.errors import AnalysisError, Problem
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ Action = Literal["start", "pause", "resume", "accept", "complete", "cancel", "ar
 
 STATUSES: tuple[str, ...] = get_args(Status)
 
-#: Action to {status before: status after}. `failed` is written by hand into the file: nothing proposes a failure.
+#: Action to {status before: status after}. What dates do without a command is in `clock`.
 TRANSITIONS: Mapping[str, Mapping[str, str]] = {
     "start": {"draft": "running"},
     "pause": {"running": "paused"},
@@ -24,17 +25,6 @@ TRANSITIONS: Mapping[str, Mapping[str, str]] = {
     "complete": {"running": "completed", "paused": "completed"},
     "cancel": {"draft": "cancelled", "running": "cancelled", "paused": "cancelled"},
     "archive": {"completed": "archived", "cancelled": "archived", "failed": "archived"},
-}
-
-#: Stages that a status may be in; the first is the one that a transition enters.
-STAGES: Mapping[str, tuple[str, ...]] = {
-    "draft": ("design", "setup", "validation", "pre_launch"),
-    "running": ("running",),
-    "paused": ("running",),
-    "completed": ("analysis", "decision"),
-    "cancelled": ("analysis", "decision"),
-    "failed": ("analysis", "decision"),
-    "archived": ("decision",),
 }
 
 

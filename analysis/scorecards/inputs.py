@@ -94,6 +94,7 @@ class ExperimentView:
     ``factors`` are the names and levels of a multivariate experiment, the reference level first. ``shipped`` is the
     variant that was shipped, empty while none is. ``activation`` says that exposures count only after an activating
     event.
+    ``status`` is the one at the cut-off; ``may_act`` whether the file still lets a proposal be carried out.
     ``intake`` is the share of the eligible units that is let in, 0 to 1, from each start on.
     """
 
@@ -123,6 +124,7 @@ class ExperimentView:
     shipped: str = ""
     activation: bool = False
     intake: Sequence[tuple[datetime, float]] = ()
+    may_act: bool = True
 
 
 @dataclass(frozen=True, slots=True)

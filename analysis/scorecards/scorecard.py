@@ -270,7 +270,7 @@ def _outlook(
 def _accept_command(experiment: ExperimentView, decision: Row | None) -> str:
     """What carries out a proposal; empty where nothing is proposed or the experiment acts by itself."""
     proposed = decision is not None and (decision["decision"], decision["action"]) in ACT_OF
-    waits = experiment.status == "running" and not experiment.stopping.get("automatic")
+    waits = experiment.may_act and not experiment.stopping.get("automatic")
     return f"fairsplit experiment accept {experiment.id} --reason '…'" if proposed and waits else ""
 
 

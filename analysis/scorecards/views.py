@@ -27,13 +27,16 @@ if TYPE_CHECKING:
 _SECONDS_A_DAY = 86_400
 
 
-def experiment_view(experiment: Experiment, source: str, read_on: date | None = None) -> ExperimentView:
+def experiment_view(
+    experiment: Experiment, source: str, read_on: date | None = None, status: str | None = None
+) -> ExperimentView:
     """What an experiment's page says of its definition.
 
     Args:
         experiment: Checked, with the project's defaults filled in.
         source: Text of the file that defines it.
         read_on: The day on which a plan that concludes once was read.
+        status: The one at the cut-off; the declared one if left out.
     """
     weights = experiment.history[-1].weights
     plan = experiment.plan
@@ -42,7 +45,8 @@ def experiment_view(experiment: Experiment, source: str, read_on: date | None = 
         id=experiment.id,
         name=experiment.name,
         owner=experiment.owner,
-        status=experiment.status,
+        status=status or experiment.status,
+        may_act=experiment.status == "running",
         type=experiment.type,
         unit=experiment.unit,
         hypothesis=experiment.hypothesis or "",

@@ -13,6 +13,7 @@ from fairsplit.analysis.judgement.acting import ACTS, new_acts
 from fairsplit.analysis.judgement.acting import in_force as with_acts
 from fairsplit.analysis.judgement.ramping import ramp_frame
 from fairsplit.analysis.judgement.rows import conform
+from fairsplit.analysis.lifecycle.clock import launched
 from fairsplit.assignment_exports.publishing import readable_version
 from fairsplit.orchestration.lifecycle.unit_lists import usable_lists
 from fairsplit.orchestration.warehouse.opening import has_table, insert_frame, replace_tables
@@ -39,8 +40,8 @@ def acts_done(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 
 def in_force(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> Definitions:
-    """The definitions with everything that decisions did by themselves."""
-    return replace(definitions, catalogue=with_acts(definitions.catalogue, acts_done(connection)))
+    """The definitions with everything that the clock and decisions did by themselves."""
+    return replace(definitions, catalogue=with_acts(launched(definitions.catalogue), acts_done(connection)))
 
 
 def write_catalogue(connection: duckdb.DuckDBPyConnection, home: Home, definitions: Definitions) -> None:

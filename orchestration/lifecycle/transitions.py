@@ -13,6 +13,7 @@ from fairsplit.analysis.catalogue.holding_out import measured
 from fairsplit.analysis.catalogue.together import joint_findings
 from fairsplit.analysis.catalogue.yaml_source import parse_yaml
 from fairsplit.analysis.errors import Problem
+from fairsplit.analysis.lifecycle.clock import starts_by_itself
 from fairsplit.analysis.lifecycle.editing import Edit, edited
 from fairsplit.analysis.lifecycle.log import (
     Entry,
@@ -89,7 +90,10 @@ def transition(
     require_known(experiment_id, catalogue.experiments, "experiment", "ID")
     require_reason(reason, action)
     experiment = catalogue.experiments[experiment_id]
-    status = next_status(experiment_id, experiment.status, action)
+    before = experiment.status
+    if starts_by_itself(experiment) and experiment.start <= now:
+        before = "running"
+    status = next_status(experiment_id, before, action)
     if action == "start" and experiment.assignment != "hash":
         usable_list(home, experiment)
     if ship is not None:
@@ -106,7 +110,7 @@ def transition(
         now,
         experiment_id,
         action,
-        experiment.status,
+        before,
         status,
         at,
         reason.strip(),

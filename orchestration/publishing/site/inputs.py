@@ -13,6 +13,7 @@ import polars as pl
 from fairsplit.analysis.judgement.acting import act_text
 from fairsplit.analysis.judgement.arms import timing, with_early_end
 from fairsplit.analysis.judgement.definitions import experiment_frame, use_frame
+from fairsplit.analysis.lifecycle.clock import clock_lines, failed_experiments, status_at
 from fairsplit.analysis.scorecards import FailedDefinition, Provenance, SiteInputs
 from fairsplit.analysis.scorecards.inputs import DefinitionChange
 from fairsplit.analysis.scorecards.views import experiment_view, flag_view, metric_view, segment_view
@@ -25,13 +26,13 @@ from fairsplit.orchestration.reading.segments import segment_sizes
 from fairsplit.orchestration.warehouse.outstanding import frontier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import date
     from pathlib import Path
 
     import duckdb
 
-    from fairsplit.analysis.catalogue import Catalogue, MetricDefinition
+    from fairsplit.analysis.catalogue import Catalogue, Experiment, MetricDefinition
     from fairsplit.orchestration.catalogue.loading import Definitions
 
 # A week holds every weekday; a longer look back would cost each publication a pass over that many days of events.
@@ -81,8 +82,11 @@ def site_inputs(
         for name, query in _FRAMES.items()
     }
     position = connection.execute("select max(position) from landing.manifest").fetchall()[0][0]
+    declared = definitions.catalogue.experiments
     definitions = in_force(connection, definitions)
     catalogue = definitions.catalogue
+    end_of_day = datetime.combine(cut_off + timedelta(days=1), time())
+    failed = failed_experiments(frames["decisions"].iter_rows(named=True), catalogue.project.failed_after)
     read_days = _read_days(definitions, frames["comparisons"], cut_off)
     past = histories(catalog, connection)
     acts = _acts(acts_done(connection))
@@ -96,7 +100,9 @@ def site_inputs(
         cut_off=cut_off,
         experiments=[
             replace(
-                experiment_view(item, texts.get(item.id, ""), read_days.get(item.id)),
+                experiment_view(
+                    item, texts.get(item.id, ""), read_days.get(item.id), _status(item, end_of_day, failed)
+                ),
                 history=sorted(
                     [
                         *(
@@ -104,6 +110,7 @@ def site_inputs(
                             for line in past.get(item.id, ())
                         ),
                         *acts.get(item.id, ()),
+                        *(DefinitionChange(*line) for line in clock_lines(declared[item.id], end_of_day)),
                     ],
                     key=attrgetter("at"),
                 ),
@@ -120,6 +127,11 @@ def site_inputs(
         links=links,
         **frames,
     )
+
+
+def _status(experiment: Experiment, at: datetime, failed: Collection[str]) -> str:
+    status = status_at(experiment, at)
+    return "failed" if status == "running" and experiment.id in failed else status
 
 
 def _findings(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> pl.DataFrame:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from fairsplit.analysis.catalogue.stages import STAGES
 from fairsplit.analysis.lifecycle.states import (
-    STAGES,
     STATUSES,
     TRANSITIONS,
     LifecycleError,
