@@ -62,18 +62,21 @@ class Project:
         candidates = [Path(named).resolve()] if named else [here, *here.parents, PROJECT_ROOT]
         for folder in candidates:
             if (folder / SETTINGS).is_file():
-                return cls._read(folder)
-        raise OrchestrationError(
-            Problem(
-                "no project",
-                str(candidates[0]),
-                rule=f"{SETTINGS} in the working directory or above it",
-                hint="`fairsplit init DIR` writes a project, `fairsplit demo DIR` one with a demo world",
-            )
-        )
+                return cls.at(folder)
+        raise OrchestrationError(_no_project(candidates[0]))
 
     @classmethod
-    def _read(cls, folder: Path) -> Project:
+    def at(cls, folder: Path) -> Project:
+        """The project of a folder.
+
+        Args:
+            folder: Where its `fairsplit.yaml` lies; absolute.
+
+        Raises:
+            OrchestrationError: There is none, or its settings are wrong.
+        """
+        if not (folder / SETTINGS).is_file():
+            raise OrchestrationError(_no_project(folder))
         try:
             document = read_yaml(folder / SETTINGS, SETTINGS)
         except YamlFaultError as error:
@@ -97,6 +100,15 @@ class Project:
             dbt=(folder / said["dbt"]).resolve() if "dbt" in said else DBT_PROJECT_DIR,
             home=(folder / said.get("home", ".fairsplit")).resolve(),
         )
+
+
+def _no_project(folder: Path) -> Problem:
+    return Problem(
+        "no project",
+        str(folder),
+        rule=f"{SETTINGS} in the working directory or above it",
+        hint="`fairsplit init DIR` writes a project, `fairsplit demo DIR` one with a demo world",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,16 +38,17 @@ class Definitions:
     refused_metrics: Mapping[str, Problem]
 
 
-def read_definitions(catalog: Path | None = None) -> Definitions:
+def read_definitions(catalog: Path | None = None, dbt: Path | None = None) -> Definitions:
     """Read the catalogue and the semantic layer from disk.
 
     Args:
         catalog: The catalogue's folder; the environment's by default.
+        dbt: The dbt project with the metrics; the environment's by default.
 
     Raises:
         CatalogueError: `project.yaml` is missing or wrong; a broken experiment is reported, not raised.
     """
-    layer = read_metrics_that_bind(metrics_dir())
+    layer = read_metrics_that_bind(dbt or metrics_dir())
     catalogue = load_catalogue(catalog or catalog_dir(), layer.metrics, layer.refused)
     return Definitions(layer.measures, layer.metrics, catalogue, layer.problems, layer.refused)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, date, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -108,21 +108,16 @@ def analyze(
     ] = None,
 ) -> None:
     """Judge one flat file: is the split sound, which arm is better, by how much."""
-    from fairsplit.analysis.flat_files import Request, analyse
-    from fairsplit.orchestration.flat_files import read_flat_file
-    from fairsplit.orchestration.provenance.code_hash import analysis_hash
+    from fairsplit.orchestration.library.analyzing import analyze as judge
 
-    read = read_flat_file(file, table, delimiter)
     single, several = _parse_ratios(ratio or ())
     general, controls = _parse_controls(control or (), in_experiments=experiment is not None)
-    request = Request(
-        name=file.name.split(".")[0] or file.name,
-        cut_off=as_of.date() if as_of else _own_day(file),
-        unit=unit,
-        variant=variant,
-        control=general,
-        controls=controls,
+    found = judge(
+        file,
         metrics=metric or (),
+        variant=variant,
+        unit=unit,
+        control=general,
         covariates=covariate or (),
         segments=segment or (),
         experiment=experiment,
@@ -132,18 +127,17 @@ def analyze(
         crossovers=crossovers.value,
         ratio=single,
         ratios=several,
-        decimal=decimal,
+        controls=controls,
         arms_as_written=arms_as_written,
         alpha=alpha,
+        delimiter=delimiter,
+        decimal=decimal,
+        table=table,
+        as_of=as_of.date() if as_of else None,
     )
-    found = analyse(read.frame, request, analysis_hash())
-    for guess in (*read.guesses, *found.guesses):
+    for guess in found.assumed:
         print(f"assumed: {guess}", file=sys.stderr)
-    _give_back(found, output_format, output, file)
-
-
-def _own_day(file: Path) -> date:
-    return datetime.fromtimestamp(file.stat().st_mtime, UTC).date()
+    _give_back(found.analysis, output_format, output, file)
 
 
 def _parse_ratios(texts: Sequence[str]) -> tuple[tuple[float, ...], dict[str, tuple[float, ...]]]:
@@ -187,7 +181,7 @@ def _parse_ratio(text: str) -> tuple[float, ...]:
 
 
 def _give_back(found: FlatAnalysis, kind: AnalysisFormat, output: Path | None, file: Path) -> None:
-    from fairsplit.orchestration.cli.analysis_report import json_text, print_summary, write_pages
+    from fairsplit.orchestration.library.flat_report import json_text, print_summary, write_pages
 
     if kind is AnalysisFormat.html:
         for note in found.notes:

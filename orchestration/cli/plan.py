@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from fairsplit.analysis.errors import Problem
 from fairsplit.orchestration.cli import app
 from fairsplit.orchestration.cli.formats import ReportFormat
-from fairsplit.orchestration.errors import OrchestrationError
-
-if TYPE_CHECKING:
-    from fairsplit.analysis.catalogue.sizes import Size
-    from fairsplit.analysis.planning.baseline import Baseline
-    from fairsplit.analysis.statistics.experiment_plan import Setup
 
 _DEFAULT_EFFECT = 0.05
 
@@ -91,137 +83,29 @@ def plan(
     look (of the open-ended SPRT on average); sequential methods stop earlier when the effect is there, after `expected`
     units on average. For Bayesian plans the rate of false ships under so many looks is simulated and printed.
     """
-    from fairsplit.analysis.planning.reading import share
-    from fairsplit.analysis.statistics.experiment_plan import Setup
+    from fairsplit.orchestration.library.planning import plan as planned
 
-    if (baseline is None) == (metric is None):
-        raise OrchestrationError(
-            Problem("nothing to plan for, or too much", where="plan", rule="either --baseline or --metric")
-        )
-    if effect and absolute_effect:
-        raise OrchestrationError(
-            Problem("two effects to plan for", where="plan", rule="either --effect or --absolute-effect")
-        )
-    if metric is None:
-        start, declared = _given(share(baseline or "", "--baseline"), sd), None
-    else:
-        start, declared = _measured(metric, experiment, segment)
-    start = _overridden(start, correlation, daily, window)
-    wanted = _wanted(effect, absolute_effect, declared)
-    setups = [
-        Setup(alpha=alpha, power=power, sides=sides, method=name, looks=looks, arms=arms, ratio=ratio)
-        for name in ([method.value] if method else PlanMethod)
-    ]
-    report = _report(start, wanted, setups, sorted(set(days or (7, 14, 21, 28, 42, 56))))
+    report = planned(
+        baseline,
+        sd=sd,
+        metric=metric,
+        experiment=experiment,
+        segment=segment,
+        effect=effect,
+        absolute_effect=absolute_effect,
+        power=power,
+        alpha=alpha,
+        sides=sides,
+        method=None if method is None else method.value,
+        looks=looks,
+        arms=arms,
+        ratio=ratio,
+        correlation=correlation,
+        daily=daily,
+        window=window,
+        days=days or (),
+    ).report
     print(json.dumps(report, indent=1) if output is ReportFormat.json else _text(report))
-
-
-def _wanted(effect: str | None, absolute_effect: str | None, declared: Size | None) -> Size:
-    """The effect asked for, else the declared one, else the default; of either sign where it was asked for."""
-    from fairsplit.analysis.catalogue.sizes import Size
-    from fairsplit.analysis.planning.reading import share
-
-    if effect:
-        return Size.model_construct(relative=share(effect, "--effect"))
-    if absolute_effect:
-        return Size.model_construct(absolute=share(absolute_effect, "--absolute-effect"))
-    return declared or Size(relative=_DEFAULT_EFFECT)
-
-
-def _given(value: float, sd: float | None) -> Baseline:
-    from fairsplit.analysis.planning.baseline import Baseline
-
-    binary = sd is None
-    if binary and not 0 < value < 1:
-        raise OrchestrationError(
-            Problem(
-                "not a rate", where="--baseline", value=str(value), rule="between 0 and 1, or --sd for a mean"
-            )
-        )
-    return Baseline("", binary=binary, mean=value, variance=value * (1 - value) if sd is None else sd**2)
-
-
-def _measured(metric: str, experiment: str | None, segment: str | None) -> tuple[Baseline, Size | None]:
-    from fairsplit.orchestration.catalogue.loading import read_definitions
-    from fairsplit.orchestration.project import Home
-    from fairsplit.orchestration.reading.baselines import minimum_effect, warehouse_baseline
-    from fairsplit.orchestration.warehouse.opening import reader
-
-    column, equals, level = (segment or "all=all").partition("=")
-    if not equals:
-        raise OrchestrationError(
-            Problem("not a segment", where="--segment", value=segment or "", rule="column=level")
-        )
-    definitions = read_definitions()
-    with reader(Home.from_environment().warehouse) as connection:
-        found = warehouse_baseline(connection, definitions, metric, experiment, (column, level))
-    return found, minimum_effect(definitions, metric, experiment, found.mean)
-
-
-def _overridden(
-    start: Baseline, correlation: float | None, daily: float | None, window: float | None
-) -> Baseline:
-    from dataclasses import replace
-
-    from fairsplit.analysis.planning.baseline import LONGEST_DAYS
-
-    if correlation is not None:
-        start = replace(start, correlation=correlation)
-    if window is not None:
-        start = replace(start, window_days=window)
-    if daily is not None:
-        start = replace(start, forecast=(daily,) * LONGEST_DAYS)
-    return start
-
-
-def _report(start: Baseline, wanted: Size, setups: list[Setup], days: list[int]) -> dict[str, Any]:
-    """The plan as data; effects that nothing can find are null."""
-    from fairsplit.analysis.planning.design import analysed_by, design, detectable
-    from fairsplit.analysis.planning.false_ships import false_ships
-
-    described = {name: value for name, value in asdict(start).items() if name != "forecast"}
-    described["units_per_day_first_week"] = sum(start.forecast[:7]) / 7 if start.forecast else None
-    first = setups[0]
-    difference = start.difference(wanted.value, absolute=wanted.is_absolute)
-    durations = []
-    if start.forecast:
-        totals = analysed_by(start, days)
-        up = difference > 0
-        found = {
-            form: [detectable(start, totals, setup, absolute=form == "difference", up=up) for setup in setups]
-            for form in ("effect", "difference")
-        }
-        durations = [
-            {
-                "days": day,
-                "units_analysed": round(float(total)),
-                **{
-                    f"detectable_{form}": {
-                        setup.method: None if math.isnan(sizes[place]) else float(sizes[place])
-                        for setup, sizes in zip(setups, arrays, strict=True)
-                    }
-                    for form, arrays in found.items()
-                },
-            }
-            for place, (day, total) in enumerate(zip(days, totals, strict=True))
-        ]
-    return {
-        "baseline": described,
-        "effect": None if wanted.is_absolute else wanted.value,
-        "difference": difference,
-        "alpha": first.alpha,
-        "power": first.power,
-        "sides": first.sides,
-        "arms": first.arms,
-        "ratio": first.ratio,
-        "designs": [
-            asdict(design(start, wanted.value, setup, absolute=wanted.is_absolute)) for setup in setups
-        ],
-        "bayesian_false_ships": next(
-            (false_ships(setup) for setup in setups if setup.method == "bayesian"), None
-        ),
-        "durations": durations,
-    }
 
 
 def _text(report: dict[str, Any]) -> str:

@@ -21,11 +21,9 @@ def results(
     output: FormatOption = ReportFormat.text,
 ) -> None:
     """Show the newest results: verdict, validity, and the numbers of each metric."""
-    from fairsplit.orchestration.reading.results import read_results
-    from fairsplit.orchestration.warehouse.opening import reader
+    from fairsplit.orchestration.library.opened import open_project
 
-    with reader(Home.from_environment().warehouse) as connection:
-        found = read_results(connection, experiment, metric)
+    found = open_project().newest(experiment, metric)
     if output is ReportFormat.json:
         print_json(found)
         return

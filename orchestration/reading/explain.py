@@ -10,11 +10,13 @@ from fairsplit.analysis.catalogue.fields import duration_text
 from fairsplit.analysis.catalogue.metric_rules import SHARES
 from fairsplit.analysis.judgement.strata import stratum_frame
 from fairsplit.orchestration.lifecycle.acting import in_force
+from fairsplit.orchestration.reading.behind import behind
+from fairsplit.orchestration.reading.behind import published as published_beside
 from fairsplit.orchestration.reading.formula import arm_steps, comparison_steps, method_in_words
 from fairsplit.orchestration.reading.phases import phase_steps, phase_sums
-from fairsplit.orchestration.reading.results import allocations_of, judged_experiments, require_known, rows_of
+from fairsplit.orchestration.reading.results import allocations_of, rows_of
 from fairsplit.orchestration.reading.strata import stratum_steps, stratum_sums
-from fairsplit.orchestration.reading.unit_values import SUMS, Asked, sums_query, unit_values_query
+from fairsplit.orchestration.reading.unit_values import SUMS, sums_query
 from fairsplit.orchestration.warehouse.measure_sql import KEEP_TRIES_WHOLE
 
 if TYPE_CHECKING:
@@ -28,9 +30,6 @@ if TYPE_CHECKING:
     from fairsplit.orchestration.reading.formula import Step
 
 Row = dict[str, Any]
-
-_NEWEST = """experiment_id = $e and metric = $m and segment = 'all' and analysis = $a
-    and cut_off = (select max(cut_off) from fct_sufficient_statistics where experiment_id = $e and metric = $m)"""
 
 
 def explain(
@@ -57,42 +56,11 @@ def explain(
     Raises:
         OrchestrationError: The experiment or the metric names nothing that was judged.
     """
-    catalogue = definitions.catalogue
-    judged = judged_experiments(connection)
-    require_known(
-        experiment_id, [name for name in judged if name in catalogue.experiments], "experiment", "EXPERIMENT"
-    )
-    experiment = catalogue.experiments[experiment_id]
-    uses = {use.metric: (role, use) for role, use in experiment.metric_uses}
-    require_known(metric_name, uses, "metric", "METRIC")
-    metric = definitions.metrics[metric_name]
-    analysis = "crossovers_excluded" if experiment.crossovers == "exclude" else "default"
-    key = {"e": experiment_id, "m": metric_name, "a": analysis}
-    statistics = {
-        row["variant_id"]: row
-        for row in rows_of(connection, f"from fct_sufficient_statistics where {_NEWEST}", key)
-    }
-    published = {
-        row["variant_id"]: row
-        for row in rows_of(connection, f"from results.comparisons where {_NEWEST}", key)
-    }
-    windows = rows_of(
-        connection,
-        "from int_metric_windows where experiment_id = $e and metric = $m",
-        {"e": experiment_id, "m": metric_name},
-    )[0]
-    first = next(iter(statistics.values()))
-    asked = Asked(
-        experiment_id,
-        experiment.unit,
-        first["cut_off"],
-        windows["cuped_days"],
-        analysis == "crossovers_excluded",
-        first["cap_low"],
-        first["cap_high"],
-    )
+    found = behind(connection, definitions, experiment_id, metric_name)
+    experiment, metric, statistics = found.experiment, found.metric, found.statistics
+    published = published_beside(connection, found)
+    first, query, analysis = found.any_arm, found.query, found.analysis
     connection.execute(KEEP_TRIES_WHOLE)
-    query = unit_values_query(asked, metric, definitions.measures)
     cut_off = first["cut_off"]
     phases = phase_sums(connection, experiment_id, metric_name, cut_off) if experiment.bandit else []
     by_strata: dict[str, list[Step]] = {}
@@ -107,9 +75,9 @@ def explain(
         "metric": metric_name,
         "cut_off": first["cut_off"],
         "analysis": analysis,
-        "definition": _definition(metric, definitions.measures, uses[metric_name][0])
+        "definition": _definition(metric, definitions.measures, found.role)
         | {"definition_hash": published[experiment.control.id]["definition_hash"]},
-        "window": _window(metric, windows, first),
+        "window": _window(metric, found.window, first),
         "losses": _losses(connection, experiment_id, statistics),
         "arms": [
             {"variant_id": variant.id, "sums": statistics[variant.id], "published": published[variant.id]}

@@ -14,8 +14,16 @@ if TYPE_CHECKING:
     from datetime import date
 
     import duckdb
+    import polars as pl
 
 Row = dict[str, Any]
+_ORDER = {
+    "comparisons": """list_position(['primary', 'secondary', 'guardrail'], role), metric, segment <> 'all',
+                segment, segment_level, analysis <> 'default', comparison is not null, variant_id""",
+    "validity": "\"check\", segment <> 'all', segment, segment_level",
+    "decisions": "experiment_id",
+    "allocations": "position",
+}
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, query: str, parameters: object = None) -> list[Row]:
@@ -70,6 +78,47 @@ def read_results(
     Raises:
         OrchestrationError: Nothing was judged, or experiment or metric name nothing.
     """
+    known = _require_judged(connection, experiment, metric)
+    return [_one(connection, name, metric) for name in known if experiment is None or name == experiment]
+
+
+def read_newest(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    experiment: str | None = None,
+    metric: str | None = None,
+    *,
+    every_cut_off: bool = False,
+) -> pl.DataFrame:
+    """Rows of one table of results as a frame, in the order in which people read them.
+
+    Args:
+        connection: On the warehouse, read-only is enough.
+        table: ``comparisons``, ``validity``, ``decisions`` or ``allocations``.
+        experiment: Only this one.
+        metric: Only this metric's rows.
+        every_cut_off: Those of all days instead of each experiment's newest.
+
+    Raises:
+        OrchestrationError: Nothing was judged, or experiment or metric name nothing.
+    """
+    _require_judged(connection, experiment, metric)
+    newest = """ and cut_off = (select max(cut_off) from results.comparisons as newest
+                                where newest.experiment_id = rows.experiment_id)"""
+    of_metric = "" if metric is None else " and metric = $m"
+    frame: pl.DataFrame = connection.sql(
+        f"""from results.{table} as rows where ($e is null or experiment_id = $e)
+            {"" if every_cut_off else newest}{of_metric}
+            order by experiment_id, cut_off, {_ORDER[table]}""",
+        params={"e": experiment} | ({} if metric is None else {"m": metric}),
+    ).pl()
+    return frame
+
+
+def _require_judged(
+    connection: duckdb.DuckDBPyConnection, experiment: str | None, metric: str | None
+) -> list[str]:
+    """The experiments that were judged, once the words that were asked for name something."""
     known = judged_experiments(connection)
     if experiment is not None:
         require_known(experiment, known, "experiment", "EXPERIMENT")
@@ -78,7 +127,7 @@ def read_results(
         parameters = {"e": experiment} if experiment else None
         names = connection.execute(f"select distinct metric from results.comparisons {where}", parameters)
         require_known(metric, (row[0] for row in names.fetchall()), "metric", "--metric")
-    return [_one(connection, name, metric) for name in known if experiment is None or name == experiment]
+    return known
 
 
 def _one(connection: duckdb.DuckDBPyConnection, experiment: str, metric: str | None) -> Row:
@@ -87,8 +136,7 @@ def _one(connection: duckdb.DuckDBPyConnection, experiment: str, metric: str | N
     comparisons = rows_of(
         connection,
         f"""from results.comparisons where {newest} and ($m is null or metric = $m)
-            order by list_position(['primary', 'secondary', 'guardrail'], role), metric, segment <> 'all',
-                segment, segment_level, analysis <> 'default', comparison is not null, variant_id""",
+            order by {_ORDER["comparisons"]}""",
         key | {"m": metric},
     )
     decisions = rows_of(connection, f"from results.decisions where {newest}", key)

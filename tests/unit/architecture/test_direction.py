@@ -58,7 +58,7 @@ def test_the_declared_direction_is_read_as_a_sign_in_one_place():
                 if {"increase", "decrease"} & {word for word in words if isinstance(word, str)}:
                     compares.add(name)
     told = {
-        "orchestration/cli/analysis_report.py",
+        "analysis/scorecards/brief.py",
         "orchestration/cli/plan.py",
         "analysis/planning/baseline.py",
     }
