@@ -91,15 +91,8 @@ def effects_of(rows: Sequence[Mapping[str, Any]]) -> ArmEffects | None:
     )
 
 
-def prior_of(
-    effects: Mapping[str, Sequence[Mapping[str, Any]]], leads: Mapping[str, str], own: str
-) -> tuple[float, float] | None:
-    """Mean and spread of the effects that other experiments have on the same metric."""
-    others = [
-        found
-        for name, rows in sorted(effects.items())
-        if name != own and leads[name] == leads[own] and (found := effects_of(rows)) is not None
-    ]
+def prior_of(others: Sequence[ArmEffects]) -> tuple[float, float] | None:
+    """Mean and spread of the effects that other experiments have on the same metric; none where they are few."""
     gains = np.concatenate([other.gain for other in others]) if others else np.array([])
     if gains.size < LEAST_EFFECTS:
         return None

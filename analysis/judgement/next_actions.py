@@ -66,7 +66,7 @@ class _Situation:
     experiment: Experiment
     said: Mapping[str, Any]
     effects: ArmEffects | None
-    prior: tuple[float, float] | None
+    others: Sequence[ArmEffects]
     days_run: int
     days_left: int
     at_horizon: bool
@@ -108,10 +108,16 @@ def next_action_rows(
         for name, item in catalogue.experiments.items()
         if item.metrics.primary
     }
-    effects: dict[str, list[dict[str, Any]]] = {}
+    leading: dict[str, list[dict[str, Any]]] = {}
     for row in rows.filter(pl.col("role") == "primary").iter_rows(named=True):
         if row["metric"] == leads.get(row["experiment_id"]):
-            effects.setdefault(row["experiment_id"], []).append(row)
+            leading.setdefault(row["experiment_id"], []).append(row)
+    effects = {name: effects_of(own) for name, own in leading.items()}
+    invalid = set(decisions.filter(pl.col("action") == "fix_data")["experiment_id"])
+    by_metric: dict[str, dict[str, ArmEffects]] = {}
+    for name, its in effects.items():
+        if its is not None and name not in invalid:
+            by_metric.setdefault(leads[name], {})[name] = its
     found: list[dict[str, Any]] = []
     for said in decisions.iter_rows(named=True):
         experiment = catalogue.experiments[said["experiment_id"]]
@@ -119,15 +125,16 @@ def next_action_rows(
             experiment.id not in leads
             or experiment.status != "running"
             or experiment.type == "aa"
-            or said["action"] == "fix_data"
+            or experiment.id in invalid
         ):
             continue
-        own, timing = effects.get(experiment.id, []), timings[experiment.id]
+        own, timing = leading.get(experiment.id, []), timings[experiment.id]
+        alike = by_metric.get(leads[experiment.id], {})
         situation = _Situation(
             experiment=experiment,
             said=said,
-            effects=effects_of(own),
-            prior=prior_of(effects, leads, experiment.id),
+            effects=effects.get(experiment.id),
+            others=[its for name, its in sorted(alike.items()) if name != experiment.id],
             days_run=max(timing["days_run"], 1),
             days_left=max((timing["verdict_day"] - cut_off).days, 0),
             at_horizon=bool(timing["at_horizon"]),
@@ -255,9 +262,9 @@ def _modified(s: _Situation, effects: ArmEffects) -> dict[str, Any]:
     said, control = s.said["variant_id"], s.experiment.control.id
     arm = said if said in effects.arms else effects.arms[int(np.argmax(effects.gain))]
     at = list(effects.arms).index(arm)
-    gain = None
-    if s.prior is not None:
-        spread = math.hypot(s.prior[1], float(effects.error[at]))
+    gain, prior = None, prior_of(s.others)
+    if prior is not None:
+        spread = math.hypot(prior[1], float(effects.error[at]))
         gain = improvement(float(effects.gain[at]), spread, 0.0)
     return {
         "action": "modify_variant",
@@ -268,7 +275,8 @@ def _modified(s: _Situation, effects: ArmEffects) -> dict[str, Any]:
 
 
 def _new_variant(s: _Situation) -> dict[str, Any]:
-    gain = None if s.prior is None else improvement(*s.prior, 0.0)
+    prior = prior_of(s.others)
+    gain = None if prior is None else improvement(*prior, 0.0)
     return {
         "action": "create_variant",
         "sentence": f"Test another variant against {_name(s.experiment, s.experiment.control.id)}.",

@@ -120,10 +120,12 @@ def test_m33_nothing_is_advised_through_a_closed_gate(world):
 
 
 def test_m57_effects_of_other_experiments_say_how_far_a_new_variant_may_reach(world):
-    for name, effect in (("a", 0.3), ("b", -0.2), ("c", 0.5), ("cta", -0.5)):
+    for name, effect in (("a", 0.3), ("b", -0.2), ("c", 0.5), ("cta", -0.5), ("split_wrong", 9.0)):
         world.define(name)
         arm(world, "control", 10, experiment=name)
         arm(world, "red", 10 + effect, experiment=name)
+    # What its split makes invalid says nothing about others.
+    world.exposures({"control": 5_000, "red": 4_000}, experiment="split_wrong")
     rows = world.judge(HORIZON).next_actions.to_dicts()
     new = next(row for row in rows if (row["experiment_id"], row["action"]) == ("cta", "create_variant"))
     # Equal errors: the mean is plain, and the spread of the effects is their variance less that of noise.
