@@ -56,18 +56,23 @@ def assign(
     from fairsplit.assignment_exports.designs.assigning import Design
     from fairsplit.orchestration.catalogue.loading import read_definitions
     from fairsplit.orchestration.flat_files import read_flat_file, with_numbers
+    from fairsplit.orchestration.home.intents import in_hand
     from fairsplit.orchestration.lifecycle.assigning import assign_population
 
     home = Home.from_environment()
-    found = assign_population(
-        home,
-        read_definitions().catalogue,
-        experiment,
-        with_numbers(read_flat_file(population, table_name).frame, {unit, variant or "", *(stratum or ())}),
-        unit=unit,
-        design=Design(design.value, tuple(stratum or ()), tuple(covariate or ()), seeds),
-        variant=variant,
+    frame = with_numbers(
+        read_flat_file(population, table_name).frame, {unit, variant or "", *(stratum or ())}
     )
+    with in_hand(home, "assign"):
+        found = assign_population(
+            home,
+            read_definitions().catalogue,
+            experiment,
+            frame,
+            unit=unit,
+            design=Design(design.value, tuple(stratum or ()), tuple(covariate or ()), seeds),
+            variant=variant,
+        )
     path = home.assignments / f"{experiment}.parquet"
     if output is ReportFormat.json:
         print_json({"path": str(path), **_report(found)})

@@ -39,14 +39,15 @@ def erase(
     """
     from fairsplit.orchestration.landing.erasing import find
     from fairsplit.orchestration.lifecycle.unit_lists import rows_on_lists
-    from fairsplit.orchestration.privacy.erasure import carry_out, finish_interrupted
+    from fairsplit.orchestration.privacy.erasure import carry_out
+    from fairsplit.orchestration.privacy.owed import pay
     from fairsplit.orchestration.warehouse.opening import reader
     from fairsplit.orchestration.warehouse.outstanding import frontier
 
     if not unit.strip():
         raise OrchestrationError(Problem("is empty", "UNIT", repr(unit), "the id of one unit"))
     home = Home.from_environment()
-    finished = None if dry_run else finish_interrupted(home, say)
+    finished = None if dry_run else pay(home, say)
     if finished is not None and finished.unit == unit:
         print("the unit is erased")
         return

@@ -74,16 +74,15 @@ def accept(
     variant is a draft of another experiment.
     """
     from fairsplit.orchestration.catalogue.loading import read_definitions
-    from fairsplit.orchestration.home.transitions import finish_interrupted
+    from fairsplit.orchestration.home.transitions import one_at_a_time
     from fairsplit.orchestration.lifecycle import accepting
     from fairsplit.orchestration.warehouse.opening import reader
 
-    finished = finish_interrupted(catalog_dir())
-    if finished is not None and finished.experiment == experiment:
-        _tell(finished, output)
-        return
     home = Home.from_environment()
-    with reader(home.warehouse) as connection:
+    with one_at_a_time(catalog_dir()) as finished, reader(home.warehouse) as connection:
+        if finished is not None and finished.experiment == experiment:
+            _tell(finished, output)
+            return
         entry = accepting.accept(
             connection,
             home,
@@ -182,37 +181,37 @@ def _move(
 ) -> None:
     from fairsplit.analysis.lifecycle.states import TRANSITIONS
     from fairsplit.orchestration.catalogue.loading import read_definitions
-    from fairsplit.orchestration.home.transitions import finish_interrupted
+    from fairsplit.orchestration.home.transitions import one_at_a_time
     from fairsplit.orchestration.lifecycle.advice import advice_against
     from fairsplit.orchestration.lifecycle.transitions import transition
 
-    finished = finish_interrupted(catalog_dir())
-    if finished is not None and (finished.experiment, finished.action) == (experiment, action):
-        _tell(finished, output)
-        return
-    now = datetime.now(UTC).replace(tzinfo=None)
-    home, definitions = Home.from_environment(), read_definitions()
-    known = definitions.catalogue.experiments.get(experiment)
-    advice = ""
-    # What cannot be completed, or ships no variant, is told first by the transition.
-    if (
-        known is not None
-        and known.status in TRANSITIONS["complete"]
-        and ship in {variant.id for variant in known.variants}
-    ):
-        advice = advice_against(home, known, str(ship), insisted=against_advice)
-    entry = transition(
-        home,
-        catalog_dir(),
-        definitions,
-        experiment,
-        action,
-        reason=reason,
-        at=at or now.replace(microsecond=0),
-        now=now,
-        ship=ship,
-        advice=advice,
-    )
+    with one_at_a_time(catalog_dir()) as finished:
+        if finished is not None and (finished.experiment, finished.action) == (experiment, action):
+            _tell(finished, output)
+            return
+        now = datetime.now(UTC).replace(tzinfo=None)
+        home, definitions = Home.from_environment(), read_definitions()
+        known = definitions.catalogue.experiments.get(experiment)
+        advice = ""
+        # What cannot be completed, or ships no variant, is told first by the transition.
+        if (
+            known is not None
+            and known.status in TRANSITIONS["complete"]
+            and ship in {variant.id for variant in known.variants}
+        ):
+            advice = advice_against(home, known, str(ship), insisted=against_advice)
+        entry = transition(
+            home,
+            catalog_dir(),
+            definitions,
+            experiment,
+            action,
+            reason=reason,
+            at=at or now.replace(microsecond=0),
+            now=now,
+            ship=ship,
+            advice=advice,
+        )
     _tell(entry, output)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from fairsplit.analysis.errors import Problem
 from fairsplit.orchestration.cli import app
-from fairsplit.orchestration.cli.formats import ReportFormat
+from fairsplit.orchestration.cli.formats import ReportFormat, say
 from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.project import Home
 
@@ -37,8 +37,11 @@ def export(
     something changes, so the next scheduled run does not bring it back.
     """
     from fairsplit.assignment_exports.publishing import rollback as switch_back
+    from fairsplit.orchestration.privacy.owed import pay
 
     home = Home.from_environment()
+    # No version is to come into force with somebody who was to be gone from all of them.
+    pay(home, say)
     if rollback:
         version = switch_back(home.exports, to)
     elif to is not None:

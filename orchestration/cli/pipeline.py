@@ -83,15 +83,13 @@ def run(
     if again:
         _ask_again(home, again)
     from fairsplit.orchestration.home.migrating import migrate
-    from fairsplit.orchestration.privacy import pruning
-    from fairsplit.orchestration.privacy.erasure import finish_interrupted
+    from fairsplit.orchestration.privacy.owed import pay
     from fairsplit.orchestration.running.runs import execute
     from fairsplit.orchestration.warehouse.dbt import ensure_manifest
 
     ensure_manifest(home, say)
     migrate(home, say)
-    pruning.finish_interrupted(home)
-    finish_interrupted(home, say)
+    pay(home, say)
     execute(home, "land")
     with writer(home.warehouse) as connection:
         days = outstanding_days(connection, published=is_published(connection, catalog_dir()))
@@ -115,10 +113,12 @@ def backfill(
     home = Home.from_environment().prepare()
     say(f"{days[0]} to {days[1]}, in {home.root}")
     from fairsplit.orchestration.home.migrating import migrate
+    from fairsplit.orchestration.privacy.owed import pay
     from fairsplit.orchestration.warehouse.dbt import ensure_manifest
 
     ensure_manifest(home, say)
     migrate(home, say)
+    pay(home, say)
     build(home, days)
     _say_findings(home)
     _report(home, started)

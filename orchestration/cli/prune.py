@@ -27,12 +27,13 @@ def prune(
     """
     from fairsplit.orchestration.catalogue.loading import read_definitions
     from fairsplit.orchestration.privacy import pruning, retention
+    from fairsplit.orchestration.privacy.owed import pay
     from fairsplit.orchestration.warehouse.opening import reader
 
     definitions = read_definitions()
     home = Home.from_environment()
-    if yes and pruning.finish_interrupted(home):
-        say("a pruning was interrupted; it is carried out first")
+    if yes:
+        pay(home, say)
     with reader(home.warehouse) as connection:
         found = retention.prunable(connection, home, definitions)
     if yes and found:

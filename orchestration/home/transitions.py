@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from fairsplit.analysis.lifecycle.log import append, entry_of, line_of, read_log
 from fairsplit.assignment_exports.durable import replace_durably
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from fairsplit.analysis.lifecycle.log import Entry
 
 #: In the catalogue's folder, beside the log.
 INTENT: Final = ".transition.json"
+_LOCK: Final = ".transition.lock"
+
+
+@contextmanager
+def one_at_a_time(catalog: Path) -> Iterator[Entry | None]:
+    """Read, judge and carry out a transition before anybody else does; moments, so that the others wait.
+
+    Yields:
+        The transition that was begun and not ended, and is carried out now.
+
+    Raises:
+        LifecycleError: The log is damaged, so that nothing is to be appended to it.
+    """
+    if not catalog.is_dir():
+        yield None  # which reading the definitions tells
+        return
+    with (catalog / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield _finish(catalog)
 
 
 def carry_out(catalog: Path, file: Path, text: str, entries: Sequence[Entry]) -> None:
@@ -46,6 +67,18 @@ def finish_interrupted(catalog: Path) -> Entry | None:
     Raises:
         LifecycleError: The log is damaged, so that nothing is to be appended to it.
     """
+    if not is_begun(catalog):
+        return None
+    with one_at_a_time(catalog) as entry:
+        return entry
+
+
+def is_begun(catalog: Path) -> bool:
+    """Whether a transition was begun and not ended."""
+    return (catalog / INTENT).exists()
+
+
+def _finish(catalog: Path) -> Entry | None:
     intent = catalog / INTENT
     if not intent.exists():
         return None

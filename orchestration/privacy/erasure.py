@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fairsplit.orchestration.home.damage import STRAYS
-from fairsplit.orchestration.home.intents import begin, begun, ended
+from fairsplit.orchestration.home.intents import begin, begun, ended, in_hand, is_in_other_hands
 from fairsplit.orchestration.home.migrating import COPIES
 from fairsplit.orchestration.home.rewriting import compact
 from fairsplit.orchestration.landing.erasing import erase, sha, strip_file
@@ -19,7 +19,6 @@ from fairsplit.orchestration.warehouse.outstanding import frontier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import date
     from pathlib import Path
 
     import duckdb
@@ -98,8 +97,60 @@ def carry_out(home: Home, erasure: Erasure, say: Callable[[str], None]) -> tuple
 
     Returns:
         What was removed from lake and quarantine, and rows by list.
+
+    Raises:
+        OrchestrationError: Another process carries an erasure out, or the rebuild failed: the next run goes on.
     """
-    begin(home, _COMMAND, asdict(erasure))
+    with in_hand(home, _COMMAND):
+        begin(home, _COMMAND, asdict(erasure))
+        removed = _remove(home, erasure)
+        with writer(home.warehouse) as connection:
+            built = frontier(connection)
+        if built is None:
+            ended(home, _COMMAND)
+            return removed
+        say("the rows are removed; rebuilding what they touched")
+        from fairsplit.orchestration.running.runs import execute  # noqa: PLC0415  (Dagster's imports cost seconds)
+        from fairsplit.orchestration.warehouse.dbt import ensure_manifest  # noqa: PLC0415
+
+        ensure_manifest(home)
+        execute(home, "daily", (built, built))
+    return removed
+
+
+def take_up(home: Home, run_id: str) -> None:
+    """Begin a run of the pipeline: of whoever was to be erased no row is left to build from.
+
+    Whoever started the run, it carries out what a killed command had begun; `leave_no_trace` is its last step.
+    """
+    erasure = _interrupted(home)
+    if erasure is not None and not is_in_other_hands(home, _COMMAND):
+        _remove(home, erasure)
+        begin(home, _COMMAND, asdict(erasure) | {"run_id": run_id})
+
+
+def leave_no_trace(home: Home, run_id: str) -> None:
+    """End a run that took an erasure up: what is built is published once more, and nothing older is left."""
+    from fairsplit.orchestration.publishing.exporting import publish_without  # noqa: PLC0415  (half a second)
+
+    facts, erasure = begun(home, _COMMAND), _interrupted(home)
+    if facts is None or erasure is None or facts.get("run_id") != run_id:
+        return
+    with writer(home.warehouse) as connection:
+        for scratch in _ONE_RUN:
+            connection.execute(f"delete from {scratch}")
+        publish_without(home, connection)
+        connection.execute("checkpoint")
+    if not erasure.hashes:
+        # Those of persons known by their hashes alone were erased there before.
+        shutil.rmtree(home.root / COPIES, ignore_errors=True)
+    if erasure.compacts:
+        compact(home.warehouse)
+    ended(home, _COMMAND)
+
+
+def _remove(home: Home, erasure: Erasure) -> tuple[Person, Mapping[Path, int]]:
+    """Remove a person from lake, quarantine, strays and lists; what was removed, and rows by list."""
     tokens = {token for _, token in erasure.hashes}
     units = [unit for unit in units_on_lists(home) if sha(unit) in tokens] if tokens else erasure.ids
     lists = rows_on_lists(home, units)
@@ -108,34 +159,9 @@ def carry_out(home: Home, erasure: Erasure, say: Callable[[str], None]) -> tuple
         person = erase(
             home.root, connection, erasure.unit, now, is_known=bool(lists or tokens), hashes=erasure.hashes
         )
-        built = frontier(connection)
         _search_strays(home, connection, erasure.ids)
     forget(home, units)
-    say("the rows are removed; rebuilding what they touched")
-    if built is not None:
-        _rebuild(home, built)
-    if not tokens:
-        # Those of persons known by their hashes alone were erased there before.
-        shutil.rmtree(home.root / COPIES, ignore_errors=True)
-    if erasure.compacts:
-        say("writing the database anew")
-        compact(home.warehouse)
-    ended(home, _COMMAND)
     return person, lists
-
-
-def _rebuild(home: Home, built: date) -> None:
-    from fairsplit.orchestration.publishing.exporting import publish_without  # noqa: PLC0415
-    from fairsplit.orchestration.running.runs import execute  # noqa: PLC0415
-    from fairsplit.orchestration.warehouse.dbt import ensure_manifest  # noqa: PLC0415  (Dagster's imports cost seconds)
-
-    ensure_manifest(home)
-    execute(home, "daily", (built, built))
-    with writer(home.warehouse) as connection:
-        for scratch in _ONE_RUN:
-            connection.execute(f"delete from {scratch}")
-        publish_without(home, connection)
-        connection.execute("checkpoint")
 
 
 def _search_strays(home: Home, connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairsplit.orchestration.home.intents import begin, begun, ended
+from fairsplit.orchestration.home.intents import begin, begun, ended, in_hand
 from fairsplit.orchestration.lifecycle.unit_lists import drop_list
 from fairsplit.orchestration.publishing.exporting import publish_without
 from fairsplit.orchestration.publishing.ledger import note_tables
@@ -45,15 +45,18 @@ def prune(home: Home, found: Sequence[Mapping[str, Any]], now: datetime) -> None
 
 def finish_interrupted(home: Home) -> bool:
     """Carry out the pruning that was begun and not ended; whether there was one."""
-    facts = begun(home, _COMMAND)
-    if facts is None:
+    if begun(home, _COMMAND) is None:
         return False
-    with writer(home.warehouse) as connection:
-        publish_without(home, connection, [row["experiment_id"] for row in facts["found"]])
-        _drop(connection, facts["found"], facts["now"])
-    for row in facts["found"]:
-        drop_list(home, row["experiment_id"])
-    ended(home, _COMMAND)
+    with in_hand(home, _COMMAND):
+        facts = begun(home, _COMMAND)
+        if facts is None:
+            return False
+        with writer(home.warehouse) as connection:
+            publish_without(home, connection, [row["experiment_id"] for row in facts["found"]])
+            _drop(connection, facts["found"], facts["now"])
+        for row in facts["found"]:
+            drop_list(home, row["experiment_id"])
+        ended(home, _COMMAND)
     return True
 
 

@@ -11,6 +11,7 @@ from fairsplit.assignment_exports.publishing import current_version
 from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.home import intents
+from fairsplit.orchestration.home.transitions import is_begun
 from fairsplit.orchestration.landing.scan import settled_files, waiting_files
 from fairsplit.orchestration.publishing.ledger import is_published
 from fairsplit.orchestration.running.storage import dagster_instance
@@ -100,7 +101,7 @@ def read_status(home: Home, catalog: Path, now: datetime) -> Status:
     problems = (*definitions.catalogue.problems, *definitions.metric_problems)
     known: dict[str, object] = {"definition_problems": tuple(str(problem) for problem in problems)}
     known |= _last_run(home)
-    known["begun"] = tuple(intents.outstanding(home))
+    known["begun"] = (*intents.outstanding(home), *(["experiment"] if is_begun(catalog) else []))
     version = current_version(home.exports) if home.exports.is_dir() else None
     known["published"] = version.version if version else None
     if home.warehouse.exists():
@@ -128,7 +129,9 @@ def _landed(
         "newest_arrival": newest_arrival(connection),
         "waiting": len(waiting_files(home.landing, connection, now)),
         "built_to": frontier(connection),
-        "outstanding": outstanding_days(connection, published=is_published(connection, catalog)),
+        "outstanding": outstanding_days(
+            connection, published=is_published(connection, catalog) and not intents.outstanding(home)
+        ),
     }
 
 

@@ -6,6 +6,7 @@ import dagster as dg
 
 from fairsplit.orchestration.defs.automation.asking import NotNowError, expect_no_run, landed
 from fairsplit.orchestration.defs.automation.jobs import certification, daily
+from fairsplit.orchestration.home import intents
 from fairsplit.orchestration.landing.scan import Landed, settled_files, waiting_files
 from fairsplit.orchestration.notices.alerting import alert_of_missing_files
 from fairsplit.orchestration.project import Home, catalog_dir
@@ -61,7 +62,7 @@ def _state(home: Home, now: datetime) -> tuple[Built, list[Landed], datetime | N
     if not home.warehouse.exists():
         return Built(None, None, DAILY.start.date(), published=False), settled_files(home.landing, now), None
     with landed(home) as connection:
-        published = is_published(connection, catalog_dir())
+        published = is_published(connection, catalog_dir()) and not intents.outstanding(home)
         built = Built(frontier(connection), last_complete_day(connection), first_day(connection), published)
         return built, waiting_files(home.landing, connection, now), newest_arrival(connection)
 

@@ -8,6 +8,7 @@ import dagster as dg
 
 from fairsplit.orchestration.defs.automation.asking import NotNowError, expect_no_run, landed
 from fairsplit.orchestration.defs.automation.jobs import daily, land
+from fairsplit.orchestration.home import intents
 from fairsplit.orchestration.landing.scan import Landed, settled_files, waiting_files
 from fairsplit.orchestration.notices.alerting import alert
 from fairsplit.orchestration.project import Home, catalog_dir
@@ -73,7 +74,10 @@ def outstanding_days(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
         expect_no_run(home, context)
         with landed(home) as connection:
             state = fingerprint(connection, catalog_dir())
-            days = days_outstanding(connection, published=last_fingerprint(connection) == state)
+            begun = intents.outstanding(home)
+            published = last_fingerprint(connection) == state and not begun
+            days = days_outstanding(connection, published=published)
+            state = "-".join([state, *begun])
     except NotNowError as reason:
         return dg.SkipReason(str(reason))
     if days is None:

@@ -6,6 +6,7 @@ import dagster as dg
 
 from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.landing import IngestSettings, ingest_landing
+from fairsplit.orchestration.privacy import erasure, pruning
 from fairsplit.orchestration.project import catalog_dir
 from fairsplit.orchestration.publishing.ledger import is_published
 from fairsplit.orchestration.running.partitions import DAILY, days_of
@@ -27,6 +28,8 @@ OWNERS = ["team:data-engineering"]
 def landed_files(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
     """Every settled file of the landing folder, taken once: manifest, quarantine, lake, work owed."""
     place = home.open()
+    pruning.finish_interrupted(place)
+    erasure.take_up(place, context.run_id)
     definitions = read_definitions().catalogue
     settings = IngestSettings(definitions.project.first_day, definitions.project.max_clock_skew)
     with writer(place.warehouse) as connection:

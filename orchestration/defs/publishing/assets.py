@@ -9,6 +9,7 @@ from fairsplit.assignment_exports.publishing import current_version
 from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.notices.alerting import send_notices
 from fairsplit.orchestration.notices.digests import write_digest
+from fairsplit.orchestration.privacy import erasure
 from fairsplit.orchestration.project import catalog_dir
 from fairsplit.orchestration.publishing.exporting import export_configs
 from fairsplit.orchestration.publishing.ledger import record_publication
@@ -78,6 +79,7 @@ def scorecards(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mate
             published.version,
         )
         news = write_digest(connection, place.notices, now)
+    erasure.leave_no_trace(place, context.run_id)
     unsent = send_notices(place)
     for failure in unsent:
         context.log.warning(failure)
