@@ -17,6 +17,23 @@ _SMALLEST_POWER = 1e-300
 _RATE_KINDS = frozenset({"proportion", "retention", "funnel"})
 _SYMBOLS = {"currency": "", "seconds": "s", "second": "s", "milliseconds": "ms"}
 _LONGEST_UNIT = 9
+#: Signs that stand before a number, by ISO 4217 code, as English writes them (CLDR 45); other codes stand behind it.
+_CURRENCIES = {
+    "USD": "$",
+    "EUR": "€",
+    "GBP": "£",
+    "JPY": "¥",
+    "CNY": "CN¥",
+    "INR": "₹",
+    "KRW": "₩",
+    "BRL": "R$",
+    "MXN": "MX$",
+    "CAD": "CA$",
+    "AUD": "A$",
+    "NZD": "NZ$",
+    "ILS": "₪",
+    "VND": "₫",
+}
 
 
 def is_rate(kind: str, unit: str) -> bool:
@@ -36,6 +53,20 @@ def symbol(unit: str) -> str:
     """
     short = _SYMBOLS.get(unit, unit)
     return short if len(short) <= _LONGEST_UNIT and " " not in short else ""
+
+
+def in_unit(number: str, unit: str) -> str:
+    """A written number with its unit: a currency's sign before it, any other short unit behind it.
+
+    >>> in_unit("−0.31", "USD"), in_unit("1.23", "EUR per order"), in_unit("<0.001", "GBP"), in_unit("+4", "CHF")
+    ('−$0.31', '€1.23', '<£0.001', '+4 CHF')
+    """
+    sign = _CURRENCIES.get(unit.partition(" per ")[0])
+    if sign:
+        digits = number.lstrip("+−<")
+        return f"{number.removesuffix(digits)}{sign}{digits}"
+    name = symbol(unit)
+    return f"{number} {name}" if name else number
 
 
 def plain(value: float | None, decimals: int, *, signed: bool = False) -> str:
@@ -131,23 +162,21 @@ def amount(
     >>> amount(0.1204, "", "proportion"), amount(0.0052, "", "proportion", signed=True, scale=0.003)
     ('12.0%', '+0.52 pp')
     >>> amount(1.2345, "USD", "revenue"), amount(-0.31, "USD", "revenue", signed=True, scale=0.12)
-    ('1.23 USD', '−0.31 USD')
+    ('$1.23', '−$0.31')
     """
     if value is None or not math.isfinite(value):
         return MISSING
     if is_rate(kind, unit):
         return points(value, half_width=scale) if signed else percent(value)
     decimals = decimals_for(scale, 2) if scale is not None else decimals_for(value, 3)
-    text = plain(value, decimals, signed=signed)
-    name = symbol(unit)
-    return f"{text} {name}" if name else text
+    return in_unit(plain(value, decimals, signed=signed), unit)
 
 
 def between(low: str, high: str) -> str:
     """Two formatted bounds, a unit they share said once.
 
-    >>> between("−0.01 USD", "+0.38 USD"), between("+1.2%", "+8.1%")
-    ('−0.01 to +0.38 USD', '+1.2% to +8.1%')
+    >>> between("−0.01 CHF", "+0.38 CHF"), between("+1.2%", "+8.1%"), between("−$0.01", "+$0.38")
+    ('−0.01 to +0.38 CHF', '+1.2% to +8.1%', '−$0.01 to +$0.38')
     """
     _, _, unit = high.partition(" ")
     return f"{low.removesuffix(' ' + unit) if unit else low} to {high}"

@@ -12,7 +12,7 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from fairsplit.analysis.catalogue.experiment import Experiment
     from fairsplit.analysis.catalogue.loading import Catalogue
@@ -55,6 +55,18 @@ def status_at(experiment: Experiment, at: datetime) -> str:
     if at < experiment.start:
         return "draft"
     return "completed" if experiment.end is not None and at >= experiment.end else experiment.status
+
+
+def status_told(experiment: Experiment, at: datetime, failed: Collection[str]) -> str:
+    """The status that pages and figures have: that at the instant, or ``failed``.
+
+    Args:
+        experiment: In force, as for `status_at`.
+        at: Naive UTC.
+        failed: From `failed_experiments`.
+    """
+    status = status_at(experiment, at)
+    return "failed" if status == "running" and experiment.id in failed else status
 
 
 def failed_experiments(decisions: Iterable[Mapping[str, Any]], failed_after: timedelta | None) -> set[str]:

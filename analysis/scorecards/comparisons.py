@@ -13,7 +13,7 @@ from fairsplit.analysis.scorecards import wording
 from fairsplit.analysis.scorecards.headline import SEQUENTIAL_METHODS, effect_figures, in_reading_unit
 from fairsplit.analysis.scorecards.inputs import MetricView
 from fairsplit.analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
-from fairsplit.analysis.scorecards.strata import strata_notes
+from fairsplit.analysis.scorecards.strata import pooled_words, strata_notes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,6 +84,7 @@ class Cells:
     cuped: str
     unused: str
     unmet: str
+    pooled: str
     reading: Reading
     bar: Bar | None
     spoken: str
@@ -177,10 +178,12 @@ def cells(
     sequential: bool,
     valid: bool = True,
     alone: bool = False,
+    alpha: float = 0.05,
 ) -> Cells:
     """One comparison as text, by the rules of `format`.
 
     An axis that several metrics share is of relative lifts; `alone` draws a difference on the axis from `own_axis`.
+    `alpha` is the level at which units of all phases thrown together would be called different.
     """
     ok = row["status"] == "ok"
     before = row.get("control_mean")
@@ -227,6 +230,7 @@ def cells(
         cuped=fmt.percent(row.get("variance_reduction"), half_width=0.02) if row.get("cuped") else "",
         unused=wording.UNUSED_COVARIATES.get(row.get("covariate_status") or "", ""),
         unmet=unmet_text(row),
+        pooled=pooled_words(row, alpha) if ok and valid else "",
         reading=said,
         bar=bar,
         spoken=f"{metric.label}, {arm}: {lift}, interval {between}, {said.word}",
@@ -350,6 +354,7 @@ def build_table(
                             axis,
                             sequential=sequential,
                             valid=valid,
+                            alpha=experiment.plan.alpha,
                         )
                         for row in own
                     ],
@@ -363,7 +368,7 @@ def build_table(
         ticks=tick_labels(axis),
         level=_levels(compared),
         sequential=sequential,
-        notes=strata_notes(compared, metrics, arm_names, alpha=experiment.plan.alpha),
+        notes=strata_notes(compared, arm_names),
         any_open=max((row.get("n_open") or 0 for row in rows), default=0),
     )
 

@@ -11,6 +11,7 @@ from fairsplit.analysis.amounts import (
     between,
     bounds,
     decimals_for,
+    in_unit,
     is_rate,
     percent,
     plain,
@@ -86,13 +87,13 @@ def risk(value: float | None, unit: str, kind: str) -> str:
     """An expected loss: two significant digits, and a bound where it is too small to matter.
 
     >>> risk(0.00123, "", "proportion"), risk(1e-9, "", "proportion"), risk(0.042, "USD", "revenue")
-    ('0.12 pp', '<0.001 pp', '0.042 USD')
+    ('0.12 pp', '<0.001 pp', '$0.042')
     """
     if value is None or not math.isfinite(value):
         return MISSING
-    size, name = (value * 100, "pp") if is_rate(kind, unit) else (value, symbol(unit))
+    size, name = (value * 100, "pp") if is_rate(kind, unit) else (value, unit)
     text = "<0.001" if abs(size) < 0.001 else plain(size, decimals_for(size, 2))
-    return f"{text} {name}" if name else text
+    return in_unit(text, name)
 
 
 def p_value(value: float | None) -> str:

@@ -33,7 +33,7 @@ def total(units: float, gain: float, unit: str, kind: str, *, scale: float | Non
         scale: A difference of one unit whose size over the units sets the decimals; that of `gain` without it.
 
     >>> total(1_000, 0.0052, "", "proportion"), total(1_000, -0.31, "USD", "revenue")
-    ('+5.2 units', '−310 USD')
+    ('+5.2 units', '−$310')
     """
     moved = units * gain
     size = abs(units * (gain if scale is None else scale))

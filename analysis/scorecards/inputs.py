@@ -238,6 +238,8 @@ class SiteInputs:
         next_actions: ``results.next_actions`` of all cut-offs.
         interactions: ``results.interactions``.
         interaction_effects: ``results.interaction_effects``.
+        programme: ``results.programme``.
+        programme_experiments: ``results.programme_experiments``.
         daily_exposures: ``fct_daily_exposures``.
         losses: ``fct_losses`` (experiment_id, variant_id, step, units, events).
         funnels: Steps of conversion funnels (experiment_id, metric, variant_id, position, step, units).
@@ -264,6 +266,8 @@ class SiteInputs:
     next_actions: pl.DataFrame = field(default_factory=_empty)
     interactions: pl.DataFrame = field(default_factory=_empty)
     interaction_effects: pl.DataFrame = field(default_factory=_empty)
+    programme: pl.DataFrame = field(default_factory=_empty)
+    programme_experiments: pl.DataFrame = field(default_factory=_empty)
     daily_exposures: pl.DataFrame = field(default_factory=_empty)
     losses: pl.DataFrame = field(default_factory=_empty)
     funnels: pl.DataFrame = field(default_factory=_empty)

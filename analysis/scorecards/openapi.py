@@ -119,6 +119,41 @@ SCHEMAS: dict[str, Schema] = {
     "Experiments": _object(experiments=_list(_object(**_EXPERIMENT, verdict=_TEXT))),
     "Flags": _object(computed_at=_DAY, flags=_list(_FLAG)),
     "Segments": _object(computed_at=_DAY, segments=_list(_SEGMENT)),
+    "Programme": _object(
+        computed_at=_DAY,
+        figures=_list(
+            _object(
+                figure=_TEXT,
+                scope={"enum": ["all", "owner", "area", "metric"]},
+                level=_TEXT,
+                **dict.fromkeys(("value", "low", "high", "n", "base"), _NUMBER),
+            )
+        ),
+        experiments=_list(
+            _object(
+                **dict.fromkeys(("experiment_id", "owner", "area", "status", "metric"), _TEXT),
+                **dict.fromkeys(("started_on",), _DAY),
+                **dict.fromkeys(("ends_on", "decided_on", "outcome", "shipped"), _NULLABLE),
+                valid=_TRUTH,
+                days={"type": ["integer", "null"], "minimum": 0},
+                units=_WHOLE,
+                losing_units=_WHOLE,
+                **dict.fromkeys(
+                    (
+                        "saved_by_stopping",
+                        "saved_by_weights",
+                        "effect",
+                        "std_error",
+                        "likely",
+                        "likely_low",
+                        "likely_high",
+                    ),
+                    _NUMBER,
+                ),
+                chance_better=_SHARE,
+            )
+        ),
+    ),
     "Interactions": _object(
         computed_at=_DAY,
         interactions=_list(
@@ -302,6 +337,7 @@ PATHS = {
     "/flags.json": ("Flags", "Every feature flag as declared."),
     "/segments.json": ("Segments", "Every named segment and its size."),
     "/interactions.json": ("Interactions", "Every pair of experiments on the same units."),
+    "/programme.json": ("Programme", "How all experiments together do, and each experiment's part in it."),
     "/experiments/{id}.json": ("Experiment", "One experiment with its variants and its verdict."),
     "/experiments/{id}/stats.json": ("Stats", "Result rows of all arms and metrics."),
     "/experiments/{id}/significance.json": ("Significance", "Tests of every arm against control."),

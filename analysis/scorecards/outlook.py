@@ -43,6 +43,11 @@ def _holds_zero(effect: Effect) -> bool:
     return (effect.low is None or effect.low <= 0) and (effect.high is None or effect.high >= 0)
 
 
+def undecided(decision: Row | None) -> bool:
+    """Whether a decision leaves the question open, so that more units may still answer it."""
+    return decision is not None and decision["decision"] in {"continue", "extend", "inconclusive"}
+
+
 def days_to_power(rows: Sequence[Row], days: int, window_days: float) -> int | None:
     """Days until the arm that knows least has the planned information, if units go on arriving as so far.
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fairsplit.analysis.judgement.direction import sign_of
 from fairsplit.analysis.judgement.effects import effect_of
 from fairsplit.analysis.scorecards import format as fmt
-from fairsplit.analysis.scorecards import headline, lessons, shipped, wording
+from fairsplit.analysis.scorecards import headline, lessons, programme, shipped, wording
 from fairsplit.analysis.scorecards.comparisons import tick_labels
 from fairsplit.analysis.scorecards.intervals import Axis, Bar, Tick, axis_for
-from fairsplit.analysis.scorecards.lessons import Effect, Lessons
 from fairsplit.analysis.scorecards.shipped import Shipment, ShipmentLine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fairsplit.analysis.scorecards.comparisons import Cells
     from fairsplit.analysis.scorecards.inputs import FailedDefinition
+    from fairsplit.analysis.scorecards.lessons import Lessons
     from fairsplit.analysis.scorecards.scorecard import Scorecard
 
 Row = dict[str, Any]
@@ -47,8 +46,9 @@ class Summary:
     """One experiment on the index.
 
     ``low``, ``lift`` and ``high`` are relative lifts of the leading arm, None where it is told in the metric's unit.
-    ``to_power`` is how many days of the intake so far are missing to the planned power, None where the plan states no
-    smallest effect or the experiment does not run; ``dependence`` tells which other experiment its split depends on.
+    ``days_left`` of the plan and ``to_power``, how many days of the intake so far are missing to the planned power, are
+    None where nobody waits: nothing runs or it is decided; the second also where the plan states no smallest effect.
+    ``dependence`` tells which other experiment its split depends on.
     """
 
     id: str
@@ -72,7 +72,6 @@ class Summary:
     days_left: int | None
     start: str
     to_power: int | None = None
-    effect: Effect | None = None
     shipment: Shipment | None = None
     dependence: str = ""
 
@@ -112,8 +111,7 @@ def summarise(card: Scorecard, *, href: str) -> Summary:
     drawn = told if told and told.relative else None
     worst, validity = headline.validity_words([check.row for check in card.checks])
     planned = card.experiment.plan.max_duration_days
-    running = card.experiment.status == "running"
-    effect = _effect(card, href) if worst != "fail" else None
+    waiting = card.experiment.status == "running" and card.undecided
     return Summary(
         id=card.experiment.id,
         name=card.experiment.name,
@@ -133,10 +131,9 @@ def summarise(card: Scorecard, *, href: str) -> Summary:
         lift_words=headline.effect_figures(told, told_in)[0],
         units=card.units,
         days=card.days,
-        days_left=max(round(planned - card.days), 0) if running and planned is not None else None,
+        days_left=max(round(planned - card.days), 0) if waiting and planned is not None else None,
         start=card.experiment.start.date().isoformat(),
-        to_power=card.to_power if running else None,
-        effect=effect,
+        to_power=card.to_power if waiting else None,
         shipment=_shipment(card, href, valid=worst != "fail"),
         dependence=next(
             (c.sentence for c in card.checks if c.row["check"] == "overlap" and c.status == "warn"), ""
@@ -153,12 +150,6 @@ def _primary_cells(card: Scorecard) -> list[Cells]:
         for cell in block.cells
         if cell.row.get("role") == "primary" and block.metric.label == card.primary_metric.label
     ]
-
-
-def _headed(card: Scorecard) -> Row | None:
-    """The comparison that an experiment is remembered by: the shipped arm's, else the leading arm's."""
-    rows = [cell.row for cell in _primary_cells(card) if cell.row["variant_id"] == card.experiment.shipped]
-    return rows[0] if rows else card.primary.row if card.primary else None
 
 
 def _shipment(card: Scorecard, href: str, *, valid: bool) -> Shipment | None:
@@ -182,20 +173,6 @@ def _shipment(card: Scorecard, href: str, *, valid: bool) -> Shipment | None:
         measured=cell.lift if cell and cell.ok else fmt.MISSING,
         valid=valid,
     )
-
-
-def _effect(card: Scorecard, href: str) -> Effect | None:
-    """The leading arm's effect in the good direction; an A/A experiment has none to learn from."""
-    row = _headed(card)
-    effect = effect_of(row, lasting=False) if row else None
-    if row is None or effect is None or not effect.relative or card.experiment.type == "aa":
-        return None
-    error = lessons.standard_error(row)
-    if error is None:
-        return None
-    sign = sign_of(row.get("direction"))
-    start = card.experiment.start.date().isoformat()
-    return Effect(card.experiment.name, href, start, sign * effect.value, error)
 
 
 def summarise_failed(failed: FailedDefinition, *, href: str) -> Summary:
@@ -235,15 +212,25 @@ def _axis(summaries: Sequence[Summary]) -> Axis:
     return axis_for([(-reach, reach)])
 
 
-def build(summaries: Sequence[Summary]) -> Portfolio:
-    """The index: running experiments first, then by name."""
+def build(
+    summaries: Sequence[Summary],
+    figures: Mapping[tuple[str, str, str], Row],
+    experiments: Sequence[Row],
+) -> Portfolio:
+    """The index: running experiments first, then by name.
+
+    Args:
+        summaries: A line for every experiment.
+        figures: Rows of ``results.programme`` by figure, scope and level.
+        experiments: Rows of ``results.programme_experiments``.
+    """
     axis = _axis(summaries)
     ordered = sorted(summaries, key=lambda s: (s.status != "running", s.name.casefold(), s.id))
     codes = [s.code for s in summaries]
-    decided = sum(codes.count(code) for code in ("win", "loss", "harm", "unsafe", "flat"))
-    wins = codes.count("win")
     attention = sum(s.worst == "fail" for s in summaries)
-    learned = lessons.build([s.effect for s in summaries if s.effect])
+    learned = lessons.build(experiments, figures, {s.id: (s.name, s.href) for s in summaries})
+    win_rate = programme.figure(figures["win_rate", "all", "all"]) if figures else None
+    outcomes = [row["outcome"] for row in experiments]
     tiles = [
         (
             "Experiments",
@@ -252,10 +239,14 @@ def build(summaries: Sequence[Summary]) -> Portfolio:
         ),
         (
             "Decided",
-            fmt.count(decided),
-            f"{fmt.count(wins)} won, {codes.count('loss') + codes.count('harm')} lost",
+            fmt.count(win_rate.row["base"]) if win_rate else fmt.MISSING,
+            f"{fmt.count(outcomes.count('won'))} won, {fmt.count(outcomes.count('lost'))} lost",
         ),
-        ("Win rate", fmt.setting(wins / decided) if decided else fmt.MISSING, "of decided experiments"),
+        (
+            "Win rate",
+            win_rate.value if win_rate else fmt.MISSING,
+            win_rate.note if win_rate else "of decided experiments",
+        ),
         ("Need attention", fmt.count(attention), "not valid, or broken"),
     ]
     return Portfolio(

@@ -70,6 +70,7 @@ class Scorecard:
     fault: Fault | None
     outlook: Sequence[str]
     to_power: int | None
+    undecided: bool
     primary: Cells | None
     primary_metric: MetricView
     primary_level: str
@@ -157,6 +158,7 @@ def build(
             sequential=table.sequential,
             valid=valid,
             alone=True,
+            alpha=experiment.plan.alpha,
         )
         if leading is not None and axis is not None
         else None
@@ -172,7 +174,10 @@ def build(
     lift = lift_chart(experiment, metric, facts.history) if valid else None
     charts = [chart for chart in (lift, exposure_chart(experiment, exposures)) if chart]
     compared = [row for row in primary_rows if row.get("comparison") is not None]
-    to_power = outlook.days_to_power(compared, days, metric.window_days)
+    to_power = None
+    # Once decided, nobody waits for power; of an A/A test or a bandit nobody planned any.
+    if outlook.undecided(decision) and experiment.type not in {"aa", "bandit"}:
+        to_power = outlook.days_to_power(compared, days, metric.window_days)
     bayes = [
         cell
         for group in table.groups
@@ -191,6 +196,7 @@ def build(
         if primary and leading
         else [],
         to_power=to_power,
+        undecided=outlook.undecided(decision),
         primary=primary,
         primary_metric=metric,
         primary_window_days=metric.window_days,
@@ -251,9 +257,7 @@ def _outlook(
     to_power: int | None,
 ) -> list[str]:
     """What an unclear result has ruled out, and how far it is to the planned power; nothing where it is settled."""
-    if decision is None or decision["decision"] not in {"continue", "extend", "inconclusive"}:
-        return []
-    if experiment.type in {"aa", "bandit"}:
+    if decision is None or not outlook.undecided(decision) or experiment.type in {"aa", "bandit"}:
         return []
     power = outlook.power_words(to_power, running=experiment.status == "running")
     if decision["decision"] == "continue":

@@ -58,7 +58,7 @@ def lines(shipments: Sequence[Shipment], lessons: Lessons | None) -> list[Shipme
         shipments: Of all experiments.
         lessons: Shrunken effects; an experiment without one has no likely worth.
     """
-    known = {line.effect.href: line for line in lessons.lines} if lessons else {}
+    known = {line.href: line for line in lessons.lines} if lessons else {}
     found = []
     for shipment in sorted(shipments, key=lambda item: (item.name.casefold(), item.href)):
         lesson = known.get(shipment.href)

@@ -18,6 +18,7 @@ from fairsplit.analysis.scorecards import (
     openapi,
     planner,
     portfolio,
+    programme,
     quality,
     scorecard,
     spread,
@@ -35,7 +36,17 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 #: `vega.js` is the chart runtime as vl-convert bundles it, in a scope of its own (decision 0010).
-_ASSETS = ("site.css", "site.js", "charts.js", "draft.js", "calculator.js", "vega.js")
+_ASSETS = (
+    "site.css",
+    "site.js",
+    "charts.js",
+    "draft.js",
+    "design.js",
+    "calculator.js",
+    "files.js",
+    "archive.js",
+    "vega.js",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,39 +161,28 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
         text = environment.get_template("failed.html.j2").render(failed=failed, root="../", here="", **shared)
         yield Page(f"experiments/{name}.html", text)
         summaries.append(portfolio.summarise_failed(failed, href=f"experiments/{name}.html"))
-    index = portfolio.build(summaries)
+    figures = programme.figures_of(inputs.programme.to_dicts())
+    index = portfolio.build(summaries, figures, inputs.programme_experiments.to_dicts())
     yield Page(
         "index.html",
         environment.get_template("index.html.j2").render(portfolio=index, root="", here="index", **shared),
     )
-    defined = flags.build(inputs)
-    yield Page(
-        "flags.html",
-        environment.get_template("flags.html.j2").render(view=defined, root="", here="flags", **shared),
-    )
-    view = quality.build(inputs)
-    yield Page(
-        "quality.html",
-        environment.get_template("quality.html.j2").render(view=view, root="", here="quality", **shared),
-    )
     plans = planner.build(inputs)
-    yield Page(
-        "plan.html",
-        environment.get_template("plan.html.j2").render(view=plans, root="", here="plan", **shared),
-    )
-    pairs = interactions.build(inputs)
-    yield Page(
-        "interactions.html",
-        environment.get_template("interactions.html.j2").render(
-            view=pairs, root="", here="interactions", **shared
-        ),
-    )
+    view = quality.build(inputs)
+    if view.more_files:
+        yield Page("assets/landed-files.js", quality.files_script(inputs))
+    for here, shown in (
+        ("programme", programme.build(inputs)),
+        ("flags", flags.build(inputs)),
+        ("quality", view),
+        ("plan", plans),
+        ("interactions", interactions.build(inputs)),
+        ("new", new_experiment.build(inputs, plans.data)),
+    ):
+        text = environment.get_template(f"{here}.html.j2").render(view=shown, root="", here=here, **shared)
+        yield Page(f"{here}.html", text)
+    yield Page("api/programme.json", api.dumps(programme.document(inputs)))
     yield Page("api/interactions.json", api.dumps(interactions.document(inputs)))
-    form = new_experiment.build(inputs)
-    yield Page(
-        "new.html",
-        environment.get_template("new.html.j2").render(view=form, root="", here="new", **shared),
-    )
     for path, content in api.index_files(inputs.experiments, summaries):
         yield Page(f"api/{path}", content)
     for path, content in api.definition_files(inputs.flags, inputs.segments, cut_off):

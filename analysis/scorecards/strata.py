@@ -9,8 +9,6 @@ from fairsplit.analysis.scorecards import format as fmt
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fairsplit.analysis.scorecards.inputs import MetricView
-
 Row = dict[str, Any]
 _WHY = {
     "design": "Units were assigned in strata or matched blocks, so arms are compared inside them: the standard error is"
@@ -20,16 +18,12 @@ _WHY = {
 }
 
 
-def strata_notes(
-    rows: Sequence[Row], metrics: Mapping[str, MetricView], arm_names: Mapping[str, str], *, alpha: float
-) -> list[str]:
+def strata_notes(rows: Sequence[Row], arm_names: Mapping[str, str]) -> list[str]:
     """Sentences for under the table of metrics; none where every comparison is of all units at once.
 
     Args:
         rows: Comparisons of the whole population.
-        metrics: Metric views by name.
         arm_names: Names of the arms by id.
-        alpha: The level at which a pooled figure would have been called a difference.
     """
     by_strata = [row for row in rows if row.get("stratified_by")]
     if not by_strata:
@@ -46,17 +40,23 @@ def strata_notes(
             f"{arm_names.get(arm, arm)}: {fmt.count(units)} units of phases in which it or the control had no"
             " share, or hardly a unit, are left out of its comparison."
         )
-    for row in by_strata:
-        if row["stratified_by"] == "phase" and _says_otherwise(row, alpha):
-            metric = metrics.get(row["metric"])
-            label = metric.label if metric else row["metric"]
-            arm = arm_names.get(row["variant_id"], row["variant_id"])
-            pooled = fmt.percent(row.get("pooled_lift_rel"), signed=True)
-            notes.append(
-                f"{label}, {arm}: all units thrown together would say {pooled}"
-                f" (p {fmt.p_value(row['pooled_p_value'])}), which mixes the arms with the time."
-            )
     return notes
+
+
+def pooled_words(row: Row, alpha: float) -> str:
+    """Where all units thrown together would say otherwise than the phases do, what they would say; else nothing.
+
+    Args:
+        row: A comparison.
+        alpha: The level at which a pooled figure would have been called a difference.
+    """
+    if row.get("stratified_by") != "phase" or not _says_otherwise(row, alpha):
+        return ""
+    pooled = fmt.percent(row.get("pooled_lift_rel"), signed=True)
+    return (
+        f"The weights changed on the way: all units thrown together would say {pooled}"
+        f" (p {fmt.p_value(row['pooled_p_value'])}), which mixes the arms with the time."
+    )
 
 
 def _says_otherwise(row: Row, alpha: float) -> bool:

@@ -18,6 +18,7 @@ from fairsplit.analysis.judgement import (
 from fairsplit.analysis.judgement.interactions import INTERACTION_EFFECTS, INTERACTIONS
 from fairsplit.analysis.judgement.known import version_frame
 from fairsplit.analysis.judgement.next_actions import NEXT_ACTIONS
+from fairsplit.analysis.judgement.programme import PROGRAMME, PROGRAMME_EXPERIMENTS
 from fairsplit.analysis.judgement.rows import REQUIREMENT
 from fairsplit.orchestration.lifecycle.acting import in_force
 from fairsplit.orchestration.provenance.code_hash import code_hash
@@ -38,10 +39,12 @@ _TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
     "allocations": ALLOCATIONS,
     "next_actions": NEXT_ACTIONS,
 }
-#: Judged after these, by `interacting`.
-_OF_PAIRS: Mapping[str, Mapping[str, pl.DataType]] = {
+#: Judged after these, by `interacting` and `programme`.
+_JUDGED_AFTER: Mapping[str, Mapping[str, pl.DataType]] = {
     "interactions": INTERACTIONS,
     "interaction_effects": INTERACTION_EFFECTS,
+    "programme": PROGRAMME,
+    "programme_experiments": PROGRAMME_EXPERIMENTS,
 }
 _CHECKED = ("comparisons", "validity", "decisions")
 _SQL_TYPES = {
@@ -133,7 +136,7 @@ def broken_results(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("create schema if not exists results")
-    for name, schema in {**_TABLES, **_OF_PAIRS}.items():
+    for name, schema in {**_TABLES, **_JUDGED_AFTER}.items():
         types = {column: _SQL_TYPES[kind] for column, kind in schema.items()}
         columns = ", ".join(f'"{column}" {kind}' for column, kind in types.items())
         connection.execute(f"create table if not exists results.{name} ({columns})")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from fairsplit.analysis.scorecards.programme import figures_of, sentence
+from fairsplit.orchestration.notices import markdown
 from fairsplit.orchestration.warehouse.opening import has_table
 
 if TYPE_CHECKING:
@@ -87,7 +89,11 @@ def write_digest(connection: duckdb.DuckDBPyConnection, folder: Path, at: dateti
         return []
     number = connection.execute("select coalesce(max(digest), 0) + 1 from journal.notices").fetchall()[0][0]
     title = f"What changed by the end of {max(notice.cut_off for notice in news)} (UTC)"
-    _leave(folder, f"digest-{number:06d}", title, [(n.subject, f"{n.what}. {n.sentence}") for n in news])
+    items = [(n.subject, f"{n.what}. {n.sentence}") for n in news]
+    figures = connection.sql("from results.programme where scope = 'all' order by all").pl().to_dicts()
+    if said := sentence(figures_of(figures)):
+        items.append(("programme", said))
+    _leave(folder, f"digest-{number:06d}", title, items)
     connection.executemany(
         "insert into journal.notices values (?, ?, ?, ?, ?, ?, ?, ?)",
         [[number, at, n.kind, n.subject, n.cut_off, n.state, n.what, n.sentence] for n in news],
@@ -166,13 +172,8 @@ def _leave(folder: Path, name: str, title: str, items: Sequence[tuple[str, str]]
         partial.replace(path)
 
 
-def _plain(text: str) -> str:
-    """Text on one line in which no character is Markdown or HTML."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|!&" else c for c in " ".join(text.split()))
-
-
 def _markdown(title: str, items: Sequence[tuple[str, str]]) -> str:
-    lines = [f"- **{_plain(subject)}**: {_plain(text)}" for subject, text in items]
+    lines = [f"- **{markdown.text(subject)}**: {markdown.text(said)}" for subject, said in items]
     return "\n".join([f"# {title}", "", *lines, ""])
 
 

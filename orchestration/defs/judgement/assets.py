@@ -6,6 +6,7 @@ from fairsplit.analysis.judgement.interactions import uniformity
 from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.judging.cut_offs import MODELS, broken_results, judge_outstanding
 from fairsplit.orchestration.judging.interacting import judge_interactions
+from fairsplit.orchestration.judging.programme import judge_programme
 from fairsplit.orchestration.running.partitions import DAILY
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.opening import writer
@@ -117,4 +118,25 @@ def experiments_do_not_interact(home: HomeResource) -> dg.AssetCheckResult:
         passed=not flagged,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"pairs": dg.MetadataValue.md(listed or "none")},
+    )
+
+
+@dg.asset(
+    group_name="judgement",
+    kinds={"polars", "scipy"},
+    owners=["team:experimentation"],
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=["fct_daily_exposures", judged_results],
+    pool="warehouse",
+)
+def programme(home: HomeResource) -> dg.MaterializeResult[None]:
+    """`results.programme` and `results.programme_experiments`: how all experiments together do."""
+    definitions = read_definitions()
+    with writer(home.open().warehouse) as connection:
+        figures = judge_programme(connection, definitions)
+    overall = figures.filter(scope="all").select("figure", "value").drop_nulls().iter_rows()
+    listed = "\n".join(f"| {figure} | {value:.4g} |" for figure, value in overall)
+    return dg.MaterializeResult(
+        metadata={"figures": dg.MetadataValue.md(f"| figure | value |\n|---|---:|\n{listed}")}
     )

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from fairsplit.analysis.judgement.acting import act_text
-from fairsplit.analysis.judgement.arms import timing, with_early_end
-from fairsplit.analysis.judgement.definitions import experiment_frame, use_frame
-from fairsplit.analysis.lifecycle.clock import clock_lines, failed_experiments, status_at
+from fairsplit.analysis.lifecycle.clock import clock_lines, failed_experiments, status_told
 from fairsplit.analysis.scorecards import FailedDefinition, Provenance, SiteInputs
 from fairsplit.analysis.scorecards.inputs import DefinitionChange
 from fairsplit.analysis.scorecards.views import experiment_view, flag_view, metric_view, segment_view
 from fairsplit.orchestration.catalogue.loading import definition_files
+from fairsplit.orchestration.judging.programme import read_days
 from fairsplit.orchestration.landing import landing_findings
 from fairsplit.orchestration.lifecycle.acting import acts_done, in_force
 from fairsplit.orchestration.lifecycle.transitions import histories
@@ -26,13 +25,12 @@ from fairsplit.orchestration.reading.segments import segment_sizes
 from fairsplit.orchestration.warehouse.outstanding import frontier
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from datetime import date
+    from collections.abc import Mapping
     from pathlib import Path
 
     import duckdb
 
-    from fairsplit.analysis.catalogue import Catalogue, Experiment, MetricDefinition
+    from fairsplit.analysis.catalogue import Catalogue, MetricDefinition
     from fairsplit.orchestration.catalogue.loading import Definitions
 
 # A week holds every weekday; a longer look back would cost each publication a pass over that many days of events.
@@ -45,6 +43,8 @@ _FRAMES = {
     "next_actions": "from results.next_actions order by all",
     "interactions": "from results.interactions order by all",
     "interaction_effects": "from results.interaction_effects order by all",
+    "programme": "from results.programme order by all",
+    "programme_experiments": "from results.programme_experiments order by all",
     "daily_exposures": "from fct_daily_exposures order by all",
     "losses": """
         select experiment_id, variant_id, step, sum(units)::bigint as units, sum(events)::bigint as events
@@ -87,7 +87,7 @@ def site_inputs(
     catalogue = definitions.catalogue
     end_of_day = datetime.combine(cut_off + timedelta(days=1), time())
     failed = failed_experiments(frames["decisions"].iter_rows(named=True), catalogue.project.failed_after)
-    read_days = _read_days(definitions, frames["comparisons"], cut_off)
+    verdict_days = read_days(definitions, frames["comparisons"], cut_off)
     past = histories(catalog, connection)
     acts = _acts(acts_done(connection))
     named = {name: segment.name for name, segment in catalogue.segments.items()}
@@ -101,7 +101,10 @@ def site_inputs(
         experiments=[
             replace(
                 experiment_view(
-                    item, texts.get(item.id, ""), read_days.get(item.id), _status(item, end_of_day, failed)
+                    item,
+                    texts.get(item.id, ""),
+                    verdict_days.get(item.id),
+                    status_told(item, end_of_day, failed),
                 ),
                 history=sorted(
                     [
@@ -129,11 +132,6 @@ def site_inputs(
     )
 
 
-def _status(experiment: Experiment, at: datetime, failed: Collection[str]) -> str:
-    status = status_at(experiment, at)
-    return "failed" if status == "running" and experiment.id in failed else status
-
-
 def _findings(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> pl.DataFrame:
     found = landing_findings(connection, catalogue.project.thresholds.quarantine_warn)
     rows = [(finding.subject, finding.message) for finding in found]
@@ -147,16 +145,6 @@ def _acts(journal: pl.DataFrame) -> dict[str, list[DefinitionChange]]:
         at = datetime.combine(act["cut_off"] + timedelta(days=1), time())
         changes.setdefault(act["experiment_id"], []).append(DefinitionChange(at, act_text(act)))
     return changes
-
-
-def _read_days(definitions: Definitions, comparisons: pl.DataFrame, cut_off: date) -> dict[str, date]:
-    """When the plans that conclude once were read; plans that are still open or never end are left out."""
-    catalogue = definitions.catalogue
-    timed = timing(experiment_frame(catalogue), use_frame(catalogue, definitions.metrics), cut_off)
-    read = with_early_end(timed, comparisons).filter(
-        "at_horizon", ~pl.col("plan_method").is_in(("always_valid", "sprt"))
-    )
-    return dict(zip(read["experiment_id"], read["used_cut_off"], strict=True))
 
 
 def _funnels(histograms: pl.DataFrame, metrics: Mapping[str, MetricDefinition]) -> pl.DataFrame:

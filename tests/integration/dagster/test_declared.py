@@ -22,6 +22,7 @@ ASSETS = {
     "raw_events",
     "judged_results",
     "interactions",
+    "programme",
     "allocation_configs",
     "scorecards",
 }

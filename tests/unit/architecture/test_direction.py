@@ -14,7 +14,7 @@ ALLOWED = {
     "analysis/judgement/invariants.py": "an interval contains its estimate",
     "analysis/judgement/effects.py": "tells an effect in the form that it has",
     "analysis/scorecards/comparisons.py": "data attributes, as they are",
-    "analysis/scorecards/lessons.py": "the standard error of a relative lift",
+    "analysis/judgement/programme.py": "the standard error of a relative lift",
     "analysis/scorecards/api.py": "the columns, as they are",
     "orchestration/reading/formula.py": "shows how it was computed",
     "orchestration/reading/phases.py": "shows how it was computed",

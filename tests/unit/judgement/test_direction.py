@@ -101,7 +101,7 @@ def test_a_margin_may_be_an_amount(world):
     said = found.decisions.row(0, named=True)
     assert (said["action"], said["variant_id"]) == ("ship", "red")
     # Welch: −0.3 ± 1.961 × sqrt(2 / 999) = −0.388 to −0.212, inside −0.5.
-    assert "it does worse, however, in Revenue −0.300 USD (−0.388 to −0.212 USD)" in said["sentence"]
+    assert "it does worse, however, in Revenue −$0.300 (−$0.388 to −$0.212)" in said["sentence"]
     assert row_of(found, "red")["finding"] == "within_margin"
 
 
@@ -113,7 +113,7 @@ def test_a_control_at_zero_is_told_by_the_difference(world):
     found = judged(world)
     row = row_of(found, "red")
     assert (row["lift_rel"], row["lift_rel_low"], row["lift_rel_reason"]) == (None, None, "zero_baseline")
-    assert found.decisions["sentence"][0] == "Ship red: Revenue +1.000 USD (+0.912 to +1.088 USD)."
+    assert found.decisions["sentence"][0] == "Ship red: Revenue +$1.000 (+$0.912 to +$1.088)."
 
 
 def test_a_control_that_cannot_be_told_from_zero_has_no_relative_lift(world):
@@ -130,7 +130,7 @@ def test_a_control_that_cannot_be_told_from_zero_has_no_relative_lift(world):
     )
     assert (row["mde_rel"] is None) == (row["mde_abs"] is None) or row["mde_abs"] is not None
     assert "unbounded" not in found.decisions["sentence"][0]
-    assert found.decisions["sentence"][0].startswith("Ship red: Revenue +0.48")
+    assert found.decisions["sentence"][0].startswith("Ship red: Revenue +$0.48")
     effect = effect_of(row, lasting=False)
     assert effect is not None
     assert (effect.relative, effect.value) == (False, pytest.approx(0.48))
@@ -250,7 +250,7 @@ def test_an_effect_below_an_absolute_minimum_ends_the_experiment(world):
     found = judged(world)
     said = found.decisions.row(0, named=True)
     assert said["reasons"] == ["effect_below_minimum"]
-    assert "smaller than the +0.500 USD worth finding" in said["sentence"]
+    assert "smaller than the +$0.500 worth finding" in said["sentence"]
     row = row_of(found, "red")
     assert (row["minimum_abs"], row["shown_as"]) == (0.5, "absolute")
     assert row["power"] == pytest.approx(1.0, abs=1e-6)

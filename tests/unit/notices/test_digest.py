@@ -22,6 +22,10 @@ def warehouse():
             """create table results.validity (experiment_id varchar, cut_off date, "check" varchar,
                segment varchar, segment_level varchar, status varchar, sentence varchar)"""
         )
+        connection.execute(
+            """create table results.programme (figure varchar, scope varchar, level varchar, value double,
+               low double, high double, n double, base double)"""
+        )
         yield connection
 
 
@@ -62,4 +66,17 @@ def test_text_is_only_text(warehouse, tmp_path) -> None:
     say(warehouse, 6, "stop")
     write_digest(warehouse, tmp_path, AT)
     assert "&lt;b&gt;It *won*&lt;/b&gt;" in (tmp_path / "digest-000001.html").read_text()
-    assert r"\<b\>It \*won\*\</b\>" in (tmp_path / "digest-000001.md").read_text()
+    assert r"\<b>It \*won\*\</b>" in (tmp_path / "digest-000001.md").read_text()
+
+
+def test_a_digest_ends_with_the_programme(warehouse, tmp_path) -> None:
+    say(warehouse, 6, "stop")
+    warehouse.execute(
+        """insert into results.programme values ('days_to_decision', 'all', 'all', 21, 14, null, 5, 9),
+           ('win_rate', 'all', 'all', 0.4, 0.118, 0.769, 2, 5), ('win_rate', 'owner', 'a', 1, 0.2, 1, 1, 1)"""
+    )
+    write_digest(warehouse, tmp_path, AT)
+    last = (tmp_path / "digest-000001.md").read_text().splitlines()[-1]
+    assert last == (
+        "- **programme**: 5 decided so far, half of all experiments within 21 days; win rate 40% (11.8% to 76.9%)."
+    )

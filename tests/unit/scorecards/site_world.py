@@ -14,6 +14,7 @@ import polars as pl
 from scipy import stats
 
 from fairsplit.analysis.errors import Problem
+from fairsplit.analysis.judgement.programme import Declared, programme_rows
 from fairsplit.analysis.scorecards import (
     ArmView,
     DefinitionChange,
@@ -278,6 +279,10 @@ def factorial() -> ExperimentView:
     return replace(view, arms=arms)
 
 
+def frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, infer_schema_length=None) if rows else pl.DataFrame()
+
+
 class World:
     """Collects rows of several experiments and turns them into `SiteInputs`."""
 
@@ -467,9 +472,32 @@ class World:
                     }
                 )
 
+    def programme(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """What the programme's figures are of these rows."""
+        declared = [
+            Declared(
+                id=view.id,
+                owner=view.owner,
+                area=next(iter(view.tags), ""),
+                type=view.type,
+                status=view.status,
+                started_on=view.start.date(),
+                ends_on=view.end.date() - dt.timedelta(days=1) if view.end else None,
+                metric=next((use.metric for use in view.metrics if use.role == "primary"), ""),
+                analysis=view.analysis,
+                read_on=view.read_on,
+                shipped=view.shipped,
+                control=next(arm.id for arm in view.arms if arm.is_control),
+                first_weights={arm.id: arm.weight for arm in view.arms},
+                last_weights={arm.id: arm.weight for arm in view.arms},
+            )
+            for view in self.experiments
+        ]
+        rows = (self.rows, self.decisions, self.validity, self.exposures)
+        return programme_rows(declared, *map(frame, rows), CUT_OFF)
+
     def inputs(self, **extra: Any) -> SiteInputs:
-        def frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
-            return pl.DataFrame(rows, infer_schema_length=None) if rows else pl.DataFrame()
+        figures, of_experiments = self.programme()
 
         accounts = [
             {
@@ -506,6 +534,8 @@ class World:
                     {"reason": "wrong_type", "rows": 45},
                 ]
             ),
+            "programme": figures,
+            "programme_experiments": of_experiments,
             "days": frame(
                 [
                     {"event_day": START + dt.timedelta(days=i), "rows": 40000 + 700 * (i % 7)}

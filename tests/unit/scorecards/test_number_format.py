@@ -40,7 +40,7 @@ def test_per_cent_follows_the_half_width(value, half_width, shown):
 
 def test_a_rate_differs_in_points_and_everything_else_in_its_unit():
     assert fmt.amount(0.0088, "", "proportion", signed=True, scale=0.0059) == "+0.88 pp"
-    assert fmt.amount(0.18, "USD", "revenue", signed=True, scale=0.2) == "+0.18 USD"
+    assert fmt.amount(0.18, "USD", "revenue", signed=True, scale=0.2) == "+$0.18"
     assert fmt.amount(1234.5, "s", "duration") == "1,234 s"
 
 

@@ -31,13 +31,13 @@ REASONS = {
     "guardrail_not_cleared": ("inconclusive", "extend"),
 }
 NO_NUMBER = re.compile(r"\b(?:inf|nan|infinity)\b|no bound to no bound", re.IGNORECASE)
-NUMBER = r"([+−]?[\d,]+(?:\.\d+)?)"
+NUMBER = r"([+−]?\$?[\d,]+(?:\.\d+)?)"
 SIZES = st.floats(1e-6, 1e7)
 ENDS = st.sampled_from([None, math.inf, 1.0, 1.5, 8.0])
 
 
 def parsed(text: str) -> float:
-    return float(text.replace("−", "-").replace(",", "").replace("+", ""))
+    return float(text.replace("−", "-").translate(dict.fromkeys(map(ord, ",+$"))))
 
 
 def rounding(text: str) -> float:
@@ -164,7 +164,7 @@ def test_pages_say_the_numbers_of_the_rows_and_agree(case: dict[str, Any]) -> No
     assert html.unescape(page).count(sentence) >= 2, "hero and log"
     expected = effect_of(row, lasting=case["method"] != "fixed")
     assert expected is not None
-    shown = re.search(rf"{NUMBER}(%| pp| USD| h| min| days| s|) \(", effect)
+    shown = re.search(rf"{NUMBER}(%| pp| h| min| days| s|) \(", effect)
     assert shown, effect
     units = {"%": 0.01, " pp": 0.01, " h": 3600, " min": 60, " days": 86400}
     scale = units.get(shown[2], 1.0)
@@ -173,7 +173,7 @@ def test_pages_say_the_numbers_of_the_rows_and_agree(case: dict[str, Any]) -> No
     if expected.has_interval:
         for end in (expected.low, expected.high):
             assert end is not None or "no bound" in effect
-        bounds = re.findall(rf"{NUMBER}(?:%| pp| USD| h| min| days| s|)", effect.partition("interval ")[2])
+        bounds = re.findall(rf"{NUMBER}(?:%| pp| h| min| days| s|)", effect.partition("interval ")[2])
         known_ends = [end for end in (expected.low, expected.high) if end is not None]
         for text, end in zip(bounds, known_ends, strict=True):
             assert abs(parsed(text) * scale - end) <= rounding(text) * scale + 1e-12

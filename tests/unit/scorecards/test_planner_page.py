@@ -20,7 +20,7 @@ def test_detectable_effects_have_the_planned_power() -> None:
     line = next(line for line in plan.durations if line.days == 28)
     total = int(line.units.replace(",", ""))
     assert line.numbers[0] is not None
-    mean = float(plan.value.split()[0])
+    mean = float(plan.value.removeprefix("$"))
     found = NormalIndPower().power(line.numbers[0] * mean / 11.0, total / 2, 0.05)
     assert found == pytest.approx(0.8, abs=0.01)
 

@@ -191,7 +191,7 @@ def test_hero_plan_and_index_name_the_same_days():
 
 
 def test_what_an_arm_brings_by_hand():
-    """0.22 USD a unit over 1,000 units are 220 USD; 14 days at a tenth of the traffic let 1,400 in: 30,000 a month."""
+    """$0.22 a unit over 1,000 units are $220; 14 days at a tenth of the traffic let 1,400 in: 30,000 a month."""
     metric = MetricView("r", "Revenue", kind="revenue", unit="USD")
     effect = Effect(0.22, 0.10, 0.34, relative=False)
     view = replace(site_world.experiment("one"), intake=[(site_world.experiment("x").start, 0.1)])
@@ -202,8 +202,8 @@ def test_what_an_arm_brings_by_hand():
     month = eligible_a_month(view, rows)
     assert month == pytest.approx(30_000)
     assert impact_lines(effect, metric, "Red", month) == [
-        ("Red, over 1,000 units", "+220 USD", "+100 to +340 USD"),
-        ("Red, a month of all 30,000 eligible", "+6,600 USD", "+3,000 to +10,200 USD"),
+        ("Red, over 1,000 units", "+$220", "+$100 to +$340"),
+        ("Red, a month of all 30,000 eligible", "+$6,600", "+$3,000 to +$10,200"),
     ]
     assert impact_lines(effect, replace(metric, kind="ratio"), "Red", month) == []
     assert total(1_000, 0.0052, "", "proportion") == "+5.2 units"
