@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from fairsplit.analysis.judgement.interactions import INTERACTION_EFFECTS, INTERACTIONS
+from fairsplit.analysis.judgement.next_actions import NEXT_ACTIONS
 from fairsplit.analysis.judgement.programme import PROGRAMME, PROGRAMME_EXPERIMENTS
 from fairsplit.analysis.judgement.rows import ALLOCATIONS, COMPARISONS, DECISIONS, VALIDITY
 from fairsplit.orchestration.project import DBT_PROJECT_DIR
@@ -15,6 +16,7 @@ WRITTEN = {
     "validity": VALIDITY,
     "decisions": DECISIONS,
     "allocations": ALLOCATIONS,
+    "next_actions": NEXT_ACTIONS,
     "interactions": INTERACTIONS,
     "interaction_effects": INTERACTION_EFFECTS,
     "programme": PROGRAMME,

@@ -229,7 +229,7 @@ def test_a_proposal_names_the_command_that_accepts_it_and_anything_else_names_no
     lifts = {"checkout_conversion": 0.05}
     world.add(site_world.experiment("proposed"), lifts, decision="win")
     world.add(site_world.experiment("silent"), lifts, decision="continue")
-    world.add(site_world.experiment("over", status="completed"), lifts, decision="win")
+    world.add(site_world.experiment("over", status="completed", may_act=False), lifts, decision="win")
     world.add(site_world.experiment("automatic", stopping={"automatic": True}), lifts, decision="win")
     found = {page.path: page.content for page in render_site(world.inputs())}
     command = "fairsplit experiment accept"
