@@ -446,6 +446,9 @@ def _test_findings(
     declared = [variant.id for variant in experiment.variants]
     for position, test in enumerate(experiment.tests):
         where: KeyPath = ("tests", position)
+        if test.expect is None:
+            # Decisions are tested by `analysis.judgement.examples`, which knows how they are reached.
+            continue
         if test.expect not in {"none", "any", *declared}:
             rule = f"none, any, or one of: {', '.join(declared)}"
             yield Finding(

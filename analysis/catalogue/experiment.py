@@ -266,6 +266,54 @@ class TargetingTest(Strict):
     """`none` (not eligible), `any` (eligible), or a variant id."""
 
 
+class GivenValues(Strict):
+    """What the units of an arm show of a metric: `events` of a share, else `mean` and `sd`."""
+
+    events: Annotated[int | None, Field(ge=0)] = None
+    mean: float | None = None
+    sd: Annotated[float | None, Field(ge=0)] = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> GivenValues:
+        if (self.events is None) == (self.mean is None) or (self.mean is None) != (self.sd is None):
+            raise fault("has not one of the two forms", "events, or mean and sd")
+        return self
+
+
+class GivenArm(Strict):
+    """The units of an arm, and what they show."""
+
+    units: Annotated[int, Field(ge=0)]
+    metrics: dict[Name, GivenValues]
+
+
+class ExperimentTest(TargetingTest):
+    """A test of the targeting, or of the decision: what is decided if the arms show these data."""
+
+    expect: Text | None = None  # type: ignore[assignment]
+    data: dict[VariantId, GivenArm] | None = None
+    day: Annotated[int | None, Field(ge=1, le=3650)] = None
+    """The day of the experiment, from 1, at whose end it is decided; the day of the verdict if left out."""
+    decision: Literal["continue", "stop", "extend", "modify", "inconclusive"] | None = None
+    variant: VariantId | None = None
+    """The variant that the decision is about."""
+    reason: Text | None = None
+    """The code of the first reason."""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> ExperimentTest:
+        of_targeting = self.expect is not None
+        if of_targeting == (self.data is not None):
+            raise fault("tests neither targeting nor a decision, or both", "expect, or data and decision")
+        if (self.data is None) != (self.decision is None):
+            raise fault("has data without a decision, or one without data", "data and decision")
+        if of_targeting and (self.day is not None or self.variant is not None or self.reason is not None):
+            raise fault("has keys of a decision beside expect", "day, variant and reason go with data")
+        if not of_targeting and (self.attributes or self.unit is not None or self.at is not None):
+            raise fault("has keys of targeting beside data", "attributes, unit and at go with expect")
+        return self
+
+
 class Experiment(Strict):
     """One experiment as the user wrote it."""
 
@@ -322,7 +370,7 @@ class Experiment(Strict):
     """Units seen in two arms; excluding them is shown beside the default."""
     shipped: VariantId | None = None
     """Completed: the variant that everybody gets; control if left out."""
-    tests: Items[TargetingTest] = ()
+    tests: Items[ExperimentTest] = ()
 
     @model_validator(mode="before")
     @classmethod

@@ -9,6 +9,7 @@ import typer
 
 from fairsplit.analysis.catalogue import validate_catalogue, write_schemas
 from fairsplit.analysis.lifecycle.log import read_sound
+from fairsplit.orchestration.catalogue.examples import failed_examples
 from fairsplit.orchestration.catalogue.loading import read_metrics_that_bind
 from fairsplit.orchestration.cli import app
 from fairsplit.orchestration.cli.formats import FormatOption, ReportFormat
@@ -31,7 +32,8 @@ def validate(
     if not layer.problems and (fault := semantic_layer_fault(Home.from_environment())):
         layer = replace(layer, problems=(fault,))
     report = validate_catalogue(catalog_dir(), layer)
-    report = replace(report, problems=(*report.problems, *read_sound(catalog_dir())[1]))
+    tested = failed_examples(catalog_dir(), layer) if report.experiments else ()
+    report = replace(report, problems=(*report.problems, *tested, *read_sound(catalog_dir())[1]))
     print(report.json() if output is ReportFormat.json else report.text())
     if not report.ok:
         raise typer.Exit(1)
