@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from datetime import timedelta
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fairsplit.analysis.catalogue.behaviour import Behaviour
 from fairsplit.analysis.catalogue.conditions import Condition
 from fairsplit.analysis.catalogue.experiment import TargetingTest
-from fairsplit.analysis.catalogue.fields import Items, ShardShare, Slug, Strict, Text, UnitId
+from fairsplit.analysis.catalogue.fields import (
+    Duration,
+    Instant,
+    Items,
+    ShardShare,
+    Slug,
+    Strict,
+    Text,
+    UnitId,
+    fault,
+)
 from fairsplit.analysis.catalogue.hashes import Sdk
 from fairsplit.analysis.catalogue.project import UnitType
 
@@ -19,6 +31,20 @@ class Dependency(Strict):
 
     flag: Slug
     value: Any
+
+
+class FlagStep(Strict):
+    """A wider rollout, and how long the one before lasts."""
+
+    rollout: ShardShare
+    after: Annotated[Duration, Field(gt=timedelta())]
+
+
+class FlagRamp(Strict):
+    """Steps of a rising rollout after the declared one; the guardrails of the flag's experiment watch it."""
+
+    start: Instant
+    steps: Annotated[Items[FlagStep], Field(min_length=1)]
 
 
 class Flag(Strict):
@@ -37,6 +63,8 @@ class Flag(Strict):
     value: Any = None
     """Served to targeted units inside the rollout."""
     rollout: ShardShare = 1.0
+    ramp: FlagRamp | None = None
+    """How the rollout widens by itself; needs an `experiment`, whose guardrails stop it."""
     targeting: Condition | None = None
     depends_on: Items[Dependency] = ()
     overrides: dict[UnitId, Any] = Field(default_factory=dict)
@@ -44,6 +72,17 @@ class Flag(Strict):
     experiment: Slug | None = None
     """The experiment that this flag belongs to."""
     tests: Items[TargetingTest] = ()
+
+    @model_validator(mode="after")
+    def _ramp_rises_and_is_watched(self) -> Flag:
+        if self.ramp is None:
+            return self
+        shares = [self.rollout, *(step.rollout for step in self.ramp.steps)]
+        if any(late <= early for early, late in pairwise(shares)):
+            raise fault("rollout does not rise from step to step", "each step is wider than the one before")
+        if self.experiment is None:
+            raise fault("has a ramp that nobody watches", "experiment: one whose guardrails stop it")
+        return self
 
     @property
     def served(self) -> Any:

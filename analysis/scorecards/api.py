@@ -98,6 +98,7 @@ def _flag(view: FlagView) -> Row:
         "value": view.served,
         "default": view.default,
         "rollout": view.rollout,
+        "ramp": view.ramp or None,
         "targeting": view.targeting or None,
         "depends_on": [{"flag": name, "value": value} for name, value in view.depends_on],
         "overrides": view.overrides,

@@ -151,8 +151,8 @@ class FlagView:
 
     ``served`` goes to the units inside the ``rollout`` (0 to 1) that the ``targeting`` lets in, in words and empty for
     everybody, and for whom every flag of ``depends_on`` serves the value beside it; ``default`` to the others.
-    ``overrides`` counts the units with a value of their own: no page names a unit. ``experiment`` is the one that it
-    belongs to, or empty.
+    ``ramp`` is where its ramp stands, in words. ``overrides`` counts the units with a value of their own: no page names
+    a unit. ``experiment`` is the one that it belongs to, or empty.
     """
 
     id: str
@@ -168,6 +168,7 @@ class FlagView:
     depends_on: Sequence[tuple[str, Any]] = ()
     overrides: int = 0
     experiment: str = ""
+    ramp: str = ""
     description: str = ""
 
 

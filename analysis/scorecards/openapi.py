@@ -96,6 +96,7 @@ _FLAG = _object(
     value={"description": "For the units inside rollout, targeting and dependencies."},
     default={"description": "For the others."},
     rollout=_SHARE,
+    ramp={**_NULLABLE, "description": "Where its ramp stands, in words; null without one."},
     targeting={**_NULLABLE, "description": "In words; null lets everybody in."},
     depends_on=_list(_object(flag=_TEXT, value={})),
     overrides={**_WHOLE, "description": "Units with a value of their own."},

@@ -111,8 +111,14 @@ def _intake(experiment: Experiment) -> list[tuple[datetime, float]]:
     return [(phase.start, phase.traffic * width) for phase in experiment.history]
 
 
-def flag_view(flag: Flag, segments: Mapping[str, str]) -> FlagView:
-    """What the page of flags says of one; `segments` are the names of the named segments, by id."""
+def flag_view(flag: Flag, segments: Mapping[str, str], ramp: str = "") -> FlagView:
+    """What the page of flags says of one.
+
+    Args:
+        flag: The flag, with the rollout that is in force.
+        segments: Names of the named segments, by id.
+        ramp: Where its ramp stands, in words; empty without one.
+    """
     return FlagView(
         id=flag.id,
         name=flag.name,
@@ -123,6 +129,7 @@ def flag_view(flag: Flag, segments: Mapping[str, str]) -> FlagView:
         served=flag.served,
         default=flag.default,
         rollout=flag.rollout,
+        ramp=ramp,
         targeting="" if flag.targeting is None else condition_words(flag.targeting, segments),
         depends_on=[(need.flag, need.value) for need in flag.depends_on],
         overrides=len(flag.overrides),

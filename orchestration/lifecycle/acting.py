@@ -11,6 +11,7 @@ from fairsplit.analysis.catalogue import compile_tables
 from fairsplit.analysis.catalogue.compiled_metrics import compile_metrics
 from fairsplit.analysis.judgement.acting import ACTS, new_acts
 from fairsplit.analysis.judgement.acting import in_force as with_acts
+from fairsplit.analysis.judgement.flag_ramps import ramp_state
 from fairsplit.analysis.judgement.ramping import ramp_frame
 from fairsplit.analysis.judgement.rows import conform
 from fairsplit.analysis.lifecycle.clock import launched
@@ -21,11 +22,14 @@ from fairsplit.orchestration.warehouse.outstanding import newest_arrival
 from fairsplit.orchestration.warehouse.targetings import targeting_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
     from pathlib import Path
 
     import duckdb
 
+    from fairsplit.analysis.catalogue import Catalogue
+    from fairsplit.analysis.judgement.flag_ramps import RampState
     from fairsplit.orchestration.catalogue.loading import Definitions
     from fairsplit.orchestration.project import Home
 
@@ -42,6 +46,34 @@ def acts_done(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 def in_force(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> Definitions:
     """The definitions with everything that the clock and decisions did by themselves."""
     return replace(definitions, catalogue=with_acts(launched(definitions.catalogue), acts_done(connection)))
+
+
+def ramps_of_flags(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> dict[str, RampState]:
+    """Where the ramp of each flag that has one stands at the newest cut-off."""
+    if not has_table(connection, "results", "decisions"):
+        return {}
+    rows = connection.execute("select experiment_id, cut_off, action from results.decisions").fetchall()
+    newest = max((day for _, day, _ in rows), default=None)
+    actions: dict[str, dict[date, str]] = {}
+    for name, day, action in rows:
+        actions.setdefault(name, {})[day] = action
+    states = {
+        name: ramp_state(flag, actions.get(flag.experiment or "", {}), newest)
+        for name, flag in catalogue.flags.items()
+        if newest is not None
+    }
+    return {name: state for name, state in states.items() if state is not None}
+
+
+def with_ramps(catalogue: Catalogue, states: Mapping[str, RampState]) -> Catalogue:
+    """The definitions with the rollout that each ramp has come to."""
+    flags = {
+        name: flag.model_copy(update={"rollout": states[name].rollout, "ramp": None})
+        if name in states
+        else flag
+        for name, flag in catalogue.flags.items()
+    }
+    return replace(catalogue, flags=flags)
 
 
 def write_catalogue(connection: duckdb.DuckDBPyConnection, home: Home, definitions: Definitions) -> None:

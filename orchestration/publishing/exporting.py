@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING
 
 from fairsplit.analysis.errors import Problem
 from fairsplit.analysis.judgement.acting import in_force as with_acts
+from fairsplit.analysis.lifecycle.clock import launched
 from fairsplit.assignment_exports.allocation import LIVE
 from fairsplit.assignment_exports.catalogue import export_catalogue
 from fairsplit.assignment_exports.publishing import current_version, list_versions, renew
 from fairsplit.orchestration.errors import OrchestrationError
-from fairsplit.orchestration.lifecycle.acting import as_json, in_force, propose, settle
+from fairsplit.orchestration.lifecycle.acting import (
+    as_json,
+    in_force,
+    propose,
+    ramps_of_flags,
+    settle,
+    with_ramps,
+)
 from fairsplit.orchestration.lifecycle.unit_lists import usable_lists
 from fairsplit.orchestration.publishing.assignment_lists import assignment_list
 from fairsplit.orchestration.publishing.subjects import subject_attributes
@@ -57,6 +65,7 @@ def export_configs(
     definitions = in_force(connection, definitions)
     acts = propose(connection, definitions, built)
     catalogue = with_acts(definitions.catalogue, acts)
+    catalogue = with_ramps(catalogue, ramps_of_flags(connection, catalogue))
     closed: dict[str, str] = dict(
         connection.execute(
             """select experiment_id, any_value(sentence order by "check") from results.validity
@@ -116,7 +125,7 @@ def export_first(home: Home, definitions: Definitions) -> PublishedVersion:
         raise OrchestrationError(
             Problem("no day has been built", home.warehouse.name, rule=rule, hint="run `fairsplit run` first")
         )
-    catalogue = definitions.catalogue
+    catalogue = launched(definitions.catalogue)
     lists = {
         f"assignments/{name}": listed
         for name, listed in usable_lists(home, catalogue).items()

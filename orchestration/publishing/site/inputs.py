@@ -18,7 +18,7 @@ from fairsplit.analysis.scorecards.views import experiment_view, flag_view, metr
 from fairsplit.orchestration.catalogue.loading import definition_files
 from fairsplit.orchestration.judging.programme import read_days
 from fairsplit.orchestration.landing import landing_findings
-from fairsplit.orchestration.lifecycle.acting import acts_done, in_force
+from fairsplit.orchestration.lifecycle.acting import acts_done, in_force, ramps_of_flags, with_ramps
 from fairsplit.orchestration.lifecycle.transitions import histories
 from fairsplit.orchestration.provenance.code_hash import code_hash, commit
 from fairsplit.orchestration.reading.segments import segment_sizes
@@ -87,6 +87,7 @@ def site_inputs(
     catalogue = definitions.catalogue
     end_of_day = datetime.combine(cut_off + timedelta(days=1), time())
     failed = failed_experiments(frames["decisions"].iter_rows(named=True), catalogue.project.failed_after)
+    ramps = ramps_of_flags(connection, catalogue)
     verdict_days = read_days(definitions, frames["comparisons"], cut_off)
     past = histories(catalog, connection)
     acts = _acts(acts_done(connection))
@@ -121,7 +122,10 @@ def site_inputs(
             for item in catalogue.experiments.values()
         ],
         metrics={name: metric_view(metric) for name, metric in definitions.metrics.items()},
-        flags=[flag_view(flag, named) for flag in catalogue.flags.values()],
+        flags=[
+            flag_view(flag, named, state.words if (state := ramps.get(name)) else "")
+            for name, flag in with_ramps(catalogue, ramps).flags.items()
+        ],
         segments=[segment_view(catalogue.segments[size["segment"]], named, size) for size in sizes],
         failed=[FailedDefinition(name, problems) for name, problems in catalogue.broken.items()],
         funnels=_funnels(frames["histograms"], definitions.metrics),
