@@ -12,7 +12,8 @@ from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.validators import extend
 
 from fairsplit.analysis.catalogue.conditions import pattern_is_valid, pattern_matches
-from fairsplit.analysis.catalogue.findings import Finding, shown
+from fairsplit.analysis.catalogue.findings import Finding, did_you_mean, shown
+from fairsplit.analysis.catalogue.shipped_schemas import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,9 +32,16 @@ class _TooIntricateError(Exception):
 
 def config_findings(experiment: Experiment) -> Iterator[Finding]:
     """What is wrong with the schema, else with the configs under it."""
-    schema = experiment.config_schema
-    if schema is None:
+    declared = experiment.config_schema
+    if declared is None:
         return
+    if isinstance(declared, str) and declared not in SHIPPED:
+        rule = f"a JSON Schema, or one of: {', '.join(SHIPPED)}"
+        yield Finding(
+            ("config_schema",), "no such schema", shown(declared), rule, did_you_mean(declared, SHIPPED)
+        )
+        return
+    schema = SHIPPED[declared] if isinstance(declared, str) else declared
     unsound = list(_schema_findings(schema))
     if unsound:
         yield from unsound

@@ -10,6 +10,7 @@ from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validat
 
 from fairsplit.analysis.catalogue.conditions import Condition, Scalar
 from fairsplit.analysis.catalogue.fields import (
+    Day,
     Duration,
     Instant,
     Items,
@@ -111,6 +112,18 @@ class Variant(Strict):
     """What the product reads; checked against `config_schema`."""
     levels: dict[Name, Scalar] = Field(default_factory=dict)
     """Multivariate: the level of each factor."""
+    version: Text | None = None
+    """Of what it shows; with the keys below for people, no number depends on them."""
+    author: Text | None = None
+    tags: Items[Text] = ()
+    created: Day | None = None
+    updated: Day | None = None
+
+    @model_validator(mode="after")
+    def _updated_after_created(self) -> Variant:
+        if self.created is not None and self.updated is not None and self.updated < self.created:
+            raise fault("was updated before it was created", "updated ≥ created")
+        return self
 
 
 class Factor(Strict):
@@ -355,8 +368,8 @@ class Experiment(Strict):
     salts: Salts = Salts()
     variants: Annotated[Items[Variant], Field(min_length=2, max_length=100)]
     factors: Items[Factor] = ()
-    config_schema: dict[str, Any] | None = None
-    """A JSON Schema that every variant's config satisfies."""
+    config_schema: dict[str, Any] | Text | None = None
+    """A JSON Schema that every variant's config satisfies, or the name of one that is shipped: `page`, `image`."""
     targeting: Condition | None = None
     overrides: Annotated[dict[UnitId, VariantId], Field(default_factory=dict, max_length=1_000)]
     """Unit id to the variant that this unit always gets, for trying it out; such units do not count."""

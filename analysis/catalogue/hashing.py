@@ -42,7 +42,7 @@ def experiment_facts(experiment: Experiment) -> dict[str, Any]:
     if facts["layer"] is not None and not facts["layer"]["history"]:
         del facts["layer"]["history"]
     for variant in facts["variants"]:
-        for label in ("name", "description", "weight"):
+        for label in ("name", "description", "weight", "version", "author", "tags", "created", "updated"):
             del variant[label]
     for role in facts["metrics"].values():
         role.sort(key=lambda use: str(use["metric"]))

@@ -17,6 +17,7 @@ from fairsplit.analysis.scorecards.comparisons import metric_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from fairsplit.analysis.scorecards.inputs import ExperimentView, FlagView, MetricView, SegmentView
     from fairsplit.analysis.scorecards.portfolio import Summary
@@ -103,6 +104,7 @@ def _flag(view: FlagView) -> Row:
         "depends_on": [{"flag": name, "value": value} for name, value in view.depends_on],
         "overrides": view.overrides,
         "experiment_id": view.experiment or None,
+        "history": _history(view.history),
     }
 
 
@@ -118,7 +120,12 @@ def _segment(view: SegmentView) -> Row:
         "units": view.units,
         "inside": view.inside,
         "unknown": view.unknown,
+        "history": _history(view.history),
     }
+
+
+def _history(lines: Sequence[tuple[datetime, str]]) -> list[Row]:
+    return [{"at": at, "what": what} for at, what in lines]
 
 
 def _experiment(view: ExperimentView) -> Row:
@@ -144,6 +151,7 @@ def _experiment(view: ExperimentView) -> Row:
                 "is_control": arm.is_control,
                 "weight": arm.weight,
                 "config": dict(arm.config),
+                "metadata": dict(arm.about),
                 "label": f"{view.id}:{arm.id}",
             }
             for arm in view.arms

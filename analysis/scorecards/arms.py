@@ -36,6 +36,7 @@ class ArmCard:
     units: str
     title: str
     description: str
+    about: str
     image: str
     prob_best: str
 
@@ -52,11 +53,19 @@ def arm_cards(experiment: ExperimentView, current: Sequence[Row], units: Mapping
             units=fmt.count(units.get(arm.id, 0)) if units else fmt.MISSING,
             title=as_text(arm.config.get("title", "")),
             description=as_text(arm.config.get("description", "")),
+            about=_about(arm.about),
             image=_local_image(arm.config.get("image")),
             prob_best="" if best.get(arm.id) is None else fmt.probability(best[arm.id]),
         )
         for arm in experiment.arms
     ]
+
+
+def _about(about: Mapping[str, Any]) -> str:
+    """Version, author, days and tags on one line; what is not declared is left out."""
+    words = {"version": "version {}", "author": "by {}", "created": "created {}", "updated": "updated {}"}
+    parts = [text.format(about[key]) for key, text in words.items() if key in about]
+    return " · ".join([*parts, *about.get("tags", ())])
 
 
 def _local_image(value: object) -> str:

@@ -28,6 +28,7 @@ class ArmView:
         weight: Share of the experiment's traffic in the latest phase, 0 to 1.
         config: The variant's configuration; keys ``title``, ``description`` and ``image`` are shown as such.
         levels: Multivariate: the level of each factor, as text.
+        about: ``version``, ``author``, ``tags``, ``created`` and ``updated``, where they are declared.
     """
 
     id: str
@@ -36,6 +37,7 @@ class ArmView:
     weight: float
     config: Mapping[str, Any] = field(default_factory=dict)
     levels: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -152,7 +154,7 @@ class FlagView:
     ``served`` goes to the units inside the ``rollout`` (0 to 1) that the ``targeting`` lets in, in words and empty for
     everybody, and for whom every flag of ``depends_on`` serves the value beside it; ``default`` to the others.
     ``ramp`` is where its ramp stands, in words. ``overrides`` counts the units with a value of their own: no page names
-    a unit. ``experiment`` is the one that it belongs to, or empty.
+    a unit. ``experiment`` is the one that it belongs to, or empty. ``history`` is when runs saw what change.
     """
 
     id: str
@@ -170,6 +172,7 @@ class FlagView:
     experiment: str = ""
     ramp: str = ""
     description: str = ""
+    history: Sequence[tuple[datetime, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +193,7 @@ class SegmentView:
     inside: int
     unknown: int
     description: str = ""
+    history: Sequence[tuple[datetime, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,13 @@ _DAY: Schema = {"type": "string", "format": "date"}
 _COMMON = {"experiment_id": _TEXT, "computed_at": _DAY}
 _PAIR = {"experiment_id": _TEXT, "other_id": _TEXT, "metric": _TEXT}
 _VARIANT = _object(
-    id=_TEXT, name=_TEXT, is_control=_TRUTH, weight=_SHARE, config={"type": "object"}, label=_TEXT
+    id=_TEXT,
+    name=_TEXT,
+    is_control=_TRUTH,
+    weight=_SHARE,
+    config={"type": "object"},
+    metadata={"type": "object", "description": "version, author, tags, created and updated, where declared."},
+    label=_TEXT,
 )
 _EXPERIMENT: dict[str, Schema] = {
     "id": _TEXT,
@@ -85,6 +91,7 @@ _REQUIREMENT = _object(
 )
 _CONVERSION = _object(count=_WHOLE, sum=_NUMBER, mean=_NUMBER, conversion_rate=_NUMBER)
 
+_HISTORY = _list(_object(at=_TEXT, what=_TEXT))
 _FLAG = _object(
     id=_TEXT,
     name=_TEXT,
@@ -101,6 +108,7 @@ _FLAG = _object(
     depends_on=_list(_object(flag=_TEXT, value={})),
     overrides={**_WHOLE, "description": "Units with a value of their own."},
     experiment_id=_NULLABLE,
+    history=_HISTORY,
 )
 _SEGMENT = _object(
     id=_TEXT,
@@ -113,6 +121,7 @@ _SEGMENT = _object(
     units={**_WHOLE, "description": "Seen from the first day to computed_at, both included."},
     inside=_WHOLE,
     unknown=_WHOLE,
+    history=_HISTORY,
 )
 
 SCHEMAS: dict[str, Schema] = {

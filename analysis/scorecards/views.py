@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fairsplit.analysis.catalogue import Experiment, Flag, MetricDefinition, Segment
 
 _SECONDS_A_DAY = 86_400
+_ABOUT = {"version", "author", "tags", "created", "updated"}
 
 
 def experiment_view(
@@ -60,6 +61,7 @@ def experiment_view(
                 weights.get(variant.id, 0.0),
                 variant.config,
                 {name: str(level) for name, level in variant.levels.items()},
+                variant.model_dump(mode="json", include=_ABOUT, exclude_defaults=True),
             )
             for variant in experiment.variants
         ],

@@ -9,6 +9,7 @@ from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.home.migrating import migrate
 from fairsplit.orchestration.home.transitions import finish_interrupted
 from fairsplit.orchestration.lifecycle.acting import write_catalogue
+from fairsplit.orchestration.lifecycle.noted import note_named
 from fairsplit.orchestration.lifecycle.transitions import note_definitions
 from fairsplit.orchestration.project import Home, catalog_dir
 from fairsplit.orchestration.running.resources.home import HomeResource
@@ -25,7 +26,9 @@ def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
     migrate(place, dg.get_dagster_logger().info)
     with writer(place.warehouse) as connection:
         write_catalogue(connection, place, definitions)
-        noted = note_definitions(connection, definitions.catalogue, datetime.now(UTC).replace(tzinfo=None))
+        now = datetime.now(UTC).replace(tzinfo=None)
+        noted = note_definitions(connection, definitions.catalogue, now)
+        noted += note_named(connection, definitions.catalogue, now)
     return dg.MaterializeResult(
         metadata={
             "experiments": len(definitions.catalogue.experiments),

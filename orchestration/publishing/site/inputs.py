@@ -19,6 +19,7 @@ from fairsplit.orchestration.catalogue.loading import definition_files
 from fairsplit.orchestration.judging.programme import read_days
 from fairsplit.orchestration.landing import landing_findings
 from fairsplit.orchestration.lifecycle.acting import acts_done, in_force, ramps_of_flags, with_ramps
+from fairsplit.orchestration.lifecycle.noted import named_histories
 from fairsplit.orchestration.lifecycle.transitions import histories
 from fairsplit.orchestration.provenance.code_hash import code_hash, commit
 from fairsplit.orchestration.reading.segments import segment_sizes
@@ -87,6 +88,7 @@ def site_inputs(
     catalogue = definitions.catalogue
     end_of_day = datetime.combine(cut_off + timedelta(days=1), time())
     failed = failed_experiments(frames["decisions"].iter_rows(named=True), catalogue.project.failed_after)
+    past_names = named_histories(connection)
     ramps = ramps_of_flags(connection, catalogue)
     verdict_days = read_days(definitions, frames["comparisons"], cut_off)
     past = histories(catalog, connection)
@@ -123,10 +125,19 @@ def site_inputs(
         ],
         metrics={name: metric_view(metric) for name, metric in definitions.metrics.items()},
         flags=[
-            flag_view(flag, named, state.words if (state := ramps.get(name)) else "")
+            replace(
+                flag_view(flag, named, state.words if (state := ramps.get(name)) else ""),
+                history=past_names.get(("flag", name), ()),
+            )
             for name, flag in with_ramps(catalogue, ramps).flags.items()
         ],
-        segments=[segment_view(catalogue.segments[size["segment"]], named, size) for size in sizes],
+        segments=[
+            replace(
+                segment_view(catalogue.segments[size["segment"]], named, size),
+                history=past_names.get(("segment", size["segment"]), ()),
+            )
+            for size in sizes
+        ],
         failed=[FailedDefinition(name, problems) for name, problems in catalogue.broken.items()],
         funnels=_funnels(frames["histograms"], definitions.metrics),
         landing_findings=_findings(connection, catalogue),
