@@ -38,10 +38,11 @@ def note_named(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, now:
         f"""create table if not exists {_TABLE} (
                 seen_at timestamp, kind varchar, id varchar, definition_hash varchar, definition varchar)"""
     )
+    # The last line of each holds.
     last = {
         (kind, name): mark
         for kind, name, mark in connection.execute(
-            f"select kind, id, arg_max(definition_hash, rowid) from {_TABLE} group by all"
+            f"select kind, id, definition_hash from {_TABLE} order by rowid"
         ).fetchall()
     }
     now_there = {
