@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from fairsplit.analysis.bandits.batched import batched_contrast, batched_means, batches, with_variance_of_all
-from fairsplit.analysis.judgement.pairing import SUMS, moments
+from fairsplit.analysis.judgement.pairing import SUMS, has_sums, moments
 
 if TYPE_CHECKING:
     from fairsplit.analysis.bandits.batched import Batches
@@ -43,7 +43,11 @@ def phase_sums(rows: pl.DataFrame, sums: pl.DataFrame, weights: pl.DataFrame) ->
     Returns:
         By experiment id; an experiment whose sums are missing has none.
     """
-    asked = rows.filter(pl.col("type") == "bandit").select("experiment_id", *_PLACE, "scale_y").unique()
+    asked = (
+        rows.filter((pl.col("type") == "bandit") & has_sums())
+        .select("experiment_id", *_PLACE, "scale_y")
+        .unique()
+    )
     key = ["experiment_id", *_PLACE, "phase", "variant_id"]
     known = (
         asked.join(sums.filter(pl.col("analysis") == "default"), on=["experiment_id", *_PLACE[1:]])

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fairsplit.analysis.judgement.distributions import compare_distributions, has_histogram
-from fairsplit.analysis.judgement.pairing import has_joint_moments, joint_moments, moments, successes
+from fairsplit.analysis.judgement.pairing import (
+    CONTROL,
+    has_joint_moments,
+    has_sums,
+    joint_moments,
+    moments,
+    successes,
+)
 from fairsplit.analysis.statistics.comparisons import Comparison, Estimate, conclude
 from fairsplit.analysis.statistics.covariates import cuped
 from fairsplit.analysis.statistics.lifts import Lift, Pair
@@ -68,6 +75,8 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray, histograms: pl.DataFra
     result = _blank(size, alpha)
     refused = refused_by_strata(pairs)
     result.status[refused] = Reason.WEIGHTS_CHANGED
+    summed = pairs.select(has_sums() & has_sums(CONTROL)).to_series().to_numpy()
+    result.status[~summed] = Reason.SUMS_OUT_OF_RANGE
     method = np.full(size, "not_computed", dtype=object)
     reduction = np.full(size, np.nan)
     used = np.zeros(size, dtype=np.bool_)
@@ -99,8 +108,8 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray, histograms: pl.DataFra
         ),
     }
     adaptive = is_adaptive(pairs)
-    kinds = {"adaptive_weights": adaptive} | {
-        kind: mask & ~adaptive & ~refused for kind, mask in kinds.items()
+    kinds = {"adaptive_weights": adaptive & summed} | {
+        kind: mask & ~adaptive & ~refused & summed for kind, mask in kinds.items()
     }
     for alternative in np.unique(alternatives):
         for kind, mask in kinds.items():

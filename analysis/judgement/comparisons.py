@@ -16,7 +16,7 @@ from fairsplit.analysis.judgement.direction import findings
 from fairsplit.analysis.judgement.distributions import own_values
 from fairsplit.analysis.judgement.levels import with_levels
 from fairsplit.analysis.judgement.looks import follow
-from fairsplit.analysis.judgement.pairing import GROUP, paired, successes
+from fairsplit.analysis.judgement.pairing import GROUP, has_sums, paired, successes
 from fairsplit.analysis.judgement.requirements import requirement_columns
 from fairsplit.analysis.judgement.rows import COMPARISON_KEY, COMPARISONS, FINITE, conform
 from fairsplit.analysis.judgement.strata import with_strata
@@ -40,6 +40,7 @@ FAMILIES = {
     "insufficient_sample": "not_enough_data",
     "histogram_missing": "not_computed",
     "weights_changed": "not_computed",
+    "sums_out_of_range": "not_computed",
     "not_finite": "not_computed",
 }
 _EFFECT_STEPS = ((0.2, "negligible"), (0.5, "small"), (0.8, "medium"))
@@ -132,7 +133,13 @@ def _own_numbers(rows: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Data
             np.where(none, np.where(rows["n_open"].to_numpy() > 0, "no_closed_window", "no_exposure"), "ok")
         ),
     ).with_columns(
-        own_status=pl.when(pl.col("mean").is_null() & (pl.col("own_status") == "ok"))
+        *(
+            pl.when(has_sums()).then(pl.col(name)).alias(name)
+            for name in ("total", "mean", "variance", "std_error")
+        ),
+        own_status=pl.when(~has_sums())
+        .then(pl.lit("sums_out_of_range"))
+        .when(pl.col("mean").is_null() & (pl.col("own_status") == "ok"))
         .then(
             pl.when(pl.col("test") == "percentile")
             .then(pl.lit("histogram_missing"))
@@ -141,7 +148,7 @@ def _own_numbers(rows: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Data
         # Both caps on one value, nearly every unit's own: what is left of the metric is the same for all.
         .when((pl.col("cap_low") == pl.col("cap_high")) & (pl.col("own_status") == "ok"))
         .then(pl.lit("capped_to_one_value"))
-        .otherwise("own_status")
+        .otherwise("own_status"),
     )
 
 

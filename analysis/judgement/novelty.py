@@ -9,7 +9,7 @@ import polars as pl
 from scipy import special
 
 from fairsplit.analysis.judgement.comparing import DISTRIBUTION_TESTS, compare_pairs
-from fairsplit.analysis.judgement.pairing import SUMS, defined_rows, paired
+from fairsplit.analysis.judgement.pairing import SUMS, defined_rows, has_sums, paired
 from fairsplit.analysis.judgement.wording import p_text
 from fairsplit.analysis.statistics.status import Reason
 
@@ -54,6 +54,7 @@ def effect_trends(
         & (pl.col("analysis") == "default")
         & pl.col("cap_low").is_null()
         & pl.col("cap_high").is_null()
+        & has_sums()
     )
     if plain.is_empty() or asked.is_empty():
         return pl.DataFrame()

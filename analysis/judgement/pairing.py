@@ -65,6 +65,11 @@ def defined_rows(
     )
 
 
+def has_sums(suffix: str = "") -> pl.Expr:
+    """Rows whose sums are known: none are where they do not fit 128 bits."""
+    return pl.col(f"sum_y{suffix}").is_not_null()
+
+
 def paired(rows: pl.DataFrame) -> pl.DataFrame:
     """Each treatment row with its control's counts and sums under the suffix ``_control``."""
     wanted = ["n", "n_open", "scale_y", "scale_d", "covered", *SUMS]

@@ -18,7 +18,7 @@ import polars as pl
 
 from fairsplit.analysis.catalogue.bands import pieces
 from fairsplit.analysis.judgement.comparing import DISTRIBUTION_TESTS
-from fairsplit.analysis.judgement.pairing import CONTROL, GROUP, LETTERS, SUMS, moments, over
+from fairsplit.analysis.judgement.pairing import CONTROL, GROUP, LETTERS, SUMS, has_sums, moments, over
 from fairsplit.analysis.statistics.moments import JointMoments
 from fairsplit.analysis.statistics.status import quiet
 from fairsplit.analysis.statistics.stratified import over_strata
@@ -165,7 +165,7 @@ def with_strata(pairs: pl.DataFrame, strata: Strata) -> pl.DataFrame:
         `pairing.moments` takes them, and the strata's differences by inverse variance with their error (`precise_diff`,
         `precise_se`).
     """
-    numbered = pairs.with_row_index("row")
+    numbered = pairs.with_row_index("row").filter(has_sums() & has_sums(CONTROL))
     # What is read from values has no strata: a list's is compared as ever, which errs on the safe side.
     from_sums = ~pl.col("test").is_in(DISTRIBUTION_TESTS) & pl.col("cap_high").is_null()
     asked = pl.concat(

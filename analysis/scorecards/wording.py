@@ -25,6 +25,8 @@ REASONS = {
     "no_closed_window": "no unit's window has closed yet",
     "ties_at_quantile": "many units share one value right beside the percentile",
     "weights_changed": "the weights changed on the way, and values were not counted phase by phase",
+    "sums_out_of_range": "the sums of its values and their squares are beyond what 128 bits hold:"
+    " declare a smaller scale, or a range of values that count",
     "infeasible": "the method has no answer for these data",
     "no_control": "the control has no figures to compare with",
     "histogram_missing": "the distribution of values was not kept for this view",

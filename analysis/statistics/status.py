@@ -54,6 +54,8 @@ class Reason(IntEnum):
     TIES_AT_QUANTILE = 15
     #: The arms' shares changed on the way, and the method cannot weigh the phases.
     WEIGHTS_CHANGED = 16
+    #: The exact sums do not fit 128 bits.
+    SUMS_OUT_OF_RANGE = 17
 
 
 _NAMES = np.array([reason.name.lower() for reason in Reason])

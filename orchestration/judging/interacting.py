@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
     from fairsplit.orchestration.catalogue.loading import Definitions
 
-_FACTS: Final = ("fct_pair_cells", "fct_overlaps", "fct_daily_exposures")
+_FACTS: Final = (
+    # A metric whose sums are beyond the range has no cells from that day on, so it has no figures at all.
+    "fct_pair_cells anti join int_out_of_range using (experiment_id, metric)",
+    "fct_overlaps",
+    "fct_daily_exposures",
+)
 
 
 def judge_interactions(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> pl.DataFrame:

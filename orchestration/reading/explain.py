@@ -88,7 +88,9 @@ def explain(
         "steps": _steps(experiment, statistics, published, phases, by_strata),
         "query": query,
         "sums_query": sums_query(query),
-        "disagreements": _disagreements(connection, sums_query(query), statistics),
+        "disagreements": []
+        if first["sum_y"] is None
+        else _disagreements(connection, sums_query(query), statistics),
     }
 
 

@@ -70,7 +70,7 @@ def arm_steps(statistics: Mapping[str, Any], row: Mapping[str, Any]) -> list[Ste
         row: Its row of `results.comparisons`.
     """
     arm = _arm(statistics)
-    if arm.n == 0:
+    if arm.n == 0 or statistics["sum_y"] is None:
         return []
     scale = arm.scales["y"]
     total = Fraction(statistics["sum_y"], scale)

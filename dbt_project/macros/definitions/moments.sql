@@ -54,13 +54,13 @@
 {%- endmacro -%}
 
 
-{#- A sum over a denominator or a covariate that the metric does not have is null, not 0. -#}
+{#- A sum over a denominator or a covariate that the metric does not have is null, not 0, and so is one beyond the range. -#}
 {%- macro moment_exists(moment) -%}
   {%- set letters = moment[4:] -%}
-  {%- set needs = [] -%}
+  {%- set needs = ['coalesce(running.day < beyond.from_day, true)'] -%}
   {%- if 'd' in letters or 'w' in letters -%}{%- do needs.append('stale.scale_d is not null') -%}{%- endif -%}
   {%- if 'x' in letters or 'w' in letters -%}{%- do needs.append("stale.covariate_status = 'ok'") -%}{%- endif -%}
-  {{- return(needs | join(' and ') or 'true') -}}
+  {{- return(needs | join(' and ')) -}}
 {%- endmacro -%}
 
 

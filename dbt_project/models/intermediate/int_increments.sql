@@ -5,6 +5,7 @@
     partition_by="experiment_id || '/' || metric || '/' || day"
 ) }}
 -- depends_on: {{ ref('int_touched_partitions') }}
+-- depends_on: {{ ref('int_out_of_range') }}
 with
 windows as (
     select experiment_id, metric, window_end from {{ ref('int_metric_windows') }}
@@ -34,7 +35,7 @@ fixed_values as (
         experiment_id, metric, day, phase, variant_id, segments, second_arm_at, true as is_entry,
         y, d, x, w, cast(0 as hugeint) as y_before, cast(0 as hugeint) as d_before
     from {{ ref('int_unit_values') }} as closed
-    where true {{ only_days('closed.day', 'closed') }}
+    where {{ in_range('closed') }} {{ only_days('closed.day', 'closed') }}
 ),
 
 open_values as (
@@ -42,7 +43,7 @@ open_values as (
         experiment_id, metric, day, phase, variant_id, segments, second_arm_at, is_entry,
         y, d, x, w, y_before, d_before
     from {{ ref('int_open_values') }} as opened
-    where true {{ only_days('opened.day', 'opened') }}
+    where {{ in_range('opened') }} {{ only_days('opened.day', 'opened') }}
 ),
 
 valued as (

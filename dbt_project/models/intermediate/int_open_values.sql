@@ -152,7 +152,7 @@ series as (
     window steps as (partition by valued.experiment_id, valued.unit_id, valued.metric order by valued.day)
 )
 
-select *
+select *, {{ magnitude(['y', 'y_before', 'd', 'd_before', 'x', 'w']) }} as magnitude
 from series
 where y <> y_before
     or (d is not null and d <> d_before)

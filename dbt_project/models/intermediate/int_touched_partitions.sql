@@ -1,6 +1,7 @@
 -- The increments to aggregate anew: experiment × metric × day; metric '' counts exposures.
 -- depends_on: {{ ref('int_unit_values') }}
 -- depends_on: {{ ref('int_open_values') }}
+-- depends_on: {{ ref('int_out_of_range') }}
 with
 windows as (
     select experiment_id, metric, window_end from {{ ref('int_metric_windows') }}

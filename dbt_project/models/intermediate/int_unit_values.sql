@@ -121,7 +121,8 @@ select
     case when windows.scale_d is not null then combined.d end as d,
     case when windows.covariate_status = 'ok' then combined.x end as x,
     case when windows.covariate_status = 'ok' and windows.scale_d is not null then combined.w end as w,
-    combined.h
+    combined.h,
+    {{ magnitude(['combined.y', 'combined.d', 'combined.x', 'combined.w']) }} as magnitude
 from combined
 inner join {{ ref('int_metric_windows') }} as windows
     using (experiment_id, metric, window_start, window_end)

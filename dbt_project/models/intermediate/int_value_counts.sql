@@ -5,12 +5,13 @@
     partition_by="experiment_id || '/' || metric || '/' || day"
 ) }}
 -- depends_on: {{ ref('int_touched_partitions') }}
+-- depends_on: {{ ref('int_out_of_range') }}
 with
 valued as (
     select values.*
     from {{ ref('int_unit_values') }} as values
     inner join {{ ref('int_metric_windows') }} as windows using (experiment_id, metric)
-    where windows.histogram and values.h <> 0
+    where windows.histogram and values.h <> 0 and {{ in_range('values') }}
 ),
 
 parts as (

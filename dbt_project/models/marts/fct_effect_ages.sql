@@ -149,10 +149,12 @@ sums as (
         count(*) filter (where d <> 0) as active,
         sum(y) as sum_y,
         sum(d) as sum_d,
-        sum(y * y) as sum_yy,
-        sum(y * d) as sum_yd,
-        sum(d * d) as sum_dd
-    from halves
+        sum(if(is_large, 0, y * y)) as sum_yy,
+        sum(if(is_large, 0, y * d)) as sum_yd,
+        sum(if(is_large, 0, d * d)) as sum_dd,
+        bool_or(is_large) as is_large
+    -- 10^8 units of a worth up to 10^9 each fit 128 bits.
+    from (select *, {{ magnitude(['y', 'd']) }} > 10000000000 as is_large from halves)
     group by experiment_id, metric, variant_id, exposure_day
 ),
 
@@ -186,3 +188,6 @@ left join sums
         and units.metric = sums.metric
         and units.variant_id = sums.variant_id
         and units.exposure_day = sums.exposure_day
+qualify not coalesce(
+    bool_or(sums.is_large) over (partition by units.experiment_id, units.metric, units.exposure_day), false
+)

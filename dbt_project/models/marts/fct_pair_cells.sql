@@ -5,6 +5,7 @@
     partition_by='day'
 ) }}
 -- depends_on: {{ ref('int_touched_partitions') }}
+-- depends_on: {{ ref('int_out_of_range') }}
 -- Each pair twice, once for the primary metrics of either side.
 {% set letters = ['y', 'd', 'yy', 'yd', 'dd'] %}
 with
@@ -29,7 +30,8 @@ added as (
     inner join primaries using (experiment_id)
     union all
     select experiment_id, metric, unit_id, 0, day, y, coalesce(d, 0), y * y, y * coalesce(d, 0), coalesce(d * d, 0)
-    from {{ ref('int_unit_values') }}
+    from {{ ref('int_unit_values') }} as closed
+    where {{ in_range('closed') }}
     union all
     select
         experiment_id, metric, unit_id, 0, day,
@@ -38,7 +40,8 @@ added as (
         y * y - y_before * y_before,
         coalesce(y * d - y_before * d_before, 0),
         coalesce(d * d - d_before * d_before, 0)
-    from {{ ref('int_open_values') }}
+    from {{ ref('int_open_values') }} as opened
+    where {{ in_range('opened') }}
 ),
 
 -- Kept on the day from which the unit counts and is in both, so that no later day changes an earlier one.
@@ -55,7 +58,7 @@ pairs as (
         on own.unit_id = other.unit_id
             and own.unit_type = other.unit_type
             and own.experiment_id <> other.experiment_id
-    where added.day <= {{ frontier_after() }}
+    where added.day <= {{ frontier_after() }} and {{ in_range('added') }}
 )
 
 select

@@ -5,6 +5,7 @@
     partition_by="experiment_id || '/' || metric || '/' || day"
 ) }}
 -- depends_on: {{ ref('int_touched_partitions') }}
+-- depends_on: {{ ref('int_out_of_range') }}
 with
 analyses (analysis, part, sign) as (
     values
@@ -56,12 +57,12 @@ unit_values as (
     select
         experiment_id, metric, unit_id, day, true as is_entry,
         y, d, x, w, cast(0 as hugeint) as y_before, cast(0 as hugeint) as d_before
-    from {{ ref('int_unit_values') }}
-    where experiment_id in (select listed.experiment_id from listed)
+    from {{ ref('int_unit_values') }} as closed
+    where experiment_id in (select listed.experiment_id from listed) and {{ in_range('closed') }}
     union all
     select experiment_id, metric, unit_id, day, is_entry, y, d, x, w, y_before, d_before
-    from {{ ref('int_open_values') }}
-    where experiment_id in (select listed.experiment_id from listed)
+    from {{ ref('int_open_values') }} as opened
+    where experiment_id in (select listed.experiment_id from listed) and {{ in_range('opened') }}
 ),
 
 valued as (

@@ -159,11 +159,14 @@ select
     cast(running.n as bigint) as n,
     cast(running.exposed - running.n as bigint) as n_open
     {%- for moment in moments %},
-    {% if moment in ('sum_y', 'sum_yy') -%}
-    cast(case when stale.winsorized then coalesce(winsorized.{{ moment }}, 0) else running.{{ moment }} end as hugeint)
-    {%- else -%}
-    case when {{ moment_exists(moment) }} then cast(running.{{ moment }} as hugeint) end
-    {%- endif %} as {{ moment }}
+    case
+        when {{ moment_exists(moment) }} then cast(
+            {%- if moment in ('sum_y', 'sum_yy') -%}
+            case when stale.winsorized then coalesce(winsorized.{{ moment }}, 0) else running.{{ moment }} end
+            {%- else -%}
+            running.{{ moment }}
+            {%- endif %} as hugeint)
+    end as {{ moment }}
     {%- endfor %},
     stale.scale_y,
     stale.scale_d,
@@ -172,6 +175,8 @@ select
     winsorized.cap_high
 from running
 inner join stale using (experiment_id, metric)
+left join {{ ref('int_out_of_range') }} as beyond
+    on running.experiment_id = beyond.experiment_id and running.metric = beyond.metric
 left join winsorized
     on running.experiment_id = winsorized.experiment_id
         and running.metric = winsorized.metric

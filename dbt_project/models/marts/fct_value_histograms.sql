@@ -5,6 +5,7 @@ cut_offs as (
     select statistics.*
     from {{ ref('fct_sufficient_statistics') }} as statistics
     where statistics.analysis = 'default'
+        and statistics.sum_y is not null
         and (statistics.experiment_id, statistics.metric) in (
             select windows.experiment_id, windows.metric
             from {{ ref('int_metric_windows') }} as windows
