@@ -40,7 +40,8 @@ def names_in(column: pl.Series) -> pl.Series | None:
         try:
             text = column.cast(pl.String)
         except pl.exceptions.PolarsError:
-            return None
+            # Bytes that are no text, such as those of a UUID.
+            text = column.bin.encode("hex")
     elif dtype.is_float():
         column = column.fill_nan(None)
         whole = bool((column.drop_nulls() == column.drop_nulls().round()).all())

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from fairsplit.analysis.catalogue.findings import shown
 from fairsplit.analysis.errors import Problem
-from fairsplit.analysis.flat_files.columns import all_distinct, first_row
+from fairsplit.analysis.flat_files.columns import all_distinct, first_row, type_words
 from fairsplit.analysis.flat_files.request import FlatFileError, MetricColumn
 from fairsplit.analysis.flat_files.unit_guesses import is_row_number
-from fairsplit.analysis.flat_files.values import as_numbers, is_zero_one, numbers_in
+from fairsplit.analysis.flat_files.values import as_numbers, is_written_otherwise, is_zero_one, numbers_in
 from fairsplit.analysis.flat_files.words import is_code, is_from_before, is_id, is_unnamed, outcome_rank
 
 if TYPE_CHECKING:
@@ -45,22 +45,16 @@ def guess_metrics(frame: pl.DataFrame, used: Collection[str], guesses: list[str]
     over: list[str] = []
     faulty: set[str] = set()
     for name in frame.columns:
-        found = None if name in used else numbers_in(frame[name])
-        if found is None or found.values.null_count() == frame.height:
+        found = None if name in used else _candidate(name, frame[name])
+        if found is None:
             continue
-        filled = frame.height - int(found.missing.sum())
-        if filled - int(found.bad.sum()) < _MOSTLY * filled:
-            continue
-        if why := _no_metric(name, frame[name], found.values):
-            over.append(f"{shown(name)} ({why})")
-            continue
-        bad = found.bad | found.missing | ~found.values.cast(pl.Float64).is_finite().fill_null(value=True)
-        if (row := first_row(bad)) is not None:
-            cell = frame[name][row - 1]
-            over.append(f"{shown(name)} ({'empty' if cell is None else shown(str(cell))} in row {row})")
+        if found.why:
+            over.append(f"{shown(name)} ({found.why})")
+        if found.is_faulty:
             faulty.add(name)
-        # What happens or not is asked about more often than an amount.
-        ranked.append(((outcome_rank(name), not is_zero_one(found.values)), name))
+        if found.is_faulty or not found.why:
+            # What happens or not is asked about more often than an amount.
+            ranked.append(((outcome_rank(name), not found.is_share), name))
     ranked.sort(key=lambda item: item[0])
     if ranked and ranked[0][1] in faulty:
         as_numbers(frame, ranked[0][1], "--metric")
@@ -77,6 +71,51 @@ def guess_metrics(frame: pl.DataFrame, used: Collection[str], guesses: list[str]
     return metrics
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A column that may be a metric.
+
+    Attributes:
+        why: Why it is none, or what is wrong with it; empty where it is one.
+        is_faulty: Whether it was meant as numbers, and a cell is none.
+        is_share: Whether all values are 0 or 1.
+    """
+
+    why: str = ""
+    is_faulty: bool = False
+    is_share: bool = False
+
+
+def _candidate(name: str, column: pl.Series) -> _Candidate | None:
+    """What a column is as a metric; nothing where nobody would take it for one."""
+    found = numbers_in(column)
+    filled = column.len() - (0 if found is None else int(found.missing.sum()))
+    if found is None or filled - int(found.bad.sum()) < _MOSTLY * filled:
+        return _no_number(name, column)
+    if found.values.null_count() == column.len():
+        return None
+    if why := _no_metric(name, column, found.values):
+        return _Candidate(why)
+    bad = found.bad | found.missing | ~found.values.cast(pl.Float64).is_finite().fill_null(value=True)
+    is_share = is_zero_one(found.values)
+    if (row := first_row(bad)) is None:
+        return _Candidate(is_share=is_share)
+    cell = column[row - 1]
+    return _Candidate(f"{'empty' if cell is None else shown(str(cell))} in row {row}", True, is_share)
+
+
+def _no_number(name: str, column: pl.Series) -> _Candidate | None:
+    """Columns that a person, but no program, reads as numbers, and text that is called like an outcome."""
+    if is_id(name) or is_code(name) or is_from_before(name):
+        return None
+    written = is_written_otherwise(column)
+    row = first_row(written)
+    if row is not None and written.sum() >= _MOSTLY * (column.len() - column.null_count()):
+        cell = shown(str(column[row - 1])) if column.dtype == pl.String else type_words(column.dtype)
+        return _Candidate(f"{cell} in row {row}", is_faulty=True)
+    return _Candidate(type_words(column.dtype)) if outcome_rank(name) == 0 else None
+
+
 def _no_metric(name: str, column: pl.Series, values: pl.Series) -> str:
     """Why numbers are not taken for a metric, or nothing."""
     known = values.drop_nulls()
@@ -86,7 +125,7 @@ def _no_metric(name: str, column: pl.Series, values: pl.Series) -> str:
     reasons = {
         "an id": is_id(name),
         "it counts the rows": is_unnamed(name) or is_row_number(name, values),
-        "constant": known.n_unique() == 1,
+        "constant": known.n_unique() == 1 and not values.null_count(),
         "a code or a time": is_code(name),
         "from before the exposure: --covariate": is_from_before(name),
         "a code": zeros,
@@ -135,7 +174,11 @@ def find_units(frame: pl.DataFrame, said: Collection[str]) -> str | None:
 
 
 def metrics_of_counts(
-    frame: pl.DataFrame, said: Collection[str], metrics: Sequence[MetricColumn], request: Request
+    frame: pl.DataFrame,
+    said: Collection[str],
+    metrics: Sequence[MetricColumn],
+    request: Request,
+    guesses: list[str],
 ) -> tuple[list[MetricColumn], str]:
     """The metrics of counts per arm, and the column of an arm's units.
 
@@ -144,6 +187,7 @@ def metrics_of_counts(
         said: Columns that play another part.
         metrics: Those that were named.
         request: What was said.
+        guesses: Gets the columns that hold no counts.
 
     Raises:
         FlatFileError: Nothing counts the units.
@@ -171,6 +215,7 @@ def metrics_of_counts(
                 found.append(MetricColumn(names[key], names[key], units, "mean", spread=spread))
     taken = {name for metric in found for name in metric.columns}
     total = numbers_in(frame[units])
+    over = []
     for name in names.values():
         values = numbers_in(frame[name])
         if name in taken or values is None or total is None or is_id(name) or is_unnamed(name):
@@ -178,6 +223,13 @@ def metrics_of_counts(
         within = (values.values >= 0) & (values.values <= total.values)
         if values.values.dtype.is_integer() and within.all(ignore_nulls=False):
             found.append(MetricColumn(f"{name}/{units}", name, units))
+        else:
+            over.append(shown(name))
+    if over:
+        listed = ", ".join(over)
+        guesses.append(
+            f"no metrics are {listed}: no counts among {shown(units)} (override with --metric COUNT/UNITS)"
+        )
     return found, units
 
 

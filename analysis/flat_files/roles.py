@@ -75,7 +75,7 @@ def roles_of(frame: pl.DataFrame, request: Request, guesses: list[str]) -> Roles
     by = guess_by(frame, request, said, metrics, guesses)
     unit = units = None
     if by == "arm":
-        metrics, units = metrics_of_counts(frame, said, metrics, request)
+        metrics, units = metrics_of_counts(frame, said, metrics, request, guesses)
     else:
         unit = guess_unit(frame, variant, metrics, request, guesses)
         metrics = metrics or guess_metrics(frame, said | ({unit} if unit else set()), guesses)

@@ -9,7 +9,7 @@ import polars as pl
 
 from fairsplit.analysis.catalogue.findings import shown
 from fairsplit.analysis.errors import Problem
-from fairsplit.analysis.flat_files.columns import all_distinct, names_in
+from fairsplit.analysis.flat_files.columns import all_distinct, as_names, first_row, names_in
 from fairsplit.analysis.flat_files.request import FlatFileError
 from fairsplit.analysis.flat_files.words import is_id, is_person, is_unnamed
 
@@ -48,8 +48,8 @@ def guess_unit(
     taken |= {*request.segments, *(name for metric in metrics for name in metric.columns)}
     once: list[str] = []
     more: list[str] = []
-    for name in frame.columns:
-        ids = names_in(frame[name]) if name not in taken and is_id(name) else None
+    for name in (name for name in frame.columns if name not in taken and is_id(name)):
+        ids = _ids(frame, name, request)
         if ids is None or ids.null_count() == ids.len() or ids.n_unique() == 1:
             continue
         key = [ids] if request.experiment is None else [frame[request.experiment], ids]
@@ -83,6 +83,13 @@ def guess_unit(
     return None
 
 
+def _ids(frame: pl.DataFrame, name: str, request: Request) -> pl.Series | None:
+    """A column of ids as text; one that has none is refused where it may be the unit, since it may repeat."""
+    if is_person(name) and request.unit is None:
+        return as_names(frame, name, "--unit")
+    return names_in(frame[name])
+
+
 def _unseen(name: str) -> str:
     return (
         f"rows that share their {shown(name)} are independent, although they share their arm too "
@@ -91,7 +98,7 @@ def _unseen(name: str) -> str:
 
 
 def repeated(frame: pl.DataFrame, name: str, once: Sequence[str] = ()) -> Problem:
-    """Rows are no units, with the three ways out.
+    """Rows are no units, with the three ways out; or some of them have no id.
 
     Args:
         frame: The file.
@@ -101,6 +108,9 @@ def repeated(frame: pl.DataFrame, name: str, once: Sequence[str] = ()) -> Proble
     ids = names_in(frame[name])
     ids = frame[name].cast(pl.String) if ids is None else ids
     twice = ids.is_duplicated() & ids.is_not_null()
+    if not twice.any():
+        value = f"{ids.null_count():,}, first in row {first_row(ids.is_null())}"
+        return Problem("empty values", f"--unit {shown(name)}", value, "a value in every row")
     rows = f"{int(twice.sum()):,} rows share their {shown(name)} with another"
     said = shown(name)
     other = shown(once[0]) if once else "COL"

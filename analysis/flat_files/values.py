@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 _TRUTH = {"true": 1, "t": 1, "yes": 1, "y": 1, "false": 0, "f": 0, "no": 0, "n": 0}
 #: How empty cells are spelled in text.
 _MISSING = ("", "na", "n/a", "#n/a", "null", "none", "-", ".", "?")
+#: A number with a sign of a currency or of per cent, or with signs between thousands.
+_WRITTEN = (
+    r"^\(?[+\-−]?\s*(?:[$€£¥₹₩₽]|[A-Z]{3}\s?)?\s*[+\-−]?"
+    r"(?:\d{1,3}(?:[,.'’\s]\d{3})+|\d+)(?:[.,]\d+)?\s*(?:[%‰$€£¥₹₩₽]|\s?[A-Z]{3}|kr)?\)?$"
+)
 #: Whole numbers up to here are exact in binary floating point, and their squares sum within 128 bits.
 LARGEST = 10**15
 #: Scales are 64-bit integers.
@@ -68,6 +73,20 @@ def numbers_in(column: pl.Series) -> Numbers | None:
     if column.dtype.is_numeric():
         return Numbers(column.cast(pl.Float64), none, none & False)
     return None
+
+
+def is_written_otherwise(column: pl.Series) -> pl.Series:
+    """Cells that a person reads as a number, whatever program does; of a type that is no text only durations.
+
+    >>> cells = ["$1,200.50", "12 %", "1.234,50", "1'000", "USD 3", "7", "1.2.3", "10:30", "A 12", "2026-01-05"]
+    >>> pl.Series(cells).filter(is_written_otherwise(pl.Series(cells))).to_list()
+    ['$1,200.50', '12 %', '1.234,50', "1'000", 'USD 3', '7']
+    """
+    if isinstance(column.dtype, pl.Duration):
+        return column.is_not_null()
+    if column.dtype != pl.String:
+        return pl.repeat(False, column.len(), eager=True)
+    return column.str.strip_chars().str.contains(_WRITTEN).fill_null(value=False)
 
 
 def is_zero_one(values: pl.Series) -> bool:
@@ -127,7 +146,7 @@ def _type_hint(column: pl.Series) -> str:
 def _cell_hint(cell: str) -> str:
     if "," in cell and any(character.isdigit() for character in cell):
         return "--decimal , if the comma is the decimal sign; thousands are written without a sign"
-    return ""
+    return "write the number alone" if is_written_otherwise(pl.Series([cell])).all() else ""
 
 
 def require_shares(values: pl.Series, name: str) -> None:

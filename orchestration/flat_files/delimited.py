@@ -24,7 +24,14 @@ _WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _NAMES = {"\t": "tab"}
 _SAMPLE_BYTES = 65_536
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
-_BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_BYTE_ORDER_MARKS = {
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+#: What spreadsheets write before the header.
+_SAID_BY_FILE = re.compile(rb"\A\s*\"?sep=([,;|\t])\"?[ \t]*\r?\n", re.IGNORECASE)
 
 
 def read_delimited(
@@ -43,15 +50,12 @@ def read_delimited(
 
     Raises:
         OrchestrationError: Text that is not UTF-8 or UTF-16, rows longer than the header, a quote without an end,
-            two columns of one name.
+            two columns of one name, one column only, a first row that is no header.
     """
-    for mark, encoding in _BYTE_ORDER_MARKS.items():
-        if content.startswith(mark):
-            content = content.decode(encoding, errors="replace").encode()
-    content = content.removeprefix(b"\xef\xbb\xbf")
-    if b"\n" not in content:
-        content = content.replace(b"\r", b"\n")
+    content = _as_utf8(content, path)
     guesses: tuple[str, ...] = ()
+    if said := _SAID_BY_FILE.match(content):
+        content, delimiter = content[said.end() :], delimiter or said[1].decode()
     if delimiter is None:
         used = found_delimiter(content[:_SAMPLE_BYTES].decode(errors="replace"), promised)
         if used != promised:
@@ -69,7 +73,49 @@ def read_delimited(
         frame = pl.read_csv(io.BytesIO(content), separator=used, infer_schema=False)
     except pl.exceptions.PolarsError as error:
         raise OrchestrationError(_problem(str(error), path)) from error
-    return frame, guesses
+    _require_header(frame, path)
+    # A blank line is no row.
+    return frame.filter(~pl.all_horizontal(pl.all().is_null())), guesses
+
+
+def _as_utf8(content: bytes, path: Path) -> bytes:
+    """UTF-8 without a byte order mark, with line ends that Polars knows."""
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if content.startswith(mark):
+            content = content.decode(encoding, errors="replace").removeprefix("\ufeff").encode()
+            break
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    if b"\0" in content.partition(b"\n")[0]:
+        raise OrchestrationError(_problem("utf-8", path))
+    return content if b"\n" in content else content.replace(b"\r", b"\n")
+
+
+def _require_header(frame: pl.DataFrame, path: Path) -> None:
+    """Refuse a single column, and a first row of data: all columns of numbers have names that are numbers too.
+
+    The names that a program gives columns without names, 0, 1, 2 …, are a header all the same.
+    """
+    if frame.width == 1:
+        hint = "name the delimiter with --delimiter"
+        raise OrchestrationError(
+            Problem("the file has one column", shown(path.name), shown(frame.columns[0]), hint=hint)
+        )
+    numeric = [
+        name
+        for name in frame.columns
+        if _are_numbers(frame[name]).all() and frame[name].null_count() < frame.height
+    ]
+    names = pl.Series(numeric, dtype=pl.String).str.strip_chars()
+    if numeric and _are_numbers(names).all() and frame.columns != [str(i) for i in range(frame.width)]:
+        rule = "the names of the columns in the first row"
+        raise OrchestrationError(
+            Problem("the file has no header", shown(path.name), shown(", ".join(frame.columns)), rule)
+        )
+
+
+def _are_numbers(cells: pl.Series) -> pl.Series:
+    filled = cells.drop_nulls()
+    return filled.cast(pl.Float64, strict=False).is_not_null()
 
 
 def found_delimiter(sample: str, promised: str) -> str:
