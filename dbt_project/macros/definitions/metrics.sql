@@ -100,7 +100,8 @@
     What one event adds to the measure, as an integer: 1 or 0 for counts, the value times its scale for sums, half-even.
     In decimals of 128 bits: doubles lose digits from 2^53 on, which 10^10 with six decimals is beyond. A worth of at most
     six decimals at their own scale, as most are, needs no rounding: by its whole part and its decimals it is ten times as
-    fast. Worth beyond ±10^10 is not counted; squares of sums stay exact within it.
+    fast. What 64 bits cannot hold adds as much as they can, which puts the metric out of range; what is not finite fails. Beyond
+    10^10 a binary number has no twelve decimals, so the cast adds none.
   -#}
   {%- if measure.agg == 'count' -%}
     cast({{ event_worth(measure) }} is not null as bigint)
@@ -109,13 +110,16 @@
     {%- set plain = 'try_cast(' ~ worth ~ ' as decimal(18, 6))' -%}
     {%- set exact = 'try_cast(' ~ worth ~ ' as decimal(38, 12)) * ' ~ measure.scale -%}
     {%- set away = 'cast(' ~ exact ~ ' as hugeint)' -%}
+    {%- set real = 'try_cast(' ~ worth ~ ' as double)' -%}
     case
       when {{ worth }} is null then 0
       {%- if measure.scale == 1000000 %}
       when abs({{ plain }}) <= 10000000000 and {{ plain }} = {{ worth }}
         then cast(trunc({{ plain }}) as bigint) * 1000000 + cast({{ plain }} % 1 * 1000000 as bigint)
       {%- endif %}
-      when coalesce(abs({{ exact }}) > 10000000000 * {{ measure.scale }}, true) then 0
+      when not coalesce(isfinite({{ real }}), false) then 0
+      when abs({{ real }}) > {{ largest_worth() }} // {{ measure.scale }} then if({{ real }} > 0, 1, -1) * {{ largest_worth() }}
+      when abs({{ real }}) > 10000000000 then cast(try_cast({{ worth }} as decimal(38, 6)) * {{ measure.scale }} as bigint)
       when abs({{ exact }} - {{ away }}) = 0.5 and {{ away }} % 2 <> 0 then cast({{ away }} - sign({{ exact }}) as bigint)
       else cast({{ away }} as bigint)
     end

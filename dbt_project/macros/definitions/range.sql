@@ -12,6 +12,12 @@
 {%- endmacro -%}
 
 
+{%- macro largest_worth() -%}
+  {#- Of one event, scaled: nearly all of 64 bits, and by itself more than the sums of a metric hold. -#}
+  {{- return(9200000000000000000) -}}
+{%- endmacro -%}
+
+
 {%- macro largest_magnitude() -%}
   {#- Of all rows together, in 10^20. Units of two arms count twice, and 128 bits end at 1.7 * 10^38. -#}
   {{- return(500000000000000000) -}}

@@ -59,7 +59,7 @@ COLUMNS: dict[str, tuple[pl.Series, bool, tuple[str, ...] | None]] = {
     "array": (pl.Series(twice([1, 2], [2, 3]), dtype=pl.Array(pl.Int64, 2)), False, None),
     "struct": (pl.Series([{"a": i % 2} for i in range(SIZE)]), False, None),
     "binary": (pl.Series(twice(b"x", b"y")), False, ("x", "y")),
-    "bytes that are no text": (pl.Series(twice(b"\xff", b"y")), False, None),
+    "bytes that are no text": (pl.Series(twice(b"\xff", b"y")), False, ("ff", "79")),
     "nothing": (pl.Series([None] * SIZE), False, None),
     "nested JSON": (pl.Series(twice("[1]", "[2]"), dtype=pl.Object), False, None),
     "NaN": (pl.Series(twice(float("nan"), 1.0)), False, None),
