@@ -96,7 +96,7 @@ def read_semantic_layer(dbt_project_dir: Path) -> SemanticLayer:
     metrics: dict[str, MetricDefinition] = {}
     refused: dict[str, Problem] = {}
     for name, entry in sorted(text.metrics.items()):
-        if entry.meta is None:
+        if entry.meta is None and mapping(entry.data.get("meta")).get("fairsplit") is None:
             continue
         try:
             metrics[name] = builder.metric(name, entry)
@@ -159,6 +159,9 @@ class _Builder:
 
     def metric(self, name: str, entry: Entry) -> MetricDefinition:
         """The definition of a metric for experiments."""
+        if entry.meta is None:
+            hint = "write it as config: {meta: {fairsplit: ...}}"
+            raise _refused(entry, Finding(("meta", "fairsplit"), "is read below config", hint=hint))
         meta = _read_meta(entry)
         type_ = entry.data.get("type")
         findings = [*metric_key_findings(entry), *meta_findings(meta, _META)]
@@ -242,7 +245,14 @@ class _Builder:
         params, type_ = mapping(entry.data.get("type_params")), entry.data.get("type")
         conditions = (*outer, *self._conditions(entry, entry.data.get("filter"), ("filter",)))
         if depth > _DEEPEST:
-            raise _refused(entry, Finding(("type_params",), "metrics refer to one another in a circle"))
+            raise _refused(
+                entry,
+                Finding(
+                    ("type_params",),
+                    "metrics refer to one another in a circle",
+                    rule="metrics of measures in the end",
+                ),
+            )
         if type_ == "simple":
             self._only(entry, params, ("measure",))
             return single(
@@ -259,14 +269,19 @@ class _Builder:
             self._only(entry, params, ("expr", "metrics"))
             listed = params.get("metrics")
             if not isinstance(listed, list) or not listed:
-                raise _refused(entry, Finding(("type_params", "metrics"), "must be a list of metrics"))
+                raise _refused(
+                    entry,
+                    Finding(
+                        ("type_params", "metrics"), "must be a list of metrics", rule="metrics: [name, ...]"
+                    ),
+                )
             inputs = dict(
                 self._input(entry, one, ("type_params", "metrics", position), kind, conditions, depth)
                 for position, one in enumerate(listed)
             )
             expr = params.get("expr")
             if not isinstance(expr, str):
-                raise _refused(entry, Finding(("type_params", "expr"), "must be text", shown(expr)))
+                raise _refused(entry, Finding(("type_params", "expr"), "must be text", shown(expr), "a / b"))
             return self._arithmetic(entry, lambda: combine(expr, inputs))
         hint = "a simple, ratio or derived metric"
         raise _refused(entry, Finding(("type",), "is no part of another metric", shown(type_), hint=hint))
@@ -299,7 +314,8 @@ class _Builder:
         inner = self.text.metrics.get(name)
         if inner is None:
             hint = did_you_mean(name, self.text.metrics)
-            raise _refused(entry, Finding(path, "unknown metric", shown(name), hint=hint))
+            rule = f"a metric of {SEMANTIC_FOLDER}"
+            raise _refused(entry, Finding(path, "unknown metric", shown(name), rule, hint))
         if inner.meta is not None:
             meta = _read_meta(inner)
             summed_kinds = [
@@ -332,7 +348,8 @@ class _Builder:
         name = str(node.get("name"))
         if name not in self.text.measures:
             hint = did_you_mean(name, self.text.measures)
-            raise _refused(entry, Finding(path, "unknown measure", shown(name), hint=hint))
+            rule = f"a measure of {SEMANTIC_FOLDER}"
+            raise _refused(entry, Finding(path, "unknown measure", shown(name), rule, hint))
         declared = self.text.measures[name]
         agg = self._aggs[name]
         if refusal := refused_agg(kind, agg):
@@ -340,7 +357,14 @@ class _Builder:
         if name in self._faults:
             raise _RefusedError(
                 [
-                    entry.problem(Finding(path, "names a measure that is itself refused", name)),
+                    entry.problem(
+                        Finding(
+                            path,
+                            "names a measure that is itself refused",
+                            name,
+                            hint=f"mend {self._at(name)}",
+                        )
+                    ),
                     *([] if declared.model is None or declared.model.over_events else self._faults[name]),
                 ]
             )
@@ -349,10 +373,17 @@ class _Builder:
         self.measures[made.name] = made
         return made.name
 
+    def _at(self, measure: str) -> str:
+        """Where the first fault of a measure stands."""
+        return self._faults[measure][0].where
+
     @staticmethod
     def _written(condition: _Condition, measure: Entry) -> SqlText:
         if measure.model is None:
-            raise _refused(condition.entry, Finding(condition.path, "the measure has no semantic model"))
+            raise _refused(
+                condition.entry,
+                Finding(condition.path, "the measure has no semantic model", rule="a measure of a model"),
+            )
         try:
             sql = filter_sql(condition.text, measure.model)
         except FilterError as error:
@@ -369,7 +400,14 @@ class _Builder:
         try:
             made, scale = summed(form, self.measures)
         except ValueError as error:
-            raise _refused(entry, Finding(("type_params", "expr"), f"is not computed: {error}")) from error
+            raise _refused(
+                entry,
+                Finding(
+                    ("type_params", "expr"),
+                    f"is not computed: {error}",
+                    hint="use another unit, or give the measure another scale",
+                ),
+            ) from error
         self.measures[made.name] = made
         return made, scale
 

@@ -73,8 +73,12 @@ def _column(call: str, model: Model) -> str:
     if kind == "Entity":
         if name not in model.entities:
             hint = did_you_mean(name, model.entities)
-            raise FilterError(Finding((), "unknown entity in a filter", name, hint=hint))
+            rule = f"an entity of {model.name}"
+            raise FilterError(Finding((), "unknown entity in a filter", name, rule, hint))
         return model.entities[name]
+    if name == "metric_time" and kind != "Entity":
+        # MetricFlow's name for the time that all measures are aggregated by.
+        return _at_grain("occurred_at", grain or "day")
     entity, _, dimension = name.rpartition("__")
     if dimension not in model.dimensions:
         hint = did_you_mean(dimension, model.dimensions)
@@ -87,9 +91,14 @@ def _column(call: str, model: Model) -> str:
     own_grain, sql = model.dimensions[dimension]
     if not own_grain:
         if grain or kind == "TimeDimension":
-            raise FilterError(Finding((), "the dimension of a filter has no time", name))
+            rule = "a dimension of type time"
+            raise FilterError(Finding((), "the dimension of a filter has no time", name, rule))
         return sql
-    grain = (grain or own_grain).lower()
+    return _at_grain(sql, grain or own_grain)
+
+
+def _at_grain(sql: str, grain: str) -> str:
+    grain = grain.lower()
     if grain not in _GRAINS:
         raise FilterError(Finding((), "unknown grain in a filter", grain, f"one of: {', '.join(_GRAINS)}"))
     return f"date_trunc('{grain}', {sql})"

@@ -124,6 +124,8 @@ def read_semantic_yaml(dbt_project_dir: Path) -> SemanticYaml:
             problems.append(error.problem)
             continue
         for where, node in _items(document, document.data, "semantic_models", (), problems):
+            if mapping(node.get("config")).get("enabled") is False:
+                continue
             problems += [finding.problem(document) for finding in _model_findings(node, where)]
             model = _model(node)
             for inner, measure in _items(document, node, "measures", where, problems):
