@@ -27,6 +27,8 @@ RESULTS: Final = (
     "fairsplit.orchestration.catalogue.loading",
     "fairsplit.orchestration.lifecycle.acting",
     "fairsplit.orchestration.judging.cut_offs",
+    "fairsplit.orchestration.judging.interacting",
+    "fairsplit.orchestration.judging.certifying",
 )
 #: From rows to what is published.
 PUBLICATION: Final = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fairsplit.analysis.catalogue.metrics import SEMANTIC_FOLDER, load_metrics
 from fairsplit.orchestration.project import DBT_PROJECT_DIR, PACKAGES, PROJECT_ROOT
 from fairsplit.orchestration.provenance import code_hash
 from fairsplit.orchestration.provenance.code_hash import (
@@ -55,6 +56,38 @@ def test_what_computes_is_in_the_closure_and_what_only_shows_is_not() -> None:
         assert name in rows
     assert "fairsplit/analysis/scorecards/templates/scorecard.html.j2" in pages.keys() - rows.keys()
     assert not any(name.startswith("fairsplit/orchestration/cli/") for name in pages)
+
+
+def test_every_module_whose_rows_carry_the_hash_is_in_the_closure() -> None:
+    """A row that names the code that computed it is computed by code that the hash covers."""
+    rows = closure(PACKAGES, RESULTS)
+    for path in sorted((PROJECT_ROOT / "orchestration" / "judging").rglob("*.py")):
+        if "code_hash()" in path.read_text():
+            assert f"fairsplit/orchestration/judging/{path.name}" in rows
+    assert "fairsplit/analysis/aa/certification.py" in rows
+
+
+def test_a_teams_own_metrics_are_in_the_hash_of_their_rows(tmp_path: Path) -> None:
+    """A team's metrics lie in no room of ours: their text is in the hash of the definition that every row carries."""
+    (tmp_path / SEMANTIC_FOLDER).mkdir(parents=True)
+    text = (DBT_PROJECT_DIR / SEMANTIC_FOLDER / "measures.yml").read_text()
+    shown = "  - {name: it, label: x, type: simple, type_params: {measure: MEASURE}, config: {meta: {fairsplit: META}}}"
+    hashes = []
+    for measure, window, expr in (
+        ("clicks", "7d", "1"),
+        ("clicks", "7d", "2"),
+        ("clicks", "1d", "1"),
+        ("impressions", "7d", "1"),
+    ):
+        own = text.replace(
+            "case when event_name = 'click' then 1 end", f"case when event_name = 'click' then {expr} end"
+        )
+        (tmp_path / SEMANTIC_FOLDER / "measures.yml").write_text(own)
+        meta = f"{{kind: count, unit: x, direction: increase, window: {window}}}"
+        metric = "metrics:\n" + shown.replace("MEASURE", measure).replace("META", meta)
+        (tmp_path / SEMANTIC_FOLDER / "metrics.yml").write_text(metric + "\n")
+        hashes.append(load_metrics(tmp_path)["it"].definition_hash)
+    assert len(set(hashes)) == len(hashes)
 
 
 def test_an_edited_line_anywhere_changes_the_hash(monkeypatch: pytest.MonkeyPatch) -> None:
