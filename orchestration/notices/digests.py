@@ -106,11 +106,12 @@ def _also_open(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     if not has_table(connection, "results", "next_actions"):
         return {}
     rows = connection.execute(
-        """select experiment_id, 'Also open: ' || string_agg(replace(action, '_', ' '), ', ' order by position) || '.'
+        """select experiment_id,
+               'Also open: ' || string_agg(replace(open.action, '_', ' '), ', ' order by open.position) || '.'
            from results.next_actions as open
            left join results.decisions as said using (experiment_id, cut_off)
            where cut_off = (select max(cut_off) from results.decisions)
-               and (position > 1 or said.decision in ('continue', 'extend', 'inconclusive'))
+               and (open.position > 1 or said.decision in ('continue', 'extend', 'inconclusive'))
            group by all"""
     ).fetchall()
     return dict(rows)
