@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
@@ -60,6 +60,16 @@ class MetricMeta(Strict):
     percentile: Annotated[float | None, Field(gt=0, lt=1)] = None
     funnel: Items[Name] = ()
     test: Test | None = None
+
+
+#: Values that are stored in a unit of their own, whatever the scale of the measure: counts, and microseconds.
+STORED_SCALES: Final = {
+    "proportion": 1,
+    "retention": 1,
+    "funnel": 1,
+    "count_distinct": 1,
+    "time_to_conversion": 1_000_000,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from fairsplit.analysis.catalogue.derived import NotASumError, Quotient, combine
 from fairsplit.analysis.catalogue.findings import Finding, did_you_mean, parse_model, shown
 from fairsplit.analysis.catalogue.measures import Measure, SqlText, filtered, measure_of, summed
 from fairsplit.analysis.catalogue.metric_definition import (
+    STORED_SCALES,
     Conversion,
     MetricDefinition,
     MetricMeta,
@@ -234,7 +235,7 @@ class _Builder:
             test=meta.test or KINDS[meta.kind].tests[0],
             numerator=numerator.name,
             denominator=denominator.name if denominator else None,
-            scale_y=_STORED_SCALES.get(meta.kind, scales[0]),
+            scale_y=STORED_SCALES.get(meta.kind, scales[0]),
             scale_d=scales[1],
             definition_hash=canonical_hash(facts),
             conversion=conversion,
@@ -481,16 +482,6 @@ class _Builder:
     def _refuse(entry: Entry, findings: Sequence[Finding]) -> None:
         if findings:
             raise _RefusedError([entry.problem(finding) for finding in findings])
-
-
-#: Values that are stored in a unit of their own, whatever the scale of the measure: counts, and microseconds.
-_STORED_SCALES: Final = {
-    "proportion": 1,
-    "retention": 1,
-    "funnel": 1,
-    "count_distinct": 1,
-    "time_to_conversion": 1_000_000,
-}
 
 
 def _refused(entry: Entry, finding: Finding) -> _RefusedError:
