@@ -44,6 +44,11 @@ REASONS: Final = (
 _SERVED: Final = ("assigned", "shipped", "override")
 
 
+def label(experiment: str, variant: str) -> str:
+    """What logs call a variant of an experiment."""
+    return f"{experiment}:{variant}"
+
+
 class Gate(NamedTuple):
     """A unit passes when its shard under the salt lies in ``[begin, end)``."""
 

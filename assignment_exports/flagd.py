@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS
-from fairsplit.assignment_exports.allocation import LIVE
+from fairsplit.assignment_exports.allocation import LIVE, label
 from fairsplit.assignment_exports.lowering import forms, lower, plain_attribute, refuse_pattern
 from fairsplit.assignment_exports.rules import three_parts
 from fairsplit.assignment_exports.ufc import flag_keys, seconds, timestamp
@@ -54,7 +54,11 @@ def flagd_flags(allocation: Allocation, as_of: datetime, prefix: str = "") -> di
         "state": "DISABLED" if allocation.status == "paused" and not allocation.overrides else "ENABLED",
         "defaultVariant": None,
         "targeting": _targeting(allocation, as_of),
-        "metadata": {"experiment": allocation.experiment_id},
+        # A flag's metadata holds plain values alone: a label for each variant that an evaluation may name.
+        "metadata": {
+            "experiment": allocation.experiment_id,
+            **{f"label.{name}": label(allocation.experiment_id, name) for name in allocation.configs},
+        },
     }
     return {
         variant_key: {"variants": {name: name for name in allocation.configs}, **common},

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS
 from fairsplit.analysis.errors import Problem
-from fairsplit.assignment_exports.allocation import LIVE
+from fairsplit.assignment_exports.allocation import LIVE, label
 from fairsplit.assignment_exports.errors import ExportError
 from fairsplit.assignment_exports.lowering import forms, lower, plain_attribute, refuse_pattern
 from fairsplit.assignment_exports.rules import three_parts
@@ -152,7 +152,7 @@ def _rule(
         "coverage": 1,
         "filters": _filters(allocation.gates(phase, band)),
         "variations": [values[name] for name in band.ranges],
-        "meta": [{"key": name} for name in band.ranges],
+        "meta": [{"key": name, "name": label(allocation.experiment_id, name)} for name in band.ranges],
         "weights": [band.probability(name) for name in band.ranges],
         "ranges": [_range(begin, end) for begin, end in band.ranges.values()],
     }

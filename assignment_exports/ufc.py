@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS
-from fairsplit.assignment_exports.allocation import LIVE
+from fairsplit.assignment_exports.allocation import LIVE, label
 from fairsplit.assignment_exports.rules import IS_UNIT, rules_of
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _splits(allocation: Allocation, phase: AllocationPhase) -> list[dict[str, An
                 *(_shard(*gate) for gate in allocation.gates(phase, band)),
                 _shard(phase.split_salt, begin, end),
             ],
-            "extraLogging": {"label": f"{allocation.experiment_id}:{variant}"},
+            "extraLogging": {"label": label(allocation.experiment_id, variant)},
         }
         for band in phase.bands
         for variant, (begin, end) in band.ranges.items()

@@ -256,7 +256,7 @@ class Stopping(Strict):
     whole_weeks: bool = True
     """No efficacy stop before whole weeks have passed."""
     poor_performer: PoorPerformer | None = None
-    automatic: bool = False
+    automatic: bool | None = None
     """True: a decision changes the exported config by itself."""
 
 
@@ -432,17 +432,22 @@ class Experiment(Strict):
         )
 
     def with_defaults(self, defaults: Defaults) -> Experiment:
-        """The same experiment with every open question of its plan answered by the project.
+        """The same experiment with every open question of its plan and its stopping answered by the project.
 
         A declared end says how long the experiment lasts, whatever the project's longest duration is. A bandit is
         looked at whenever its weights move, and its shares adjust for nothing: its plan is always valid and has no
         covariate.
         """
-        answers = {**defaults.model_dump(), **(BANDIT_PLAN if self.bandit else {})}
+        answers = {**defaults.model_dump(exclude={"automatic"}), **(BANDIT_PLAN if self.bandit else {})}
         if self.end is not None:
             answers["max_duration"] = self.end - self.start
         stated = self.plan.model_dump(exclude_none=True)
-        return self.model_copy(update={"plan": Plan(**{**answers, **stated})})
+        said = self.stopping.automatic
+        stopping = self.stopping.model_copy(
+            # A holdout is only measured: it has nothing to serve.
+            update={"automatic": defaults.automatic and self.holdout is None if said is None else said}
+        )
+        return self.model_copy(update={"plan": Plan(**{**answers, **stated}), "stopping": stopping})
 
     def periods(self) -> tuple[tuple[datetime, datetime | None], ...]:
         """Half-open intervals in which exposures qualify: start to end but for pauses; none for a draft."""

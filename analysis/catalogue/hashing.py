@@ -36,6 +36,7 @@ def experiment_facts(experiment: Experiment) -> dict[str, Any]:
     facts = experiment.model_dump(mode="json", by_alias=True, exclude=_NO_EFFECT)
     facts["phases"] = [phase.model_dump(mode="json") for phase in experiment.history]
     facts["segments"] = sorted(facts["segments"])
+    facts["stopping"]["automatic"] = bool(facts["stopping"]["automatic"])
     for later in ("bandit", "holdout", "since"):
         if facts[later] is None:
             del facts[later]

@@ -41,6 +41,8 @@ class Defaults(Strict):
     max_duration: Duration = timedelta(days=28)
     winner_probability: Probability = 0.95
     """Bayesian plans: the probability of being best at which an arm is called the winner."""
+    automatic: bool = False
+    """Whether decisions change the exported config by themselves, of every experiment whose `stopping` says neither."""
 
 
 class Thresholds(Strict):

@@ -12,6 +12,7 @@ import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
+from fairsplit.analysis.scorecards import api_details
 from fairsplit.analysis.scorecards import format as fmt
 from fairsplit.analysis.scorecards.comparisons import metric_view
 
@@ -61,6 +62,18 @@ def experiment_files(
         | {"intervals": [_interval(row) for row in rows if row.get("comparison")]},
         "/power-analysis": common | _power(card.experiment, compared),
         "/metrics": common | {"variant_metrics": _variant_metrics(card, metrics, whole)},
+        "/funnels": common | {"funnels": api_details.funnels(facts, whole)},
+        "/series": common
+        | {
+            "exposures": api_details.exposures(facts),
+            "results": list(api_details.series(facts, card.experiment.analysis)),
+        },
+        "/sample-size": common
+        | {
+            "alpha": card.experiment.plan.alpha,
+            "power": card.experiment.plan.power,
+            "metrics": api_details.sample_sizes(card.experiment, compared),
+        },
         "/decisions": common | {"decisions": [_decision(row) for row in facts.decisions]},
         "/next-actions": common | {"next_actions": [_next_action(row) for row in facts.next_actions]},
         "/allocations": common | {"allocations": _allocations(facts)},

@@ -280,6 +280,52 @@ SCHEMAS: dict[str, Schema] = {
             ),
         },
     ),
+    "Funnels": _object(
+        **_COMMON,
+        funnels=_list(
+            _object(
+                metric_name=_TEXT,
+                variant=_TEXT,
+                sample_size=_WHOLE,
+                steps=_list(_object(position=_WHOLE, step=_TEXT, units=_WHOLE, drop_off_rate=_SHARE)),
+            )
+        ),
+    ),
+    "Series": _object(
+        **_COMMON,
+        exposures=_list(_object(day=_DAY, variant=_TEXT, units=_WHOLE)),
+        results=_list(
+            _object(
+                cut_off=_DAY,
+                metric_name=_TEXT,
+                variant=_TEXT,
+                sample_size=_WHOLE,
+                mean_value=_NUMBER,
+                difference=_NUMBER,
+                lower=_NUMBER,
+                upper=_NUMBER,
+                sequential_lower=_NUMBER,
+                sequential_upper=_NUMBER,
+                p_value=_SHARE,
+                status=_TEXT,
+            )
+        ),
+    ),
+    "SampleSize": _object(
+        **_COMMON,
+        alpha=_SHARE,
+        power=_SHARE,
+        metrics=_list(
+            _object(
+                metric_name=_TEXT,
+                variant=_TEXT,
+                sample_size=_WHOLE,
+                required_sample_size={"type": ["integer", "null"], "description": "Of the arm."},
+                minimum_difference=_NUMBER,
+                reason={"enum": [None, "no_minimum_effect", "no_information_yet"]},
+            )
+        ),
+    ),
     "Decisions": _object(
         **_COMMON,
         decisions=_list(
@@ -354,6 +400,9 @@ PATHS = {
     "/experiments/{id}/confidence-intervals.json": ("ConfidenceIntervals", "Intervals of every lift."),
     "/experiments/{id}/power-analysis.json": ("PowerAnalysis", "Achieved power and detectable effects."),
     "/experiments/{id}/metrics.json": ("Metrics", "Exposures and metrics per variant."),
+    "/experiments/{id}/funnels.json": ("Funnels", "Units that reached each step of the funnels."),
+    "/experiments/{id}/series.json": ("Series", "Exposures by day, results by cut-off."),
+    "/experiments/{id}/sample-size.json": ("SampleSize", "Units that the plan needs."),
     "/experiments/{id}/decisions.json": ("Decisions", "Every decision that was said."),
     "/experiments/{id}/next-actions.json": (
         "NextActions",

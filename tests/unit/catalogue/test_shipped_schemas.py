@@ -86,3 +86,18 @@ def test_m54_what_is_told_of_a_variant_stands_on_its_card_and_changes_no_number(
 def test_m54_an_update_before_the_creation_is_refused(tmp_path):
     (problem,) = load(tmp_path, "page", "{}", ", created: 2026-01-04, updated: 2026-01-02").problems
     assert "was updated before it was created" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("project", "said", "acts"),
+    [("true", None, True), ("true", "false", False), ("false", "true", True), ("false", None, False)],
+)
+def test_m52_the_installation_may_let_decisions_act_where_an_experiment_says_neither(
+    tmp_path, project, said, acts
+):
+    load(tmp_path, "page", "{}")
+    (tmp_path / "project.yaml").write_text(f"first_day: 2026-01-01\ndefaults: {{automatic: {project}}}\n")
+    if said is not None:
+        file = tmp_path / "experiments" / "cta.yaml"
+        file.write_text(f"{file.read_text()}stopping: {{automatic: {said}}}\n")
+    assert load_catalogue(tmp_path, METRICS).experiments["cta"].stopping.automatic is acts

@@ -96,3 +96,17 @@ def test_monitoring_text_parses_and_has_the_promised_names():
         if row["experiment_id"] == "checkout_cta" and row["variant_id"] == "red"
     )
     assert values['ab_test_variant_assignments_total{experiment="checkout_cta",variant="red"}'] == exposed
+
+
+def test_m41_series_funnels_and_sample_sizes_follow_from_the_rows():
+    identity = "checkout_cta"
+    series, size = (answer(f"/experiments/{identity}/{name}.json") for name in ("series", "sample-size"))
+    days = {row["cut_off"] for row in series["results"]}
+    assert len(days) > 1
+    assert max(days) == series["computed_at"]
+    newest = [row for row in series["results"] if row["cut_off"] == series["computed_at"]]
+    stats = answer(f"/experiments/{identity}/stats.json")["results"]
+    told = {(row["variant"], row["metric_name"]): row["mean_value"] for row in stats}
+    assert {(row["variant"], row["metric_name"]): row["mean_value"] for row in newest} == told
+    for line in size["metrics"]:
+        assert (line["required_sample_size"] is None) == (line["reason"] is not None)
