@@ -21,7 +21,7 @@ from fairsplit.analysis.statistics.portfolio import shrink_effects
 from fairsplit.analysis.statistics.status import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
 Row = dict[str, Any]
@@ -149,17 +149,18 @@ def programme_rows(
         Rows of `PROGRAMME` and of `PROGRAMME_EXPERIMENTS`, sorted by key.
     """
     known = {one.id: _Known() for one in experiments}
-    for name, frame, day in (
-        ("comparisons", comparisons, "cut_off"),
-        ("decisions", decisions, "cut_off"),
-        ("exposures", exposures, "exposure_day"),
+    read_on = {one.id: min(one.read_on or cut_off, cut_off) for one in experiments}
+    for name, frame in (
+        ("comparisons", _newest(comparisons, "cut_off", read_on)),
+        ("decisions", _until(decisions, "cut_off", dict.fromkeys(known, cut_off))),
+        ("exposures", _until(exposures, "exposure_day", dict.fromkeys(known, cut_off))),
     ):
-        for row in _until(frame, day, cut_off):
-            if row["experiment_id"] in known and row.get("segment", "all") == "all":
+        for row in frame.iter_rows(named=True):
+            if row.get("segment", "all") == "all":
                 getattr(known[row["experiment_id"]], name).append(row)
-    for row in _newest(_until(validity, "cut_off", cut_off)):
-        if row["status"] == "fail" and row["experiment_id"] in known:
-            known[row["experiment_id"]].closed = True
+    checks = _newest(validity, "cut_off", dict.fromkeys(known, cut_off))
+    for row in checks.iter_rows(named=True):
+        known[row["experiment_id"]].closed |= row["status"] == "fail"
     lines = [_line(one, known[one.id], cut_off) for one in sorted(experiments, key=lambda one: one.id)]
     spread = _shrink(lines)
     treated = [line for line in lines if line["type"] != "aa"]
@@ -173,17 +174,19 @@ def programme_rows(
     )
 
 
-def _until(frame: pl.DataFrame, day: str, cut_off: date) -> list[Row]:
-    return [] if frame.is_empty() else frame.filter(pl.col(day) <= cut_off).to_dicts()
+def _until(frame: pl.DataFrame, day: str, last: Mapping[str, date]) -> pl.DataFrame:
+    """The rows of known experiments up to the last day of each, in their order."""
+    if frame.is_empty():
+        return frame
+    ends = pl.DataFrame({"experiment_id": list(last), "_last": list(last.values())})
+    rows = frame.join(ends, on="experiment_id", how="inner", maintain_order="left")
+    return rows.filter(pl.col(day) <= pl.col("_last")).drop("_last")
 
 
-def _newest(rows: Iterable[Row]) -> list[Row]:
-    """Of each experiment the rows of its newest cut-off."""
-    rows = list(rows)
-    newest: dict[str, date] = {}
-    for row in rows:
-        newest[row["experiment_id"]] = max(newest.get(row["experiment_id"], row["cut_off"]), row["cut_off"])
-    return [row for row in rows if row["cut_off"] == newest[row["experiment_id"]]]
+def _newest(frame: pl.DataFrame, day: str, last: Mapping[str, date]) -> pl.DataFrame:
+    """Of each experiment the rows of its newest day up to its last: history is long, and little of it is read."""
+    rows = _until(frame, day, last)
+    return rows if rows.is_empty() else rows.filter(pl.col(day) == pl.col(day).max().over("experiment_id"))
 
 
 def _line(one: Declared, known: _Known, cut_off: date) -> Row:
@@ -192,8 +195,7 @@ def _line(one: Declared, known: _Known, cut_off: date) -> Row:
     arms: dict[str, list[Row]] = {}
     for row in known.exposures:
         arms.setdefault(row["variant_id"], []).append(row)
-    read = [row for row in known.comparisons if one.read_on is None or row["cut_off"] <= one.read_on]
-    current = [row for row in _newest(read) if row.get("analysis", "default") == one.analysis]
+    current = [row for row in known.comparisons if row.get("analysis", "default") == one.analysis]
     losing = set() if known.closed else _losing(one, current)
     lost = sum(row["units"] for arm in losing for row in arms.get(arm, ()))
     outcome = OUTCOMES[decision["action"]] if decision and not known.closed else ""

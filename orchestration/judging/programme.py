@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 _INSTANT: Final = timedelta(microseconds=1)
 # Segments and secondary metrics take no part, and are most of the rows.
 _COMPARISONS: Final = """from results.comparisons
-    where segment = 'all' and role in ('primary', 'guardrail') order by all"""
+    where segment = 'all' and role in ('primary', 'guardrail')
+    order by experiment_id, cut_off, metric, analysis, variant_id"""
 _FACTS: Final = (
     _COMPARISONS,
     "from results.decisions order by cut_off, experiment_id",
-    "from results.validity order by all",
-    "from fct_daily_exposures where segment = 'all' order by all",
+    "from results.validity",
+    "from fct_daily_exposures where segment = 'all' order by experiment_id, exposure_day, phase, variant_id",
 )
 
 
