@@ -41,10 +41,14 @@ Window = Annotated[
 
 
 class Winsorize(Strict):
-    """Quantiles of the pooled arms at which unit values are capped."""
+    """Quantiles of the pooled arms at which unit values are capped, over all of them or over those that are not 0.
+
+    Caps over the non-zero values leave a 0 at 0: where few units have a value, a quantile of all of them is 0.
+    """
 
     lower: Annotated[float, Field(ge=0, lt=1)] = 0.0
     upper: Annotated[float, Field(gt=0, le=1)] = 1.0
+    over: Literal["all", "nonzero"] = "all"
 
 
 class MetricMeta(Strict):

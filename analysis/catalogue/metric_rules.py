@@ -129,7 +129,6 @@ _OPTION_WAYS: Final = {
 }
 #: Options that do not go together, and why.
 PAIRS: Final[dict[tuple[str, str], str]] = {
-    ("cuped", "winsorize"): "a covariate of capped values is not computed",
     ("winsorize", "window: open"): "caps need the values of closed windows",
 }
 #: Tests that leave an option unread, and why.

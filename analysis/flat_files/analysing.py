@@ -133,7 +133,7 @@ def analyse(frame: pl.DataFrame, request: Request, code_hash: str = "") -> FlatA
     judgement = replace(judgement, validity=_checks_of_a_file(judgement.validity, roles))
     return FlatAnalysis(
         judgement,
-        difference_rows(statistics, roles),
+        difference_rows(statistics, roles, judgement.comparisons),
         catalogue,
         metrics,
         exposures,

@@ -12,7 +12,7 @@ from fairsplit.analysis.statistics.anova import welch_anova
 from fairsplit.analysis.statistics.contingency import chi_square_independence
 from fairsplit.analysis.statistics.moments import Moments
 from fairsplit.analysis.statistics.multiplicity import adjust_p_values
-from fairsplit.analysis.statistics.status import names
+from fairsplit.analysis.statistics.status import Reason, blank, names
 
 if TYPE_CHECKING:
     from fairsplit.analysis.flat_files.roles import Roles
@@ -31,15 +31,17 @@ DIFFERENCES = {
 }
 
 
-def difference_rows(statistics: pl.DataFrame, roles: Roles) -> pl.DataFrame:
+def difference_rows(statistics: pl.DataFrame, roles: Roles, comparisons: pl.DataFrame) -> pl.DataFrame:
     """Chi-square of proportions and Welch's analysis of variance of means, per experiment.
 
     `p_adjusted` is Benjamini-Hochberg over the experiments of one metric. Covariates are not used. Other types
-    of metric, and clusters, have no such row.
+    of metric, and clusters, have no such row. Where Cochran's rule does not hold of the table, or where the data of
+    one comparison do not meet what its test requires, there is a reason and no number.
 
     Args:
         statistics: From `statistics_frame`.
         roles: Every column's part.
+        comparisons: Result rows of the same file.
 
     Returns:
         Rows of the schema `DIFFERENCES`, sorted by experiment and metric.
@@ -51,15 +53,20 @@ def difference_rows(statistics: pl.DataFrame, roles: Roles) -> pl.DataFrame:
         rows = statistics.filter((pl.col("metric") == metric.name) & (pl.col("segment") == "all")).sort(
             "experiment_id", "variant_id"
         )
-        parts.append(_differences(rows, is_share=metric.is_share).with_columns(metric=pl.lit(metric.name)))
+        unmet = comparisons.filter(
+            ~pl.col("requirements_met"), metric=metric.name, segment="all", analysis="default"
+        )["experiment_id"].unique()
+        found = _differences(rows, unmet, is_share=metric.is_share)
+        parts.append(found.with_columns(metric=pl.lit(metric.name)))
     if not parts:
         return pl.DataFrame(schema=DIFFERENCES)
     whole = pl.concat(parts).select(pl.col(name).cast(kind) for name, kind in DIFFERENCES.items())
     return whole.with_columns(pl.col(pl.Float64).fill_nan(None)).sort("experiment_id", "metric")
 
 
-def _differences(rows: pl.DataFrame, *, is_share: bool) -> pl.DataFrame:
+def _differences(rows: pl.DataFrame, unmet: pl.Series, *, is_share: bool) -> pl.DataFrame:
     experiments = rows.select("experiment_id").unique(maintain_order=True).with_row_index("row")
+    barred = experiments["experiment_id"].is_in(unmet.implode()).to_numpy()
     placed = rows.join(experiments, on="experiment_id", how="left", maintain_order="left").with_columns(
         arm=pl.int_range(pl.len()).over("experiment_id")
     )
@@ -78,10 +85,13 @@ def _differences(rows: pl.DataFrame, *, is_share: bool) -> pl.DataFrame:
         found = chi_square_independence(np.stack([successes, n - successes], axis=-1))
         df, method = found.df, "chi_square"
         statistic, p_value, status = found.statistic, found.p_value, found.status
+        barred = barred | ~found.adequate
     else:
         anova = welch_anova(Moments(n, table(known.mean), table(known.m2)))
         df, method = anova.df_between, "welch_anova"
         statistic, p_value, status = anova.statistic, anova.p_value, anova.status
+    status = np.where((status == Reason.OK) & barred, Reason.INSUFFICIENT_SAMPLE, status).astype(np.int8)
+    statistic, p_value = blank(status, statistic), blank(status, p_value)
     reason = names(status)
     return experiments.select("experiment_id").with_columns(
         method=pl.lit(method),

@@ -147,7 +147,7 @@ def guess_by(
         return request.by
     if request.units is not None:
         return "arm"
-    if request.unit is not None or request.cluster is not None:
+    if request.unit is not None or request.cluster is not None or request.covariates:
         return "unit"
     place = [frame[name] for name in said]
     counts = all(metric.denominator is not None for metric in metrics)

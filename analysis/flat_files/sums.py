@@ -11,7 +11,7 @@ from fairsplit.analysis.flat_files.covariates import joint_moments
 from fairsplit.analysis.flat_files.places import Scales, levels_of
 from fairsplit.analysis.flat_files.request import BY_VALUES
 from fairsplit.analysis.flat_files.units import value_column
-from fairsplit.analysis.judgement.pairing import JOINT, SUMS
+from fairsplit.analysis.judgement.pairing import JOINT, SUMS, THIRD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,7 @@ def statistics_frame(
     for place in places:
         for number, metric in enumerate(roles.metrics):
             found, sums = _sums(place.frame, number)
+            found = found.join(_third(place.frame, number, scales.y[number]), on=list(_KEY), how="left")
             parts.append(
                 _complete(found, arms, sums).with_columns(
                     metric=pl.lit(metric.name),
@@ -66,6 +67,7 @@ def _conformed(parts: Sequence[pl.DataFrame], cut_off: date) -> pl.DataFrame:
         **dict.fromkeys(("n", "scale_y", "scale_d"), pl.Int64),
         **dict.fromkeys(SUMS, pl.Int128),
         **dict.fromkeys(JOINT, pl.List(pl.Float64)),
+        THIRD: pl.Float64,
     }
     rows = pl.concat([pl.DataFrame(schema=schema), *parts], how="diagonal")
     return rows.with_columns(
@@ -93,6 +95,15 @@ def _sums(frame: pl.DataFrame, number: int) -> tuple[pl.DataFrame, list[str]]:
         joint = joint_moments(frame, _KEY, [f"line{number}", *covariates])
         found = found.join(joint, on=list(_KEY), how="left")
     return found, names
+
+
+def _third(frame: pl.DataFrame, number: int, scale: int) -> pl.DataFrame:
+    """Third central moments of values of both signs, whose skewness no mean and variance bound."""
+    y = pl.col(f"y{number}").cast(pl.Float64) / scale
+    mixed = (y.min() < 0) & (y.max() > 0)
+    return frame.group_by(_KEY, maintain_order=True).agg(
+        pl.when(mixed).then(((y - y.mean()) ** 3).sum()).alias(THIRD)
+    )
 
 
 def _product(wide: dict[str, pl.Expr], name: str) -> pl.Expr:

@@ -160,12 +160,12 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
         barred=(primary & decisive & ~sound).fill_null(value=False),
         harmed=(guardrail & crossed & ~good & beyond & sound).fill_null(value=False),
         accepted=(primary & pl.col("seq_accepted")).fill_null(value=False),
-        uncleared=guardrail & (unclear.fill_null(value=True) | (crossed & ~good & beyond & ~sound)),
+        uncleared=guardrail & (unclear.fill_null(value=True) | (crossed & ~good & ~sound)),
         gain=GAIN,
         # Guardrails are told by the band that holds at every look, as their interval is.
-        worse=(~primary & pl.when(guardrail).then(crossed).otherwise(decisive) & ~good).fill_null(
-            value=False
-        ),
+        worse=(
+            ~primary & sound & pl.when(guardrail).then(crossed).otherwise(decisive) & ~good
+        ).fill_null(value=False),
     )
 
 

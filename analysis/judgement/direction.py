@@ -45,7 +45,8 @@ def findings() -> dict[str, pl.Expr]:
     `finding` is ``better``, ``worse``, ``unclear`` or ``unclear_after_correction``; of guardrails ``worse``,
     ``better`` or ``no_harm_seen``, and with a margin ``harmed`` (worse beyond it), ``within_margin`` (any harm is
     smaller) or ``not_yet_safe``; null where nothing was compared. Plans that look repeatedly, and every guardrail, are
-    read by the interval that holds at every look. A method without an interval is read by its p-value.
+    read by the interval that holds at every look. A method without an interval is read by its p-value. Data that do
+    not meet what the test requires show nothing.
     `below_minimum` tells that even the best case is smaller than the effect worth finding.
 
     The rows hold result columns beside `role`, `plan_method`, `alpha`, `sign`, `minimum_abs`, `margin_abs`, and
@@ -67,8 +68,9 @@ def findings() -> dict[str, pl.Expr]:
     uncrossed = sequential & (~pl.col("seq_crossed")).fill_null(value=False)
     side = pl.when(GAIN > 0).then(pl.lit("better")).otherwise(pl.lit("worse"))
     nothing = pl.when(guardrail).then(pl.lit("no_harm_seen")).otherwise(pl.lit("unclear"))
+    unsound = ~pl.col("requirements_met").fill_null(value=True)
     by_interval = (
-        pl.when((worst <= 0) & (best >= 0))
+        pl.when(unsound | ((worst <= 0) & (best >= 0)))
         .then(nothing)
         .when(uncrossed)
         .then(nothing)
@@ -76,9 +78,11 @@ def findings() -> dict[str, pl.Expr]:
         .then(pl.lit("unclear_after_correction"))
         .otherwise(side)
     )
-    by_p_value = pl.when(~lasting & (pl.col("p_adjusted") <= pl.col("alpha"))).then(side).otherwise(nothing)
+    by_p_value = pl.when(~unsound & ~lasting & (pl.col("p_adjusted") <= pl.col("alpha"))).then(side).otherwise(nothing)
     by_margin = (
-        pl.when(within)
+        pl.when(unsound)
+        .then(pl.lit("not_yet_safe"))
+        .when(within)
         .then(pl.lit("within_margin"))
         .when(beyond)
         .then(pl.lit("harmed"))

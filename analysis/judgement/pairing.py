@@ -21,6 +21,8 @@ SUMS = tuple(f"sum_{a}" for a in LETTERS) + tuple(
 )
 #: Joint moments of outcome and covariates as lists, in place of sums: the mean, and the cross-products row by row.
 JOINT = ("joint_mean", "joint_m2")
+#: Third central moment of the outcome, times the units, where a file tells it.
+THIRD = "third_y"
 GROUP = ("experiment_id", "cut_off", "metric", "segment", "segment_level", "analysis")
 
 CONTROL = "_control"
@@ -73,7 +75,7 @@ def has_sums(suffix: str = "") -> pl.Expr:
 def paired(rows: pl.DataFrame) -> pl.DataFrame:
     """Each treatment row with its control's counts and sums under the suffix ``_control``."""
     wanted = ["n", "n_open", "scale_y", "scale_d", "covered", *SUMS]
-    wanted += [name for name in JOINT if name in rows.columns]
+    wanted += [name for name in (*JOINT, THIRD) if name in rows.columns]
     control = rows.filter(pl.col("variant_id") == pl.col("control_id")).select(
         *GROUP, *(pl.col(name).alias(f"{name}{CONTROL}") for name in wanted)
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from fairsplit.analysis.judgement.pairing import moments, successes
+from fairsplit.analysis.judgement.pairing import CONTROL, THIRD, moments, successes
 from fairsplit.analysis.judgement.rows import REQUIREMENT
 from fairsplit.analysis.statistics.normality import difference_skewness, rate_skewness
 from fairsplit.analysis.statistics.proportions import ENOUGH_EVENTS, LARGEST_SKEW, Z_TEST_EVENTS
@@ -107,12 +107,12 @@ def _requirements(pairs: pl.DataFrame, tested: Tested) -> list[Requirement]:
     x_c, x_t = successes(pairs, "_control")[0], successes(pairs)[0]
     rate = np.where(is_share, (x_c + x_t) / (n_c + n_t), np.nan)
     expected = smaller * np.minimum(rate, 1.0 - rate)
-    skewness = np.where(is_share, rate_skewness(np.nan_to_num(rate)), _least_skewness(pairs))
+    skewness = np.where(is_share, rate_skewness(np.nan_to_num(rate)), _skewness(pairs))
     of_difference = difference_skewness(skewness, n_c, n_t)
     if "skew_factor" in pairs.columns:
         factor = pairs["skew_factor"].cast(pl.Float64).fill_null(np.nan).to_numpy()
         of_difference = np.where(np.isnan(factor), of_difference, np.abs(skewness) * factor)
-    skewed = np.isin(method, ["welch", "cuped", "two_proportion_z"])
+    skewed = np.isin(method, ["welch", "cuped", "two_proportion_z", *_RATIOS])
     with_denominator = np.minimum(*(_effective(pairs, suffix) for suffix in ("_control", "")))
     share = pairs["percentile"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     beyond = smaller * np.minimum(share, 1.0 - share)
@@ -144,14 +144,35 @@ def _effective(pairs: pl.DataFrame, suffix: str) -> FloatArray:
     return np.where(squares > 0, total**2 / np.where(squares > 0, squares, 1.0), 0.0)
 
 
-def _least_skewness(pairs: pl.DataFrame) -> FloatArray:
-    """The least skewness that values of this mean and variance can have if none is negative: c - 1 / c.
+def _skewness(pairs: pl.DataFrame) -> FloatArray:
+    """Skewness of the units' values, or the least that they can have: of a file of mixed signs it is known.
 
-    c is the coefficient of variation; equality holds for zeros and one other value, by E[Y^3] E[Y] >= E[Y^2]^2. NaN
-    where the mean is not above 0: then some values are negative, and two moments say nothing.
+    A ratio's is that of its linearised values, counted by units with a denominator, as `_least_skewness` has it.
     """
     # Of the units as they are: moments over strata hold the variance of the weighted mean instead.
     units = pairs.drop("strata", strict=False)
-    both = moments(units, "y", "_control").variable(0) + moments(units, "y").variable(0)
-    spread = np.sqrt(both.m2 / np.maximum(both.n, 1.0)) / both.mean
-    return np.where(both.mean > 0, np.maximum(spread - 1.0 / spread, 0.0), np.nan)
+    control, treatment = moments(units, "yd", CONTROL), moments(units, "yd")
+    both = control + treatment
+    y, d = both.mean[:, 0], both.mean[:, 1]
+    is_ratio = pairs["is_ratio"].to_numpy()
+    ratio = np.where(is_ratio, y / d, 0.0)
+    m2 = both.m2 / np.maximum(both.n, 1.0)[:, None, None]
+    spread = m2[:, 0, 0] - 2 * ratio * m2[:, 0, 1] + ratio**2 * m2[:, 1, 1]
+    # The share of units that have one, where denominators are 0 or 1; its inverse is 1 + their squared variation.
+    with_denominator = np.where(is_ratio, 1.0 / (1.0 + m2[:, 1, 1] / d**2), 1.0)
+    least = _least_skewness(np.sqrt(spread * with_denominator) / np.abs(y)) / np.sqrt(with_denominator)
+    if THIRD not in pairs.columns:
+        return least
+    third = (pairs[THIRD] + pairs[f"{THIRD}{CONTROL}"]).cast(pl.Float64).fill_null(np.nan).to_numpy() / both.n
+    within = (control.m2[:, 0, 0] + treatment.m2[:, 0, 0]) / both.n
+    return np.where(np.isnan(third), least, np.abs(third) / within**1.5)
+
+
+def _least_skewness(variation: FloatArray) -> FloatArray:
+    """The least skewness that values of one sign with this coefficient of variation c can have: c - 1 / c.
+
+    Equality holds for zeros and one other value, by E[Y^3] E[Y] >= E[Y^2]^2. A ratio's values y - r d have that of
+    y where all denominators are alike (c is that of y then), and where they are 0 or 1 that of y among the units that
+    have one.
+    """
+    return np.where(np.isfinite(variation), np.maximum(variation - 1.0 / variation, 0.0), np.nan)

@@ -156,7 +156,10 @@ def _metric_notes(metric: MetricDefinition, rows: pl.DataFrame, found: FlatAnaly
     several = found.differences.filter((pl.col("metric") == metric.name) & (pl.col("arms") > 2))
     for row in several.iter_rows(named=True):
         test = row["method"].replace("_", " ")
-        yield f"any difference among {row['arms']} arms: p {fmt.p_value(row['p_value'])} ({test})"
+        told = f"p {fmt.p_value(row['p_value'])} ({test})"
+        if row["reason"] is not None:
+            told = f"not tested by {test} ({row['reason'].replace('_', ' ')})"
+        yield f"any difference among {row['arms']} arms: {told}"
 
 
 def _difference(row: Row, end: str, metric: MetricDefinition) -> str:
@@ -207,7 +210,10 @@ def _clearest(found: FlatAnalysis, split: pl.DataFrame) -> Table:
     first = next(iter(found.metrics))
     rows = (
         found.judgement.comparisons.filter(
-            (pl.col("metric") == first) & (pl.col("segment") == "all") & pl.col("p_value").is_not_null()
+            (pl.col("metric") == first)
+            & (pl.col("segment") == "all")
+            & pl.col("p_value").is_not_null()
+            & pl.col("requirements_met")
         )
         .join(split.filter(pl.col("status") == "fail"), on="experiment_id", how="anti")
         .sort("p_value", "experiment_id", "variant_id")

@@ -10,7 +10,7 @@ REASONS = {
     "insufficient_sample": "too few units yet",
     "zero_variance": "every unit has the same value",
     "capped_to_one_value": "the cap is the value that nearly every unit has, usually 0, so that all count alike:"
-    " cap at a higher quantile",
+    " cap at a higher quantile, or over the non-zero values",
     "zero_denominator": "the denominator is zero",
     "zero_baseline": "the control's value is zero, so there is no relative change",
     "baseline_near_zero": "the control's value cannot be told from zero, so there is no relative change",

@@ -413,7 +413,9 @@ def compare_proportions(
     result = compare(mean_estimate(c), mean_estimate(t), level, alternative, relative=relative)
     shape = result.status.shape
     expected = np.broadcast_to(counts.expected, shape)
-    few = np.broadcast_to((expected < ENOUGH_EVENTS) | (counts.skewness > SLIGHT_SKEW), shape)
+    # No unit of one arm and every unit of the other: neither varies, and the score test is right about them.
+    opposite = (t.m2 == 0) & (c.m2 == 0) & (t.mean != c.mean)
+    few = np.broadcast_to((expected < ENOUGH_EVENTS) | (counts.skewness > SLIGHT_SKEW) | opposite, shape)
     level = np.broadcast_to(level, shape)
     given = [np.broadcast_to(v, shape) for v in (counts.x_c, counts.n_c, counts.x_t, counts.n_t)]
     rare = np.broadcast_to(counts.rare, shape)

@@ -122,7 +122,12 @@ def _explained(found: dict[str, Any]) -> str:
         f"  covariate: {window['covariate_days']} days before exposure ({window['covariate_status']})",
     ]
     if window["cap_high"] is not None:
-        lines.append(f"  values capped to {window['cap_low']} .. {window['cap_high']} (stored integers)")
+        values = "non-zero values" if window["caps_over"] == "nonzero" else "values"
+        lines.append(f"  {values} capped to {window['cap_low']} .. {window['cap_high']} (stored integers)")
+    if window["cap_x_high"] is not None:
+        lines.append(
+            f"  the covariate capped to {window['cap_x_low']} .. {window['cap_x_high']} (stored integers)"
+        )
     lost = [(row["step"], row["variant_id"], row["units"], row["events"]) for row in found["losses"]]
     lines += ["", "Units lost", table(("step", "variant", "units", "events"), lost), "", "Exact sums"]
     names = ("n", "sum_y", "sum_d", "sum_x", "sum_w", "sum_yy", "sum_yd", "sum_yx", "sum_dd", "sum_xx")

@@ -13,7 +13,7 @@ from fairsplit.analysis.aa.certification import RUNS, SRM_ALPHA, certify
 from fairsplit.analysis.aa.outcomes import VARIABLES, Method
 from fairsplit.orchestration.provenance.code_hash import code_hash
 from fairsplit.orchestration.reading.results import rows_of
-from fairsplit.orchestration.reading.unit_values import Asked, unit_values_query
+from fairsplit.orchestration.reading.unit_values import Asked, caps_of, unit_values_query
 from fairsplit.orchestration.warehouse.measure_sql import KEEP_TRIES_WHOLE
 from fairsplit.orchestration.warehouse.opening import insert_frame
 
@@ -112,7 +112,8 @@ def pools(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> li
         """
         with newest as (
             select experiment_id, metric, max(cut_off) as cut_off, sum(n)::bigint as n,
-                min(cap_low) as cap_low, min(cap_high) as cap_high
+                min(cap_low) as cap_low, min(cap_high) as cap_high, min(cap_x_low) as cap_x_low,
+                min(cap_x_high) as cap_x_high
             from fct_sufficient_statistics as s
             where segment = 'all' and analysis = 'default' and cut_off = (
                 select max(cut_off) from fct_sufficient_statistics as l
@@ -138,8 +139,8 @@ def pools(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> li
                 row["unit_type"],
                 row["cut_off"],
                 row["cuped_days"],
-                cap_low=row["cap_low"],
-                cap_high=row["cap_high"],
+                caps=caps_of(row),
+                caps_before=caps_of(row, "cap_x"),
             ),
         )
         for row in found

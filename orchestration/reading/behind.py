@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fairsplit.orchestration.reading.results import judged_experiments, require_known, rows_of
-from fairsplit.orchestration.reading.unit_values import Asked, unit_values_query
+from fairsplit.orchestration.reading.unit_values import Asked, caps_of, unit_values_query
 from fairsplit.orchestration.warehouse.measure_sql import KEEP_TRIES_WHOLE
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def behind(
         first["cut_off"],
         windows[0]["cuped_days"],
         experiment.crossovers == "exclude",
-        first["cap_low"],
-        first["cap_high"],
+        caps_of(first),
+        caps_of(first, "cap_x"),
     )
     query = unit_values_query(asked, metric, definitions.measures)
     return Behind(experiment, metric, roles[metric_name], analysis, statistics, windows[0], query)

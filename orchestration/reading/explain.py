@@ -117,6 +117,9 @@ def _window(metric: MetricDefinition, windows: Row, statistics: Row) -> Row:
         "covariate_status": windows["covariate_status"],
         "cap_low": statistics["cap_low"],
         "cap_high": statistics["cap_high"],
+        "cap_x_low": statistics["cap_x_low"],
+        "cap_x_high": statistics["cap_x_high"],
+        "caps_over": None if metric.winsorize is None else metric.winsorize.over,
     }
 
 

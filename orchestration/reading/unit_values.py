@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fairsplit.orchestration.warehouse.measure_sql import scaled, worth
 
@@ -24,6 +24,9 @@ _PAIRS = tuple(itertools.combinations_with_replacement("ydxw", 2))
 #: The sums that the statistics table keeps; columns ``sum_<letters>``.
 SUMS = tuple(f"sum_{letters}" for letters in ("y", "d", "x", "w", *map("".join, _PAIRS)))
 
+#: The lowest and the highest value that capping leaves, in scaled integers.
+Caps: TypeAlias = tuple[int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -35,8 +38,9 @@ class Asked:
         cut_off: The last calendar day that counts, included.
         cuped_days: Days before exposure of the covariate; 0 for none.
         one_arm_only: Leave out units that had seen a second arm by the cut-off.
-        cap_low: Winsorising: values below are raised to this, in scaled integers; none for no cap.
-        cap_high: The same from above.
+        caps: Winsorising: values are raised to the first and lowered to the second, in scaled integers; none for
+            no caps.
+        caps_before: The same of the covariate.
     """
 
     experiment: str
@@ -44,8 +48,14 @@ class Asked:
     cut_off: date
     cuped_days: int = 0
     one_arm_only: bool = False
-    cap_low: int | None = None
-    cap_high: int | None = None
+    caps: Caps | None = None
+    caps_before: Caps | None = None
+
+
+def caps_of(statistics: Mapping[str, Any], name: str = "cap") -> Caps | None:
+    """The caps that a row of `fct_sufficient_statistics` tells, of the outcome or (``cap_x``) of its covariate."""
+    low, high = statistics[f"{name}_low"], statistics[f"{name}_high"]
+    return None if low is None or high is None else (low, high)
 
 
 def unit_values_query(asked: Asked, metric: MetricDefinition, measures: Mapping[str, Measure]) -> str:
@@ -107,10 +117,10 @@ def _values(asked: Asked, metric: MetricDefinition) -> str:
         y = f"coalesce(epoch_us({first}) - epoch_us(min(exposed_at)), 0)::hugeint"
         d, x, w = f"({first} is not null)::int::hugeint", "null", "null"
     else:
-        y = _capped(_outcome(metric, "is_post"), asked)
+        y = _capped(_outcome(metric, "is_post"), metric, asked.caps)
         covariate = asked.cuped_days > 0
         d = _sum("d", "is_post") if metric.denominator else "null"
-        x = _outcome(metric, "is_pre") if covariate else "null"
+        x = _capped(_outcome(metric, "is_pre"), metric, asked.caps_before) if covariate else "null"
         w = _sum("d", "is_pre") if covariate and metric.denominator else "null"
     return f"""select variant_id, unit_id,
     {y} as y,
@@ -167,10 +177,13 @@ def _sum(column: str, when: str) -> str:
     return f"coalesce(sum({column}) filter ({when}), 0)::hugeint"
 
 
-def _capped(value: str, asked: Asked) -> str:
-    if asked.cap_low is None or asked.cap_high is None:
+def _capped(value: str, metric: MetricDefinition, caps: Caps | None) -> str:
+    if caps is None:
         return value
-    return f"least(greatest({value}, {asked.cap_low}), {asked.cap_high})::hugeint"
+    capped = f"least(greatest({value}, {caps[0]}), {caps[1]})::hugeint"
+    if metric.winsorize is not None and metric.winsorize.over == "nonzero":
+        return f"case when {value} = 0 then 0::hugeint else {capped} end"
+    return capped
 
 
 def _event_columns(metric: MetricDefinition, measures: Mapping[str, Measure]) -> str:

@@ -197,7 +197,8 @@ def metrics_drawn(draw: st.DrawFn, name: str) -> tuple[list[dict[str, Any]], lis
     if fitting:
         own = {"percentile": {"percentile": 0.5}, "retention": {"retention_day": 2, "window": "1d"},
                "funnel": {"funnel": [two, one]}}  # fmt: skip
-        options = {"cuped": draw(st.booleans()), "winsorize": {"lower": 0.0, "upper": 0.9}}
+        over = draw(st.sampled_from(["all", "nonzero"]))
+        options = {"cuped": draw(st.booleans()), "winsorize": {"lower": 0.0, "upper": 0.9, "over": over}}
         used = {
             option: options[option] for option in rule.options if option in options and draw(st.booleans())
         }

@@ -19,14 +19,15 @@
     {%- set measures = measure_definitions() -%}
     {%- set rows = run_query("
       select metric, kind, window_start, window_end, cuped, cap_lower, cap_upper, histogram, by_event, measure_y,
-        measure_d, array_to_string(steps, ','), measure_before, before_within, scale_y, scale_d, definition_hash
+        measure_d, array_to_string(steps, ','), measure_before, before_within, scale_y, scale_d, definition_hash,
+        cap_nonzero
       from catalog.metrics order by metric").rows -%}
     {%- for row in rows -%}
       {%- set steps = [] -%}
       {%- for step in (row[11] or '').split(',') if step -%}{%- do steps.append(measures[step]) -%}{%- endfor -%}
       {%- do found.append({
           'name': row[0], 'kind': row[1], 'start': row[2] | int, 'end': none if row[3] is none else row[3] | int,
-          'cuped': row[4], 'winsorize': none if row[5] is none else {'lower': row[5], 'upper': row[6]},
+          'cuped': row[4], 'winsorize': none if row[5] is none else {'lower': row[5], 'upper': row[6], 'nonzero': row[17]},
           'histogram': row[7], 'by_event': row[8], 'y': measures[row[9]],
           'd': measures[row[10]] if row[10] else none, 'steps': steps,
           'before': measures[row[12]] if row[12] else none, 'within': none if row[13] is none else row[13] | int,

@@ -66,29 +66,31 @@
 
 {#-
   Sums of capped values, per cut-off, from the counts of values: caps are discrete quantiles (the smallest value at
-  or above which ⌈q·n⌉ units lie, counted from below) over all arms of the experiment, zeros included.
+  or above which ⌈q·n⌉ units lie, counted from below) over all arms of the experiment, zeros included unless the
+  metric says otherwise. A covariate is capped likewise, at its own quantiles.
 -#}
 {%- macro winsorized_sums() -%}
   {%- set metrics = metric_definitions() | rejectattr('winsorize', 'none') | list -%}
   winsorized_cut_offs as (
-    select grid.*, limits.lower, limits.upper
+    select grid.*, limits.lower, limits.upper, limits.nonzero
     from grid
     inner join (
       {% for metric in metrics -%}
       select
         '{{ metric.name }}' as metric,
         cast({{ metric.winsorize.lower }} as decimal(9, 6)) as lower,
-        cast({{ metric.winsorize.upper }} as decimal(9, 6)) as upper
+        cast({{ metric.winsorize.upper }} as decimal(9, 6)) as upper,
+        {{ metric.winsorize.nonzero }} as nonzero
       {{ 'union all' if not loop.last }}
       {% else -%}
-      select '' as metric, cast(0 as decimal(9, 6)) as lower, cast(1 as decimal(9, 6)) as upper where false
+      select '' as metric, cast(0 as decimal(9, 6)) as lower, cast(1 as decimal(9, 6)) as upper, false as nonzero where false
       {% endfor -%}
     ) as limits using (metric)
   ),
 
   value_counts as (
     select
-      counts.experiment_id, counts.metric, counts.day, counts.variant_id, counts.value,
+      counts.experiment_id, counts.metric, counts.day, counts.variant_id, counts.value, counts.before,
       one.segment, one.level as segment_level, analyses.analysis, analyses.sign * counts.units as units
     from {{ ref('int_value_counts') }} as counts
     inner join (
@@ -101,7 +103,7 @@
   counted as (
     select
       grid.experiment_id, grid.metric, grid.analysis, grid.segment, grid.segment_level, grid.variant_id, grid.day,
-      value_counts.value, sum(value_counts.units) as units
+      value_counts.value, value_counts.before, sum(value_counts.units) as units
     from winsorized_cut_offs as grid
     inner join value_counts using (experiment_id, metric, analysis, segment, segment_level, variant_id)
     where value_counts.day <= grid.day
@@ -111,7 +113,8 @@
   zeros as (
     select
       running.experiment_id, running.metric, running.analysis, running.segment, running.segment_level,
-      running.variant_id, running.day, 0 as value, any_value(running.n) - coalesce(sum(counted.units), 0) as units
+      running.variant_id, running.day, 0 as value, 0 as before,
+      any_value(running.n) - coalesce(sum(counted.units), 0) as units
     from running
     inner join winsorized_cut_offs as grid
       using (experiment_id, metric, analysis, segment, segment_level, variant_id, day)
@@ -125,44 +128,76 @@
     select * from zeros
   ),
 
-  pooled as (
-    select
-      experiment_id, metric, day, value,
-      sum(sum(units)) over (partition by experiment_id, metric, day order by value) as units_up_to,
-      sum(sum(units)) over (partition by experiment_id, metric, day) as units
-    from distribution
-    where analysis = 'default' and segment = 'all'
-    group by experiment_id, metric, day, value
-  ),
+  caps_y as ({{ pooled_caps('value') }}),
 
-  caps as (
+  caps_x as ({{ pooled_caps('before') }}),
+
+  capped as (
     select
-      pooled.experiment_id, pooled.metric, pooled.day,
-      min(pooled.value) filter (
-        pooled.units_up_to >= greatest(1, ceil(limits.lower * cast(pooled.units as decimal(18, 0))))) as cap_low,
-      min(pooled.value) filter (
-        pooled.units_up_to >= greatest(1, ceil(limits.upper * cast(pooled.units as decimal(18, 0))))) as cap_high
-    from pooled
-    inner join (select distinct metric, lower, upper from winsorized_cut_offs) as limits using (metric)
-    group by pooled.experiment_id, pooled.metric, pooled.day
+      distribution.experiment_id, distribution.metric, distribution.analysis, distribution.segment,
+      distribution.segment_level, distribution.variant_id, distribution.day, distribution.units,
+      caps_y.low as cap_low, caps_y.high as cap_high, caps_x.low as cap_x_low, caps_x.high as cap_x_high,
+      {{ capped_value('distribution.value', 'caps_y') }} as y,
+      {{ capped_value('distribution.before', 'caps_x') }} as x
+    from distribution
+    left join caps_y using (experiment_id, metric, day)
+    left join caps_x using (experiment_id, metric, day)
   ),
 
   winsorized as (
     select
-      distribution.experiment_id, distribution.metric, distribution.analysis, distribution.segment,
-      distribution.segment_level, distribution.variant_id, distribution.day,
-      cast(min(caps.cap_low) as bigint) as cap_low,
-      cast(min(caps.cap_high) as bigint) as cap_high,
-      sum(cast(least(greatest(distribution.value, caps.cap_low), caps.cap_high) as hugeint) * distribution.units)
-        as sum_y,
-      sum(
-        cast(least(greatest(distribution.value, caps.cap_low), caps.cap_high) as hugeint)
-        * least(greatest(distribution.value, caps.cap_low), caps.cap_high) * distribution.units
-      ) as sum_yy
-    from distribution
-    inner join caps using (experiment_id, metric, day)
-    group by all
+      experiment_id, metric, analysis, segment, segment_level, variant_id, day,
+      cast(min(cap_low) as bigint) as cap_low,
+      cast(min(cap_high) as bigint) as cap_high,
+      cast(min(cap_x_low) as bigint) as cap_x_low,
+      cast(min(cap_x_high) as bigint) as cap_x_high,
+      sum(y * units) as sum_y,
+      sum(x * units) as sum_x,
+      sum(y * y * units) as sum_yy,
+      sum(y * x * units) as sum_yx,
+      sum(x * x * units) as sum_xx
+    from capped
+    group by experiment_id, metric, analysis, segment, segment_level, variant_id, day
   )
+{%- endmacro -%}
+
+
+{#- The caps of one column of `distribution`; none where no value counts, which are all 0 then. -#}
+{%- macro pooled_caps(column) -%}
+    select
+      pooled.experiment_id, pooled.metric, pooled.day, bool_or(pooled.nonzero) as nonzero,
+      min(pooled.value) filter (
+        pooled.units_up_to >= greatest(1, ceil(pooled.lower * cast(pooled.units as decimal(18, 0))))) as low,
+      min(pooled.value) filter (
+        pooled.units_up_to >= greatest(1, ceil(pooled.upper * cast(pooled.units as decimal(18, 0))))) as high
+    from (
+      select
+        distribution.experiment_id, distribution.metric, distribution.day, distribution.{{ column }} as value,
+        limits.lower, limits.upper, limits.nonzero,
+        sum(sum(distribution.units)) over up_to as units_up_to,
+        sum(sum(distribution.units)) over whole as units
+      from distribution
+      inner join (select distinct metric, lower, upper, nonzero from winsorized_cut_offs) as limits using (metric)
+      where distribution.analysis = 'default' and distribution.segment = 'all'
+        and (distribution.{{ column }} <> 0 or not limits.nonzero)
+      group by distribution.experiment_id, distribution.metric, distribution.day, distribution.{{ column }},
+        limits.lower, limits.upper, limits.nonzero
+      window
+        up_to as (
+          partition by distribution.experiment_id, distribution.metric, distribution.day
+          order by distribution.{{ column }}),
+        whole as (partition by distribution.experiment_id, distribution.metric, distribution.day)
+    ) as pooled
+    group by pooled.experiment_id, pooled.metric, pooled.day
+{%- endmacro -%}
+
+
+{#- A metric whose caps leave the zeros out leaves a 0 at 0. -#}
+{%- macro capped_value(value, caps) -%}
+  case
+    when {{ value }} = 0 and coalesce({{ caps }}.nonzero, true) then cast(0 as hugeint)
+    else cast(least(greatest({{ value }}, {{ caps }}.low), {{ caps }}.high) as hugeint)
+  end
 {%- endmacro -%}
 
 

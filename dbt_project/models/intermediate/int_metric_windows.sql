@@ -24,7 +24,7 @@ judged as (
         metrics.*,
         case
             when not metrics.cuped or coalesce(experiments.cuped_days, 0) = 0 then 'not_declared'
-            when metrics.by_event or metrics.histogram then 'not_supported'
+            when metrics.by_event or (metrics.histogram and not metrics.winsorized) then 'not_supported'
             when cast(first_day.value as timestamp) > experiments.start_at - to_days(experiments.cuped_days)
                 then 'covariate_history_incomplete'
             else 'ok'

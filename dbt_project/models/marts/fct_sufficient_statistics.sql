@@ -161,7 +161,7 @@ select
     {%- for moment in moments %},
     case
         when {{ moment_exists(moment) }} then cast(
-            {%- if moment in ('sum_y', 'sum_yy') -%}
+            {%- if moment in ('sum_y', 'sum_yy', 'sum_x', 'sum_yx', 'sum_xx') -%}
             case when stale.winsorized then coalesce(winsorized.{{ moment }}, 0) else running.{{ moment }} end
             {%- else -%}
             running.{{ moment }}
@@ -172,7 +172,9 @@ select
     stale.scale_d,
     stale.covariate_status,
     winsorized.cap_low,
-    winsorized.cap_high
+    winsorized.cap_high,
+    case when stale.covariate_status = 'ok' then winsorized.cap_x_low end as cap_x_low,
+    case when stale.covariate_status = 'ok' then winsorized.cap_x_high end as cap_x_high
 from running
 inner join stale using (experiment_id, metric)
 left join {{ ref('int_out_of_range') }} as beyond

@@ -21,7 +21,7 @@ counted as (
     inner join (
         select counts.* exclude (segments), unnest(list_prepend({segment: 'all', level: 'all'}, segments)) as one
         from {{ ref('int_value_counts') }} as counts
-        where part = 'entered'
+        where part = 'entered' and value <> 0
     ) as counts
         on cut_offs.experiment_id = counts.experiment_id
             and cut_offs.metric = counts.metric

@@ -6,6 +6,7 @@ textbooks in NumPy: nothing of the project computes an expected figure.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,7 +84,8 @@ def definitions() -> dict[str, dict]:
     found = {}
     for kind, rule in KINDS.items():
         for test in rule.tests:
-            choices = [(), *((one,) for one in rule.options if one in OPTIONS), ("cuped", "window: open")]
+            choices = [(), *((one,) for one in rule.options if one in OPTIONS), ("cuped", "window: open"),
+                       ("cuped", "winsorize")]  # fmt: skip
             for options in choices:
                 if set(options) - set(rule.options) or any(
                     refused_pair(one, other) for one in (*options, test) for other in options
@@ -99,6 +101,10 @@ def definitions() -> dict[str, dict]:
                     type_, params = "ratio", {"numerator": "paid_part", "denominator": "buys_part"}
                 found[name] = {"name": name, "label": name, "type": type_, "type_params": params,
                                "config": {"meta": {"fairsplit": meta}}}  # fmt: skip
+    for name in [name for name in found if name.startswith("revenue") and name.endswith("winsorize")]:
+        entry = copy.deepcopy(found[name])
+        entry["config"]["meta"]["fairsplit"]["winsorize"] = {"lower": 0.3, "upper": CAP, "over": "nonzero"}
+        found[f"{name}_nonzero"] = entry | {"name": f"{name}_nonzero"}
     return found
 
 
@@ -275,14 +281,22 @@ def linear(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
 
 
 def means(meta: dict, a: dict, b: dict) -> tuple[float, float | None]:
-    cap = np.inf
-    if meta.get("winsorize"):
-        cap = np.quantile(np.concatenate([a["y"], b["y"]]), CAP, method="inverted_cdf")
-    low, high = (np.minimum(one["y"], cap) for one in (a, b))
+    (low, high), (before_low, before_high) = (capped(meta, a[name], b[name]) for name in "yx")
     if meta.get("cuped"):
-        return adjusted(low, high, a["x"], b["x"]), None
+        return adjusted(low, high, before_low, before_high), None
     p = stats.ttest_ind(high, low, equal_var=False).pvalue if meta["test"] == "welch" else None
     return high.mean() - low.mean(), p
+
+
+def capped(meta: dict, *arms: np.ndarray) -> list[np.ndarray]:
+    """Cases cuped-with-cap and cap-falls-to-zero: both arms at the quantiles of all values, or of those not 0."""
+    if not (caps := meta.get("winsorize")):
+        return list(arms)
+    pooled = np.concatenate(arms)
+    if caps.get("over") == "nonzero":
+        pooled = pooled[pooled != 0]
+    ends = np.quantile(pooled, [caps["lower"], caps["upper"]], method="inverted_cdf")
+    return [np.where((one == 0) & (caps.get("over") == "nonzero"), 0, np.clip(one, *ends)) for one in arms]
 
 
 def adjusted(y_a: np.ndarray, y_b: np.ndarray, x_a: np.ndarray, x_b: np.ndarray) -> float:

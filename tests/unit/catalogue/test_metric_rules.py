@@ -70,8 +70,8 @@ SHOWN_TEXTS = {
         "type cumulative is not computed. "
         "Hint: type: simple with window: open counts from the exposure to the cut-off"
     ),
-    ("pair", "cuped", "winsorize"): (
-        "cuped and winsorize do not go together: a covariate of capped values is not computed"
+    ("pair", "winsorize", "window: open"): (
+        "winsorize and window: open do not go together: caps need the values of closed windows"
     ),
     ("pair", "mann_whitney", "cuped"): "mann_whitney and cuped do not go together: ranks have no covariate",
 }
@@ -355,15 +355,22 @@ def test_a_conversion_that_is_not_computed_is_refused(it: dict[str, Any], words:
     assert words in got
 
 
-def test_a_cap_and_a_covariate_wanted_together_are_refused_by_name(tmp_path: Path) -> None:
-    """Case cuped-with-cap: neither is dropped in silence, for the definition says which two do not go together."""
-    got = read(tmp_path, metric("revenue", winsorize={"lower": 0, "upper": 0.8}, cuped=True))
+def test_a_cap_and_a_covariate_wanted_together_are_both_read(tmp_path: Path) -> None:
+    """Case cuped-with-cap; the figures are those of tests/integration/dbt/test_every_accepted_pair.py."""
+    caps = {"lower": 0, "upper": 0.8, "over": "nonzero"}
+    got = read(tmp_path, metric("revenue", winsorize=caps, cuped=True))
+    assert not isinstance(got, str)
+    assert (got.cuped, got.winsorize.model_dump()) == (True, caps)
+
+
+def test_caps_over_a_word_that_is_not_known_are_refused(tmp_path: Path) -> None:
+    got = read(tmp_path, metric("revenue", winsorize={"upper": 0.8, "over": "buyers"}))
     assert isinstance(got, str)
-    assert "cuped and winsorize do not go together: a covariate of capped values is not computed" in got
+    assert "over" in got
 
 
 def test_one_broken_metric_leaves_all_others(tmp_path: Path) -> None:
-    got = read(tmp_path, metric("revenue", winsorize={"lower": 0, "upper": 0.8}, cuped=True))
+    got = read(tmp_path, metric("revenue", winsorize={"lower": 0, "upper": 0.8}, window="open"))
     assert isinstance(got, str)
     text = (tmp_path / "models" / "semantic" / "metrics.yml").read_text()
     sound = metric("revenue") | {"name": "sound"}

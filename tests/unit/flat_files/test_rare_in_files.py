@@ -81,3 +81,89 @@ def test_case_ks_exact_middle_sizes(cases: Path) -> None:
     (row,) = rows(frame, "y:ks")
     assert row["statistic"] == pytest.approx(0.235606, abs=1e-6)
     assert row["p_value"] == pytest.approx(0.00272428, rel=1e-5)
+
+
+def bought_by_the_large_arm(seed: int = 3) -> pl.DataFrame:
+    """19,600 units against 400; 103 events, none of them in the small arm, as 11 % of null splits have it."""
+    rng = np.random.default_rng(seed)
+    arm = np.repeat(["control", "treat"], [19_600, 400])
+    bought = np.zeros(20_000)
+    bought[:103] = 1.0
+    money = bought * rng.lognormal(3, 1, 20_000)
+    return pl.DataFrame(
+        {
+            "arm": arm,
+            "bought": bought,
+            "money": money,
+            "seen": rng.poisson(20, 20_000) + 1.0,
+            "house": [f"h{number // 4}" for number in range(20_000)],
+            "before": rng.random(20_000),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "options"),
+    [
+        ("bought/seen", {}),
+        ("money/seen:decrease", {}),
+        ("money:mean", {}),
+        ("bought/seen", {"covariates": ("before",)}),
+        ("money:mean", {"cluster": "house"}),
+        ("bought:proportion", {"cluster": "house"}),
+    ],
+)
+@pytest.mark.parametrize(("control", "sign"), [("control", 1), ("treat", 1), ("control", -1)])
+def test_an_arm_without_events_decides_nothing_by_any_test(
+    metric: str, options: dict, control: str, sign: int
+) -> None:
+    """Kinds of rare-events-unequal-split, bandit-empty-arm, ratio-with-rare-denominator: Fisher says .28 (z -10).
+
+    The arm without events has no variance of its own, in ratios and clusters as in means, whichever arm is the
+    control and whichever the amounts' sign.
+    """
+    frame = bought_by_the_large_arm().with_columns(pl.col("money") * sign)
+    split = (49.0, 1.0) if control == "control" else (1.0, 49.0)
+    found = analyse(
+        frame,
+        Request("shop", DAY, variant="arm", control=control, metrics=(metric,), ratio=split, **options),
+    )
+    (row,) = found.judgement.comparisons.filter(pl.col("comparison").is_not_null()).to_dicts()
+    assert row["p_value"] < 1e-4
+    assert row["requirements_met"] is False
+    assert found.judgement.decisions["reasons"].to_list() == [["requirements_unmet"]]
+
+
+def test_amounts_of_both_signs_are_as_skewed_as_they_are() -> None:
+    """Profits around 0 in arms of 9 to 1 are judged: their own skewness counts, not that of amounts of one sign."""
+    rng = np.random.default_rng(8)
+    profit = rng.normal(0.0, 5.0, 10_000) + np.repeat([-0.1, 0.9], [9_000, 1_000])
+    frame = pl.DataFrame({"arm": np.repeat(["control", "treat"], [9_000, 1_000]), "profit": profit})
+    (row,) = rows(frame, "profit:mean", control="control", ratio=(9.0, 1.0))
+    (skewness,) = (one for one in row["requirements"] if one["requirement"] == "skewness")
+    within = profit - np.repeat([profit[:9_000].mean(), profit[9_000:].mean()], [9_000, 1_000])
+    factor = (1 / 1_000 - 1 / 9_000) / (1 / 1_000 + 1 / 9_000) ** 0.5
+    assert skewness["observed"] == pytest.approx(abs(stats.skew(within)) * factor, rel=1e-9)
+    assert row["requirements_met"] is True
+    assert row["p_value"] == pytest.approx(
+        stats.ttest_ind(profit[9_000:], profit[:9_000], equal_var=False).pvalue, rel=1e-9
+    )
+
+
+def test_no_unit_against_every_unit_is_a_difference() -> None:
+    """Neither arm varies; the score test knows (p of the N - 1 chi-square, Campbell 2007)."""
+    frame = pl.DataFrame(
+        {"arm": ["control"] * 200 + ["treat"] * 200, "bought": np.repeat([0.0, 1.0], [200, 200])}
+    )
+    (row,) = rows(frame, "bought:proportion")
+    assert (row["status"], row["method"]) == ("ok", "score")
+    assert row["p_value"] == pytest.approx(stats.chi2.sf(399.0, 1), rel=1e-9)
+    assert row["lift_abs"] == 1.0
+
+
+def test_any_difference_among_few_events_is_not_told_by_a_chi_square() -> None:
+    """3/45,000, 4/5,000 and 0/5,000: the chi-square says 5e-5, and Cochran's rule that it knows nothing."""
+    frame = counts(("control", 3, 45_000), ("treat", 4, 5_000), ("other", 0, 5_000))
+    ask = Request("shop", DAY, variant="arm", metrics=("conv/n",), by="arm", ratio=(9.0, 1.0, 1.0))
+    (row,) = analyse(frame, ask).differences.to_dicts()
+    assert (row["p_value"], row["statistic"], row["reason"]) == (None, None, "insufficient_sample")

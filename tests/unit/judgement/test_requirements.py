@@ -98,12 +98,41 @@ def test_the_least_skewness_is_that_of_two_values(world):
     assert asked(row, "skewness")["observed"] == pytest.approx(expected, rel=1e-9)
 
 
-def test_values_below_zero_leave_the_skewness_open(world):
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_rate_per_view_is_as_skewed_as_its_events(world, sign):
+    """Kind bandit-empty-arm in ratios: clicks per view, with one view a unit, have the skewness of the clicks."""
+    world.define(metrics="{primary: [ctr]}")
+    control, red = np.repeat([0, 1], [18_600, 100]), np.zeros(400, dtype=int)
+    for variant, y in (("control", control), ("red", red)):
+        world.values(variant, sign * y, metric="ctr", d=np.ones(y.size, dtype=int))
+    row, decision = judged(world)
+    skewness = stats.skew(np.concatenate([control, red]))
+    expected = skewness * (1 / 400 - 1 / 18_700) / (1 / 400 + 1 / 18_700) ** 0.5
+    assert asked(row, "skewness")["observed"] == pytest.approx(expected, rel=1e-9)
+    assert row["p_value"] < 1e-9
+    assert (decision["action"], decision["reasons"]) == ("extend", ["requirements_unmet"])
+
+
+def test_a_ratio_with_few_denominators_is_as_skewed_as_its_values(world, rng):
+    """Denominators of 0 and 1, and values of one sign: the bound is that of the values where there is one."""
+    world.define(metrics="{primary: [ctr]}")
+    d = {"control": np.repeat([0, 1], [4_000, 4_000]), "red": np.repeat([0, 1], [500, 500])}
+    paid = {variant: one * np.where(rng.random(one.size) < 0.1, 7, 0) for variant, one in d.items()}
+    for variant, y in paid.items():
+        world.values(variant, y, metric="ctr", d=d[variant])
+    row, _ = judged(world)
+    values = np.concatenate([paid[variant][d[variant] == 1] for variant in d])
+    expected = stats.skew(values) * (1 / 500 - 1 / 4_000) / (1 / 500 + 1 / 4_000) ** 0.5
+    assert asked(row, "skewness")["observed"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_values_below_zero_are_as_skewed_as_their_opposites(world):
+    """Amounts of one sign: what two moments say of them does not depend on which."""
     world.define()
     world.values("control", money(np.tile([-12.0, -8.0], 2_000)))
     world.values("red", money(np.tile([-7.0, -3.0], 200)))
     row, decision = judged(world)
-    assert asked(row, "skewness")["observed"] is None
+    assert asked(row, "skewness")["observed"] == 0.0
     assert (row["requirements_met"], decision["action"]) == (True, "ship")
 
 
@@ -176,3 +205,19 @@ def test_each_has_words(name: str):
     text = requirement_text({"requirement": name, "rule": "at most", "required": 0.053, "observed": 1234.0})
     assert text.startswith("at most 0.053 ")
     assert text.endswith("(it has 1,234)")
+
+
+@pytest.mark.parametrize("role", ["secondary", "guardrails"])
+def test_harm_that_the_data_cannot_show_is_neither_told_nor_cleared(world, role, rng):
+    """Kind secondary-harm-unsaid beside bandit-empty-arm: no clicks in 400 units are no harm (Fisher .27)."""
+    world.define(metrics=f"{{primary: [revenue], {role}: [ctr]}}")
+    clicks = {"control": np.repeat([0, 1], [39_800, 200]), "red": np.zeros(400, dtype=int)}
+    for (variant, y), mean in zip(clicks.items(), (10, 11), strict=True):
+        world.values(variant, money(rng.normal(mean, 2, y.size)))
+        world.values(variant, y, metric="ctr", d=np.ones(y.size, dtype=int))
+    found = world.judge()
+    (row,) = found.comparisons.filter(variant_id="red", metric="ctr").to_dicts()
+    assert row["finding"] == ("unclear" if role == "secondary" else "no_harm_seen")
+    (decision,) = found.decisions.to_dicts()
+    assert "Ctr" not in decision["sentence"]
+    assert decision["action"] == ("ship" if role == "secondary" else "extend")
