@@ -163,9 +163,9 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
         uncleared=guardrail & (unclear.fill_null(value=True) | (crossed & ~good & ~sound)),
         gain=GAIN,
         # Guardrails are told by the band that holds at every look, as their interval is.
-        worse=(
-            ~primary & sound & pl.when(guardrail).then(crossed).otherwise(decisive) & ~good
-        ).fill_null(value=False),
+        worse=(~primary & sound & pl.when(guardrail).then(crossed).otherwise(decisive) & ~good).fill_null(
+            value=False
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from fairsplit.analysis.judgement.looks import follow
 from fairsplit.analysis.judgement.pairing import GROUP, has_sums, paired, successes
 from fairsplit.analysis.judgement.requirements import requirement_columns
 from fairsplit.analysis.judgement.rows import COMPARISON_KEY, COMPARISONS, FINITE, conform
+from fairsplit.analysis.judgement.segment_effects import with_segment_effects
 from fairsplit.analysis.judgement.strata import with_strata
 from fairsplit.analysis.statistics.bayes_beta import beta_compare
 from fairsplit.analysis.statistics.bayes_normal import normal_effect
@@ -69,7 +70,7 @@ def comparison_rows(
         _pair_numbers(pairs, histograms), on=list(COMPARISON_KEY), how="left", maintain_order="left"
     )
     own = with_means_of_strata(own, beside_strata(pairs))
-    own = contained(_with_status(own.with_columns(code_hash=pl.lit(code_hash))))
+    own = contained(with_segment_effects(_with_status(own.with_columns(code_hash=pl.lit(code_hash)))))
     own = own.with_columns(pl.col(pl.Float64).fill_nan(None))
     return conform(own.with_columns(**_stretches()).with_columns(**findings()), COMPARISONS, COMPARISON_KEY)
 
@@ -191,6 +192,10 @@ def _pair_numbers(pairs: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Da
         "seq_look": pairs["cut_off"].gather(pl.Series(looks.look).replace(-1, None)),
         "seq_accepted": pl.Series(looks.accepted),
         "seq_units_needed": looks.units_needed,
+        "corrected_lift": looks.stopped.lift,
+        "corrected_low": np.where(np.isfinite(looks.stopped.low), looks.stopped.low, np.nan),
+        "corrected_high": np.where(np.isfinite(looks.stopped.high), looks.stopped.high, np.nan),
+        "corrected_p_value": looks.stopped.p_value,
         "information_fraction": np.where(known, looks.information, np.nan),
         "cuped": tested.cuped,
         "variance_reduction": tested.variance_reduction,

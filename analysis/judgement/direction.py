@@ -78,7 +78,9 @@ def findings() -> dict[str, pl.Expr]:
         .then(pl.lit("unclear_after_correction"))
         .otherwise(side)
     )
-    by_p_value = pl.when(~unsound & ~lasting & (pl.col("p_adjusted") <= pl.col("alpha"))).then(side).otherwise(nothing)
+    by_p_value = (
+        pl.when(~unsound & ~lasting & (pl.col("p_adjusted") <= pl.col("alpha"))).then(side).otherwise(nothing)
+    )
     by_margin = (
         pl.when(unsound)
         .then(pl.lit("not_yet_safe"))

@@ -249,28 +249,37 @@ def _effects(strata: Strata, cut_off: date) -> pl.DataFrame:
     mean, variance = _means(strata)
     conditional = _pooled(strata, mean[:, 1:, :] - mean[:, :1, :], variance[:, 1:, :] + variance[:, :1, :])
     combined = _pooled(strata, mean[:, 1:, 1:] - mean[:, :1, :1], variance[:, 1:, 1:] + variance[:, :1, :1])
-    rows: list[dict[str, Any]] = []
     reach = -special.ndtri(ALPHA / 2)
-    keys = strata.pairs.select(PAIR).to_dicts()
+    arms, others = _table(strata.arms), _table(strata.other_arms)
+    parts = []
     for kind, (effect, error), first in (("conditional", conditional, 0), ("combined", combined, 1)):
-        for pair, arm, other in np.argwhere(np.isfinite(effect)):
-            value, se = float(effect[pair, arm, other]), float(error[pair, arm, other])
-            rows.append(
-                {
-                    **keys[pair],
-                    "cut_off": cut_off,
-                    "kind": kind,
-                    "variant_id": strata.arms[pair][arm + 1],
-                    "other_variant": strata.other_arms[pair][other + first],
-                    "effect": value,
-                    "std_error": se,
-                    "ci_low": value - reach * se,
-                    "ci_high": value + reach * se,
-                }
+        pair, arm, other = np.nonzero(np.isfinite(effect))
+        value, se = effect[pair, arm, other], error[pair, arm, other]
+        parts.append(
+            strata.pairs.select(PAIR)[pair].with_columns(
+                cut_off=pl.lit(cut_off),
+                kind=pl.lit(kind),
+                variant_id=pl.Series(arms[pair, arm + 1].tolist(), dtype=pl.String),
+                other_variant=pl.Series(others[pair, other + first].tolist(), dtype=pl.String),
+                effect=pl.Series(value),
+                std_error=pl.Series(se),
+                ci_low=pl.Series(value - reach * se),
+                ci_high=pl.Series(value + reach * se),
             )
-    return pl.DataFrame(rows, schema=dict(INTERACTION_EFFECTS)).sort(
-        *PAIR, "kind", "variant_id", "other_variant"
+        )
+    return (
+        pl.concat(parts)
+        .select(pl.col(name).cast(kind) for name, kind in INTERACTION_EFFECTS.items())
+        .sort(*PAIR, "kind", "variant_id", "other_variant")
     )
+
+
+def _table(names: list[list[str]]) -> np.ndarray[Any, Any]:
+    """Names as a rectangle, a row per pair."""
+    table = np.full((len(names), max((len(of) for of in names), default=0)), None, dtype=object)
+    for row, of in enumerate(names):
+        table[row, : len(of)] = of
+    return table
 
 
 def _dependence(overlaps: pl.DataFrame, daily: pl.DataFrame, cut_off: date) -> pl.DataFrame:

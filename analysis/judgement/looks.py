@@ -19,6 +19,7 @@ from fairsplit.analysis.judgement.information import (
 )
 from fairsplit.analysis.judgement.lines import Lines
 from fairsplit.analysis.judgement.pairing import successes
+from fairsplit.analysis.judgement.stopped import Stopped, corrected_for_stopping
 from fairsplit.analysis.statistics.confidence_sequences import confidence_sequence
 from fairsplit.analysis.statistics.group_sequential import lan_demets_bounds
 from fairsplit.analysis.statistics.rare_sequences import RareSequence, rare_sequence
@@ -57,6 +58,7 @@ class Looks:
         look: Row of the look that the interval and the bound are from: this one, or on a day that is no look the one
             before; -1 where there was none.
         units_needed: Units of the arm from about which on the relative interval has two ends; NaN where it has.
+        stopped: Effects of group sequential plans corrected for the stop.
     """
 
     low: FloatArray
@@ -70,6 +72,7 @@ class Looks:
     information: FloatArray
     look: np.ndarray[Any, Any]
     units_needed: FloatArray
+    stopped: Stopped
 
 
 @quiet
@@ -125,8 +128,21 @@ def follow(pairs: pl.DataFrame, tested: Tested, histograms: pl.DataFrame | None 
     _wald(pairs, tested, np.where(wald, minimum, np.nan), level, lines, (bound, p_value, crossed, accepted))
     p_value = lines.along(np.fmin, p_value)
     crossed[anytime] = p_value[anytime] <= level[anytime]
-    bound = np.where(spending, _spending_bounds(pairs, spending, level, information, lines, base.se), bound)
-    over = spending & known & (_normal_size(tested, pairs["alternative"].to_numpy()) >= bound)
+    spent, grown = _spending_bounds(pairs, spending, level, information, lines, base.se)
+    bound = np.where(spending, spent, bound)
+    alternatives = pairs["alternative"].to_numpy()
+    over = spending & known & (_normal_size(tested, alternatives) >= bound)
+    # A test of ranks or of a distance has no difference in the metric's unit, and few events no normal statistic.
+    normal = np.isfinite(base.control) & (tested.method != "fisher")
+    stopped = corrected_for_stopping(
+        pairs,
+        np.sign(base.diff) * _normal_size(tested, np.full(size, "two-sided")),
+        base.se,
+        (np.where(spending, spent, np.nan), grown),
+        lines.first(over) & normal & ~guards,
+        level,
+        lines,
+    )
     crossed |= lines.along(np.logical_or, over) & spending
     has, again = _at_bounds(pairs, tested, bound, rare, histograms)
     related = base.rel.status[rare] == Reason.OK
@@ -153,6 +169,7 @@ def follow(pairs: pl.DataFrame, tested: Tested, histograms: pl.DataFrame | None 
         _units_needed(
             base, bound, np.where(spending, information, np.nan), held(again.rel.high - again.rel.low)
         ),
+        stopped,
     )
 
 
@@ -215,8 +232,10 @@ def _spending_bounds(
     information: FloatArray,
     lines: Lines,
     se: FloatArray,
-) -> FloatArray:
+) -> tuple[FloatArray, FloatArray]:
     """Critical values of the looks of plans that spend their error; infinite on days that are no look.
+
+    Beside them the scale on which the looks hang together, 0 on days that are no look.
 
     The spending follows the planned information where a minimum effect is declared and the planned time elsewhere;
     how looks hang together follows the units, so that it does not depend on what was planned. A plan ends with its
@@ -258,7 +277,7 @@ def _spending_bounds(
                 )
                 upper[late, idle[late].argmax(axis=1)] = again.upper[row, newest]
             bound[index] = upper[part.row, part.column]
-    return bound
+    return bound, units
 
 
 def counted_units(pairs: pl.DataFrame) -> FloatArray:

@@ -36,9 +36,13 @@ REQUIREMENT = pl.List(
 #: `credible_low` and `credible_high` with a probability of 1 - `alpha`.
 #: `seq_*` hold however often one looks; they are those of the look on `seq_look`, the cut-off itself unless that is no
 #: look. Where a relative interval has no end yet, it has from about `seq_units_needed` units of the arm on.
+#: `corrected_*`, from the look on which a group sequential plan crossed its bound: the median-unbiased difference, its
+#: interval at the plan's level and the p of no effect, in the stagewise ordering; an end that is open is null.
 #: `seq_accepted`: Wald's test has accepted that there is no effect. `lift_rel*` are shares of the control's absolute
 #: value, null with `lift_rel_reason` where the control cannot be told from zero or the test compares no values;
 #: `shown_as` says which form a reader is told. `minimum_abs`, `margin_abs` and `mde_abs` are in the metric's unit.
+#: On a segment level's row of a primary metric, `heterogeneity_*` tests whether the arm's effect differs between the
+#: levels (`segment_effects`), and `shrunken_*` is the level's effect drawn in towards the others, in the metric's unit.
 #: `finding` and `below_minimum` are what the row shows, by `direction.findings`.
 COMPARISONS: Mapping[str, pl.DataType] = {
     "experiment_id": _TEXT,
@@ -82,6 +86,10 @@ COMPARISONS: Mapping[str, pl.DataType] = {
     "seq_accepted": _TRUTH,
     "seq_look": pl.Date(),
     "seq_units_needed": _REAL,
+    "corrected_lift": _REAL,
+    "corrected_low": _REAL,
+    "corrected_high": _REAL,
+    "corrected_p_value": _REAL,
     "information_fraction": _REAL,
     "effect_size": _REAL,
     "effect_label": _TEXT,
@@ -108,6 +116,13 @@ COMPARISONS: Mapping[str, pl.DataType] = {
     "pooled_p_value": _REAL,
     "phase_mean": _REAL,
     "phase_std_error": _REAL,
+    "heterogeneity_statistic": _REAL,
+    "heterogeneity_df": _REAL,
+    "heterogeneity_p_value": _REAL,
+    "heterogeneity_p_adjusted": _REAL,
+    "shrunken_lift": _REAL,
+    "shrunken_low": _REAL,
+    "shrunken_high": _REAL,
     "requirements_met": _TRUTH,
     "requirements": REQUIREMENT,
     "status": _TEXT,

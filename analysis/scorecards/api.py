@@ -272,6 +272,17 @@ def _interval(row: Row) -> Row:
         "relative_reason": row.get("lift_rel_reason"),
         "sequential_absolute": bounds("seq_low", "seq_high"),
         "sequential_relative": bounds("seq_rel_low", "seq_rel_high"),
+        "corrected_absolute_lift": row.get("corrected_lift"),
+        "corrected_absolute": bounds("corrected_low", "corrected_high"),
+        "corrected_p_value": row.get("corrected_p_value"),
+        "heterogeneity": {
+            "statistic": row.get("heterogeneity_statistic"),
+            "df": row.get("heterogeneity_df"),
+            "p_value": row.get("heterogeneity_p_value"),
+            "p_value_adjusted": row.get("heterogeneity_p_adjusted"),
+        },
+        "shrunken_absolute_lift": row.get("shrunken_lift"),
+        "shrunken_absolute": bounds("shrunken_low", "shrunken_high"),
         "finding": row.get("finding"),
         "status": row["status"],
     }

@@ -37,6 +37,11 @@ DATA_FIELDS = (
     "p_value",
     "p_adjusted",
     "seq_p_value",
+    "corrected_lift",
+    "corrected_low",
+    "corrected_high",
+    "heterogeneity_p_value",
+    "shrunken_lift",
     "power",
     "effect_size",
     "prob_beat",
@@ -81,6 +86,8 @@ class Cells:
     prob_best: str
     expected_loss: str
     credible_interval: str
+    corrected: tuple[str, str]
+    shrunken: tuple[str, str]
     cuped: str
     unused: str
     unmet: str
@@ -153,11 +160,12 @@ def reading(row: Row) -> Reading:
     return Reading(tone, moved if mark == "moved" else mark, word)
 
 
-def _credible(row: Row) -> Effect | None:
-    """The difference with the credible interval of a Bayesian plan."""
-    if row.get("credible_low") is None:
-        return None
-    return Effect(row["lift_abs"], row["credible_low"], row["credible_high"], relative=False)
+def _difference(row: Row, value: str, ends: str, metric: MetricView, before: float | None) -> tuple[str, str]:
+    """A difference of the row and its interval as text; empty where the row has none."""
+    if row.get(value) is None or (row.get(f"{ends}_low") is None and row.get(f"{ends}_high") is None):
+        return "", ""
+    effect = Effect(row[value], row.get(f"{ends}_low"), row.get(f"{ends}_high"), relative=False)
+    return effect_figures(*in_reading_unit(effect, metric, before))
 
 
 def _means(control: float | None, arm: float | None, divisor: float, unit: str, kind: str) -> tuple[str, str]:
@@ -196,7 +204,6 @@ def cells(
     lift, between = effect_figures(effect, shown)
     absolute, absolute_between = effect_figures(difference, shown)
     loss = row.get("expected_loss")
-    likely = in_reading_unit(_credible(row), metric, before)[0]
     said = reading(row) if valid else Reading("unclear", "✕", "not valid")
     bar = None
     if ok and effect is not None and (effect.relative or alone):
@@ -226,7 +233,9 @@ def cells(
         prob_beat=fmt.probability(row.get("prob_beat")),
         prob_best=fmt.probability(row.get("prob_best")),
         expected_loss=fmt.risk(None if loss is None else loss / divisor, unit, metric.kind),
-        credible_interval=effect_figures(likely, shown)[1] if likely else "",
+        credible_interval=_difference(row, "lift_abs", "credible", metric, before)[1],
+        corrected=_difference(row, "corrected_lift", "corrected", metric, before),
+        shrunken=_difference(row, "shrunken_lift", "shrunken", metric, before),
         cuped=fmt.percent(row.get("variance_reduction"), half_width=0.02) if row.get("cuped") else "",
         unused=wording.UNUSED_COVARIATES.get(row.get("covariate_status") or "", ""),
         unmet=unmet_text(row),

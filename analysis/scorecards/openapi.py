@@ -245,6 +245,15 @@ SCHEMAS: dict[str, Schema] = {
                 },
                 sequential_absolute=_BOUNDS,
                 sequential_relative=_BOUNDS,
+                corrected_absolute_lift=_NUMBER
+                | {"description": "Of a group sequential plan that stopped, the median-unbiased difference."},
+                corrected_absolute=_BOUNDS,
+                corrected_p_value=_SHARE,
+                heterogeneity=_object(statistic=_NUMBER, df=_NUMBER, p_value=_SHARE, p_value_adjusted=_SHARE)
+                | {"description": "Of a segment's level: does the arm's effect differ between the levels?"},
+                shrunken_absolute_lift=_NUMBER
+                | {"description": "The level's difference drawn in towards the other levels."},
+                shrunken_absolute=_BOUNDS,
                 finding=_NULLABLE
                 | {"description": "What the interval shows: better, worse, unclear, harmed, …"},
                 status=_TEXT,

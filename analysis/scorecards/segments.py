@@ -5,19 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fairsplit.analysis.scorecards import format as fmt
 from fairsplit.analysis.scorecards import wording
 from fairsplit.analysis.scorecards.comparisons import cells, tick_labels, typical_axis
 from fairsplit.analysis.scorecards.headline import SEQUENTIAL_METHODS
 from fairsplit.analysis.scorecards.selection import whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fairsplit.analysis.scorecards.comparisons import Cells, MetricTable
     from fairsplit.analysis.scorecards.inputs import ExperimentView, MetricView
     from fairsplit.analysis.scorecards.intervals import Axis, Tick
 
 Row = dict[str, Any]
+#: Adjusted level at which a page says that an effect differs between levels.
+DIFFERS_BELOW = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,21 @@ class SegmentLevel:
 
 @dataclass(frozen=True, slots=True)
 class SegmentPanel:
-    """One segment of the first primary metric; undeclared segments are exploratory."""
+    """One segment of the first primary metric; undeclared segments are exploratory.
+
+    Attributes:
+        name: The segment.
+        declared: Whether the experiment declares it.
+        levels: Largest first.
+        differs: For each arm whether its effect differs between the levels, in words.
+        shrunken: Whether any level has an effect drawn in towards the others.
+    """
 
     name: str
     declared: bool
     levels: Sequence[SegmentLevel]
+    differs: Sequence[str]
+    shrunken: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +110,9 @@ def segment_panels(
                         levels, key=lambda level: (-max(r.get("n") or 0 for r in levels[level]), level)
                     )
                 ],
+                differs=_differs(levels, arm_names, order) if valid else [],
+                shrunken=valid
+                and any(row.get("shrunken_lift") is not None for one in levels.values() for row in one),
             )
             for name, levels in sorted(
                 panels.items(), key=lambda item: (item[0] not in experiment.segments, item[0])
@@ -105,6 +121,34 @@ def segment_panels(
         axis=axis,
         ticks=tick_labels(axis),
     )
+
+
+def _differs(
+    levels: Mapping[str, Sequence[Row]], arm_names: Mapping[str, str], order: Mapping[str, int]
+) -> list[str]:
+    """Cochran's Q between the levels of each arm, in words."""
+    tested = {
+        row["variant_id"]: row
+        for rows in levels.values()
+        for row in rows
+        if row.get("heterogeneity_p_value") is not None
+    }
+    found = []
+    for arm in sorted(tested, key=lambda arm: order.get(arm, 999)):
+        row = tested[arm]
+        adjusted = row["heterogeneity_p_adjusted"]
+        said = (
+            "the effect differs between the levels"
+            if adjusted <= DIFFERS_BELOW
+            else "no sign that the effect differs between the levels"
+        )
+        statistic, df = fmt.plain(row["heterogeneity_statistic"], 1), fmt.count(row["heterogeneity_df"])
+        p, p_adjusted = (fmt.p_value(one) for one in (row["heterogeneity_p_value"], adjusted))
+        found.append(
+            f"{arm_names.get(arm) or arm}: {said} (Q = {statistic} on {df} degrees of freedom, p = {p}, "
+            f"{p_adjusted} over all segments and arms)."
+        )
+    return found
 
 
 def other_analyses(

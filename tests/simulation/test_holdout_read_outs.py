@@ -7,6 +7,7 @@ seen on the first day (case `holdout-in-exposure-time`).
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -24,7 +25,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
 ]
 
-RUNS, UNITS, LEAKING, ALPHA = 40, 500, 8, 0.05
+#: Runs of the whole simulation and of the sample that continuous integration takes; a fifth of them leaks.
+RUNS, SAMPLE, UNITS, ALPHA = 40, 5, 500, 0.05
 START, LAST = datetime(2026, 1, 5), date(2026, 1, 17)  # noqa: DTZ001
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 FIRST, GROWN, SECOND = START + 3 * DAY, START + 5 * DAY, START + 7 * DAY
@@ -65,8 +67,8 @@ def event(name: str, unit: str, at: datetime, **more: object) -> dict[str, objec
     return said | {"occurred_at": at.isoformat() + "Z"} | more
 
 
-def events_of(run: int, rng: np.random.Generator) -> list[dict[str, object]]:
-    """What the units of one run do; in the first runs a tenth of the held-out units is served the first feature."""
+def events_of(run: int, rng: np.random.Generator, *, leaks: bool) -> list[dict[str, object]]:
+    """What the units of one run do; where it leaks a fifth of the held-out units is served the first feature."""
     events = []
     for number in range(UNITS):
         unit = f"r{run}-u{number}"
@@ -77,32 +79,43 @@ def events_of(run: int, rng: np.random.Generator) -> list[dict[str, object]]:
             events.append(event(f"visit_{run}", unit, at + HOUR))
             if rng.random() < (HELD if held else REST)[visit]:
                 events.append(event("purchase", unit, at + 2 * HOUR, value=1))
-        if run < LEAKING and place < 1_000 and number % 5 == 0:
+        if leaks and place < 1_000 and number % 5 == 0:
             shown = {"experiment_id": f"first-{run}", "variation_id": "on"}
             events.append(event("experiment_viewed", unit, FIRST - HOUR, **shown))
     return events
 
 
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Comparisons and leak checks of all read-outs, each on its last day."""
+@dataclass(frozen=True)
+class ReadOuts:
+    """Comparisons and leak checks of all read-outs of so many runs, each on its last day."""
+
+    runs: int
+    leaking: int
+    comparisons: pl.DataFrame
+    leaks: pl.DataFrame
+
+
+@pytest.fixture(scope="module", params=[SAMPLE, RUNS], ids=["sample", "whole"])
+def rows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ReadOuts:
+    runs = request.param
+    leaking = runs // 5
     home, rng = DrivenHome(tmp_path_factory.mktemp("holdouts"), []), np.random.default_rng(642)
     history = f"[{{until: {GROWN.isoformat()}Z, share: 0.1}}]"
     holdouts = "".join(
         f"  - {{id: h{run}, share: 0.3, salt: salt{run}, history: {history}, "
         f"experiments: [first-{run}, second-{run}]}}\n"
-        for run in range(RUNS)
+        for run in range(runs)
     )
     (home.catalog / "project.yaml").write_text(f"first_day: 2026-01-01\nholdouts:\n{holdouts}")
     texts = {}
-    for run in range(RUNS):
+    for run in range(runs):
         texts[f"first-{run}"] = FEATURE.format(name=f"first-{run}", end=FIRST.isoformat())
         texts[f"second-{run}"] = FEATURE.format(name=f"second-{run}", end=SECOND.isoformat())
         texts[f"between-{run}"] = READ_OUT.format(name=f"between-{run}", run=run, since=f"first-{run}")
         texts[f"after-{run}"] = READ_OUT.format(name=f"after-{run}", run=run, since="last_ship")
     for name, text in texts.items():
         (home.catalog / "experiments" / f"{name}.yaml").write_text(text)
-    events = [one for run in range(RUNS) for one in events_of(run, rng)]
+    events = [one for run in range(runs) for one in events_of(run, rng, leaks=run < leaking)]
     text = "".join(json.dumps(one) + "\n" for one in events)
     home.land(LandedFile("all.ndjson", text, START + 12 * DAY + 2 * HOUR, ()))
     home.ingest()
@@ -118,7 +131,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, pl.Dat
         f"""select experiment_id, status from results.validity where "check" = 'holdout_leak'
             and cut_off = date '{LAST}'"""
     )
-    return (
+    return ReadOuts(
+        runs,
+        leaking,
         pl.DataFrame(found, schema=read.split(", "), orient="row"),
         pl.DataFrame(leaks, schema=["experiment_id", "status"], orient="row"),
     )
@@ -126,20 +141,21 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, pl.Dat
 
 @pytest.mark.parametrize(("name", "visit"), [("between", 1), ("after", 2)])
 def test_each_read_out_covers_the_effect_in_its_own_calendar_time(rows, name, visit):
-    mine = rows[0].filter(pl.col("experiment_id").str.starts_with(f"{name}-"))
-    assert mine["status"].to_list() == ["ok"] * RUNS
+    runs = rows.runs
+    mine = rows.comparisons.filter(pl.col("experiment_id").str.starts_with(f"{name}-"))
+    assert mine["status"].to_list() == ["ok"] * runs
     truth = REST[visit] - HELD[visit]
     missed = mine.filter((pl.col("lift_abs_low") > truth) | (pl.col("lift_abs_high") < truth))
-    assert missed.height <= stats.binom.isf(1e-3, RUNS, ALPHA)
+    assert missed.height <= stats.binom.isf(1e-3, runs, ALPHA)
     # All of them together, as a check that no visit of another time was counted.
-    error = np.sqrt(0.25 / (0.1 * UNITS * RUNS))
+    error = np.sqrt(0.25 / (0.1 * UNITS * runs))
     assert mine["lift_abs"].mean() == pytest.approx(truth, abs=4 * error)
     # Between the ships the share grew: units that were on both sides do not count.
-    sides = UNITS * RUNS * 0.7
+    sides = UNITS * runs * 0.7
     assert mine["n"].sum() == pytest.approx(sides, abs=4 * np.sqrt(sides * 0.3))
 
 
 def test_leaks_are_named_in_the_runs_that_have_them_and_in_no_other(rows):
-    failed = set(rows[1].filter(pl.col("status") == "fail")["experiment_id"])
-    assert {f"between-{run}" for run in range(LEAKING)} <= failed
-    assert not {name for name in failed if int(name.rpartition("-")[2]) >= LEAKING}
+    failed = set(rows.leaks.filter(pl.col("status") == "fail")["experiment_id"])
+    assert {f"between-{run}" for run in range(rows.leaking)} <= failed
+    assert not {name for name in failed if int(name.rpartition("-")[2]) >= rows.leaking}
