@@ -26,6 +26,7 @@ from fairsplit.analysis.catalogue.holding_out import measured
 from fairsplit.analysis.catalogue.project import Project
 from fairsplit.analysis.catalogue.segments import circle_of, segment_findings
 from fairsplit.analysis.catalogue.sources import Source
+from fairsplit.analysis.catalogue.syntheses import Synthesis, synthesis_findings
 from fairsplit.analysis.catalogue.together import joint_findings
 from fairsplit.analysis.catalogue.yaml_source import Document, YamlFaultError, read_yaml
 from fairsplit.analysis.errors import AnalysisError, Problem
@@ -56,6 +57,7 @@ class Catalogue:
         sources: By id, sorted: the layouts that are mapped to events.
         problems: Everything that is wrong, in the order of the files.
         broken: For each definition that could not be used, by file stem, its problems: for its own page.
+        syntheses: By id, sorted: experiments whose effects are combined.
     """
 
     project: Project
@@ -65,6 +67,7 @@ class Catalogue:
     sources: Mapping[str, Source]
     problems: tuple[Problem, ...]
     broken: Mapping[str, tuple[Problem, ...]]
+    syntheses: Mapping[str, Synthesis] = field(default_factory=dict)
 
     @property
     def conditions(self) -> dict[str, Condition]:
@@ -94,7 +97,8 @@ def load_catalogue(
     """Read every definition.
 
     Args:
-        catalog_dir: Folder with `project.yaml`, `experiments/`, `flags/`, `segments/` and `sources/`.
+        catalog_dir: Folder with `project.yaml`, `experiments/`, `flags/`, `segments/`, `sources/` and
+            `syntheses/`.
         metrics: The metrics that experiments may name.
         refused: What is wrong with the metrics that are refused; an experiment that names one is told so.
 
@@ -171,9 +175,19 @@ def _load(
     experiments = _experiments(catalog_dir, project, metrics, refused, conditions, found)
     flags = _flags(_read_folder(catalog_dir, "flags", Flag, found), experiments, conditions, found)
     sources = _sources(_read_folder(catalog_dir, "sources", Source, found), found)
+    syntheses = _syntheses(
+        _read_folder(catalog_dir, "syntheses", Synthesis, found), experiments, metrics, found
+    )
     problems = tuple(sorted(found.problems, key=_order))
     return Catalogue(
-        project, experiments, flags, segments, sources, problems, dict(sorted(found.broken.items()))
+        project,
+        experiments,
+        flags,
+        segments,
+        sources,
+        problems,
+        dict(sorted(found.broken.items())),
+        syntheses,
     )
 
 
@@ -271,6 +285,22 @@ def _sources(read: dict[str, tuple[Source, Document]], found: _Found) -> dict[st
     return sound
 
 
+def _syntheses(
+    read: dict[str, tuple[Synthesis, Document]],
+    experiments: Mapping[str, Experiment],
+    metrics: Mapping[str, MetricDefinition],
+    found: _Found,
+) -> dict[str, Synthesis]:
+    sound: dict[str, Synthesis] = {}
+    for stem, (synthesis, document) in sorted(read.items()):
+        findings = list(synthesis_findings(synthesis, stem, experiments, metrics))
+        # A broken synthesis is no broken experiment: it has no page of its own.
+        found.problems += [finding.problem(document) for finding in findings]
+        if not findings:
+            sound[stem] = synthesis
+    return sound
+
+
 def _segments(
     read: dict[str, tuple[Segment, Document]], project: Project, found: _Found
 ) -> dict[str, Segment]:
@@ -341,6 +371,7 @@ class ValidationReport:
         flags: Sound flags.
         segments: Sound segments.
         metrics: Sound metrics.
+        syntheses: Sound syntheses.
         problems: Everything that is wrong.
     """
 
@@ -348,6 +379,7 @@ class ValidationReport:
     flags: tuple[str, ...]
     segments: tuple[str, ...]
     metrics: tuple[str, ...]
+    syntheses: tuple[str, ...]
     problems: tuple[Problem, ...]
 
     @property
@@ -358,12 +390,13 @@ class ValidationReport:
     def text(self) -> str:
         """For people: one line a problem, then one line of counts."""
         counts = ", ".join(
-            f"{len(names)} {kind if len(names) != 1 else kind[:-1]}"
+            f"{len(names)} {kind if len(names) != 1 else 'synthesis' if kind == 'syntheses' else kind[:-1]}"
             for kind, names in (
                 ("experiments", self.experiments),
                 ("flags", self.flags),
                 ("segments", self.segments),
                 ("metrics", self.metrics),
+                *([("syntheses", self.syntheses)] if self.syntheses else []),
             )
         )
         number = len(self.problems)
@@ -378,6 +411,7 @@ class ValidationReport:
             "flags": self.flags,
             "segments": self.segments,
             "metrics": self.metrics,
+            "syntheses": self.syntheses,
             "problems": [
                 {"what": p.what, "where": p.where, "value": p.value, "rule": p.rule, "hint": p.hint}
                 for p in self.problems
@@ -400,5 +434,6 @@ def validate_catalogue(catalog_dir: Path, layer: SemanticLayer) -> ValidationRep
         tuple(catalogue.flags),
         tuple(catalogue.segments),
         tuple(metrics),
+        tuple(catalogue.syntheses),
         (*project_problems, *catalogue.problems, *layer.problems),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fairsplit.analysis.catalogue.experiment import Experiment
 from fairsplit.analysis.catalogue.flags import Flag, Segment
 from fairsplit.analysis.catalogue.project import Project
+from fairsplit.analysis.catalogue.syntheses import Synthesis
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "flag": Flag,
     "project": Project,
     "segment": Segment,
+    "synthesis": Synthesis,
 }
 
 

@@ -226,6 +226,23 @@ def _empty() -> pl.DataFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class SynthesisView:
+    """A synthesis as declared: experiments whose effects are combined.
+
+    Attributes:
+        id: Its slug.
+        name: What readers call it.
+        owner: Whom to ask.
+        description: Why these belong together, if it is said.
+    """
+
+    id: str
+    name: str
+    owner: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SiteInputs:
     """Everything that the site shows. An empty frame leaves its panel out, or says that nothing is known.
 
@@ -245,6 +262,9 @@ class SiteInputs:
         interaction_effects: ``results.interaction_effects``.
         programme: ``results.programme``.
         programme_experiments: ``results.programme_experiments``.
+        syntheses: ``results.syntheses``.
+        synthesis_studies: ``results.synthesis_studies``.
+        synthesis_views: What the syntheses are.
         daily_exposures: ``fct_daily_exposures``.
         losses: ``fct_losses`` (experiment_id, variant_id, step, units, events).
         funnels: Steps of conversion funnels (experiment_id, metric, variant_id, position, step, units).
@@ -273,6 +293,9 @@ class SiteInputs:
     interaction_effects: pl.DataFrame = field(default_factory=_empty)
     programme: pl.DataFrame = field(default_factory=_empty)
     programme_experiments: pl.DataFrame = field(default_factory=_empty)
+    syntheses: pl.DataFrame = field(default_factory=_empty)
+    synthesis_studies: pl.DataFrame = field(default_factory=_empty)
+    synthesis_views: Sequence[SynthesisView] = ()
     daily_exposures: pl.DataFrame = field(default_factory=_empty)
     losses: pl.DataFrame = field(default_factory=_empty)
     funnels: pl.DataFrame = field(default_factory=_empty)

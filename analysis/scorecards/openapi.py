@@ -188,6 +188,50 @@ SCHEMAS: dict[str, Schema] = {
             )
         ),
     ),
+    "Syntheses": _object(
+        computed_at=_DAY,
+        syntheses=_list(
+            _object(
+                synthesis_id=_TEXT,
+                metric=_TEXT,
+                model={"enum": ["fixed", "random"]},
+                studies=_WHOLE,
+                estimate=_NUMBER | {"description": "Difference from the control, in the metric's unit."},
+                std_error=_NUMBER,
+                df=_NUMBER,
+                p_value=_SHARE,
+                ci_low=_NUMBER,
+                ci_high=_NUMBER,
+                tau2=_NUMBER | {"description": "Variance between the experiments' true effects."},
+                q=_NUMBER,
+                q_p_value=_SHARE,
+                i2=_SHARE,
+                prediction_low=_NUMBER,
+                prediction_high=_NUMBER,
+                status=_TEXT,
+                reason=_NULLABLE,
+                unit=_NULLABLE,
+                direction=_NULLABLE,
+            )
+        ),
+        studies=_list(
+            _object(
+                synthesis_id=_TEXT,
+                metric=_TEXT,
+                position=_WHOLE,
+                experiment_id=_TEXT,
+                variant_id=_TEXT,
+                effect=_NUMBER,
+                std_error=_NUMBER,
+                ci_low=_NUMBER,
+                ci_high=_NUMBER,
+                weight_fixed=_SHARE,
+                weight_random=_SHARE,
+                status=_TEXT,
+                reason=_NULLABLE,
+            )
+        ),
+    ),
     "Stats": _object(
         **_COMMON,
         total_participants=_WHOLE,
@@ -403,6 +447,7 @@ PATHS = {
     "/segments.json": ("Segments", "Every named segment and its size."),
     "/interactions.json": ("Interactions", "Every pair of experiments on the same units."),
     "/programme.json": ("Programme", "How all experiments together do, and each experiment's part in it."),
+    "/syntheses.json": ("Syntheses", "Effects of several experiments combined."),
     "/experiments/{id}.json": ("Experiment", "One experiment with its variants and its verdict."),
     "/experiments/{id}/stats.json": ("Stats", "Result rows of all arms and metrics."),
     "/experiments/{id}/significance.json": ("Significance", "Tests of every arm against control."),

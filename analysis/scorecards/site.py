@@ -22,6 +22,7 @@ from fairsplit.analysis.scorecards import (
     quality,
     scorecard,
     spread,
+    syntheses,
 )
 from fairsplit.analysis.scorecards.naming import safe_name
 from fairsplit.analysis.scorecards.scorecard import Facts
@@ -177,12 +178,14 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
         ("quality", view),
         ("plan", plans),
         ("interactions", interactions.build(inputs)),
+        ("syntheses", syntheses.build(inputs)),
         ("new", new_experiment.build(inputs, plans.data)),
     ):
         text = environment.get_template(f"{here}.html.j2").render(view=shown, root="", here=here, **shared)
         yield Page(f"{here}.html", text)
     yield Page("api/programme.json", api.dumps(programme.document(inputs)))
     yield Page("api/interactions.json", api.dumps(interactions.document(inputs)))
+    yield Page("api/syntheses.json", api.dumps(syntheses.document(inputs)))
     for path, content in api.index_files(inputs.experiments, summaries):
         yield Page(f"api/{path}", content)
     for path, content in api.definition_files(inputs.flags, inputs.segments, cut_off):

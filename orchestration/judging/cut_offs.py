@@ -20,6 +20,7 @@ from fairsplit.analysis.judgement.known import version_frame
 from fairsplit.analysis.judgement.next_actions import NEXT_ACTIONS
 from fairsplit.analysis.judgement.programme import PROGRAMME, PROGRAMME_EXPERIMENTS
 from fairsplit.analysis.judgement.rows import REQUIREMENT
+from fairsplit.analysis.judgement.synthesising import SYNTHESES, SYNTHESIS_STUDIES
 from fairsplit.orchestration.lifecycle.acting import in_force
 from fairsplit.orchestration.provenance.code_hash import code_hash
 from fairsplit.orchestration.warehouse.opening import add_columns, insert_frame
@@ -39,12 +40,14 @@ _TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
     "allocations": ALLOCATIONS,
     "next_actions": NEXT_ACTIONS,
 }
-#: Judged after these, by `interacting` and `programme`.
+#: Judged after these, by `interacting`, `programme` and `synthesising`.
 _JUDGED_AFTER: Mapping[str, Mapping[str, pl.DataType]] = {
     "interactions": INTERACTIONS,
     "interaction_effects": INTERACTION_EFFECTS,
     "programme": PROGRAMME,
     "programme_experiments": PROGRAMME_EXPERIMENTS,
+    "syntheses": SYNTHESES,
+    "synthesis_studies": SYNTHESIS_STUDIES,
 }
 _CHECKED = ("comparisons", "validity", "decisions")
 _SQL_TYPES = {

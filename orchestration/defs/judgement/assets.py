@@ -7,6 +7,7 @@ from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.judging.cut_offs import MODELS, broken_results, judge_outstanding
 from fairsplit.orchestration.judging.interacting import judge_interactions
 from fairsplit.orchestration.judging.programme import judge_programme
+from fairsplit.orchestration.judging.synthesising import judge_syntheses
 from fairsplit.orchestration.running.partitions import DAILY
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.opening import writer
@@ -139,4 +140,26 @@ def programme(home: HomeResource) -> dg.MaterializeResult[None]:
     listed = "\n".join(f"| {figure} | {value:.4g} |" for figure, value in overall)
     return dg.MaterializeResult(
         metadata={"figures": dg.MetadataValue.md(f"| figure | value |\n|---|---:|\n{listed}")}
+    )
+
+
+@dg.asset(
+    group_name="judgement",
+    kinds={"polars", "scipy"},
+    owners=["team:experimentation"],
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=[judged_results],
+    pool="warehouse",
+)
+def syntheses(home: HomeResource) -> dg.MaterializeResult[None]:
+    """`results.syntheses` and `results.synthesis_studies`: effects of several experiments combined."""
+    definitions = read_definitions()
+    with writer(home.open().warehouse) as connection:
+        rows = judge_syntheses(connection, definitions)
+    return dg.MaterializeResult(
+        metadata={
+            "syntheses": rows["synthesis_id"].n_unique(),
+            "not computed": rows.filter(rows["status"] != "ok").height,
+        }
     )

@@ -59,7 +59,14 @@ def allocation_configs(home: HomeResource) -> dg.MaterializeResult[None]:
     owners=OWNERS,
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=["judged_results", "interactions", "programme", "allocation_configs", "fct_value_histograms"],
+    deps=[
+        "judged_results",
+        "interactions",
+        "programme",
+        "syntheses",
+        "allocation_configs",
+        "fct_value_histograms",
+    ],
     freshness_policy=NIGHTLY_FRESHNESS,
     pool="warehouse",
 )

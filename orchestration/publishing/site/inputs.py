@@ -13,7 +13,7 @@ import polars as pl
 from fairsplit.analysis.judgement.acting import act_text
 from fairsplit.analysis.lifecycle.clock import clock_lines, failed_experiments, status_told
 from fairsplit.analysis.scorecards import FailedDefinition, Provenance, SiteInputs
-from fairsplit.analysis.scorecards.inputs import DefinitionChange
+from fairsplit.analysis.scorecards.inputs import DefinitionChange, SynthesisView
 from fairsplit.analysis.scorecards.views import experiment_view, flag_view, metric_view, segment_view
 from fairsplit.orchestration.catalogue.loading import definition_files
 from fairsplit.orchestration.judging.programme import read_days
@@ -46,6 +46,8 @@ _FRAMES = {
     "interaction_effects": "from results.interaction_effects order by all",
     "programme": "from results.programme order by all",
     "programme_experiments": "from results.programme_experiments order by all",
+    "syntheses": "from results.syntheses order by all",
+    "synthesis_studies": "from results.synthesis_studies order by all",
     "daily_exposures": "from fct_daily_exposures order by all",
     "losses": """
         select experiment_id, variant_id, step, sum(units)::bigint as units, sum(events)::bigint as events
@@ -137,6 +139,10 @@ def site_inputs(
                 history=past_names.get(("segment", size["segment"]), ()),
             )
             for size in sizes
+        ],
+        synthesis_views=[
+            SynthesisView(one.id, one.name, one.owner, one.description or "")
+            for one in catalogue.syntheses.values()
         ],
         failed=[FailedDefinition(name, problems) for name, problems in catalogue.broken.items()],
         funnels=_funnels(frames["histograms"], definitions.metrics),

@@ -23,6 +23,7 @@ ASSETS = {
     "judged_results",
     "interactions",
     "programme",
+    "syntheses",
     "allocation_configs",
     "scorecards",
 }

@@ -181,6 +181,7 @@ def test_schemas_are_written_for_editors(folder):
         "flag.json",
         "project.json",
         "segment.json",
+        "synthesis.json",
     ]
 
 
