@@ -118,7 +118,7 @@ def _forest(metric: MetricView, models: dict[str, Row], studies: Sequence[Row], 
     return Forest(
         metric=metric.label,
         unit=metric.unit,
-        direction="less is better" if metric.direction == "decrease" else "more is better",
+        direction=metric.direction,
         studies=[_study(row, metric, axis, known) for row in studies],
         models=[_model(models[name], metric, axis) for name in _MODELS if name in models],
         heterogeneity=_heterogeneity(random, metric),
