@@ -315,7 +315,7 @@ class _Builder:
         inner = self.text.metrics.get(name)
         if inner is None:
             hint = did_you_mean(name, self.text.metrics)
-            rule = f"a metric of {SEMANTIC_FOLDER}"
+            rule = "" if hint else f"a metric of {SEMANTIC_FOLDER}"
             raise _refused(entry, Finding(path, "unknown metric", shown(name), rule, hint))
         if inner.meta is not None:
             meta = _read_meta(inner)
@@ -349,7 +349,7 @@ class _Builder:
         name = str(node.get("name"))
         if name not in self.text.measures:
             hint = did_you_mean(name, self.text.measures)
-            rule = f"a measure of {SEMANTIC_FOLDER}"
+            rule = "" if hint else f"a measure of {SEMANTIC_FOLDER}"
             raise _refused(entry, Finding(path, "unknown measure", shown(name), rule, hint))
         declared = self.text.measures[name]
         agg = self._aggs[name]

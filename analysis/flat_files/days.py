@@ -13,7 +13,11 @@ from fairsplit.analysis.flat_files.values import numbers_in
 if TYPE_CHECKING:
     from fairsplit.analysis.flat_files.roles import Roles
 
-_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y")
+_FORMATS = (
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d-%b-%Y",
+)  # fmt: skip
+#: With blanks of their own, so without a time.
+_WRITTEN_OUT = ("%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y")
 _YEAR_2000, _YEAR_2100 = 946_684_800, 4_102_444_800
 _EXPOSURE = re.compile(
     r"expos|assign|view|enrol|first|seen|start|join|date|day|time|^ts$|_at$", re.IGNORECASE
@@ -91,9 +95,11 @@ def _days_of(values: pl.Series) -> pl.Series | None:
         return values.cast(pl.Date)
     if values.dtype != pl.String:
         return None
-    text = values.str.strip_chars().str.replace(r"[T ].*$", "")
-    for layout in _FORMATS:
-        days = text.str.to_date(layout, strict=False)
-        if not days.null_count():
-            return days
+    whole = values.str.strip_chars()
+    day = whole.str.replace(r"[T ].*$", "")
+    for text, layouts in ((day, _FORMATS), (whole, _WRITTEN_OUT)):
+        for layout in layouts:
+            days = text.str.to_date(layout, strict=False)
+            if not days.null_count():
+                return days
     return None

@@ -129,10 +129,21 @@ def _no_metric(name: str, column: pl.Series, values: pl.Series) -> str:
         "a code or a time": is_code(name),
         "from before the exposure: --covariate": is_from_before(name),
         "a code": zeros,
+        "dates": amounts and _are_dates(known),
         "years": amounts and low >= _YEARS[0] and high <= _YEARS[1],
         "codes or times": amounts and (low >= _CODE or high <= -_CODE),
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def _are_dates(values: pl.Series) -> bool:
+    """Whether whole numbers are all days or months as 20260131 or 202601."""
+    for per_month in (100, 1):
+        year, month, day = values // (100 * per_month), values // per_month % 100, values % 100
+        valid = year.is_between(*_YEARS) & month.is_between(1, 12)
+        if (valid & day.is_between(1, 31) if per_month > 1 else valid).all():
+            return True
+    return False
 
 
 def guess_by(

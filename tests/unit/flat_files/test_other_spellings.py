@@ -6,6 +6,7 @@ The kinds are those of `empty-cell-drops-a-metric`, `padded-cells`, `column-type
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -160,3 +161,23 @@ def test_shares_beside_the_units_of_an_arm_are_named(analyze, tmp_path) -> None:
     path = written(tmp_path, "group,visitors,conversion_rate\nA,1000,0.1\nB,1010,0.14\n")
     code, _, err = analyze(path)
     assert (code, "no metrics are conversion_rate: no counts among visitors" in err) == (0, True), err
+
+
+@pytest.mark.parametrize("cell", ["{:%Y%m%d}", "{:%Y%m}", "{:%Y}"])
+def test_days_and_months_in_digits_are_no_amounts(analyze, tmp_path, cell: str) -> None:
+    """Kind guess-of-the-deciding-metric: 20260131 is a day, whatever the column is called."""
+    lines = [
+        f"{row[0]},{row[1]},{cell.format(date(2026, 1 + i % 2, 1 + i % 28))},{row[2]}"
+        for i, row in enumerate(ROWS)
+    ]
+    code, found, err = analyze(written(tmp_path, "\n".join(["user_id,variant,cohort_since,pages", *lines])))
+    assert (code, {row["metric"] for row in found["comparisons"]}) == (0, {"pages"}), err
+
+
+def test_amounts_that_only_begin_like_years_stay_amounts(analyze, tmp_path) -> None:
+    lines = [f"{row[0]},{row[1]},{202600 + i}" for i, row in enumerate(ROWS)]
+    code, found, err = analyze(written(tmp_path, "\n".join(["user_id,variant,steps", *lines])))
+    assert (
+        code,
+        "counts the rows" in err or {row["metric"] for row in found["comparisons"]} == {"steps"},
+    ) == (0, True)

@@ -93,6 +93,9 @@ def test_a_split_that_sways_a_little_every_day_is_found_over_all_days():
         ("exposed", lambda day: f"{day} 08:00:00+02:00"),
         ("date", lambda day: f"{day:%Y/%m/%d}"),
         ("date", lambda day: f"{day:%d.%m.%Y}"),
+        ("date", lambda day: f"{day:%d-%b-%Y}"),
+        ("date", lambda day: f"{day:%b %d, %Y}"),
+        ("date", lambda day: f"{day:%d %B %Y}"),
         ("timestamp", lambda day: int(datetime(day.year, day.month, day.day).timestamp())),  # noqa: DTZ001
         ("created_at", lambda day: int(datetime(day.year, day.month, day.day).timestamp()) * 1_000),  # noqa: DTZ001
         ("date", lambda day: int(f"{day:%Y%m%d}")),
