@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.validators import extend
+from referencing.exceptions import Unresolvable
 
 from fairsplit.analysis.catalogue.conditions import pattern_is_valid, pattern_matches
 from fairsplit.analysis.catalogue.findings import Finding, did_you_mean, shown
+from fairsplit.analysis.catalogue.json_values import JSON_RULE, is_json
 from fairsplit.analysis.catalogue.shipped_schemas import SHIPPED
 
 if TYPE_CHECKING:
@@ -31,7 +33,14 @@ class _TooIntricateError(Exception):
 
 
 def config_findings(experiment: Experiment) -> Iterator[Finding]:
-    """What is wrong with the schema, else with the configs under it."""
+    """What is wrong with configs as JSON, with the schema, else with the configs under it."""
+    for position, variant in enumerate(experiment.variants):
+        if not is_json(variant.config):
+            where: KeyPath = ("variants", position, "config")
+            yield Finding(
+                where, "is no JSON that every SDK reads alike", shown(str(variant.config)), JSON_RULE
+            )
+            return
     declared = experiment.config_schema
     if declared is None:
         return
@@ -59,9 +68,13 @@ def config_findings(experiment: Experiment) -> Iterator[Finding]:
                 rule=f"at most {MAX_REFERENCES} references followed, and none that leads back to itself",
             )
             return
+        except Unresolvable as error:
+            rule = "$ref: '#/$defs/…', with what it names in the schema"
+            yield Finding(("config_schema",), "refers to what is not there", shown(str(error.ref)), rule)
+            return
         for misfit in errors:
-            where: KeyPath = ("variants", position, "config", *misfit.absolute_path)
-            yield Finding(where, "the config does not fit config_schema", rule=shown(misfit.message))
+            place: KeyPath = ("variants", position, "config", *misfit.absolute_path)
+            yield Finding(place, "the config does not fit config_schema", rule=shown(misfit.message))
 
 
 def _schema_findings(schema: Any) -> Iterator[Finding]:

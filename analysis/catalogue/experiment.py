@@ -10,6 +10,7 @@ from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validat
 
 from fairsplit.analysis.catalogue.conditions import Condition, Scalar
 from fairsplit.analysis.catalogue.fields import (
+    Count,
     Day,
     Duration,
     Instant,
@@ -188,7 +189,7 @@ class Plan(Strict):
     alternative: Alternative | None = None
     correction: Correction | None = None
     cuped_days: Annotated[int | None, Field(ge=0, le=90)] = None
-    min_sample: Annotated[int | None, Field(ge=1)] = None
+    min_sample: Count | None = None
     """Units per arm."""
     max_duration: Duration | None = None
     winner_probability: Probability | None = None
@@ -202,7 +203,7 @@ class PoorPerformer(Strict):
 
     metric: Name
     threshold: float
-    min_exposures: Annotated[int, Field(ge=1)]
+    min_exposures: Count
 
 
 class RampStep(Strict):
@@ -211,7 +212,7 @@ class RampStep(Strict):
     traffic: ShardShare
     after: Duration
     """Least time at the traffic before."""
-    min_sample: Annotated[int, Field(ge=1)] = 1
+    min_sample: Count = 1
     """Least units per arm exposed by then."""
 
 
@@ -282,7 +283,7 @@ class TargetingTest(Strict):
 class GivenValues(Strict):
     """What the units of an arm show of a metric: `events` of a share, else `mean` and `sd`."""
 
-    events: Annotated[int | None, Field(ge=0)] = None
+    events: Annotated[int | None, Field(ge=0, le=10**12)] = None
     mean: float | None = None
     sd: Annotated[float | None, Field(ge=0)] = None
 
@@ -296,7 +297,7 @@ class GivenValues(Strict):
 class GivenArm(Strict):
     """The units of an arm, and what they show."""
 
-    units: Annotated[int, Field(ge=0)]
+    units: Annotated[int, Field(ge=0, le=10**12)]
     metrics: dict[Name, GivenValues]
 
 

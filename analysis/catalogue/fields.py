@@ -150,6 +150,8 @@ Day = Annotated[
     PlainSerializer(lambda value: value.isoformat(), return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date"}),
 ]
+#: Units or events: as many as there can be, so that no table's integers overflow.
+Count = Annotated[int, Field(ge=1, le=10**12)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 ShardShare = Annotated[float, Field(ge=0, le=1), AfterValidator(_on_shard_grid)]

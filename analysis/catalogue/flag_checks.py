@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Final
 
 from fairsplit.analysis.catalogue.findings import Finding, did_you_mean, shown
+from fairsplit.analysis.catalogue.json_values import JSON_RULE, is_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,8 +21,6 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
     "number": (int, float),
     "json": (dict, list),
 }
-_JSON: Final = "finite numbers, whole ones below 2^53"
-_WHOLE: Final = 2**53
 
 
 def flag_findings(
@@ -45,8 +43,8 @@ def flag_findings(
         )
         if not fits:
             yield Finding(path, "does not have the flag's type", shown(value), flag.type)
-        elif not _is_json(value):
-            yield Finding(path, "is no JSON that every SDK reads alike", shown(value), _JSON)
+        elif not is_json(value):
+            yield Finding(path, "is no JSON that every SDK reads alike", shown(value), JSON_RULE)
     for position, need in enumerate(flag.depends_on):
         where: KeyPath = ("depends_on", position, "flag")
         other = flags.get(need.flag)
@@ -63,13 +61,3 @@ def flag_findings(
     if flag.experiment is not None and flag.experiment not in experiments:
         hint = did_you_mean(flag.experiment, experiments)
         yield Finding(("experiment",), "unknown experiment", flag.experiment, hint=hint)
-
-
-def _is_json(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(_is_json(part) for part in value.values())
-    if isinstance(value, list):
-        return all(_is_json(part) for part in value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return abs(value) < _WHOLE if isinstance(value, int) else math.isfinite(value)
-    return value is None or isinstance(value, bool | str)

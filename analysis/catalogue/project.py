@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from fairsplit.analysis.catalogue.fields import (
+    Count,
     Day,
     Duration,
     Instant,
@@ -36,7 +37,7 @@ class Defaults(Strict):
     alternative: Alternative = "two_sided"
     correction: Correction = "holm"
     cuped_days: Annotated[int, Field(ge=0, le=90)] = 14
-    min_sample: Annotated[int, Field(ge=1)] = 100
+    min_sample: Count = 100
     """Units per arm before anything is concluded."""
     max_duration: Duration = timedelta(days=28)
     winner_probability: Probability = 0.95

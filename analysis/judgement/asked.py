@@ -12,6 +12,9 @@ from fairsplit.analysis.statistics.status import quiet
 if TYPE_CHECKING:
     from fairsplit.analysis.statistics.checks import FloatArray
 
+#: By how much a detectable effect may exceed the one that is asked for, which may be as small as numbers are; what
+#: exceeds it more will not be found in any number of days.
+LARGEST_RATIO = 1e6
 _IS_ABSOLUTE = {"minimum_effect": "minimum_is_absolute", "margin": "margin_is_absolute"}
 
 

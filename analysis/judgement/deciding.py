@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from fairsplit.analysis.judgement.arms import arm_summary, deciding_rows, timing, with_early_end
+from fairsplit.analysis.judgement.asked import LARGEST_RATIO
 from fairsplit.analysis.judgement.effect_wording import minimum_text
 from fairsplit.analysis.judgement.rules import MAY_STOP, RULES, SET_ASIDE
 from fairsplit.analysis.judgement.telling import arm_texts
@@ -172,7 +173,10 @@ def _situations(
             pl.col("unjudged_text").fill_null("nothing could be compared"),
             out_text=pl.col("out_text").map_elements(_listed, return_dtype=pl.String),
             planned_days=(pl.col("verdict_day") - pl.col("start_at").dt.date()).dt.total_days() + 1,
-            extend_days=((pl.col("mde_over_minimum") ** 2 - 1) * pl.col("days_run")).ceil().cast(pl.Int64),
+            extend_days=((pl.col("mde_over_minimum").clip(0, LARGEST_RATIO) ** 2 - 1) * pl.col("days_run"))
+            .fill_nan(None)
+            .ceil()
+            .cast(pl.Int64),
             chance_text=pl.col("success_chance").map_elements(_chance, return_dtype=pl.String),
             error_text=pl.col("alpha").map_elements(_chance, return_dtype=pl.String),
         )

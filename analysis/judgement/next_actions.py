@@ -19,6 +19,7 @@ from scipy import special
 
 from fairsplit.analysis.catalogue.shards import without_arm
 from fairsplit.analysis.judgement.acting import ACT_OF, next_weights
+from fairsplit.analysis.judgement.asked import LARGEST_RATIO
 from fairsplit.analysis.judgement.gains import effects_of, improvement, leaning_worse, learned, prior_of
 from fairsplit.analysis.judgement.wording import percent
 
@@ -315,7 +316,7 @@ def _needed_days(rows: Sequence[Mapping[str, Any]], days_run: int) -> int | None
         for row in rows
         if row["comparison"] is not None and row["mde_abs"] and row["minimum_abs"]
     ]
-    days = math.ceil((max(ratios) ** 2 - 1) * days_run) if ratios else 0
+    days = math.ceil((min(max(ratios), LARGEST_RATIO) ** 2 - 1) * days_run) if ratios else 0
     return days if days > 0 else None
 
 
