@@ -413,7 +413,14 @@ def _asked_findings(
 def _plan_findings(
     experiment: Experiment, project: Project, metrics: Mapping[str, MetricDefinition]
 ) -> Iterator[Finding]:
-    """Without an end the plan concludes when its longest duration is over; by then some window must have closed."""
+    """A test is more likely to find an effect than none, and some window closes before the plan concludes."""
+    alpha = experiment.plan.alpha or project.defaults.alpha
+    power = experiment.plan.power or project.defaults.power
+    if power <= alpha:
+        hint = "power: 0.8"
+        yield Finding(
+            ("plan", "power"), "the power is no more than the level", f"{power:g}", f"> alpha {alpha:g}", hint
+        )
     stated = experiment.plan.max_duration
     longest = stated or project.defaults.max_duration
     if experiment.end is not None:

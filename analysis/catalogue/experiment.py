@@ -15,6 +15,7 @@ from fairsplit.analysis.catalogue.fields import (
     Duration,
     Instant,
     Items,
+    Level,
     Name,
     Probability,
     ShardShare,
@@ -183,7 +184,7 @@ class Plan(Strict):
     """How the experiment is judged; what is left out comes from `project.yaml`."""
 
     method: Method | None = None
-    alpha: Probability | None = None
+    alpha: Level | None = None
     """Two-sided unless `alternative` says otherwise."""
     power: Probability | None = None
     alternative: Alternative | None = None

@@ -153,5 +153,7 @@ Day = Annotated[
 #: Units or events: as many as there can be, so that no table's integers overflow.
 Count = Annotated[int, Field(ge=1, le=10**12)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
+#: A smaller one cannot be told from none in an interval's level, once arms and metrics share it.
+Level = Annotated[float, Field(ge=1e-9, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 ShardShare = Annotated[float, Field(ge=0, le=1), AfterValidator(_on_shard_grid)]

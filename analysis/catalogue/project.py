@@ -13,6 +13,7 @@ from fairsplit.analysis.catalogue.fields import (
     Duration,
     Instant,
     Items,
+    Level,
     Name,
     Probability,
     ShardShare,
@@ -32,7 +33,7 @@ class Defaults(Strict):
     """The plan of an experiment that does not state its own."""
 
     method: Method = "fixed"
-    alpha: Probability = 0.05
+    alpha: Level = 0.05
     power: Probability = 0.8
     alternative: Alternative = "two_sided"
     correction: Correction = "holm"

@@ -77,3 +77,19 @@ def test_a_config_that_is_no_json_is_told_and_stops_no_export(tmp_path: Path, va
 def test_counts_beyond_the_tables_integers_are_out_of_range(tmp_path: Path, more: str, where: str) -> None:
     (found,) = problems(tmp_path, more)
     assert found.startswith(f"experiments/cta.yaml:10 {where}: is out of range")
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ("{alpha: 1.0e-300}", "plan.alpha: is out of range"),
+        (
+            "{method: sprt, power: 0.05}",
+            "plan.power: the power is no more than the level (0.05: > alpha 0.05)",
+        ),
+        ("{alpha: 0.9}", "plan.power: the power is no more than the level (0.8: > alpha 0.9)"),
+    ],
+)
+def test_a_plan_that_no_test_can_keep_is_told(tmp_path: Path, plan: str, said: str) -> None:
+    (found,) = problems(tmp_path, f"plan: {plan}\n")
+    assert said in found
