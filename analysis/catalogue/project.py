@@ -221,3 +221,9 @@ class Project(Strict):
     """An experiment whose gate is closed for so long has failed; never if left out."""
     export_prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]*$", max_length=32)] = ""
     """Put before every exported flag key, so that several projects share one SDK environment."""
+
+    @model_validator(mode="after")
+    def _days_in_order(self) -> Project:
+        if self.last_day is not None and self.last_day < self.first_day:
+            raise fault("has a last_day before its first_day", f"last_day from {self.first_day} on")
+        return self

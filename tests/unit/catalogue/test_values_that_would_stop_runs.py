@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fairsplit.analysis.catalogue import load_catalogue
+from fairsplit.analysis.catalogue.loading import CatalogueError
 from fairsplit.analysis.catalogue.metrics import load_metrics
 from fairsplit.orchestration.project import DBT_PROJECT_DIR
 
@@ -93,3 +94,9 @@ def test_counts_beyond_the_tables_integers_are_out_of_range(tmp_path: Path, more
 def test_a_plan_that_no_test_can_keep_is_told(tmp_path: Path, plan: str, said: str) -> None:
     (found,) = problems(tmp_path, f"plan: {plan}\n")
     assert said in found
+
+
+def test_an_archive_that_ends_before_it_begins_is_told(tmp_path: Path) -> None:
+    (tmp_path / "project.yaml").write_text("first_day: 2026-01-05\nlast_day: 2026-01-04\n")
+    with pytest.raises(CatalogueError, match="has a last_day before its first_day"):
+        load_catalogue(tmp_path, METRICS)
