@@ -209,7 +209,7 @@ def _stratum(listed: pl.DataFrame) -> pl.Expr:
 def _settings(project: Project) -> dict[str, str]:
     return {
         "project_name": project.name,
-        "first_day": project.first_day.isoformat(),
+        **({"first_day": project.first_day.isoformat()} if project.first_day else {}),
         **({"last_day": project.last_day.isoformat()} if project.last_day else {}),
         "max_clock_skew_seconds": f"{project.max_clock_skew.total_seconds():.0f}",
         "alpha": repr(project.defaults.alpha),

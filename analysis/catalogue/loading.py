@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import date
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -427,7 +426,7 @@ def validate_catalogue(catalog_dir: Path, layer: SemanticLayer) -> ValidationRep
     project_problems: list[Problem] = []
     if isinstance(project, list):
         # The others are still checked, against the built-in defaults.
-        project_problems, project = project, Project(first_day=date(1970, 1, 1))
+        project_problems, project = project, Project()
     catalogue = _load(catalog_dir, project, metrics, layer.refused)
     return ValidationReport(
         tuple(catalogue.experiments),

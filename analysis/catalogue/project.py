@@ -198,8 +198,8 @@ class Project(Strict):
     """Everything that `catalog/project.yaml` may say."""
 
     name: Text = "Fairsplit"
-    first_day: Day
-    """Events before this day are quarantined as `before_first_day`."""
+    first_day: Day | None = None
+    """Events before this day are quarantined as `before_first_day`; that of the first event where it is left out."""
     last_day: Day | None = None
     """For a finished archive: no partition is offered after this day."""
     max_clock_skew: Duration = timedelta(minutes=10)

@@ -137,7 +137,7 @@ def _checked(
             yield Checked(kept, [*exports.find(home, None), *site.find(home, None)])
             return
         project = definitions.catalogue.project
-        settings = IngestSettings(project.first_day, project.max_clock_skew)
+        settings = IngestSettings.of(project)
         sources = list(definitions.catalogue.sources.values())
         kept = [
             *journals.find_erasures(home, connection),

@@ -34,8 +34,9 @@ _OWNER = """case
 _KINDS = ("user", "anonymous", "session")
 _IS_OF = f"coalesce(sha256({_OWNER}) in (select id_hash from {{hashes}}), false)"
 
-# A refused row is text of any layout. Of JSON the decoded values count that may be ids, not keys and not what the
-# contract's other columns say; of torn JSON the values of the id keys; of other text the cells, unquoted.
+# A refused row is text of any layout. Decoded values count that may be ids, not keys and not what the contract's other
+# columns say: of JSON its values, of torn JSON those of the id keys, of a delimited record that fits its header its cells,
+# unquoted. Of other text every cell counts, for nobody can say what it is.
 _OTHER_COLUMNS = array(
     name for name in EVENT_COLUMNS if name not in {"user_id", "anonymous_id", "session_id"}
 )
@@ -52,10 +53,23 @@ _IDS_IN_LINE = (
             raw_line, '"(?:user|anonymous|session)_id"\s*:\s*("(?:[^"\\]|\\.)*"|[^\s",}}\]]+)', 1),
         lambda part: if(json_valid(part), json_extract_string(part, '$'), trim(part, '"')))
     else list_transform(
-        regexp_extract_all(raw_line, '("(?:[^"]|"")*"|[^,;|\t"]+)', 1),
+        case when len(columns) = len(regexp_extract_all(raw_line || delimiter, record, 1)) then list_transform(
+                list_filter(
+                    list_zip(columns, regexp_extract_all(raw_line || delimiter, record, 1)),
+                    lambda pair: not list_contains("""
+    + _OTHER_COLUMNS
+    + r""", pair[1])),
+                lambda pair: pair[2])
+            else regexp_extract_all(raw_line, '("(?:[^"]|"")*"|[^,;|\t"]+)', 1) end,
         lambda cell: if(starts_with(cell, '"'), replace(cell[2:-2], '""', '"'), trim(cell)))
     end"""
 )
+#: The refused rows, with what tells the cells of a delimited record.
+_REFUSED = r"""(
+    select q.rowid as row_id, q.raw_line, h.columns, h.delimiter,
+        '("(?:[^"]|"")*"|[^"' || regexp_escape(h.delimiter) || ']*)' || regexp_escape(h.delimiter) as record
+    from landing.quarantine as q left join landing.headers as h using (file_hash)
+    where q.raw_line is not null)"""
 _NAMES = f"""list_has_any(
     list_transform({_IDS_IN_LINE}, lambda word: sha256(word)), (select list(token_hash) from {{hashes}}))"""
 
@@ -121,7 +135,10 @@ def note_removed(cursor: duckdb.DuckDBPyConnection, removed: dict[str, int]) -> 
             [file_hash, rows],
         )
     if is_needed(cursor):
-        cursor.execute(f"update landing.quarantine set detail = null, raw_line = null where {_NAMES_ERASED}")
+        cursor.execute(
+            f"""update landing.quarantine set detail = null, raw_line = null
+                where rowid in (select row_id from {_REFUSED} where {_NAMES_ERASED})"""
+        )
 
 
 def erased_of(connection: duckdb.DuckDBPyConnection, kind: str, ids: pl.Series) -> list[str]:
@@ -214,8 +231,7 @@ def _count(
         connection.execute(f"select {_OWNER} as owner, count(*) from removed group by owner").fetchall()
     )
     refused: int = connection.execute(
-        f"""select count(*) from landing.quarantine
-            where raw_line is not null and {_NAMES.format(hashes="person")}"""
+        f"select count(*) from {_REFUSED} where {_NAMES.format(hashes='person')}"
     ).fetchall()[0][0]
     return counts, refused
 

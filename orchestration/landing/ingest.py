@@ -402,6 +402,12 @@ class _Run:
             run("insert into landing.repeats from repeats")
         if staged.rejected:
             run(f"insert into landing.quarantine from ({staged.rejected}) where reason not in {COUNTED_ONLY}")
+            for record in records:
+                header = staging.header_of(_incoming(record)) if record.status == "taken" else None
+                if header is not None:
+                    columns, delimiter = header
+                    row = [_content(record).file_hash, delimiter, columns]
+                    run("insert into landing.headers values (?, ?, ?)", row)
         erasing.note_removed(self._cursor, staged.erased)
         return position
 

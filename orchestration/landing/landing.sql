@@ -63,6 +63,11 @@ create table if not exists landing.quarantine (
     raw_line varchar
 );
 
+-- Of delimited files with refused rows: what their cells are, so that an id is looked for where ids stand.
+create table if not exists landing.headers (
+    file_hash varchar not null, delimiter varchar not null, columns varchar[] not null
+);
+
 -- Whose rows are left out for ever, as SHA-256: of kind and id for rows, of the bare id for words of refused rows.
 create table if not exists landing.erasures (
     erasure bigint not null, erased_at timestamp not null, id_hash varchar not null, token_hash varchar not null

@@ -137,7 +137,7 @@ def forget(cursor: duckdb.DuckDBPyConnection, file_hashes: list[str]) -> list[st
     paths = cursor.execute(
         "select path from landing.lake_files where list_contains($hashes, file_hash)", parameters
     ).fetchall()
-    for table in ("lake_files", "quarantine", "repeats"):
+    for table in ("lake_files", "quarantine", "headers", "repeats"):
         cursor.execute(f"delete from landing.{table} where list_contains($hashes, file_hash)", parameters)
     cursor.execute(
         """update landing.manifest set status = 'superseded'

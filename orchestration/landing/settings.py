@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final
 
 from fairsplit.orchestration.landing.scan import SETTLE
 
 if TYPE_CHECKING:
-    from datetime import date
+    from fairsplit.analysis.catalogue.project import Project
+
+EARLIEST: Final = date(2000, 1, 1)
+"""Where no first day is declared, an event before this day has a broken clock: 1970 is no day of anybody's project."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +28,8 @@ class IngestSettings:
     first_day: date
     max_clock_skew: timedelta = timedelta(minutes=10)
     settle: timedelta = SETTLE
+
+    @classmethod
+    def of(cls, project: Project) -> IngestSettings:
+        """What a project's settings say."""
+        return cls(project.first_day or EARLIEST, project.max_clock_skew)

@@ -79,6 +79,13 @@ def layout_of(cursor: duckdb.DuckDBPyConnection, incoming: Incoming) -> Layout:
     return Table(types)
 
 
+def header_of(incoming: Incoming) -> tuple[list[str], str] | None:
+    """The column names and the delimiter of a delimited file; none of another format."""
+    if incoming.content.format != "csv":
+        return None
+    return delimited.header_of(incoming.content.head, _delimiter(incoming))
+
+
 def _refuse_repeated_columns(cursor: duckdb.DuckDBPyConnection, incoming: Incoming) -> None:
     """DuckDB gives the second of two columns another name, and ignores case."""
     names = cursor.execute(

@@ -18,7 +18,7 @@ from fairsplit.analysis.lifecycle.clock import launched
 from fairsplit.assignment_exports.publishing import readable_version
 from fairsplit.orchestration.lifecycle.unit_lists import usable_lists
 from fairsplit.orchestration.warehouse.opening import has_table, insert_frame, replace_tables
-from fairsplit.orchestration.warehouse.outstanding import newest_arrival
+from fairsplit.orchestration.warehouse.outstanding import newest_arrival, note_first_day
 from fairsplit.orchestration.warehouse.targetings import targeting_table
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def write_catalogue(connection: duckdb.DuckDBPyConnection, home: Home, definitio
     tables = compile_tables(catalogue, usable_lists(home, catalogue))
     metrics = compile_metrics(catalogue.experiments.values(), definitions.metrics, definitions.measures)
     replace_tables(connection, "catalog", {**tables, **metrics, "targetings": targeting_table(catalogue)})
+    note_first_day(connection, catalogue.project.first_day)
 
 
 def propose(connection: duckdb.DuckDBPyConnection, definitions: Definitions, cut_off: date) -> pl.DataFrame:

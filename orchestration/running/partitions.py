@@ -9,9 +9,8 @@ from typing import Any
 import dagster as dg
 import yaml
 
+from fairsplit.orchestration.landing.settings import EARLIEST
 from fairsplit.orchestration.project import catalog_dir
-
-_FIRST_DAY = date(2026, 1, 1)
 
 
 def settings_at_load() -> dict[str, Any]:
@@ -27,10 +26,13 @@ def settings_at_load() -> dict[str, Any]:
 
 
 def daily_partitions(settings: dict[str, Any]) -> dg.DailyPartitionsDefinition:
-    """Calendar days in UTC from the project's first day on."""
+    """Calendar days in UTC from the project's first day on.
+
+    Where none is declared it follows from the events, of which earlier ones may land while the grid is loaded.
+    """
     last_day = _day(settings.get("last_day"), None)
     return dg.DailyPartitionsDefinition(
-        start_date=str(_day(settings.get("first_day"), _FIRST_DAY)),
+        start_date=str(_day(settings.get("first_day"), EARLIEST)),
         end_date=str(last_day + timedelta(days=1)) if last_day else None,
         # A day is a cut-off like any other while it is still running; which days are complete is the
         # landing manifest's word, so the grid itself ends today.

@@ -81,13 +81,14 @@ class Built:
     Attributes:
         to: The last day built; none before the first run.
         complete: The last day that is complete as far as the landed files tell; none before the first landing.
-        first: The project's first day: windows and covariates are counted from there.
+        first: The first day, of the project or of its events: windows and covariates are counted from there. None
+            before anything has landed, where none is declared.
         published: Whether the newest publication shows the present state.
     """
 
     to: date | None
     complete: date | None
-    first: date
+    first: date | None
     published: bool
 
 
@@ -103,14 +104,33 @@ def days_to_ask(built: Built, waiting: Sequence[Landed], now: datetime) -> tuple
     ends = [day for day in (built.complete, *arrivals) if day is not None]
     last = min(max(ends), now.date() - ONE_DAY) if ends else None
     if last is not None and (built.to is None or built.to < last):
-        first = built.first if built.to is None else built.to + ONE_DAY
+        first = (built.first or last) if built.to is None else built.to + ONE_DAY
         return min(first, last), last
     if built.to is None or built.to >= now.date() or (built.published and not waiting):
         return None
     return built.to, built.to
 
 
-def first_day(connection: duckdb.DuckDBPyConnection) -> date:
-    """The project's first day, as the catalogue's tables have it."""
+def first_day(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The first day, as the catalogue's tables have it; none before anything has landed where none is declared."""
     rows = connection.execute("select value from catalog.settings where key = 'first_day'").fetchall()
-    return date.fromisoformat(rows[0][0])
+    return date.fromisoformat(rows[0][0]) if rows else None
+
+
+def note_first_day(connection: duckdb.DuckDBPyConnection, declared: date | None) -> None:
+    """Where the project declares no first day, that of the first event counts, which the next landing may change.
+
+    Args:
+        connection: A writer; the catalogue's tables are written.
+        declared: By the project.
+    """
+    if declared is not None or not has_table(connection, "landing", "days"):
+        return
+    connection.execute("begin")
+    connection.execute("delete from catalog.settings where key = 'first_day'")
+    connection.execute(
+        """insert into catalog.settings by name
+           select 'first_day' as key, event_day::varchar as value from landing.days where rows > 0
+           order by event_day limit 1"""
+    )
+    connection.execute("commit")

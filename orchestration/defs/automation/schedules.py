@@ -8,6 +8,7 @@ from fairsplit.orchestration.defs.automation.asking import NotNowError, expect_n
 from fairsplit.orchestration.defs.automation.jobs import certification, daily
 from fairsplit.orchestration.home import intents
 from fairsplit.orchestration.landing.scan import Landed, settled_files, waiting_files
+from fairsplit.orchestration.landing.settings import EARLIEST
 from fairsplit.orchestration.notices.alerting import alert_of_missing_files
 from fairsplit.orchestration.project import Home, catalog_dir
 from fairsplit.orchestration.publishing.ledger import is_published
@@ -23,6 +24,7 @@ from fairsplit.orchestration.warehouse.outstanding import (
     pieces,
 )
 
+_DECLARED = DAILY.start.date() if DAILY.start.date() > EARLIEST else None
 RUNNING = dg.DefaultScheduleStatus.RUNNING if AUTOMATION else dg.DefaultScheduleStatus.STOPPED
 
 
@@ -60,7 +62,7 @@ def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipRea
 def _state(home: Home, now: datetime) -> tuple[Built, list[Landed], datetime | None]:
     """How far the home is, the files that wait in it, and the newest recorded arrival."""
     if not home.warehouse.exists():
-        return Built(None, None, DAILY.start.date(), published=False), settled_files(home.landing, now), None
+        return Built(None, None, _DECLARED, published=False), settled_files(home.landing, now), None
     with landed(home) as connection:
         published = is_published(connection, catalog_dir()) and not intents.outstanding(home)
         built = Built(frontier(connection), last_complete_day(connection), first_day(connection), published)

@@ -12,7 +12,7 @@ from fairsplit.orchestration.publishing.ledger import is_published
 from fairsplit.orchestration.running.partitions import DAILY, days_of
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.opening import writer
-from fairsplit.orchestration.warehouse.outstanding import outstanding_days
+from fairsplit.orchestration.warehouse.outstanding import note_first_day, outstanding_days
 
 GROUP = "landing"
 OWNERS = ["team:data-engineering"]
@@ -31,7 +31,7 @@ def landed_files(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Ma
     pruning.finish_interrupted(place)
     erasure.take_up(place, context.run_id)
     definitions = read_definitions().catalogue
-    settings = IngestSettings(definitions.project.first_day, definitions.project.max_clock_skew)
+    settings = IngestSettings.of(definitions.project)
     with writer(place.warehouse) as connection:
         report = ingest_landing(
             place.root,
@@ -41,6 +41,7 @@ def landed_files(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Ma
             datetime.now(UTC),
             progress=context.log.info,
         )
+        note_first_day(connection, definitions.project.first_day)
         days = outstanding_days(connection, published=is_published(connection, catalog_dir()))
     metadata: dict[str, dg.MetadataValue | int] = {
         "files taken": len(report.taken),

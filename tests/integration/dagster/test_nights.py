@@ -67,7 +67,9 @@ def test_ten_nights_ask_for_days_that_are_over(tmp_path: Path) -> None:
     """Case nightly-asks-the-unfinished-day."""
     catalog = tmp_path / "catalog"
     (catalog / "experiments").mkdir(parents=True)
-    shutil.copy(PROJECT_ROOT / "catalog" / "project.yaml", catalog)
+    # No first day is declared: it is that of the first event.
+    settings = (PROJECT_ROOT / "catalog" / "project.yaml").read_text().splitlines()
+    (catalog / "project.yaml").write_text("\n".join(line for line in settings if "first_day" not in line))
     shutil.copy(PROJECT_ROOT / "catalog" / "experiments" / "platform_check.yaml", catalog / "experiments")
     steps = [
         {"at": at, "files": [(f"{name}.ndjson", arrived, text) for name, arrived, text in files]}

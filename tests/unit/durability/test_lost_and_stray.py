@@ -102,12 +102,24 @@ def test_an_erased_id_is_found_in_every_spelling_and_nobody_else(tmp_path: Path,
     (home.landing / "a.ndjson").write_text(
         "\n".join([*lines, json.dumps({"user_id": unit})[:-1] + ', "torn'])
     )
-    (home.landing / "b.csv").write_text(f"event_id,event_name,occurred_at,user_id\ne2,x,no time,{quoted}\n")
+    (home.landing / "b.csv").write_text(
+        "event_id,event_name,occurred_at,user_id,country\n"
+        f"e2,x,no time,{quoted},\ne3,{quoted},no time,w,{quoted}\n"
+    )
+    # A mark that only this file has between its cells.
+    (home.landing / "c.csv").write_text(
+        f"event_id;event_name;occurred_at;user_id;plan\ne4;{quoted};no time;{quoted};\ne5;x,y;no time;w;\n"
+    )
     ingest(home)
     with writer(home.warehouse) as connection:
         connection.execute("create table int_identity_links (anonymous_id varchar, user_id varchar)")
-        assert erase(home.root, connection, unit, AT.replace(tzinfo=None)).refused == 4
+        assert erase(home.root, connection, unit, AT.replace(tzinfo=None)).refused == 5
         left = connection.execute(
             "select raw_line from landing.quarantine where raw_line is not null order by 1"
         )
-        assert [json.loads(line)["user_id"] for (line,) in left.fetchall()] == ["another", "v"]
+        kept = [line for (line,) in left.fetchall()]
+    assert [json.loads(line)["user_id"] for line in kept if line.startswith("{")] == ["another", "v"]
+    assert [line for line in kept if not line.startswith("{")] == [
+        f"e3,{quoted},no time,w,{quoted}",
+        "e5;x,y;no time;w;",
+    ]
