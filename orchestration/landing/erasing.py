@@ -35,8 +35,8 @@ _KINDS = ("user", "anonymous", "session")
 _IS_OF = f"coalesce(sha256({_OWNER}) in (select id_hash from {{hashes}}), false)"
 
 # A refused row is text of any layout. Decoded values count that may be ids, not keys and not what the contract's other
-# columns say: of JSON its values, of torn JSON those of the id keys, of a delimited record that fits its header its cells,
-# unquoted. Of other text every cell counts, for nobody can say what it is.
+# columns say: of JSON its values, of torn JSON those of the id keys, of a delimited record that fits its header its
+# cells, unquoted. Of other text every cell counts, for nobody can say what it is.
 _OTHER_COLUMNS = array(
     name for name in EVENT_COLUMNS if name not in {"user_id", "anonymous_id", "session_id"}
 )
