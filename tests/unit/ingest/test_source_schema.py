@@ -65,3 +65,16 @@ def test_a_wrong_source_is_refused_and_told_why(change: dict[str, Any], message:
 def test_globs_stay_within_a_folder_unless_doubled(pattern: str, path: str, covered: bool) -> None:
     assert Source.model_validate(GOOD | {"files": pattern}).covers(path) is covered
     assert glob_regex(pattern).startswith("(?:.*/)?") is pattern.startswith("**/")
+
+
+def test_a_pattern_of_many_stars_is_matched_in_linear_time() -> None:
+    """Case pattern-that-never-ends, of files: a name of 250 letters would take a backtracking engine for ever."""
+    source = Source.model_validate(GOOD | {"files": "*a" * 30 + "*.csv"})
+    assert not source.covers("a" * 250 + ".ndjson")
+    assert source.covers("a" * 250 + ".csv")
+
+
+@pytest.mark.parametrize("name", ["a\nb.csv", "é (1) [x]{2} #&~-.csv", "a+b^c$d.csv", "..csv"])
+def test_any_name_is_text(name: str) -> None:
+    for pattern in ("*.csv", "**.csv", "**/*.csv", name):
+        assert Source.model_validate(GOOD | {"files": pattern}).covers(name)

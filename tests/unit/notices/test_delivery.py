@@ -241,3 +241,36 @@ def test_an_answer_that_delivers_nothing_marks_nothing(tmp_path, monkeypatch, pa
     assert failure.startswith("webhook: alert-1 was not sent")
     assert Answering.seen == ["POST"]
     assert not (tmp_path / "sent").exists()
+
+
+class Dripping(socketserver.BaseRequestHandler):
+    """A mail server whose greeting never ends."""
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError):
+            for byte in b"220-" + b"x" * 200:
+                self.request.sendall(bytes([byte]))
+                time.sleep(0.05)
+
+
+def test_a_mail_server_that_drips_is_given_up(tmp_path, monkeypatch) -> None:
+    """Case notice-redirects-and-drips, by mail."""
+    monkeypatch.setattr("fairsplit.orchestration.notices.delivery._SECONDS", 1)
+    (tmp_path / "alert-1.md").write_text("# Something\n")
+    (tmp_path / "alert-1.html").write_text("<p>Something")
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Dripping) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        mail = EmailHook.model_validate(
+            {
+                "server": "127.0.0.1",
+                "port": server.server_address[1],
+                "security": "none",
+                "sender": "a@example.com",
+                "to": ["b@example.com"],
+            }
+        )
+        (failure,) = deliver(tmp_path, NoticeHooks(email=mail), "Shop")
+        server.shutdown()
+    assert failure == "email: alert-1 was not sent (TimeoutError)"
+    assert not (tmp_path / "sent").exists()
