@@ -141,6 +141,7 @@ def _checked(
         sources = list(definitions.catalogue.sources.values())
         kept = [
             *journals.find_erasures(home, connection),
+            *journals.find_kept(home, connection),
             *lake.find(home, connection, settings, sources),
             *warehouse.find(home, connection, catalog),
             *outside,

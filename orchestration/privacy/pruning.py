@@ -8,6 +8,7 @@ from fairsplit.orchestration.home.intents import begin, begun, ended, in_hand
 from fairsplit.orchestration.lifecycle.unit_lists import drop_list
 from fairsplit.orchestration.publishing.exporting import publish_without
 from fairsplit.orchestration.publishing.ledger import note_tables
+from fairsplit.orchestration.warehouse.journals import keep
 from fairsplit.orchestration.warehouse.opening import writer
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def finish_interrupted(home: Home) -> bool:
         with writer(home.warehouse) as connection:
             publish_without(home, connection, [row["experiment_id"] for row in facts["found"]])
             _drop(connection, facts["found"], facts["now"])
+            keep(connection, home.root)
         for row in facts["found"]:
             drop_list(home, row["experiment_id"])
         ended(home, _COMMAND)

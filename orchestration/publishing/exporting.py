@@ -25,6 +25,7 @@ from fairsplit.orchestration.lifecycle.acting import (
 from fairsplit.orchestration.lifecycle.unit_lists import usable_lists
 from fairsplit.orchestration.publishing.assignment_lists import assignment_list
 from fairsplit.orchestration.publishing.subjects import subject_attributes
+from fairsplit.orchestration.warehouse.journals import keep
 from fairsplit.orchestration.warehouse.outstanding import frontier
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def export_configs(
             acts=as_json(acts),
         )
     settle(connection, home.exports)
+    keep(connection, home.root)
     return version
 
 

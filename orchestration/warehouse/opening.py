@@ -13,6 +13,7 @@ import duckdb
 from fairsplit.analysis.errors import Problem
 from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.home.schema import require_present
+from fairsplit.orchestration.warehouse.journals import begin_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -58,6 +59,8 @@ def any_schema(path: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[duckd
     with _opened(path, lambda: duckdb.connect(str(path), config=config), wait_seconds) as connection:
         if is_new:
             path.chmod(0o600)
+        if not connection.execute("select 1 from duckdb_tables() limit 1").fetchall():
+            begin_with(connection, path.parent)
         yield connection
 
 
@@ -125,7 +128,8 @@ def _unopened(path: Path, busy: re.Match[str] | None, error: duckdb.Error) -> Pr
         where=str(path),
         value=str(error).splitlines()[0],
         rule="a whole DuckDB file",
-        hint="move the file and `lake/` beside it away: `fairsplit run` builds both anew from `landing/`",
+        hint="move the file and `lake/` beside it away: `fairsplit run` builds both anew from `landing/`, with the acts"
+        " and publications of `journals/`",
     )
 
 

@@ -16,6 +16,7 @@ from fairsplit.orchestration.publishing.ledger import record_publication
 from fairsplit.orchestration.publishing.site.publishing import publish_pages, ready_folders
 from fairsplit.orchestration.running.partitions import DAILY, NIGHTLY_FRESHNESS
 from fairsplit.orchestration.running.resources.home import HomeResource
+from fairsplit.orchestration.warehouse.journals import keep
 from fairsplit.orchestration.warehouse.opening import writer
 
 GROUP = "publishing"
@@ -86,6 +87,7 @@ def scorecards(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mate
             published.version,
         )
         news = write_digest(connection, place.notices, now)
+        keep(connection, place.root)
     erasure.leave_no_trace(place, context.run_id)
     unsent = send_notices(place)
     for failure in unsent:

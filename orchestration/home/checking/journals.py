@@ -11,6 +11,7 @@ from fairsplit.analysis.lifecycle.log import LOG_NAME, read_sound
 from fairsplit.analysis.lines import split_torn, write_lines
 from fairsplit.orchestration.home.damage import Damage
 from fairsplit.orchestration.landing.erasure_journal import JOURNAL, journal_lines, read_erasures
+from fairsplit.orchestration.warehouse.journals import keep, unreadable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +72,18 @@ def find_erasures(home: Home, connection: duckdb.DuckDBPyConnection | None) -> l
         )
         found.append(Damage(problem, mend))
     return found
+
+
+def find_kept(home: Home, connection: duckdb.DuckDBPyConnection) -> list[Damage]:
+    """Journals of the warehouse whose file beside it cannot be read."""
+    rule, hint = "a whole Parquet file", "`fairsplit fsck --repair` writes it from the warehouse"
+    return [
+        Damage(
+            Problem("a journal cannot be read", file.relative_to(home.root).as_posix(), "", rule, hint),
+            partial(keep, connection, home.root),
+        )
+        for file in unreadable(connection, home.root)
+    ]
 
 
 def find_transitions(catalog: Path) -> list[Damage]:
