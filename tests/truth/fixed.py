@@ -121,18 +121,22 @@ def _ratio_one_sample(case: dict[str, Any]) -> dict[str, Any]:
     return {"ratio": estimate.value, "se": np.sqrt(estimate.variance)}
 
 
-def _lift(lift: Any) -> dict[str, Any]:
+def _lift(lift: Any, control: Any = 1.0) -> dict[str, Any]:
+    """A lift is relative to the control's size, a ratio to its value: of a control below 0 they go opposite ways."""
     required(lift.status)
     # JSON has no infinity: an end that does not exist is null.
     low, high = ((end if np.isfinite(end) else None) for end in (lift.low, lift.high))
+    side = -1.0 if control < 0 else 1.0
+    ends = [None if end is None else 1 + side * end for end in (low, high)]
+    ratio_low, ratio_high = ends if side > 0 else ends[::-1]
     return {
         "rel": lift.value,
         "se": lift.se,
         "ci_low": low,
         "ci_high": high,
-        "ratio": 1 + lift.value,
-        "ratio_ci_low": None if low is None else 1 + low,
-        "ratio_ci_high": None if high is None else 1 + high,
+        "ratio": 1 + side * lift.value,
+        "ratio_ci_low": ratio_low,
+        "ratio_ci_high": ratio_high,
         "rel_ci_low": low,
         "rel_ci_high": high,
         "bounded": lift.bounded,
@@ -141,7 +145,7 @@ def _lift(lift: Any) -> dict[str, Any]:
 
 
 def _lift_linear(case: dict[str, Any]) -> dict[str, Any]:
-    return _lift(welch(*_sums(case), case["alpha"], relative="delta").rel)
+    return _lift(welch(*_sums(case), case["alpha"], relative="delta").rel, case["sum_c"])
 
 
 def _lift_log(case: dict[str, Any]) -> dict[str, Any]:
@@ -156,13 +160,13 @@ def _lift_log_binomial(case: dict[str, Any]) -> dict[str, Any]:
 def _lift_fieller(case: dict[str, Any]) -> dict[str, Any]:
     control, treatment = Moments.from_values(case["control"]), Moments.from_values(case["treatment"])
     equal = bool(case.get("var_equal", False))
-    return _lift(fieller_of_means(control, treatment, case["alpha"], equal_variance=equal))
+    return _lift(fieller_of_means(control, treatment, case["alpha"], equal_variance=equal), control.mean)
 
 
 def _lift_fieller_z(case: dict[str, Any]) -> dict[str, Any]:
     m_c, v_c, m_t, v_t = (np.asarray(case[key], dtype=np.float64) for key in ("m_c", "v_c", "m_t", "v_t"))
     quantile = t_quantile(np.asarray(case["alpha"]) / 2, np.asarray(np.inf))
-    return _lift(fieller(Pair(m_t - m_c, m_c, v_c + v_t, v_c, -v_c), quantile))
+    return _lift(fieller(Pair(m_t - m_c, m_c, v_c + v_t, v_c, -v_c), quantile), m_c)
 
 
 def _cuped_mean(case: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,9 +89,24 @@ def _bandit_weight_floor(i: dict[str, Any]) -> dict[str, Any]:
     return {"p": with_floor(i["w"], i["floor"])}
 
 
+def _shares_of_arms(i: dict[str, Any]) -> np.ndarray:
+    """Shares of every arm: `prob_arm1`, `prob_arm2`, … leave the rest to arm 0, unless `prob_arm0` says it too.
+
+    A matrix (units × arms) under one of the keys is taken as it is.
+    """
+    given = {int(key.removeprefix("prob_arm")): np.asarray(i[key], dtype=np.float64)
+             for key in i if re.fullmatch(r"prob_arm\d+", key)}  # fmt: skip
+    for key in ("prob", "probs", "prob_arms", "shares"):
+        if key in i:
+            return np.asarray(i[key], dtype=np.float64)
+    if len(given) == 1 and next(iter(given.values())).ndim == 2:
+        return next(iter(given.values()))
+    others = np.stack([given[arm] for arm in sorted(given)], axis=-1)
+    return others if 0 in given else np.concatenate([1 - others.sum(axis=-1, keepdims=True), others], axis=-1)
+
+
 def _adaptive_ipw_aipw(i: dict[str, Any]) -> dict[str, Any]:
-    p = np.asarray(i["prob_arm1"])
-    shares = np.stack([1 - p, p], axis=-1)
+    shares = _shares_of_arms(i)
     ipw, aipw = (
         adaptive_scores(i["arms"], i["rewards"], shares, augmented=augmented, weighting="uniform")
         for augmented in (False, True)

@@ -71,3 +71,35 @@ def test_what_cannot_be_computed_is_an_error_with_a_code(
     method: str, inputs: dict[str, Any], code: str
 ) -> None:
     assert answer({"id": "x", "method": method, "inputs": inputs})["error"]["code"] == code
+
+
+def test_three_arms_have_adaptive_estimates() -> None:
+    """Inverse shares by hand: the mean of 1{arm} y / share over all units; arm 0 has what the others leave."""
+    arms, rewards = [0, 1, 2, 2, 1, 0, 2, 1], [1.0, 2.0, 4.0, 3.0, 2.5, 0.5, 3.5, 1.5]
+    one, two = [0.3, 0.3, 0.3, 0.25, 0.25, 0.2, 0.2, 0.2], [0.3, 0.3, 0.4, 0.4, 0.5, 0.5, 0.6, 0.6]
+    inputs = {"arms": arms, "rewards": rewards, "prob_arm1": one, "prob_arm2": two, "alpha": 0.1}
+    found = answer({"id": "x", "method": "adaptive_ipw_aipw", "inputs": inputs})["outputs"]
+    shares = [[1 - p - q, p, q] for p, q in zip(one, two, strict=True)]
+    by_hand = [
+        sum(y / share[arm] for got, y, share in zip(arms, rewards, shares, strict=True) if got == arm) / 8
+        for arm in range(3)
+    ]
+    assert list(found["ipw_uniform_arm_estimate"]) == pytest.approx(by_hand)
+    assert len(found["aipw_uniform_contrast"]) == 2
+    whole = {"arms": arms, "rewards": rewards, "probs": shares, "alpha": 0.1}
+    again = answer({"id": "x", "method": "adaptive_ipw_aipw", "inputs": whole})["outputs"]
+    assert all(list(again[name]) == pytest.approx(list(values)) for name, values in found.items())
+
+
+def test_a_lift_over_a_negative_mean_is_a_share_of_its_size_and_the_ratio_a_ratio() -> None:
+    """-10 to -8 is a rise by a fifth of 10, and -8 is four fifths of -10; bounds by Fieller on the opposites."""
+    below = {"m_c": -10, "v_c": 0.2, "m_t": -8, "v_t": 0.2, "alpha": 0.05}
+    above = {"m_c": 10, "v_c": 0.2, "m_t": 8, "v_t": 0.2, "alpha": 0.05}
+    got, mirrored = (
+        answer({"id": "x", "method": "relative_lift_fieller_z", "inputs": one})["outputs"]
+        for one in (below, above)
+    )
+    assert (got["rel"], got["ratio"]) == pytest.approx((0.2, 0.8))
+    for end in ("ratio_ci_low", "ratio_ci_high"):
+        assert got[end] == pytest.approx(mirrored[end])
+    assert got["rel_ci_low"] == pytest.approx(-mirrored["rel_ci_high"])
