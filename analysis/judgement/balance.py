@@ -9,23 +9,30 @@ import polars as pl
 
 from fairsplit.analysis.judgement.looks import LEAST_PLANNED_UNITS
 from fairsplit.analysis.judgement.pairing import moments, paired
+from fairsplit.analysis.judgement.requirements import least_skewness
 from fairsplit.analysis.judgement.wording import p_text
 from fairsplit.analysis.statistics.confidence_sequences import confidence_sequence
 from fairsplit.analysis.statistics.means import welch
 from fairsplit.analysis.statistics.multiplicity import adjust_p_values
-from fairsplit.analysis.statistics.status import Reason
+from fairsplit.analysis.statistics.normality import difference_skewness
+from fairsplit.analysis.statistics.proportions import LARGEST_SKEW
+from fairsplit.analysis.statistics.status import Reason, quiet
+from fairsplit.analysis.statistics.tails import infer
 
 if TYPE_CHECKING:
     from datetime import date
 
     from fairsplit.analysis.catalogue.project import Thresholds
+    from fairsplit.analysis.statistics.checks import FloatArray
+    from fairsplit.analysis.statistics.moments import Moments
 
 
 def balance_rows(rows: pl.DataFrame, ended: pl.Series, thresholds: Thresholds, cut_off: date) -> pl.DataFrame:
     """Validity rows ``pre_period:<metric>`` for every metric whose pre-period measure is known.
 
     The difference between treatment and control before exposure, by a confidence sequence while it is looked at
-    every day, and by Welch's test once the experiment has ended, or in a file: that is one look. Holm over the
+    every day, and by Welch's test once the experiment has ended, or in a file: that is one look. Where few units of
+    unequal arms have a value, the error is at least that of both arms together. Holm over the
     metrics and arms of an experiment. The row shows the arm that differs most.
 
     Args:
@@ -52,15 +59,17 @@ def balance_rows(rows: pl.DataFrame, ended: pl.Series, thresholds: Thresholds, c
         return pl.DataFrame()
     pairs = pairs[usable]
     units = (pairs["n"] + pairs["n_control"]).to_numpy()
+    error, df = _error(control.take(usable), treatment.take(usable), test.se[usable], test.df[usable])
+    one_look = infer(test.diff[usable], error, df, np.asarray(thresholds.loss_fail))
     planned = np.maximum(2 * pairs["min_sample"].to_numpy(), LEAST_PLANNED_UNITS)
-    looked_at_daily = confidence_sequence(test.diff[usable], test.se[usable], units, planned).p_value
+    looked_at_daily = confidence_sequence(test.diff[usable], error, units, planned).p_value
     is_one_look = pairs["experiment_id"].is_in(ended.implode()).to_numpy()
-    p_value = np.where(is_one_look, test.p_value[usable], looked_at_daily)
+    p_value = np.where(is_one_look, one_look.p_value, looked_at_daily)
     family = pairs["experiment_id"].rank("dense").cast(pl.Int64).to_numpy()
     worst = (
         pairs.select("experiment_id", "metric", "covariate", "variant_id", "control_id")
         .with_columns(
-            statistic=pl.Series(test.statistic[usable]),
+            statistic=pl.Series(one_look.statistic),
             p_value=pl.Series(adjust_p_values(p_value, family, method="holm").p_adjusted),
             before=pl.Series(treatment.mean[usable]),
             before_control=pl.Series(control.mean[usable]),
@@ -91,6 +100,23 @@ def balance_rows(rows: pl.DataFrame, ended: pl.Series, thresholds: Thresholds, c
         pl.when(pl.col("status") != "pass").then(pl.lit("pre_period_imbalance")).alias("reason"),
         pl.Series("sentence", sentences, dtype=pl.String),
     )
+
+
+@quiet
+def _error(
+    control: Moments, treatment: Moments, se: FloatArray, df: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Standard errors and degrees of freedom; where few units of unequal arms have a value, at least the pooled ones.
+
+    A small arm in which nobody has a value has no variance of its own, and a random split gives such arms often.
+    """
+    both = control + treatment
+    skewness = least_skewness(np.sqrt(both.m2 / both.n) / np.abs(both.mean))
+    skewed = difference_skewness(skewness, control.n, treatment.n) > LARGEST_SKEW
+    free = both.n - 2.0
+    pooled = np.sqrt((control.m2 + treatment.m2) / free * (1.0 / control.n + 1.0 / treatment.n))
+    wider = skewed & (pooled > se)
+    return np.where(wider, pooled, se), np.where(wider, free, df)
 
 
 def _number(value: float) -> str:

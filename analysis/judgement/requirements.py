@@ -147,7 +147,7 @@ def _effective(pairs: pl.DataFrame, suffix: str) -> FloatArray:
 def _skewness(pairs: pl.DataFrame) -> FloatArray:
     """Skewness of the units' values, or the least that they can have: of a file of mixed signs it is known.
 
-    A ratio's is that of its linearised values, counted by units with a denominator, as `_least_skewness` has it.
+    A ratio's is that of its linearised values, counted by units with a denominator, as `least_skewness` has it.
     """
     # Of the units as they are: moments over strata hold the variance of the weighted mean instead.
     units = pairs.drop("strata", strict=False)
@@ -160,7 +160,7 @@ def _skewness(pairs: pl.DataFrame) -> FloatArray:
     spread = m2[:, 0, 0] - 2 * ratio * m2[:, 0, 1] + ratio**2 * m2[:, 1, 1]
     # The share of units that have one, where denominators are 0 or 1; its inverse is 1 + their squared variation.
     with_denominator = np.where(is_ratio, 1.0 / (1.0 + m2[:, 1, 1] / d**2), 1.0)
-    least = _least_skewness(np.sqrt(spread * with_denominator) / np.abs(y)) / np.sqrt(with_denominator)
+    least = least_skewness(np.sqrt(spread * with_denominator) / np.abs(y)) / np.sqrt(with_denominator)
     if THIRD not in pairs.columns:
         return least
     third = (pairs[THIRD] + pairs[f"{THIRD}{CONTROL}"]).cast(pl.Float64).fill_null(np.nan).to_numpy() / both.n
@@ -168,7 +168,8 @@ def _skewness(pairs: pl.DataFrame) -> FloatArray:
     return np.where(np.isnan(third), least, np.abs(third) / within**1.5)
 
 
-def _least_skewness(variation: FloatArray) -> FloatArray:
+@quiet
+def least_skewness(variation: FloatArray) -> FloatArray:
     """The least skewness that values of one sign with this coefficient of variation c can have: c - 1 / c.
 
     Equality holds for zeros and one other value, by E[Y^3] E[Y] >= E[Y^2]^2. A ratio's values y - r d have that of
