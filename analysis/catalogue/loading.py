@@ -23,6 +23,7 @@ from fairsplit.analysis.catalogue.flag_checks import flag_findings
 from fairsplit.analysis.catalogue.flags import Flag, Segment
 from fairsplit.analysis.catalogue.holding_out import measured
 from fairsplit.analysis.catalogue.project import Project
+from fairsplit.analysis.catalogue.schedules import Schedule, schedule_findings
 from fairsplit.analysis.catalogue.segments import circle_of, segment_findings
 from fairsplit.analysis.catalogue.sources import Source
 from fairsplit.analysis.catalogue.syntheses import Synthesis, synthesis_findings
@@ -55,6 +56,7 @@ class Catalogue:
         segments: By id, sorted.
         sources: By id, sorted: the layouts that are mapped to events.
         problems: Everything that is wrong, in the order of the files.
+        schedules: By id, sorted: content schedules.
         broken: For each definition that could not be used, by file stem, its problems: for its own page.
         syntheses: By id, sorted: experiments whose effects are combined.
     """
@@ -67,6 +69,7 @@ class Catalogue:
     problems: tuple[Problem, ...]
     broken: Mapping[str, tuple[Problem, ...]]
     syntheses: Mapping[str, Synthesis] = field(default_factory=dict)
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
 
     @property
     def conditions(self) -> dict[str, Condition]:
@@ -96,8 +99,8 @@ def load_catalogue(
     """Read every definition.
 
     Args:
-        catalog_dir: Folder with `project.yaml`, `experiments/`, `flags/`, `segments/`, `sources/` and
-            `syntheses/`.
+        catalog_dir: Folder with `project.yaml`, `experiments/`, `flags/`, `segments/`, `sources/`, `syntheses/`
+            and `schedules/`.
         metrics: The metrics that experiments may name.
         refused: What is wrong with the metrics that are refused; an experiment that names one is told so.
 
@@ -177,6 +180,7 @@ def _load(
     syntheses = _syntheses(
         _read_folder(catalog_dir, "syntheses", Synthesis, found), experiments, metrics, found
     )
+    schedules = _schedules(_read_folder(catalog_dir, "schedules", Schedule, found), experiments, found)
     problems = tuple(sorted(found.problems, key=_order))
     return Catalogue(
         project,
@@ -187,6 +191,7 @@ def _load(
         problems,
         dict(sorted(found.broken.items())),
         syntheses,
+        schedules,
     )
 
 
@@ -297,6 +302,19 @@ def _syntheses(
         found.problems += [finding.problem(document) for finding in findings]
         if not findings:
             sound[stem] = synthesis
+    return sound
+
+
+def _schedules(
+    read: dict[str, tuple[Schedule, Document]], experiments: Mapping[str, Experiment], found: _Found
+) -> dict[str, Schedule]:
+    sound: dict[str, Schedule] = {}
+    for stem, (schedule, document) in sorted(read.items()):
+        findings = [*identity_findings(schedule.id, stem), *schedule_findings(schedule, experiments)]
+        if findings:
+            found.refuse(stem, [finding.problem(document) for finding in findings])
+        else:
+            sound[stem] = schedule
     return sound
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fairsplit.analysis.catalogue.experiment import Experiment
 from fairsplit.analysis.catalogue.flags import Flag, Segment
 from fairsplit.analysis.catalogue.project import Project
+from fairsplit.analysis.catalogue.schedules import Schedule
 from fairsplit.analysis.catalogue.syntheses import Synthesis
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "experiment": Experiment,
     "flag": Flag,
     "project": Project,
+    "schedule": Schedule,
     "segment": Segment,
     "synthesis": Synthesis,
 }

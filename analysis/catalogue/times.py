@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
 
@@ -31,15 +31,19 @@ HOLIDAY_YEARS = range(2000, 2051)
 def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
         raise fault("unknown time zone", "a name of the IANA database, such as Europe/Berlin") from error
     return name
+
+
+#: A time zone's name.
+Zone = Annotated[str, AfterValidator(_known_zone)]
 
 
 class When(Strict):
     """Local times at which all of what is given holds."""
 
-    zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    zone: Zone = "UTC"
     """An IANA time zone; all the rest is local to it."""
     from_: Annotated[Day | None, Field(alias="from")] = None
     """The first day."""

@@ -64,7 +64,7 @@ def edited(text: str, edit: Edit) -> str:
     Returns:
         The new text; comments, order, quoting and layout of everything else are as before.
     """
-    return _rewritten(text, lambda data: _apply(data, edit))
+    return rewritten(text, lambda data: _apply(data, edit))
 
 
 def _apply(data: CommentedMap, edit: Edit) -> None:
@@ -159,7 +159,7 @@ def stamp(at: datetime) -> TimeStamp:
     return written
 
 
-def _rewritten(text: str, change: Callable[[CommentedMap], None]) -> str:
+def rewritten(text: str, change: Callable[[CommentedMap], None]) -> str:
     """Apply a change and take over only the lines that it changed.
 
     Ruamel keeps comments and order, yet writes a few scalars in its own way (escapes, for one). So the file is

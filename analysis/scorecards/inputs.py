@@ -258,6 +258,8 @@ class SiteInputs:
         decisions: ``results.decisions`` of all cut-offs: the newest is the verdict, all are the decision log.
         allocations: ``results.allocations`` of all cut-offs.
         next_actions: ``results.next_actions`` of all cut-offs.
+        schedule: ``results.schedule``: the posts of content schedules.
+        zones: Time zone of each content schedule, by id.
         interactions: ``results.interactions``.
         interaction_effects: ``results.interaction_effects``.
         programme: ``results.programme``.
@@ -289,6 +291,8 @@ class SiteInputs:
     decisions: pl.DataFrame = field(default_factory=_empty)
     allocations: pl.DataFrame = field(default_factory=_empty)
     next_actions: pl.DataFrame = field(default_factory=_empty)
+    schedule: pl.DataFrame = field(default_factory=_empty)
+    zones: Mapping[str, str] = field(default_factory=dict)
     interactions: pl.DataFrame = field(default_factory=_empty)
     interaction_effects: pl.DataFrame = field(default_factory=_empty)
     programme: pl.DataFrame = field(default_factory=_empty)

@@ -232,6 +232,25 @@ SCHEMAS: dict[str, Schema] = {
             )
         ),
     ),
+    "Posts": _object(
+        computed_at=_DAY,
+        posts=_list(
+            _object(
+                schedule_id=_TEXT,
+                post_id=_TEXT,
+                post_at=_TEXT,
+                channel=_TEXT,
+                persona=_TEXT,
+                experiment_id=_TEXT,
+                variant=_TEXT,
+                label=_TEXT,
+                source={"enum": ["planned", "override"]},
+                text=_NULLABLE,
+                media=_NULLABLE,
+                priority=_NUMBER,
+            )
+        ),
+    ),
     "Stats": _object(
         **_COMMON,
         total_participants=_WHOLE,
@@ -448,6 +467,8 @@ PATHS = {
     "/interactions.json": ("Interactions", "Every pair of experiments on the same units."),
     "/programme.json": ("Programme", "How all experiments together do, and each experiment's part in it."),
     "/syntheses.json": ("Syntheses", "Effects of several experiments combined."),
+    "/scheduler/next-posts.json": ("Posts", "Posts of content schedules in the week after computed_at."),
+    "/scheduler/calendar.json": ("Posts", "Every planned post of content schedules."),
     "/experiments/{id}.json": ("Experiment", "One experiment with its variants and its verdict."),
     "/experiments/{id}/stats.json": ("Stats", "Result rows of all arms and metrics."),
     "/experiments/{id}/significance.json": ("Significance", "Tests of every arm against control."),

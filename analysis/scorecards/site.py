@@ -11,6 +11,7 @@ import jinja2
 
 from fairsplit.analysis.scorecards import (
     api,
+    calendar,
     flags,
     interactions,
     monitoring,
@@ -124,7 +125,9 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
     funnels = _by_experiment(inputs.funnels)
     spreads = _by_experiment(spread.quantiles(inputs.histograms))
     cut_off = inputs.cut_off.isoformat()
-    shared = {"cut_off": cut_off, "links": inputs.links}
+    scheduled = not inputs.schedule.is_empty()
+    links = {**inputs.links, **({"calendar": "calendar.html"} if scheduled else {})}
+    shared = {"cut_off": cut_off, "links": links}
     template = environment.get_template("scorecard.html.j2")
     summaries: list[portfolio.Summary] = []
     units: dict[tuple[str, str], int] = {}
@@ -180,9 +183,13 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
         ("interactions", interactions.build(inputs)),
         ("syntheses", syntheses.build(inputs)),
         ("new", new_experiment.build(inputs, plans.data)),
+        *([("calendar", calendar.build(inputs))] if scheduled else []),
     ):
         text = environment.get_template(f"{here}.html.j2").render(view=shown, root="", here=here, **shared)
         yield Page(f"{here}.html", text)
+    yield from (Page(*file) for file in calendar.files(inputs))
+    for path, document in calendar.documents(inputs):
+        yield Page(f"api/{path}", api.dumps(document))
     yield Page("api/programme.json", api.dumps(programme.document(inputs)))
     yield Page("api/interactions.json", api.dumps(interactions.document(inputs)))
     yield Page("api/syntheses.json", api.dumps(syntheses.document(inputs)))

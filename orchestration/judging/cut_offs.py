@@ -21,6 +21,7 @@ from fairsplit.analysis.judgement.next_actions import NEXT_ACTIONS
 from fairsplit.analysis.judgement.programme import PROGRAMME, PROGRAMME_EXPERIMENTS
 from fairsplit.analysis.judgement.rows import REQUIREMENT
 from fairsplit.analysis.judgement.synthesising import SYNTHESES, SYNTHESIS_STUDIES
+from fairsplit.analysis.scheduling.weeks import SCHEDULE, SCHEDULE_WEEKS
 from fairsplit.orchestration.lifecycle.acting import in_force
 from fairsplit.orchestration.provenance.code_hash import code_hash
 from fairsplit.orchestration.warehouse.opening import add_columns, insert_frame
@@ -44,6 +45,8 @@ _TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
 _JUDGED_AFTER: Mapping[str, Mapping[str, pl.DataType]] = {
     "interactions": INTERACTIONS,
     "interaction_effects": INTERACTION_EFFECTS,
+    "schedule": SCHEDULE,
+    "schedule_weeks": SCHEDULE_WEEKS,
     "programme": PROGRAMME,
     "programme_experiments": PROGRAMME_EXPERIMENTS,
     "syntheses": SYNTHESES,

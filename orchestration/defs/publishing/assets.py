@@ -63,6 +63,7 @@ def allocation_configs(home: HomeResource) -> dg.MaterializeResult[None]:
     deps=[
         "judged_results",
         "interactions",
+        "content_schedule",
         "programme",
         "syntheses",
         "allocation_configs",

@@ -42,6 +42,7 @@ _FRAMES = {
     "decisions": "from results.decisions order by cut_off, experiment_id",
     "allocations": "from results.allocations order by all",
     "next_actions": "from results.next_actions order by all",
+    "schedule": "from results.schedule order by post_at, schedule_id",
     "interactions": "from results.interactions order by all",
     "interaction_effects": "from results.interaction_effects order by all",
     "programme": "from results.programme order by all",
@@ -149,6 +150,7 @@ def site_inputs(
         landing_findings=_findings(connection, catalogue),
         provenance=Provenance(commit(), code_hash(), position),
         links=links,
+        zones={name: schedule.zone for name, schedule in catalogue.schedules.items()},
         **frames,
     )
 

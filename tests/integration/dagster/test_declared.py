@@ -23,6 +23,7 @@ ASSETS = {
     "judged_results",
     "interactions",
     "programme",
+    "content_schedule",
     "syntheses",
     "allocation_configs",
     "scorecards",

@@ -1,0 +1,1 @@
+"""Content schedules: which experiment posts when, and which arm, so that the posts stay an experiment."""

@@ -1,0 +1,1 @@
+"""Content schedules: their weeks planned from the judged results."""
