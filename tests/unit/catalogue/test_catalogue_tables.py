@@ -180,6 +180,7 @@ def test_schemas_are_written_for_editors(folder):
         "experiment.json",
         "flag.json",
         "project.json",
+        "schedule.json",
         "segment.json",
         "synthesis.json",
     ]
