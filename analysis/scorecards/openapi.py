@@ -2,152 +2,139 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fairsplit.analysis.judgement.wording import REQUIREMENTS
-from fairsplit.analysis.scorecards.wording import NEXT_ACTIONS
+from fairsplit.analysis.scorecards.openapi_details import DETAILS
+from fairsplit.analysis.scorecards.openapi_parts import (
+    BOUNDS,
+    COMMON,
+    DAY,
+    NULLABLE,
+    NUMBER,
+    SHARE,
+    TEXT,
+    TRUTH,
+    WHOLE,
+    Schema,
+    closed,
+    listed,
+)
 
-Schema = dict[str, Any]
-
-_TEXT: Schema = {"type": "string"}
-_WHOLE: Schema = {"type": "integer", "minimum": 0}
-_TRUTH: Schema = {"type": "boolean"}
-_SHARE: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
-_NUMBER: Schema = {"type": ["number", "null"]}
-_NULLABLE: Schema = {"type": ["string", "null"]}
-
-
-def _object(**properties: Schema) -> Schema:
-    return {
-        "type": "object",
-        "required": sorted(properties),
-        "additionalProperties": False,
-        "properties": properties,
-    }
-
-
-def _list(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-_BOUNDS = _object(lower=_NUMBER, upper=_NUMBER)
-_STATUS = {"status": _TEXT, "reason": _NULLABLE}
-_VERDICT = _object(code=_TEXT, words=_TEXT, effect=_TEXT, validity=_TEXT)
-_DAY: Schema = {"type": "string", "format": "date"}
-_COMMON = {"experiment_id": _TEXT, "computed_at": _DAY}
-_PAIR = {"experiment_id": _TEXT, "other_id": _TEXT, "metric": _TEXT}
-_VARIANT = _object(
-    id=_TEXT,
-    name=_TEXT,
-    is_control=_TRUTH,
-    weight=_SHARE,
+_STATUS = {"status": TEXT, "reason": NULLABLE}
+_VERDICT = closed(code=TEXT, words=TEXT, effect=TEXT, validity=TEXT)
+_PAIR = {"experiment_id": TEXT, "other_id": TEXT, "metric": TEXT}
+_VARIANT = closed(
+    id=TEXT,
+    name=TEXT,
+    is_control=TRUTH,
+    weight=SHARE,
     config={"type": "object"},
     metadata={"type": "object", "description": "version, author, tags, created and updated, where declared."},
-    label=_TEXT,
+    label=TEXT,
 )
 _EXPERIMENT: dict[str, Schema] = {
-    "id": _TEXT,
-    "name": _TEXT,
-    "description": _TEXT,
-    "hypothesis": _TEXT,
+    "id": TEXT,
+    "name": TEXT,
+    "description": TEXT,
+    "hypothesis": TEXT,
     "type": {"enum": ["ab", "abn", "multivariate", "feature", "bandit", "aa"]},
     "status": {"enum": ["draft", "running", "paused", "completed", "archived", "cancelled", "failed"]},
-    "owner": _TEXT,
-    "tags": _list(_TEXT),
-    "start_date": _TEXT,
-    "end_date": _NULLABLE,
-    "confidence_level": _SHARE,
-    "variants": _list(_VARIANT),
-    "success_metrics": _object(
-        primary_metric=_NULLABLE,
-        secondary_metrics=_list(_TEXT),
-        guardrail_metrics=_list(_TEXT),
+    "owner": TEXT,
+    "tags": listed(TEXT),
+    "start_date": TEXT,
+    "end_date": NULLABLE,
+    "confidence_level": SHARE,
+    "variants": listed(_VARIANT),
+    "success_metrics": closed(
+        primary_metric=NULLABLE,
+        secondary_metrics=listed(TEXT),
+        guardrail_metrics=listed(TEXT),
         minimum_sample_size={"type": ["integer", "null"]},
     ),
-    "definition_hash": _TEXT,
+    "definition_hash": TEXT,
 }
-_RESULT = _object(
-    variant=_TEXT,
-    metric_name=_TEXT,
-    role=_TEXT,
-    sample_size=_WHOLE,
-    total=_NUMBER,
-    mean_value=_NUMBER,
-    variance=_NUMBER,
-    confidence_interval={"anyOf": [_BOUNDS, {"type": "null"}]},
-    p_value=_SHARE,
+_RESULT = closed(
+    variant=TEXT,
+    metric_name=TEXT,
+    role=TEXT,
+    sample_size=WHOLE,
+    total=NUMBER,
+    mean_value=NUMBER,
+    variance=NUMBER,
+    confidence_interval={"anyOf": [BOUNDS, {"type": "null"}]},
+    p_value=SHARE,
     difference={"type": ["number", "null"], "description": "Against control, in the metric's unit."},
     lift={"type": ["number", "null"], "description": "Per cent of the control's absolute value."},
-    statistical_power=_SHARE,
-    data_window=_object(start=_TEXT, end=_TEXT),
+    statistical_power=SHARE,
+    data_window=closed(start=TEXT, end=TEXT),
     **_STATUS,
 )
-_REQUIREMENT = _object(
+_REQUIREMENT = closed(
     requirement={"enum": sorted(REQUIREMENTS)},
     rule={"enum": ["at least", "at most"]},
     required={"type": "number"},
-    observed=_NUMBER,
-    met=_TRUTH,
+    observed=NUMBER,
+    met=TRUTH,
 )
-_CONVERSION = _object(count=_WHOLE, sum=_NUMBER, mean=_NUMBER, conversion_rate=_NUMBER)
+_CONVERSION = closed(count=WHOLE, sum=NUMBER, mean=NUMBER, conversion_rate=NUMBER)
 
-_HISTORY = _list(_object(at=_TEXT, what=_TEXT))
-_FLAG = _object(
-    id=_TEXT,
-    name=_TEXT,
-    description=_TEXT,
-    owner=_TEXT,
+_HISTORY = listed(closed(at=TEXT, what=TEXT))
+_FLAG = closed(
+    id=TEXT,
+    name=TEXT,
+    description=TEXT,
+    owner=TEXT,
     type={"enum": ["boolean", "string", "integer", "number", "json"]},
     sdk={"enum": ["ufc", "flagd", "growthbook"]},
-    enabled=_TRUTH,
+    enabled=TRUTH,
     value={"description": "For the units inside rollout, targeting and dependencies."},
     default={"description": "For the others."},
-    rollout=_SHARE,
-    ramp={**_NULLABLE, "description": "Where its ramp stands, in words; null without one."},
-    targeting={**_NULLABLE, "description": "In words; null lets everybody in."},
-    depends_on=_list(_object(flag=_TEXT, value={})),
-    overrides={**_WHOLE, "description": "Units with a value of their own."},
-    experiment_id=_NULLABLE,
+    rollout=SHARE,
+    ramp={**NULLABLE, "description": "Where its ramp stands, in words; null without one."},
+    targeting={**NULLABLE, "description": "In words; null lets everybody in."},
+    depends_on=listed(closed(flag=TEXT, value={})),
+    overrides={**WHOLE, "description": "Units with a value of their own."},
+    experiment_id=NULLABLE,
     history=_HISTORY,
 )
-_SEGMENT = _object(
-    id=_TEXT,
-    name=_TEXT,
-    description=_TEXT,
-    active=_TRUTH,
-    unit=_TEXT,
-    condition={**_TEXT, "description": "In words."},
-    first_day=_DAY,
-    units={**_WHOLE, "description": "Seen from the first day to computed_at, both included."},
-    inside=_WHOLE,
-    unknown=_WHOLE,
+_SEGMENT = closed(
+    id=TEXT,
+    name=TEXT,
+    description=TEXT,
+    active=TRUTH,
+    unit=TEXT,
+    condition={**TEXT, "description": "In words."},
+    first_day=DAY,
+    units={**WHOLE, "description": "Seen from the first day to computed_at, both included."},
+    inside=WHOLE,
+    unknown=WHOLE,
     history=_HISTORY,
 )
 
 SCHEMAS: dict[str, Schema] = {
-    "Experiment": _object(**_EXPERIMENT, verdict=_VERDICT, computed_at=_TEXT),
-    "Experiments": _object(experiments=_list(_object(**_EXPERIMENT, verdict=_TEXT))),
-    "Flags": _object(computed_at=_DAY, flags=_list(_FLAG)),
-    "Segments": _object(computed_at=_DAY, segments=_list(_SEGMENT)),
-    "Programme": _object(
-        computed_at=_DAY,
-        figures=_list(
-            _object(
-                figure=_TEXT,
+    **DETAILS,
+    "Experiment": closed(**_EXPERIMENT, verdict=_VERDICT, computed_at=TEXT),
+    "Experiments": closed(experiments=listed(closed(**_EXPERIMENT, verdict=TEXT))),
+    "Flags": closed(computed_at=DAY, flags=listed(_FLAG)),
+    "Segments": closed(computed_at=DAY, segments=listed(_SEGMENT)),
+    "Programme": closed(
+        computed_at=DAY,
+        figures=listed(
+            closed(
+                figure=TEXT,
                 scope={"enum": ["all", "owner", "area", "metric"]},
-                level=_TEXT,
-                **dict.fromkeys(("value", "low", "high", "n", "base"), _NUMBER),
+                level=TEXT,
+                **dict.fromkeys(("value", "low", "high", "n", "base"), NUMBER),
             )
         ),
-        experiments=_list(
-            _object(
-                **dict.fromkeys(("experiment_id", "owner", "area", "status", "metric"), _TEXT),
-                **dict.fromkeys(("started_on",), _DAY),
-                **dict.fromkeys(("ends_on", "decided_on", "outcome", "shipped"), _NULLABLE),
-                valid=_TRUTH,
+        experiments=listed(
+            closed(
+                **dict.fromkeys(("experiment_id", "owner", "area", "status", "metric"), TEXT),
+                **dict.fromkeys(("started_on",), DAY),
+                **dict.fromkeys(("ends_on", "decided_on", "outcome", "shipped"), NULLABLE),
+                valid=TRUTH,
                 days={"type": ["integer", "null"], "minimum": 0},
-                units=_WHOLE,
-                losing_units=_WHOLE,
+                units=WHOLE,
+                losing_units=WHOLE,
                 **dict.fromkeys(
                     (
                         "saved_by_stopping",
@@ -158,299 +145,210 @@ SCHEMAS: dict[str, Schema] = {
                         "likely_low",
                         "likely_high",
                     ),
-                    _NUMBER,
+                    NUMBER,
                 ),
-                chance_better=_SHARE,
+                chance_better=SHARE,
             )
         ),
     ),
-    "Interactions": _object(
-        computed_at=_DAY,
-        interactions=_list(
-            _object(
+    "Interactions": closed(
+        computed_at=DAY,
+        interactions=listed(
+            closed(
                 **_PAIR,
-                units=_WHOLE,
-                p_value=_SHARE,
-                p_holm=_SHARE,
-                p_adjusted=_SHARE,
-                dependence_p=_SHARE,
-                interaction=_NUMBER,
-                ci_low=_NUMBER,
-                ci_high=_NUMBER,
-                smallest_visible=_NUMBER,
-                finding=_TEXT,
-                reason=_NULLABLE,
+                units=WHOLE,
+                p_value=SHARE,
+                p_holm=SHARE,
+                p_adjusted=SHARE,
+                dependence_p=SHARE,
+                interaction=NUMBER,
+                ci_low=NUMBER,
+                ci_high=NUMBER,
+                smallest_visible=NUMBER,
+                finding=TEXT,
+                reason=NULLABLE,
             )
         ),
-        effects=_list(
-            _object(
-                **_PAIR, kind=_TEXT, variant_id=_TEXT, other_variant=_TEXT, effect=_NUMBER, std_error=_NUMBER
-            )
+        effects=listed(
+            closed(**_PAIR, kind=TEXT, variant_id=TEXT, other_variant=TEXT, effect=NUMBER, std_error=NUMBER)
         ),
     ),
-    "Syntheses": _object(
-        computed_at=_DAY,
-        syntheses=_list(
-            _object(
-                synthesis_id=_TEXT,
-                metric=_TEXT,
+    "Syntheses": closed(
+        computed_at=DAY,
+        syntheses=listed(
+            closed(
+                synthesis_id=TEXT,
+                metric=TEXT,
                 model={"enum": ["fixed", "random"]},
-                studies=_WHOLE,
-                estimate=_NUMBER | {"description": "Difference from the control, in the metric's unit."},
-                std_error=_NUMBER,
-                df=_NUMBER,
-                p_value=_SHARE,
-                ci_low=_NUMBER,
-                ci_high=_NUMBER,
-                tau2=_NUMBER | {"description": "Variance between the experiments' true effects."},
-                q=_NUMBER,
-                q_p_value=_SHARE,
-                i2=_SHARE,
-                prediction_low=_NUMBER,
-                prediction_high=_NUMBER,
-                status=_TEXT,
-                reason=_NULLABLE,
-                unit=_NULLABLE,
-                direction=_NULLABLE,
+                studies=WHOLE,
+                estimate=NUMBER | {"description": "Difference from the control, in the metric's unit."},
+                std_error=NUMBER,
+                df=NUMBER,
+                p_value=SHARE,
+                ci_low=NUMBER,
+                ci_high=NUMBER,
+                tau2=NUMBER | {"description": "Variance between the experiments' true effects."},
+                q=NUMBER,
+                q_p_value=SHARE,
+                i2=SHARE,
+                prediction_low=NUMBER,
+                prediction_high=NUMBER,
+                status=TEXT,
+                reason=NULLABLE,
+                unit=NULLABLE,
+                direction=NULLABLE,
             )
         ),
-        studies=_list(
-            _object(
-                synthesis_id=_TEXT,
-                metric=_TEXT,
-                position=_WHOLE,
-                experiment_id=_TEXT,
-                variant_id=_TEXT,
-                effect=_NUMBER,
-                std_error=_NUMBER,
-                ci_low=_NUMBER,
-                ci_high=_NUMBER,
-                weight_fixed=_SHARE,
-                weight_random=_SHARE,
-                status=_TEXT,
-                reason=_NULLABLE,
-            )
-        ),
-    ),
-    "Posts": _object(
-        computed_at=_DAY,
-        posts=_list(
-            _object(
-                schedule_id=_TEXT,
-                post_id=_TEXT,
-                post_at=_TEXT,
-                channel=_TEXT,
-                persona=_TEXT,
-                experiment_id=_TEXT,
-                variant=_TEXT,
-                label=_TEXT,
-                source={"enum": ["planned", "override"]},
-                text=_NULLABLE,
-                media=_NULLABLE,
-                priority=_NUMBER,
+        studies=listed(
+            closed(
+                synthesis_id=TEXT,
+                metric=TEXT,
+                position=WHOLE,
+                experiment_id=TEXT,
+                variant_id=TEXT,
+                effect=NUMBER,
+                std_error=NUMBER,
+                ci_low=NUMBER,
+                ci_high=NUMBER,
+                weight_fixed=SHARE,
+                weight_random=SHARE,
+                status=TEXT,
+                reason=NULLABLE,
             )
         ),
     ),
-    "Stats": _object(
-        **_COMMON,
-        total_participants=_WHOLE,
-        days=_WHOLE,
-        statistical_significance=_SHARE,
-        recommended_action=_TEXT,
-        validity=_list(_object(check=_TEXT, status=_TEXT, p_value=_SHARE)),
-        results=_list(_RESULT),
+    "Stats": closed(
+        **COMMON,
+        total_participants=WHOLE,
+        days=WHOLE,
+        statistical_significance=SHARE,
+        recommended_action=TEXT,
+        validity=listed(closed(check=TEXT, status=TEXT, p_value=SHARE)),
+        results=listed(_RESULT),
     ),
-    "Significance": _object(
-        **_COMMON,
-        tests=_list(
-            _object(
-                metric_name=_TEXT,
-                variant=_TEXT,
-                control=_TEXT,
-                test=_NULLABLE,
-                statistic=_NUMBER,
-                p_value=_SHARE,
-                p_value_adjusted=_SHARE,
-                p_value_sequential=_SHARE,
-                effect_size=_object(value=_NUMBER, interpretation=_NULLABLE),
-                probability_to_beat_control=_SHARE,
-                expected_loss=_NUMBER,
-                credible_interval=_BOUNDS,
+    "Significance": closed(
+        **COMMON,
+        tests=listed(
+            closed(
+                metric_name=TEXT,
+                variant=TEXT,
+                control=TEXT,
+                test=NULLABLE,
+                statistic=NUMBER,
+                p_value=SHARE,
+                p_value_adjusted=SHARE,
+                p_value_sequential=SHARE,
+                effect_size=closed(value=NUMBER, interpretation=NULLABLE),
+                probability_to_beat_control=SHARE,
+                expected_loss=NUMBER,
+                credible_interval=BOUNDS,
                 requirements_met={
                     "type": ["boolean", "null"],
                     "description": "False bars every verdict that would rest on this test.",
                 },
-                requirements={"anyOf": [_list(_REQUIREMENT), {"type": "null"}]},
+                requirements={"anyOf": [listed(_REQUIREMENT), {"type": "null"}]},
                 **_STATUS,
             )
         ),
     ),
-    "ConfidenceIntervals": _object(
-        **_COMMON,
-        intervals=_list(
-            _object(
-                metric_name=_TEXT,
-                variant=_TEXT,
-                segment=_TEXT,
-                segment_level=_NULLABLE,
-                level=_SHARE,
-                absolute_lift=_NUMBER,
-                absolute=_BOUNDS,
-                control_mean=_NUMBER,
-                stratified_by=_NULLABLE,
-                pooled_absolute_lift=_NUMBER,
-                pooled_relative_lift=_NUMBER,
-                relative_lift=_NUMBER,
-                relative=_BOUNDS,
-                relative_reason=_NULLABLE
+    "ConfidenceIntervals": closed(
+        **COMMON,
+        intervals=listed(
+            closed(
+                metric_name=TEXT,
+                variant=TEXT,
+                segment=TEXT,
+                segment_level=NULLABLE,
+                level=SHARE,
+                absolute_lift=NUMBER,
+                absolute=BOUNDS,
+                control_mean=NUMBER,
+                stratified_by=NULLABLE,
+                pooled_absolute_lift=NUMBER,
+                pooled_relative_lift=NUMBER,
+                relative_lift=NUMBER,
+                relative=BOUNDS,
+                relative_reason=NULLABLE
                 | {
                     "description": "Why there is no relative lift, such as a control that cannot be told from zero."
                 },
-                sequential_absolute=_BOUNDS,
-                sequential_relative=_BOUNDS,
-                corrected_absolute_lift=_NUMBER
+                sequential_absolute=BOUNDS,
+                sequential_relative=BOUNDS,
+                corrected_absolute_lift=NUMBER
                 | {"description": "Of a group sequential plan that stopped, the median-unbiased difference."},
-                corrected_absolute=_BOUNDS,
-                corrected_p_value=_SHARE,
-                heterogeneity=_object(statistic=_NUMBER, df=_NUMBER, p_value=_SHARE, p_value_adjusted=_SHARE)
+                corrected_absolute=BOUNDS,
+                corrected_p_value=SHARE,
+                heterogeneity=closed(statistic=NUMBER, df=NUMBER, p_value=SHARE, p_value_adjusted=SHARE)
                 | {"description": "Of a segment's level: does the arm's effect differ between the levels?"},
-                shrunken_absolute_lift=_NUMBER
+                shrunken_absolute_lift=NUMBER
                 | {"description": "The level's difference drawn in towards the other levels."},
-                shrunken_absolute=_BOUNDS,
-                finding=_NULLABLE
+                shrunken_absolute=BOUNDS,
+                finding=NULLABLE
                 | {"description": "What the interval shows: better, worse, unclear, harmed, …"},
-                status=_TEXT,
+                status=TEXT,
             )
         ),
     ),
-    "PowerAnalysis": _object(
-        **_COMMON,
-        planned_power=_SHARE,
-        alpha=_SHARE,
+    "PowerAnalysis": closed(
+        **COMMON,
+        planned_power=SHARE,
+        alpha=SHARE,
         minimum_sample_size={"type": ["integer", "null"]},
-        comparisons=_list(
-            _object(
-                metric_name=_TEXT,
-                variant=_TEXT,
-                sample_size=_WHOLE,
-                achieved_power=_SHARE,
-                minimum_detectable_effect=_NUMBER,
-                minimum_detectable_difference=_NUMBER,
-                information_fraction=_NUMBER,
+        comparisons=listed(
+            closed(
+                metric_name=TEXT,
+                variant=TEXT,
+                sample_size=WHOLE,
+                achieved_power=SHARE,
+                minimum_detectable_effect=NUMBER,
+                minimum_detectable_difference=NUMBER,
+                information_fraction=NUMBER,
             )
         ),
     ),
-    "Metrics": _object(
-        **_COMMON,
+    "Metrics": closed(
+        **COMMON,
         variant_metrics={
             "type": "object",
-            "additionalProperties": _object(
-                variant_name=_TEXT,
-                exposures=_WHOLE,
-                unique_users=_WHOLE,
+            "additionalProperties": closed(
+                variant_name=TEXT,
+                exposures=WHOLE,
+                unique_users=WHOLE,
                 conversions={"type": "object", "additionalProperties": _CONVERSION},
             ),
         },
     ),
-    "Funnels": _object(
-        **_COMMON,
-        funnels=_list(
-            _object(
-                metric_name=_TEXT,
-                variant=_TEXT,
-                sample_size=_WHOLE,
-                steps=_list(_object(position=_WHOLE, step=_TEXT, units=_WHOLE, drop_off_rate=_SHARE)),
-            )
-        ),
-    ),
-    "Series": _object(
-        **_COMMON,
-        exposures=_list(_object(day=_DAY, variant=_TEXT, units=_WHOLE)),
-        results=_list(
-            _object(
-                cut_off=_DAY,
-                metric_name=_TEXT,
-                variant=_TEXT,
-                sample_size=_WHOLE,
-                mean_value=_NUMBER,
-                difference=_NUMBER,
-                lower=_NUMBER,
-                upper=_NUMBER,
-                sequential_lower=_NUMBER,
-                sequential_upper=_NUMBER,
-                p_value=_SHARE,
-                status=_TEXT,
-            )
-        ),
-    ),
-    "SampleSize": _object(
-        **_COMMON,
-        alpha=_SHARE,
-        power=_SHARE,
-        metrics=_list(
-            _object(
-                metric_name=_TEXT,
-                variant=_TEXT,
-                sample_size=_WHOLE,
-                required_sample_size={"type": ["integer", "null"], "description": "Of the arm."},
-                minimum_difference=_NUMBER,
-                reason={"enum": [None, "no_minimum_effect", "no_information_yet"]},
-            )
-        ),
-    ),
-    "Decisions": _object(
-        **_COMMON,
-        decisions=_list(
-            _object(
-                cut_off=_TEXT,
+    "Decisions": closed(
+        **COMMON,
+        decisions=listed(
+            closed(
+                cut_off=TEXT,
                 decision={"enum": ["continue", "stop", "extend", "modify", "inconclusive"]},
-                action=_NULLABLE,
-                variant=_NULLABLE,
-                reasons=_list(_TEXT),
-                also_disable=_list(_TEXT) | {"description": "Variants that are disabled beside the action."},
-                sentence=_NULLABLE,
+                action=NULLABLE,
+                variant=NULLABLE,
+                reasons=listed(TEXT),
+                also_disable=listed(TEXT) | {"description": "Variants that are disabled beside the action."},
+                sentence=NULLABLE,
             )
         ),
     ),
-    "NextActions": _object(
-        **_COMMON,
-        next_actions=_list(
-            _object(
-                action={"enum": sorted(NEXT_ACTIONS)},
-                variant=_NULLABLE,
-                traffic=_SHARE,
-                days={"type": ["integer", "null"]},
-                end_date=_NULLABLE,
-                metric_name=_TEXT,
-                expected_gain=_NUMBER
-                | {
-                    "description": "Per eligible unit in the metric's unit against going on; above 0 is better."
-                },
-                expected_gain_interval=_BOUNDS,
-                expected_improvement=_NUMBER | {"description": "The gain as a share of the control's value."},
-                confidence=_SHARE | {"description": "Chance of a gain above 0."},
-                reason=_NULLABLE,
-                reasoning=_TEXT,
-            )
-        ),
-    ),
-    "Allocations": _object(
-        **_COMMON,
-        allocations=_list(
-            _object(
-                cut_off=_TEXT,
-                metric_name=_TEXT,
-                reason=_NULLABLE
+    "Allocations": closed(
+        **COMMON,
+        allocations=listed(
+            closed(
+                cut_off=TEXT,
+                metric_name=TEXT,
+                reason=NULLABLE
                 | {"description": "Why the weights stay; null where new ones follow, two days later."},
-                variants=_list(
-                    _object(
-                        variant=_TEXT,
-                        sample_size=_WHOLE | {"description": "Units whose reward window has closed."},
-                        mean_value=_NUMBER | {"description": "Their plain mean, as the algorithm sees it."},
-                        weight=_SHARE,
-                        probability_best=_SHARE,
-                        next_weight=_SHARE,
-                        is_best=_TRUTH,
+                variants=listed(
+                    closed(
+                        variant=TEXT,
+                        sample_size=WHOLE | {"description": "Units whose reward window has closed."},
+                        mean_value=NUMBER | {"description": "Their plain mean, as the algorithm sees it."},
+                        weight=SHARE,
+                        probability_best=SHARE,
+                        next_weight=SHARE,
+                        is_best=TRUTH,
                     )
                 ),
             )
@@ -489,7 +387,7 @@ PATHS = {
 
 def document() -> Schema:
     """The OpenAPI 3.1 document."""
-    parameter = {"name": "id", "in": "path", "required": True, "schema": _TEXT}
+    parameter = {"name": "id", "in": "path", "required": True, "schema": TEXT}
 
     def operation(path: str, name: str, summary: str) -> Schema:
         content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
