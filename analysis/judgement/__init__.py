@@ -1,7 +1,16 @@
 """From sufficient statistics and definitions to result rows, validity rows and decisions."""
 
 from fairsplit.analysis.judgement.invariants import violations
-from fairsplit.analysis.judgement.judging import Judgement, judge_cut_offs
+from fairsplit.analysis.judgement.judging import Judgement, history_needed, judge_cut_offs
 from fairsplit.analysis.judgement.rows import ALLOCATIONS, COMPARISONS, DECISIONS, VALIDITY
 
-__all__ = ["ALLOCATIONS", "COMPARISONS", "DECISIONS", "VALIDITY", "Judgement", "judge_cut_offs", "violations"]
+__all__ = [
+    "ALLOCATIONS",
+    "COMPARISONS",
+    "DECISIONS",
+    "VALIDITY",
+    "Judgement",
+    "history_needed",
+    "judge_cut_offs",
+    "violations",
+]

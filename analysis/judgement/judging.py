@@ -93,8 +93,8 @@ def judge_cut_offs(
     """Judge every experiment of the catalogue at each of several cut-offs, as of that cut-off.
 
     Args:
-        statistics: `fct_sufficient_statistics` with every cut-off from the experiments' start on: plans that
-            look repeatedly need their earlier looks. Sums are whole numbers (Decimal or Int128).
+        statistics: `fct_sufficient_statistics`: the cut-offs to judge, and of the earlier ones what `history_needed`
+            names and every total. Sums are whole numbers (Decimal or Int128).
         daily_exposures: `fct_daily_exposures`.
         catalogue: The sound definitions.
         metrics: Metric definitions by name.
@@ -198,6 +198,26 @@ def judge_cut_offs(
     )
 
 
+def history_needed(
+    catalogue: Catalogue, metrics: Mapping[str, MetricDefinition], cut_offs: Sequence[date]
+) -> pl.DataFrame:
+    """Which earlier cut-offs' statistics a judgement of `cut_offs` is made of, beside the totals that trends ask for.
+
+    Returns:
+        One row per experiment and metric: `looks_again`, whether every earlier cut-off counts, and `verdict_day`, the
+        one that counts for a fixed plan. Of other cut-offs only the totals are looked at (`segment` and `analysis`
+        ``all`` and ``default``).
+    """
+    experiments, uses = experiment_frame(catalogue), use_frame(catalogue, metrics)
+    timed = timing(experiments, uses, cut_offs[-1]).select("experiment_id", "plan_method", "verdict_day")
+    return (
+        uses.select("experiment_id", "metric", "role")
+        .join(timed, on="experiment_id", how="inner")
+        .group_by("experiment_id", "metric", maintain_order=True)
+        .agg(looks_again=_looks_again().any(), verdict_day=pl.col("verdict_day").first())
+    )
+
+
 def _where_known(*asked: tuple[Any, ...]) -> list[pl.DataFrame]:
     """The rows of each check whose facts are given: facts, check, and what else the check takes."""
     return [check(facts, *rest) for facts, check, *rest in asked if facts is not None]
@@ -205,8 +225,11 @@ def _where_known(*asked: tuple[Any, ...]) -> list[pl.DataFrame]:
 
 def _is_needed(first: date) -> pl.Expr:
     """The cut-offs asked for, what repeated looks build on, and the day on which a fixed plan concluded."""
-    looks_again = pl.col("plan_method").is_in((*SEQUENTIAL, "bayesian")) | (pl.col("role") == "guardrail")
-    return (pl.col("cut_off") >= first) | looks_again | (pl.col("cut_off") == pl.col("verdict_day"))
+    return (pl.col("cut_off") >= first) | _looks_again() | (pl.col("cut_off") == pl.col("verdict_day"))
+
+
+def _looks_again() -> pl.Expr:
+    return pl.col("plan_method").is_in((*SEQUENTIAL, "bayesian")) | (pl.col("role") == "guardrail")
 
 
 def _hashed(rows: pl.DataFrame, hashes: pl.DataFrame) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from fairsplit.analysis.judgement import (
     DECISIONS,
     VALIDITY,
     Judgement,
+    history_needed,
     judge_cut_offs,
     violations,
 )
@@ -73,6 +74,8 @@ class _Fact(NamedTuple):
     day: str
     columns: str = "*"
     where: str = "true"
+    is_whole: bool = True
+    """Whether the rows of all days are read."""
 
     @property
     def rows(self) -> str:
@@ -81,7 +84,7 @@ class _Fact(NamedTuple):
 
 #: By the name under which `judge_cut_offs` takes them.
 _FACTS: Final = {
-    "statistics": _Fact("fct_sufficient_statistics", "cut_off"),
+    "statistics": _Fact("fct_sufficient_statistics", "cut_off", is_whole=False),
     # Who had crossed over by a cut-off, `crossovers` tells.
     "daily_exposures": _Fact("fct_daily_exposures", "exposure_day", "* exclude (crossovers)"),
     "crossovers": _Fact("fct_crossovers", "crossed_day"),
@@ -118,9 +121,15 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
     cut_offs = _changed_cut_offs(connection, version_frame(definitions.catalogue))
     if not cut_offs:
         return []
-    facts = {name: connection.sql(f"{fact.rows} order by all").pl() for name, fact in _FACTS.items()}
+    facts = {
+        name: connection.sql(f"{fact.rows} order by all").pl()
+        for name, fact in _FACTS.items()
+        if fact.is_whole
+    }
     judged = judge_cut_offs(
-        facts.pop("statistics"),
+        _statistics(
+            connection, history_needed(definitions.catalogue, definitions.metrics, cut_offs), cut_offs[0]
+        ),
         facts.pop("daily_exposures"),
         definitions.catalogue,
         definitions.metrics,
@@ -197,6 +206,21 @@ def _changed_cut_offs(connection: duckdb.DuckDBPyConnection, versions: pl.DataFr
         """
     ).fetchall()
     return [row[0] for row in rows]
+
+
+def _statistics(connection: duckdb.DuckDBPyConnection, history: pl.DataFrame, first: date) -> pl.DataFrame:
+    """The statistics from the first cut-off judged on, and what is needed of those before."""
+    connection.register("_history", history)
+    rows = connection.sql(
+        """select statistics.*
+           from fct_sufficient_statistics as statistics
+           left join _history as history using (experiment_id, metric)
+           where cut_off >= ? or segment = 'all' and analysis = 'default' or looks_again or cut_off = verdict_day
+           order by all""",
+        params=[first],
+    ).pl()
+    connection.unregister("_history")
+    return rows
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, judged: Judgement, first: date) -> None:
