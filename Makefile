@@ -80,6 +80,10 @@ bench: $(INSTALLED) ## Speed and memory of the pipeline at 1 and 10 million even
 bench-full: $(INSTALLED) ## 50 million events, 1,000 experiments with 10 million exposures: full build under 6 minutes and 8 GiB
 	@$(BIN)/python -m benchmarks.bench_pipeline --full
 
+.PHONY: bench-peers
+bench-peers: $(INSTALLED) ## One more day and a full build beside a platform that queries raw events an experiment at a time (minutes)
+	@$(BIN)/python -m benchmarks.bench_peers
+
 .PHONY: bench-stats
 bench-stats: $(INSTALLED) ## Speed and memory of 200,000 comparisons, beside gbstats and tea-tasting
 	@$(BIN)/python -m benchmarks.bench_stats

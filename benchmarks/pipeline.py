@@ -11,18 +11,18 @@ from benchmarks.worlds import FIRST_DAY, World
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
-from fairsplit.analysis.catalogue import compile_tables
-from fairsplit.analysis.catalogue.compiled_metrics import compile_metrics
 from fairsplit.analysis.scorecards import render_site
 from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.judging.cut_offs import judge_outstanding
+from fairsplit.orchestration.judging.interacting import judge_interactions
 from fairsplit.orchestration.landing import IngestSettings, ingest_landing
+from fairsplit.orchestration.lifecycle.acting import write_catalogue
 from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home, catalog_dir
 from fairsplit.orchestration.publishing.exporting import export_configs
 from fairsplit.orchestration.publishing.site import publish_site
 from fairsplit.orchestration.publishing.site.inputs import site_inputs
 from fairsplit.orchestration.warehouse.dbt import ask_for
-from fairsplit.orchestration.warehouse.opening import replace_tables, writer
+from fairsplit.orchestration.warehouse.opening import writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +59,7 @@ class Driven:
             self._build(FIRST_DAY + timedelta(days=last))
         with measured("analysis") as analysis, writer(self.home.warehouse) as connection:
             judge_outstanding(connection, read_definitions())
+            judge_interactions(connection, read_definitions())
         return [ingest, build, analysis]
 
     def publish(self) -> list[Measurement]:
@@ -74,10 +75,8 @@ class Driven:
 
     def _ingest(self) -> None:
         definitions = read_definitions()
-        experiments = definitions.catalogue.experiments.values()
-        metrics = compile_metrics(experiments, definitions.metrics, definitions.measures)
         with writer(self.home.warehouse) as connection:
-            replace_tables(connection, "catalog", compile_tables(definitions.catalogue) | metrics)
+            write_catalogue(connection, self.home, definitions)
             settings = IngestSettings(FIRST_DAY, settle=timedelta())
             ingest_landing(self.home.root, connection, settings, [], datetime.now(UTC))
 

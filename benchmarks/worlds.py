@@ -74,6 +74,7 @@ class World:
         exposures: New units a day and experiment.
         units: Size of the population.
         window_days: How long after its exposure an experiment's outcome counts.
+        metrics: What each experiment measures, the primary metric first.
     """
 
     events: int
@@ -81,6 +82,7 @@ class World:
     exposures: int
     units: int
     window_days: int = 7
+    metrics: tuple[str, ...] = METRICS
 
     @property
     def days_until_full(self) -> int:
@@ -103,7 +105,7 @@ class World:
                 "start": start.isoformat(),
                 "traffic": 1.0,
                 "variants": [{"id": "control", "control": True}, {"id": "treatment"}],
-                "metrics": {"primary": [METRICS[0]], "secondary": list(METRICS[1:])},
+                "metrics": {"primary": [self.metrics[0]], "secondary": list(self.metrics[1:])},
                 "plan": {"cuped_days": CUPED_DAYS},
             }
             (folder / "experiments" / f"{name}.yaml").write_text(yaml.safe_dump(definition, sort_keys=False))
