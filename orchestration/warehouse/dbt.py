@@ -16,6 +16,7 @@ from fairsplit.analysis.errors import Problem
 from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home, metrics_dir
 from fairsplit.orchestration.provenance.code_hash import dbt_sources
+from fairsplit.orchestration.warehouse.merging import merge_row_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +65,7 @@ def ask_for(connection: duckdb.DuckDBPyConnection, last: date) -> None:
     connection.execute(
         "insert or replace into work.state values ('asked_to', ?), ('macros', ?)", [last.isoformat(), macros]
     )
+    merge_row_groups(connection, last)
 
 
 def run_dbt(home: Home, fault: str, *arguments: str) -> None:

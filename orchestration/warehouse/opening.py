@@ -55,6 +55,7 @@ def any_schema(path: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[duckd
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": f"{MEMORY_LIMIT_GIB}GiB",
         "threads": THREADS,
+        "max_vacuum_tasks": 0,  # `merging` does it
     }
     with _opened(path, lambda: duckdb.connect(str(path), config=config), wait_seconds) as connection:
         if is_new:

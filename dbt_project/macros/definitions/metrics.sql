@@ -4,7 +4,7 @@
   {#- name → {name, agg, expr, scale} of every measure that a used metric needs. -#}
   {%- set found = {} -%}
   {%- if can_query() -%}
-    {%- for row in run_query('select measure, agg, expr, scale from catalog.measures order by measure').rows -%}
+    {%- for row in standing_rows('select measure, agg, expr, scale from catalog.measures order by measure') -%}
       {%- do found.update({row[0]: {'name': row[0], 'agg': row[1], 'expr': row[2], 'scale': row[3] | int}}) -%}
     {%- endfor -%}
   {%- endif -%}
@@ -17,11 +17,11 @@
   {%- set found = [] -%}
   {%- if can_query() -%}
     {%- set measures = measure_definitions() -%}
-    {%- set rows = run_query("
+    {%- set rows = standing_rows("
       select metric, kind, window_start, window_end, cuped, cap_lower, cap_upper, histogram, by_event, measure_y,
         measure_d, array_to_string(steps, ','), measure_before, before_within, scale_y, scale_d, definition_hash,
         cap_nonzero
-      from catalog.metrics order by metric").rows -%}
+      from catalog.metrics order by metric") -%}
     {%- for row in rows -%}
       {%- set steps = [] -%}
       {%- for step in (row[11] or '').split(',') if step -%}{%- do steps.append(measures[step]) -%}{%- endfor -%}
@@ -44,9 +44,9 @@
   {%- set found = [] -%}
   {%- if can_query() -%}
     {%- set measures = measure_definitions() -%}
-    {%- set rows = run_query("
+    {%- set rows = standing_rows("
       select distinct measure_y from catalog.metrics inner join catalog.experiment_metrics using (metric)
-      where role = 'primary' and kind = 'proportion' order by measure_y").rows -%}
+      where role = 'primary' and kind = 'proportion' order by measure_y") -%}
     {%- for row in rows -%}{%- do found.append(measures[row[0]]) -%}{%- endfor -%}
   {%- endif -%}
   {{- return(found) -}}
@@ -75,8 +75,8 @@
     {%- for step in metric.steps -%}{%- do found.update({step.name: step}) -%}{%- endfor -%}
   {%- endfor -%}
   {%- if can_query() -%}
-    {%- set events = run_query('select distinct activation_event from catalog.experiments where activation_event is not null') -%}
-    {%- for event in events.columns[0].values() -%}
+    {%- set events = standing_rows('select distinct activation_event from catalog.experiments where activation_event is not null') -%}
+    {%- for event in events | map(attribute=0) -%}
       {%- do found.update({'@' ~ event: {
           'name': '@' ~ event, 'agg': 'count', 'scale': 1,
           'expr': 'case when event_name = ' ~ text_literal(event) ~ ' then 1 end'}}) -%}
@@ -96,18 +96,19 @@
 {%- endmacro -%}
 
 
-{%- macro scaled_value(measure) -%}
+{%- macro scaled_value(measure, worth=none) -%}
   {#-
     What one event adds to the measure, as an integer: 1 or 0 for counts, the value times its scale for sums, half-even.
     In decimals of 128 bits: doubles lose digits from 2^53 on, which 10^10 with six decimals is beyond. A worth of at most
     six decimals at their own scale, as most are, needs no rounding: by its whole part and its decimals it is ten times as
     fast. What 64 bits cannot hold adds as much as they can, which puts the metric out of range; what is not finite fails. Beyond
-    10^10 a binary number has no twelve decimals, so the cast adds none.
+    10^10 a binary number has no twelve decimals, so the cast adds none. `worth` names the column that holds what the event is
+    worth, where there is one.
   -#}
+  {%- set worth = worth or event_worth(measure) -%}
   {%- if measure.agg == 'count' -%}
-    cast({{ event_worth(measure) }} is not null as bigint)
+    cast({{ worth }} is not null as bigint)
   {%- else -%}
-    {%- set worth = event_worth(measure) -%}
     {%- set plain = 'try_cast(' ~ worth ~ ' as decimal(18, 6))' -%}
     {%- set exact = 'try_cast(' ~ worth ~ ' as decimal(38, 12)) * ' ~ measure.scale -%}
     {%- set away = 'cast(' ~ exact ~ ' as hugeint)' -%}
@@ -133,7 +134,7 @@
   {%- set found = [] -%}
   {%- if can_query() -%}
     {%- set measures = measure_definitions() -%}
-    {%- for row in run_query('select distinct unit_type, measure from (' ~ asked_by_age() ~ ') order by all').rows -%}
+    {%- for row in standing_rows('select distinct unit_type, measure from (' ~ asked_by_age() ~ ') order by all') -%}
       {%- do found.append({'unit_type': row[0], 'measure': measures[row[1]]}) -%}
     {%- endfor -%}
   {%- endif -%}

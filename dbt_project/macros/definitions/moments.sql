@@ -8,10 +8,10 @@
 
 {%- macro count_part(part, day, where) -%}
   select
-    experiment_id, metric, '{{ part }}' as part, {{ day }} as day, phase, variant_id, segments, count(*) as n
+    experiment_id, metric, '{{ part }}' as part, {{ day }} as day, phase, variant_id, segments, sum(n) as n
     {%- for moment in moments() %}, cast(0 as hugeint) as {{ moment }}{% endfor %}
   from entries
-  where {{ where }} and {{ in_scope(dirty_partitions(day)) }}
+  where {{ where }}
   group by experiment_id, metric, {{ day }}, phase, variant_id, segments
 {%- endmacro -%}
 
@@ -35,12 +35,12 @@
     sum(x * w) filter (is_entry),
     sum(w * w) filter (is_entry)
   from valued
-  where {{ where }} and {{ in_scope(dirty_partitions(day)) }}
+  where {{ where }}
   group by experiment_id, metric, {{ day }}, phase, variant_id, segments
 {%- endmacro -%}
 
 
-{#- All parts of `entries` and `valued`. `crossed` holds the same units again, from the day they are known to have seen a
+{#- All parts of `entries` and `valued`, of which the caller keeps those in its scope: groups are few. `crossed` holds the same units again, from the day they are known to have seen a
     second arm: taking it away from `entered` leaves the units of one arm only, at any cut-off. -#}
 {%- macro unit_parts() -%}
   {%- set crossed = ('crossed', 'greatest(day, cast(second_arm_at as date))', 'second_arm_at is not null') -%}
@@ -215,12 +215,10 @@
         cast(touched.day - to_microseconds(coalesce(windows.window_end, 0)) as date),
         cast(touched.day + 1 - to_microseconds(coalesce(windows.window_end, 0)) as date)]) as day
       from " ~ touched ~ " as touched
-      left join " ~ ref('int_metric_windows') ~ " as windows using (experiment_id, metric) order by day" -%}
+      left join " ~ ref('int_metric_windows') ~ " as windows using (experiment_id, metric)" -%}
   {%- else -%}
-    {%- set query = 'select distinct day from ' ~ touched ~ ' order by day' -%}
+    {%- set query = 'select distinct day from ' ~ touched -%}
   {%- endif -%}
-  {%- set days = [] -%}
-  {%- for day in run_query(query).columns[0].values() -%}{%- do days.append("date '" ~ day ~ "'") -%}{%- endfor -%}
-  and ({{ column }} in ({{ days | join(', ') or 'null' }}) or {{ alias }}.second_arm_at is not null
-    {%- if run_query('select 1 from work.changed_experiments union all select 1 from work.changed_metrics').rows %} or true{% endif %})
+  and ({{ column }} in ({{ day_literals(query) }}) or {{ alias }}.second_arm_at is not null
+    {%- if any_definition_changed() %} or true{% endif %})
 {%- endmacro -%}

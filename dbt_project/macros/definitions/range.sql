@@ -28,7 +28,7 @@
   {#- Predicate on rows of unit values: all but those of metrics beyond the range, from the day on which they are. -#}
   {%- set beyond = [] -%}
   {%- if can_query() -%}
-    {%- for row in run_query('select experiment_id, metric, from_day from ' ~ ref('int_out_of_range') ~ ' order by all').rows -%}
+    {%- for row in standing_rows('select experiment_id, metric, from_day from ' ~ ref('int_out_of_range') ~ ' order by all') -%}
       {%- do beyond.append(
           ' and not (' ~ alias ~ '.experiment_id = ' ~ text_literal(row[0]) ~ ' and ' ~ alias ~ '.metric = '
           ~ text_literal(row[1]) ~ ' and ' ~ alias ~ ".day >= date '" ~ row[2] ~ "')") -%}

@@ -1,7 +1,7 @@
 {%- macro compiled_targetings() -%}
   {#- Rows of catalog.targetings: experiment, its attributes of event `e`, and whether they let a unit in, as SQL. -#}
   {%- if not can_query() -%}{{- return([]) -}}{%- endif -%}
-  {{- return(run_query('select experiment_id, attributes, verdict from catalog.targetings order by 1').rows) -}}
+  {{- return(standing_rows('select experiment_id, attributes, verdict from catalog.targetings order by 1')) -}}
 {%- endmacro -%}
 
 

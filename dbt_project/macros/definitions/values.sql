@@ -24,8 +24,7 @@
 {%- macro event_level_values(metrics) -%}
 measure_events as (
     select
-        scope.experiment_id, scope.unit_id, scope.window_start, scope.window_end, scope.exposed_at,
-        events.measure, events.occurred_at, events.item
+        scope.scope_row, scope.exposed_at, events.measure, events.occurred_at, events.item
     from {{ ref('int_value_scope') }} as scope
     inner join (
         select events.*, {{ linked_unit('events') }} as unit_id
@@ -45,7 +44,7 @@ measure_events as (
 
 values_of_{{ metric.name }} as (
     select
-        experiment_id, unit_id, window_start, window_end, '{{ metric.name }}' as metric,
+        scope_row, '{{ metric.name }}' as metric,
         {% if metric.before -%}
         cast(count(*) filter (measure = '{{ metric.y.name }}' and {{ followed(metric) }}) as hugeint) as y,
         {{ "cast(count(*) filter (measure = '" ~ metric.before.name ~ "') as hugeint)" if metric.d else 'cast(0 as hugeint)' }} as d,
@@ -64,13 +63,13 @@ values_of_{{ metric.name }} as (
         select
             *,
             max(occurred_at) filter (measure = '{{ metric.before.name }}') over (
-                partition by experiment_id, unit_id, window_start, window_end order by occurred_at
+                partition by scope_row order by occurred_at
                 range between unbounded preceding and current row
             ) as last_before_at
         from measure_events where measure in ('{{ metric.before.name }}', '{{ metric.y.name }}')
     ){% elif metric.kind != 'funnel' %}measure_events where measure = '{{ metric.y.name }}'{% else %}(
         select
-            experiment_id, unit_id, window_start, window_end,
+            scope_row,
             {%- for step in metric.steps %}
             {% if loop.first -%}
             min(occurred_at) filter (measure = '{{ step.name }}') as step_1
@@ -81,9 +80,9 @@ values_of_{{ metric.name }} as (
             {%- endif %}{{ ',' if not loop.last }}
             {%- endfor %}
         from measure_events
-        group by experiment_id, unit_id, window_start, window_end
+        group by scope_row
     ){% endif %}
-    {{ 'group by experiment_id, unit_id, window_start, window_end' if metric.kind != 'funnel' }}
+    {{ 'group by scope_row' if metric.kind != 'funnel' }}
 )
 {%- endfor %}
 {%- endmacro -%}
@@ -98,41 +97,32 @@ values_of_{{ metric.name }} as (
 {#- Narrow the lake scan to the first and last days of the windows in this run. -#}
 {%- macro edge_days() -%}
   {%- if not can_query() -%}{{- return('') -}}{%- endif -%}
-  {%- set rows = run_query("
+  {{- return(' and events.event_day in (' ~ day_literals("
     select distinct unnest([
       cast(exposed_at + to_microseconds(window_start) as date), cast(exposed_at + to_microseconds(window_end) as date),
-      cast(exposed_at - to_days(cuped_days) as date), cast(exposed_at as date)]) as day
-    from " ~ ref('int_value_scope') ~ " order by day") -%}
-  {%- set days = [] -%}
-  {%- for day in rows.columns[0].values() -%}{%- do days.append("date '" ~ day ~ "'") -%}{%- endfor -%}
-  {{- return(' and events.event_day in (' ~ (days | join(', ') or 'null') ~ ')') -}}
+      cast(exposed_at - to_days(cuped_days) as date), cast(exposed_at as date)])
+    from " ~ ref('int_value_scope')) ~ ')') -}}
 {%- endmacro -%}
 
 
 {%- macro open_edge_days() -%}
   {%- if not can_query() -%}{{- return('') -}}{%- endif -%}
-  {%- set rows = run_query("
-    select distinct unnest([cast(exposed_at as date), cast(exposed_at - to_days(cuped_days) as date)]) as day
-    from " ~ ref('int_open_scope') ~ " order by day") -%}
-  {%- set days = [] -%}
-  {%- for day in rows.columns[0].values() -%}{%- do days.append("date '" ~ day ~ "'") -%}{%- endfor -%}
-  {{- return(' and events.event_day in (' ~ (days | join(', ') or 'null') ~ ')') -}}
+  {{- return(' and events.event_day in (' ~ day_literals("
+    select distinct unnest([cast(exposed_at as date), cast(exposed_at - to_days(cuped_days) as date)])
+    from " ~ ref('int_open_scope')) ~ ')') -}}
 {%- endmacro -%}
 
 
 {#- The days strictly inside the windows of this run, where unit-day sums are wanted. -#}
 {%- macro inner_days() -%}
   {%- if not can_query() or is_reset() -%}{{- return('') -}}{%- endif -%}
-  {%- set rows = run_query("
-    select distinct unnest(generate_series(from_day + 1, to_day - 1, interval 1 day))::date as day
+  {{- return(' and days.event_day in (' ~ day_literals("
+    select distinct unnest(generate_series(from_day + 1, to_day - 1, interval 1 day))::date
     from (
       select distinct cast(exposed_at + to_microseconds(window_start) as date) as from_day,
         cast(exposed_at + to_microseconds(window_end) as date) as to_day from " ~ ref('int_value_scope') ~ "
       union
       select distinct cast(exposed_at - to_days(cuped_days) as date), cast(exposed_at as date)
       from " ~ ref('int_value_scope') ~ " where cuped_days > 0
-    ) order by day") -%}
-  {%- set days = [] -%}
-  {%- for day in rows.columns[0].values() -%}{%- do days.append("date '" ~ day ~ "'") -%}{%- endfor -%}
-  {{- return(' and days.event_day in (' ~ (days | join(', ') or 'null') ~ ')') -}}
+    )") ~ ')') -}}
 {%- endmacro -%}

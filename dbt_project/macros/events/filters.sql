@@ -5,8 +5,8 @@
 {%- macro matching_filter() -%}
   {%- set filters = [] -%}
   {%- if can_query() -%}
-    {%- set filters = run_query(
-        'select name, column_name, operator, unnest(operand_values) from catalog.filters order by 1, 4').rows -%}
+    {%- set filters = standing_rows(
+        'select name, column_name, operator, unnest(operand_values) from catalog.filters order by 1, 4') -%}
   {%- endif -%}
   case
     when abs(value) > 10000000000 then 'value_out_of_range'

@@ -5,12 +5,12 @@
 {%- macro segment_levels() -%}
   {%- set none_declared = "cast([] as struct(segment varchar, level varchar)[])" -%}
   {%- if not can_query() -%}{{- return(none_declared) -}}{%- endif -%}
-  {%- set rows = run_query("
+  {%- set rows = standing_rows("
     select distinct string_agg(segment, ',' order by segment) as signature, list(segment order by segment) as segments
     from catalog.experiment_segments group by experiment_id order by 1") -%}
-  {%- if not rows.rows -%}{{- return(none_declared) -}}{%- endif -%}
+  {%- if not rows -%}{{- return(none_declared) -}}{%- endif -%}
   case signature
-    {%- for row in rows.rows %}
+    {%- for row in rows %}
     when {{ text_literal(row[0]) }} then [
       {%- for segment in row[0].split(',') -%}
         {segment: {{ text_literal(segment) }}, level: coalesce({{ event_attribute(segment) }}, 'unknown')}{{ ', ' if not loop.last }}

@@ -42,14 +42,19 @@
 
 {#- On a finished day, only what ingest has touched there. -#}
 {%- macro is_touched(kind, id) -%}
-  ({{ whole_day() }} or ({{ kind }}, {{ id }}) in (
+  {{- on_finished_day(is_touched_id(kind, id)) -}}
+{%- endmacro -%}
+
+
+{%- macro is_touched_id(kind, id) -%}
+  ({{ kind }}, {{ id }}) in (
     select touched.id_kind, touched.raw_id from landing.touched_units as touched where touched.event_day = {{ the_day() }}
-  ))
+  )
 {%- endmacro -%}
 
 
 {%- macro touched_on_day() -%}
-  (id_kind, raw_id) in (select t.id_kind, t.raw_id from landing.touched_units as t where t.event_day = {{ the_day() }})
+  {{- is_touched_id('id_kind', 'raw_id') -}}
 {%- endmacro -%}
 
 
@@ -58,14 +63,21 @@
   {%- set measures = additive_measures() -%}
   {%- for unit_type in unit_types() %}
   select
-    events.event_day, events.occurred_at, '{{ unit_type }}' as unit_type,
-    {{ raw_kind(unit_type) }} as id_kind, {{ raw_id(unit_type) }} as raw_id
+    events.event_day, events.occurred_at, '{{ unit_type }}' as unit_type, events.id_kind, events.raw_id
     {%- for measure in measures %},
-    {{ scaled_value(measure) }} as {{ measure.name }}
+    {{ scaled_value(measure, 'worth_of_' ~ measure.name) }} as {{ measure.name }}
     {%- endfor %}
-  from {{ ref('stg_events') }} as events
-  where {{ where }} and {{ raw_id(unit_type) }} is not null
-    and ({% for measure in measures %}{{ event_worth(measure) }} is not null{{ ' or ' if not loop.last }}{% else %}false{% endfor %})
+  from (
+    -- The optimiser must not share parts of expressions (profiles.yml), so what an event is worth is a column.
+    select
+      events.event_day, events.occurred_at, {{ raw_kind(unit_type) }} as id_kind, {{ raw_id(unit_type) }} as raw_id
+      {%- for measure in measures %},
+      {{ event_worth(measure) }} as worth_of_{{ measure.name }}
+      {%- endfor %}
+    from {{ ref('stg_events') }} as events
+    where {{ where }} and {{ raw_id(unit_type) }} is not null
+  ) as events
+  where {% for measure in measures %}worth_of_{{ measure.name }} is not null{{ ' or ' if not loop.last }}{% else %}false{% endfor %}
   {{ 'union all' if not loop.last }}
   {%- endfor %}
 {%- endmacro -%}

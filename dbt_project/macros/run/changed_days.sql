@@ -14,8 +14,8 @@
 
 {%- macro day_literals(query) -%}
   {%- set days = [] -%}
-  {%- for day in run_query('select day from (' ~ query ~ ') as days (day) where day is not null order by day').columns[0].values() -%}
-    {%- do days.append("date '" ~ day ~ "'") -%}
+  {%- for row in standing_rows('select day from (' ~ query ~ ') as days (day) where day is not null order by day') -%}
+    {%- do days.append("date '" ~ row[0] ~ "'") -%}
   {%- endfor -%}
   {{- return(days | join(', ') or 'null') -}}
 {%- endmacro -%}
@@ -52,14 +52,14 @@
 
 
 {%- macro in_audited_days(column) -%}
-  {%- set every = not can_query() or is_reset() or run_query('from work.changed_targetings limit 1').rows | length > 0 -%}
+  {%- set every = not can_query() or is_reset() or standing_rows('from work.changed_targetings limit 1') | length > 0 -%}
   {{- return('true' if every else column ~ ' in (' ~ changed_days() ~ ')') -}}
 {%- endmacro -%}
 
 
 {#- Pairs are kept on the day of the second exposure, so a changed exposure moves none before its own day. -#}
 {%- macro overlap_scope() -%}
-  {%- set first = run_query('select min(cast(exposed_at as date)) from work.changed_exposures').columns[0].values()[0] if can_query() -%}
+  {%- set first = first_changed_exposure() -%}
   day >= {{ "date '" ~ first ~ "'" if first else "date 'infinity'" }}
   {%- if any_definition_changed() %}
   or experiment_id in (select changed.experiment_id from work.changed_experiments as changed)
@@ -147,17 +147,29 @@
 
 {#- A cell's day is that of its unit's value or that of its other exposure, so nothing changes before the first that did. -#}
 {%- macro pair_scope() -%}
-  {%- set first = run_query("
-    select min(day) from (
-      select cast(min(exposed_at) as date) as day from work.changed_exposures
-      union all
-      select min(day) from " ~ ref('int_touched_partitions') ~ "
-      union all
-      select " ~ frontier_before() ~ " + 1)").columns[0].values()[0] if can_query() -%}
-  day >= {{ "date '" ~ first ~ "'" if first else "date 'infinity'" }}
+  day >= {{ first_changed_pair() if can_query() else "date '0001-01-01'" }}
   {%- if any_definition_changed() %}
   or experiment_id in (select changed.experiment_id from work.changed_experiments as changed)
   or other_id in (select changed.experiment_id from work.changed_experiments as changed)
   or metric in (select changed.metric from work.changed_metrics as changed)
   {%- endif -%}
+{%- endmacro -%}
+
+
+{#- SQL literal of the first day whose cells may have changed; none where a definition is applied anew to every day. -#}
+{%- macro first_pair_day() -%}
+  {%- if not can_query() or is_reset() or any_definition_changed() -%}{{- return(none) -}}{%- endif -%}
+  {{- return(first_changed_pair()) -}}
+{%- endmacro -%}
+
+
+{%- macro first_changed_pair() -%}
+  {%- set rows = standing_rows("
+    select min(day) from (
+      select cast(min(exposed_at) as date) as day from work.changed_exposures
+      union all
+      select min(day) from " ~ ref('int_touched_partitions') ~ "
+      union all
+      select " ~ frontier_before() ~ " + 1)") -%}
+  {{- return("date '" ~ rows[0][0] ~ "'") -}}
 {%- endmacro -%}

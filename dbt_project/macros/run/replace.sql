@@ -6,8 +6,8 @@
   - Only rows that really differ are deleted and inserted, in one transaction with `on_change` (name of a macro
     that gets the relations of removed and of added rows and returns SQL): what follows from a change is recorded
     with the change, or neither happens.
-  - `days` (name of a macro that yields {day, whole}) runs the query once a day, with the_day() and whole_day()
-    filled in; a whole day is replaced without comparing. One day at a time is faster and needs less memory.
+  - `days` (name of a macro that yields {day, whole}) runs the query once a day, with the_day() filled in; a whole day
+    is replaced without comparing, and without on_finished_day(). One day at a time is faster and needs less memory.
   - `partition_by` (SQL expression): what work.rewrites counts rows by.
   A reset (work.state has no frontier) drops the table first. Temporary tables only; no second copy is kept.
 -#}
@@ -37,8 +37,7 @@
   {% if days_macro %}
     {% set days = context[days_macro](reset) %}
     {% for part in days %}
-      {% set body = sql | replace(the_day(), "date '" ~ part.day ~ "'")
-          | replace(whole_day(), 'true' if part.whole else 'false') %}
+      {% set body = sql_of_day(sql, part) %}
       {% set of_day = "event_day = date '" ~ part.day ~ "'" %}
       {% call statement('replace_day') %}
         delete from {{ target }} where {{ of_day }}
@@ -97,9 +96,21 @@
 {%- endmacro -%}
 
 
-{%- macro whole_day() -%}
-  {#- True when all of the_day() is computed, false when only the touched part. -#}
-  {{- return('(1 = 1)') -}}
+{%- macro on_finished_day(predicate) -%}
+  {#- Which rows of the_day() are computed where it is finished. A whole day is not asked: `true or … in (…)` would still
+      look every event up. -#}
+  {{- return('/*finished*/(' ~ predicate ~ ')/*:finished*/' if can_query() else '(' ~ predicate ~ ')') -}}
+{%- endmacro -%}
+
+
+{%- macro sql_of_day(sql, part) -%}
+  {%- set pieces = (sql | replace(the_day(), "date '" ~ part.day ~ "'")).split('/*finished*/') -%}
+  {%- set kept = [pieces[0]] -%}
+  {%- for piece in pieces[1:] -%}
+    {%- set predicate, rest = piece.split('/*:finished*/', 1) -%}
+    {%- do kept.append(('true' if part.whole else predicate) ~ rest) -%}
+  {%- endfor -%}
+  {{- return(kept | join) -}}
 {%- endmacro -%}
 
 

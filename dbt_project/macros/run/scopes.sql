@@ -15,8 +15,8 @@
 {#- Whether a run has any definition to apply anew; mostly it has not, and then no row needs to be asked. -#}
 {%- macro any_definition_changed() -%}
   {%- if not can_query() -%}{{- return(true) -}}{%- endif -%}
-  {%- set rows = run_query('select exists (from work.changed_experiments) or exists (from work.changed_metrics)') -%}
-  {{- return(rows.columns[0].values()[0]) -}}
+  {%- set rows = standing_rows('select exists (from work.changed_experiments) or exists (from work.changed_metrics)') -%}
+  {{- return(rows[0][0]) -}}
 {%- endmacro -%}
 
 
@@ -78,9 +78,15 @@
 
 
 {%- macro exposure_scope() -%}
-  (experiment_id, unit_id) in (select t.experiment_id, t.unit_id from {{ ref('int_touched_exposures') }} as t)
-  or exposure_day > {{ frontier_before() }}
+  exposure_day > {{ frontier_before() }}
+  {%- if not can_query() or standing_rows('select exists (from ' ~ ref('int_touched_exposures') ~ ' where may_stand)')[0][0] %}
+  or (experiment_id, unit_id) in (
+    select t.experiment_id, t.unit_id from {{ ref('int_touched_exposures') }} as t where t.may_stand
+  )
+  {%- endif %}
+  {%- if any_definition_changed() %}
   or experiment_id in (select changed.experiment_id from work.changed_experiments as changed)
+  {%- endif %}
 {%- endmacro -%}
 
 
@@ -110,12 +116,37 @@
 
 {#- SQL literal of a day before which no value changes: a window closes on the day of its exposure at the earliest. -#}
 {%- macro first_touched_day() -%}
-  {%- set rows = run_query("
+  {%- set rows = standing_rows("
     select min(day) from (
       select min(entry_day) as day from " ~ ref('int_value_scope') ~ "
       union all select cast(min(exposed_at) as date) from work.changed_exposures
       union all select " ~ frontier_before() ~ " + 1)") -%}
-  {{- return("date '" ~ rows.columns[0].values()[0] ~ "'") -}}
+  {{- return("date '" ~ rows[0][0] ~ "'") -}}
+{%- endmacro -%}
+
+
+{#- Whether a run has only new days to take in: no finished day has a new event, a changed exposure or a unit that moved. -#}
+{%- macro only_new_days() -%}
+  {%- if not can_query() or is_reset() or any_definition_changed() -%}{{- return(false) -}}{%- endif -%}
+  {{- return(not standing_rows("
+    select exists (from landing.touched_units where event_day <= " ~ frontier_before() ~ ")
+      or exists (from work.changed_exposures where exposed_at < " ~ frontier_before() ~ " + 1)
+      or exists (from work.moved_units)")[0][0]) -}}
+{%- endmacro -%}
+
+
+{#- The exposure days from which a window closes on a new day, as literals. -#}
+{%- macro closing_days() -%}
+  {{- return(day_literals("
+    select unnest([
+      cast(closing.day - to_microseconds(windows.window_end) as date),
+      cast(closing.day + 1 - to_microseconds(windows.window_end) as date)])
+    from (
+      select cast(unnest(generate_series(" ~ frontier_before() ~ " + 1, " ~ frontier_after() ~ ", interval 1 day)) as date) as day
+    ) as closing
+    cross join (
+      select distinct window_end from " ~ ref('int_metric_windows') ~ " where not is_open
+    ) as windows")) -}}
 {%- endmacro -%}
 
 
@@ -200,13 +231,20 @@
 {%- endmacro -%}
 
 
+{#- The day of the first exposure that this run has changed, old or new; none where it has changed none. -#}
+{%- macro first_changed_exposure() -%}
+  {%- if not can_query() -%}{{- return(none) -}}{%- endif -%}
+  {{- return(standing_rows('select min(cast(exposed_at as date)) from work.changed_exposures')[0][0]) -}}
+{%- endmacro -%}
+
+
 {#- Rows of changed exposures; with no definition changed, those before the first changed day are left unread. -#}
 {%- macro changed_keys(day) -%}
   {%- if any_definition_changed() -%}
   (experiment_id, unit_id) in (select c.experiment_id, c.unit_id from work.changed_exposures as c)
   or experiment_id in (select c.experiment_id from work.changed_experiments as c)
   {%- else -%}
-  {%- set first = run_query('select min(cast(exposed_at as date)) from work.changed_exposures').columns[0].values()[0] -%}
+  {%- set first = first_changed_exposure() -%}
   {%- if first is none -%}
   false
   {%- else -%}

@@ -2,6 +2,7 @@
   What one invocation has to do, kept durably in schema `work` so that a killed run can be run again:
   - work.state: key → value. `frontier` = last finished day, `asked_to` = the day a caller
     wants, `target` = the day a run has set out for.
+    `merged_on` = the day whose run merged the row groups last.
     `macros` = hash of the macros' text as the caller sees it: dbt's graph does not tell when they change.
   - work.definitions: hash of each experiment and metric as last applied.
   - work.changed_experiments, work.changed_metrics: definitions whose keys are to be computed anew.
@@ -22,8 +23,8 @@
 
 {%- macro work_state(key) -%}
   {%- if not can_query() -%}{{- return(none) -}}{%- endif -%}
-  {%- set rows = run_query("select value from work.state where key = '" ~ key ~ "'") -%}
-  {{- return(rows.columns[0].values()[0] if rows.rows | length else none) -}}
+  {%- set rows = standing_rows("select value from work.state where key = '" ~ key ~ "'") -%}
+  {{- return(rows[0][0] if rows else none) -}}
 {%- endmacro -%}
 
 
@@ -99,6 +100,7 @@
         group by name having count(distinct hash) > 1 or count(*) = 1;
       commit;
     ") -%}
+    {%- do forget_answers() -%}
   {%- endif -%}
 {%- endmacro -%}
 
@@ -185,6 +187,6 @@
 {%- macro unit_types() -%}
   {#- Unit types that some experiment uses; only these are aggregated. -#}
   {%- if not can_query() -%}{{- return(['user']) -}}{%- endif -%}
-  {%- set rows = run_query('select distinct unit_type from catalog.experiments order by unit_type') -%}
-  {{- return((rows.columns[0].values() | list) or ['user']) -}}
+  {%- set rows = standing_rows('select distinct unit_type from catalog.experiments order by unit_type') -%}
+  {{- return((rows | map(attribute=0) | list) or ['user']) -}}
 {%- endmacro -%}

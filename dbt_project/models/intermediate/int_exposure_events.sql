@@ -87,9 +87,10 @@ judged as (
             and events.occurred_at < coalesce(periods.end_at, timestamp 'infinity')
     left join {{ source('catalog', 'overrides') }} as overrides
         on events.shown_experiment_id = overrides.experiment_id and events.raw_id = overrides.unit_id
-    where {{ is_touched('events.id_kind', 'events.raw_id') }}
-        or events.raw_id is null
-        or events.shown_experiment_id in (select changed.experiment_id from work.changed_experiments as changed)
+    where {{ on_finished_day(
+        is_touched_id('events.id_kind', 'events.raw_id')
+        ~ ' or events.raw_id is null'
+        ~ ' or events.shown_experiment_id in (select changed.experiment_id from work.changed_experiments as changed)') }}
 )
 
 select

@@ -13,21 +13,32 @@ windows as (
     select experiment_id, '', null from {{ source('catalog', 'experiments') }}
 ),
 
--- A fixed window counts its unit on the day it closes, an open one on the day of exposure.
-entries as (
+-- A fixed window counts its unit on the day it closes, an open one on the day of exposure. Counted once a window: most
+-- metrics share theirs.
+counted as (
     select
         exposures.experiment_id,
-        windows.metric,
-        cast(exposures.exposed_at + to_microseconds(coalesce(windows.window_end - 1, 0)) as date) as day,
+        lengths.window_end,
+        cast(exposures.exposed_at + to_microseconds(coalesce(lengths.window_end - 1, 0)) as date) as day,
         coalesce(exposures.phase, -1) as phase,
         exposures.variant_id,
         exposures.segments,
-        exposures.second_arm_at
+        cast(exposures.second_arm_at as date) as second_arm_at,
+        count(*) as n
     from {{ ref('fct_exposures') }} as exposures
-    inner join windows using (experiment_id)
-    where cast(exposures.exposed_at + to_microseconds(coalesce(windows.window_end - 1, 0)) as date)
+    inner join (select distinct experiment_id, window_end from windows) as lengths using (experiment_id)
+    where cast(exposures.exposed_at + to_microseconds(coalesce(lengths.window_end - 1, 0)) as date)
         <= {{ frontier_after() }}
         {{ only_days('exposures.exposure_day', 'exposures') }}
+    group by all
+),
+
+entries as (
+    select counted.* exclude (window_end), windows.metric
+    from counted
+    inner join windows
+        on counted.experiment_id = windows.experiment_id
+            and counted.window_end is not distinct from windows.window_end
 ),
 
 fixed_values as (
@@ -63,4 +74,5 @@ select
     cast(sum({{ moment }}) as hugeint) as {{ moment }}
     {%- endfor %}
 from parts
+where {{ in_scope(dirty_partitions()) }}
 group by experiment_id, metric, part, day, phase, variant_id, segments

@@ -1,5 +1,6 @@
--- The units whose open windows saw anything new in this run: experiment × unit.
+-- The units whose open windows saw anything new in this run: experiment × unit. Without open metrics there are none.
 {% set reset = is_reset() %}
+{% set has_open = metric_definitions() | selectattr('end', 'none') | list | length > 0 %}
 with
 experiments as (
     select
@@ -37,8 +38,11 @@ select
     experiments.cuped_days
 from {{ ref('fct_exposures') }} as exposures
 inner join experiments using (experiment_id)
-where {{ reset }}
-    or experiments.is_redefined
-    or (unit_type, unit_id) in (select touched.unit_type, touched.unit_id from touched)
-    or (experiment_id, unit_id) in (select c.experiment_id, c.unit_id from work.changed_exposures as c)
-    or (unit_type = 'user' and unit_id in (select moved.unit_id from work.moved_units as moved))
+where {{ has_open }}
+    and (
+        {{ reset }}
+        or experiments.is_redefined
+        or (unit_type, unit_id) in (select touched.unit_type, touched.unit_id from touched)
+        or (experiment_id, unit_id) in (select c.experiment_id, c.unit_id from work.changed_exposures as c)
+        or (unit_type = 'user' and unit_id in (select moved.unit_id from work.moved_units as moved))
+    )

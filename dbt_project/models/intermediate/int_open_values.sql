@@ -18,13 +18,13 @@ unit_days as (
     select days.* exclude (id_kind, raw_id), {{ linked_unit('days') }} as unit_id
     from {{ ref('int_unit_days') }} as days
     {{ join_links('days') }}
-    where days.event_day <= {{ frontier_after() }}
+    where {{ metrics | length > 0 }} and days.event_day <= {{ frontier_after() }}
 ),
 
 edge_events as (
     select events.* exclude (id_kind, raw_id), {{ linked_unit('events') }} as unit_id
     from (
-        {{ measured_events('events.event_day <= ' ~ frontier_after() ~ open_edge_days()) }}
+        {{ measured_events((metrics | length > 0) ~ ' and events.event_day <= ' ~ frontier_after() ~ open_edge_days()) }}
     ) as events
     {{ join_links('events') }}
 ),

@@ -3,7 +3,11 @@
 -- depends_on: {{ ref('int_exposure_events') }}
 -- depends_on: {{ ref('int_identity_links') }}
 {% if is_reset() -%}
-select cast(null as varchar) as experiment_id, cast(null as varchar) as unit_id, true as needs_history
+select
+    cast(null as varchar) as experiment_id,
+    cast(null as varchar) as unit_id,
+    true as needs_history,
+    true as may_stand
 where false
 {%- else -%}
 with
@@ -23,7 +27,7 @@ standing as (
 
 -- What a unit does on new days changes its row only if it has none yet, or is now in a second arm.
 new_keys as (
-    select distinct new_events.experiment_id, new_events.unit_id
+    select distinct new_events.experiment_id, new_events.unit_id, standing.unit_id is not null as may_stand
     from new_events
     left join standing
         on new_events.experiment_id = standing.experiment_id and new_events.unit_id = standing.unit_id
@@ -33,7 +37,7 @@ new_keys as (
             and coalesce(standing.second_arm_at, timestamp 'infinity') >= {{ frontier_before() }} + 1
         )
     union
-    select experiment_id, unit_id
+    select experiment_id, unit_id, true
     from standing
     where second_arm_at >= {{ frontier_before() }} + 1
 ),
@@ -74,24 +78,28 @@ late as (
 ),
 
 keys as (
-    select experiment_id, unit_id, false as needs_history from new_keys
+    select experiment_id, unit_id, false as needs_history, may_stand from new_keys
     union all
-    select experiment_id, unit_id, true from late
+    select experiment_id, unit_id, true, true from late
     union all
-    select experiment_id, unit_id, true from activated
+    select experiment_id, unit_id, true, true from activated
     union all
-    select experiments.experiment_id, moved.unit_id, true
+    select experiments.experiment_id, moved.unit_id, true, true
     from moved
     cross join {{ source('catalog', 'experiments') }} as experiments
     where experiments.unit_type = 'user'
     union all
-    select events.experiment_id, {{ linked_unit('events') }}, true
+    select events.experiment_id, {{ linked_unit('events') }}, true, true
     from {{ ref('int_exposure_events') }} as events
     {{ join_links('events') }}
     where events.experiment_id in (select changed.experiment_id from work.changed_experiments as changed)
 )
 
-select experiment_id, unit_id, bool_or(needs_history) as needs_history
+select
+    experiment_id,
+    unit_id,
+    bool_or(needs_history) as needs_history,
+    bool_or(may_stand) as may_stand
 from keys
 group by experiment_id, unit_id
 {%- endif %}

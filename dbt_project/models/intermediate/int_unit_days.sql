@@ -1,7 +1,7 @@
 {{ config(materialized='replace', days='outstanding_days', scope='touched_on_day', rebuilds_with_measures=true) }}
 -- depends_on: {{ ref('stg_events') }}
 select
-    event_day,
+    {{ the_day() }} as event_day,
     unit_type,
     id_kind,
     raw_id
@@ -12,4 +12,4 @@ from (
     {{ measured_events('events.event_day = ' ~ the_day()) }}
 ) as events
 where {{ is_touched('id_kind', 'raw_id') }}
-group by event_day, unit_type, id_kind, raw_id
+group by unit_type, id_kind, raw_id

@@ -12,13 +12,13 @@
 with
 sides as (
     select
-        experiment_id, unit_id, unit_type, window_start, window_end, true as is_post,
+        scope_row, unit_id, unit_type, true as is_post,
         exposed_at + to_microseconds(window_start) as from_at,
         exposed_at + to_microseconds(window_end) as to_at
     from {{ ref('int_value_scope') }}
     union all
     select
-        experiment_id, unit_id, unit_type, window_start, window_end, false,
+        scope_row, unit_id, unit_type, false,
         exposed_at - to_days(cuped_days), exposed_at
     from {{ ref('int_value_scope') }}
     where cuped_days > 0
@@ -48,7 +48,7 @@ edge_events as (
 
 contributions as (
     select
-        sides.experiment_id, sides.unit_id, sides.window_start, sides.window_end, sides.is_post
+        sides.scope_row, sides.is_post
         {%- for measure in measures %}, unit_days.{{ measure.name }}{% endfor %}
     from sides
     inner join unit_days
@@ -58,7 +58,7 @@ contributions as (
             and unit_days.event_day < cast(sides.to_at as date)
     union all
     select
-        edges.experiment_id, edges.unit_id, edges.window_start, edges.window_end, edges.is_post
+        edges.scope_row, edges.is_post
         {%- for measure in measures %}, edge_events.{{ measure.name }}{% endfor %}
     from edges
     inner join edge_events
@@ -71,20 +71,20 @@ contributions as (
 
 sums as (
     select
-        experiment_id, unit_id, window_start, window_end
+        scope_row
         {%- for measure in measures %},
         coalesce(sum({{ measure.name }}) filter (is_post), 0) as {{ measure.name }},
         coalesce(sum({{ measure.name }}) filter (not is_post), 0) as {{ measure.name }}__pre
         {%- endfor %}
     from contributions
-    group by experiment_id, unit_id, window_start, window_end
+    group by scope_row
 ),
 
 additive as (
-    select experiment_id, unit_id, window_start, window_end, value.*
+    select scope_row, value.*
     from (
         select
-            experiment_id, unit_id, window_start, window_end,
+            scope_row,
             unnest([
                 {%- for metric in metrics if not metric.by_event %}
                 {{ unit_value_struct(metric) }}{{ ',' if not loop.last }}
@@ -94,6 +94,7 @@ additive as (
             ]) as value
         from sums
     )
+    where value.y <> 0 or value.d <> 0 or value.x <> 0 or value.w <> 0 or value.h <> 0
 ),
 
 {{ event_level_values(metrics) }},
@@ -107,12 +108,12 @@ combined as (
 )
 
 select
-    combined.experiment_id,
-    combined.unit_id,
+    scope.experiment_id,
+    scope.unit_id,
     combined.metric,
     scope.entry_day as day,
-    combined.window_start,
-    combined.window_end,
+    scope.window_start,
+    scope.window_end,
     scope.variant_id,
     scope.second_arm_at,
     scope.phase,
@@ -124,10 +125,13 @@ select
     combined.h,
     {{ magnitude(['combined.y', 'combined.d', 'combined.x', 'combined.w']) }} as magnitude
 from combined
-inner join {{ ref('int_metric_windows') }} as windows
-    using (experiment_id, metric, window_start, window_end)
 inner join {{ ref('int_value_scope') }} as scope
-    using (experiment_id, unit_id, window_start, window_end)
+    on combined.scope_row = scope.scope_row
+inner join {{ ref('int_metric_windows') }} as windows
+    on scope.experiment_id = windows.experiment_id
+        and combined.metric = windows.metric
+        and scope.window_start = windows.window_start
+        and scope.window_end = windows.window_end
 where combined.y <> 0
     or combined.h <> 0
     or (windows.scale_d is not null and combined.d <> 0)

@@ -1,5 +1,6 @@
--- The unit values to compute in this run: experiment × unit × closed window.
+-- The unit values to compute in this run: experiment × unit × closed window. `scope_row` stands for the three in what joins.
 {% set reset = is_reset() %}
+{% set only_closing = only_new_days() %}
 with
 windows as (
     select
@@ -26,8 +27,13 @@ closed as (
     from {{ ref('fct_exposures') }} as exposures
     inner join windows using (experiment_id)
     where cast(exposures.exposed_at + to_microseconds(windows.window_end - 1) as date) <= {{ frontier_after() }}
+        {%- if only_closing %}
+        and exposures.exposure_day in ({{ closing_days() }})
+        {%- else %}
         and {{ recent_exposures('exposures.exposure_day') }}
-),
+        {%- endif %}
+)
+{%- if not only_closing %},
 
 touched as (
     {% for unit_type in ['user', 'anonymous', 'session'] -%}
@@ -55,9 +61,13 @@ late as (
                 and cast(closed.exposed_at as date)
         )
 )
+{%- endif %}
 
-select * exclude (is_redefined)
+select * exclude (is_redefined), row_number() over () as scope_row
 from closed
+{%- if only_closing %}
+where entry_day > {{ frontier_before() }}
+{%- else %}
 where {{ reset }}
     or entry_day > {{ frontier_before() }}
     or is_redefined
@@ -66,3 +76,4 @@ where {{ reset }}
     or (experiment_id, unit_id, window_start, window_end) in (
         select late.experiment_id, late.unit_id, late.window_start, late.window_end from late
     )
+{%- endif %}

@@ -35,6 +35,7 @@ qualified as (
         on exposures.experiment_id = touched.experiment_id
             and exposures.unit_id = touched.unit_id
             and not touched.needs_history
+            and touched.may_stand
             and exposures.exposure_day <= {{ frontier_before() }}
     {%- endif %}
 ),

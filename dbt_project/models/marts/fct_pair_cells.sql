@@ -8,8 +8,9 @@
 -- depends_on: {{ ref('int_out_of_range') }}
 -- Each pair twice, once for the primary metrics of either side.
 {% set letters = ['y', 'd', 'yy', 'yd', 'dd'] %}
+{% set first = first_pair_day() %}
 with
-exposed as (
+exposed as not materialized (
     {{ paired_exposures() }}
 ),
 
@@ -21,7 +22,7 @@ primaries as (
 ),
 
 -- A unit counts on the day on which its window closes, one of an open window from its exposure on.
-added as (
+added as not materialized (
     select
         exposed.experiment_id, primaries.metric, exposed.unit_id, 1 as n,
         cast(exposed.exposed_at + to_microseconds(coalesce(primaries.window_end - 1, 0)) as date) as day
@@ -44,21 +45,57 @@ added as (
     where {{ in_range('opened') }}
 ),
 
--- Kept on the day from which the unit counts and is in both, so that no later day changes an earlier one.
-pairs as (
+-- Kept on the day from which the unit counts and is in both, so that no later day changes an earlier one. What has changed is
+-- laid down before it meets the other exposures: the other way round, all exposures of all days would be paired first.
+{%- if first %}
+arrived as materialized (
+    select * from exposed where exposure_day >= {{ first }}
+),
+
+met as materialized (
     select
-        added.experiment_id, added.metric, coalesce(own.phase, -1) as phase, own.variant_id,
-        other.experiment_id as other_id, coalesce(other.phase, -1) as other_phase, other.variant_id as other_variant,
-        greatest(added.day, other.exposure_day) as day, added.n
+        own.experiment_id, own.unit_id, own.phase, own.variant_id, other.experiment_id as other_id,
+        other.phase as other_phase, other.variant_id as other_variant, other.exposure_day
+    from arrived as other
+    inner join exposed as own
+        on other.unit_id = own.unit_id and other.unit_type = own.unit_type and other.experiment_id <> own.experiment_id
+),
+{%- endif %}
+
+counted as {{ 'materialized' if first else 'not materialized' }} (
+    select
+        added.experiment_id, added.metric, added.unit_id, added.day, added.n, own.unit_type, own.phase, own.variant_id
         {%- for letter in letters %}, added.{{ letter }}{% endfor %}
     from added
     inner join primaries on added.experiment_id = primaries.experiment_id and added.metric = primaries.metric
     inner join exposed as own on added.experiment_id = own.experiment_id and added.unit_id = own.unit_id
+    where added.day <= {{ frontier_after() }}{% if first %} and added.day >= {{ first }}{% endif %}
+        and {{ in_range('added') }}
+),
+
+pairs as (
+    select
+        counted.experiment_id, counted.metric, coalesce(counted.phase, -1) as phase, counted.variant_id,
+        other.experiment_id as other_id, coalesce(other.phase, -1) as other_phase, other.variant_id as other_variant,
+        greatest(counted.day, other.exposure_day) as day, counted.n
+        {%- for letter in letters %}, counted.{{ letter }}{% endfor %}
+    from counted
     inner join exposed as other
-        on own.unit_id = other.unit_id
-            and own.unit_type = other.unit_type
-            and own.experiment_id <> other.experiment_id
-    where added.day <= {{ frontier_after() }} and {{ in_range('added') }}
+        on counted.unit_id = other.unit_id
+            and counted.unit_type = other.unit_type
+            and counted.experiment_id <> other.experiment_id
+    {%- if first %}
+    union all
+    select
+        added.experiment_id, added.metric, coalesce(met.phase, -1), met.variant_id,
+        met.other_id, coalesce(met.other_phase, -1), met.other_variant,
+        met.exposure_day, added.n
+        {%- for letter in letters %}, added.{{ letter }}{% endfor %}
+    from met
+    inner join added on met.experiment_id = added.experiment_id and met.unit_id = added.unit_id
+    inner join primaries on added.experiment_id = primaries.experiment_id and added.metric = primaries.metric
+    where added.day < {{ first }} and {{ in_range('added') }}
+    {%- endif %}
 )
 
 select

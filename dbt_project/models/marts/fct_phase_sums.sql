@@ -46,7 +46,8 @@ entries as (
         listed.phase,
         listed.variant_id,
         listed.segments,
-        listed.second_arm_at
+        listed.second_arm_at,
+        1 as n
     from listed
     inner join {{ ref('int_metric_windows') }} as windows on listed.experiment_id = windows.experiment_id
     where cast(listed.exposed_at + to_microseconds(coalesce(windows.window_end - 1, 0)) as date)
@@ -88,7 +89,9 @@ increments as (
         and metric <> ''
         and {{ in_scope(dirty_partitions('day')) }}
     union all by name
-    select * from by_stratum
+    select *
+    from by_stratum
+    where {{ in_scope(dirty_partitions('day')) }}
 )
 
 select
