@@ -211,7 +211,7 @@ def _changed_cut_offs(connection: duckdb.DuckDBPyConnection, versions: pl.DataFr
 def _statistics(connection: duckdb.DuckDBPyConnection, history: pl.DataFrame, first: date) -> pl.DataFrame:
     """The statistics from the first cut-off judged on, and what is needed of those before."""
     connection.register("_history", history)
-    rows = connection.sql(
+    rows: pl.DataFrame = connection.sql(
         """select statistics.*
            from fct_sufficient_statistics as statistics
            left join _history as history using (experiment_id, metric)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from tests.oracle.checks import expect_oracle
+from tests.oracle.dbt_runs import invoke
 from tests.oracle.edges import files, step_by_step
 
 from fairsplit.orchestration.project import DBT_PROJECT_DIR
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = [
@@ -115,10 +117,64 @@ FAULTS = {
         "select coalesce(max(window_end) // 86400000000, 0)::int + 1 as days from",
         "select 0 as days from",
     ),
+    "a window that closes on a new day is looked for a day late": Fault(
+        "macros/run/scopes.sql",
+        "cast(closing.day - to_microseconds(windows.window_end) as date)",
+        "cast(closing.day + 1 - to_microseconds(windows.window_end) as date)",
+    ),
+    "the row of a unit that comes again is left standing": Fault(
+        f"{INTERMEDIATE}/int_touched_exposures.sql",
+        "standing.unit_id is not null as may_stand",
+        "false as may_stand",
+    ),
     "an activation at the instant of exposure does not count": Fault(
         "models/marts/fct_exposures.sql",
         "qualified.occurred_at >= activations.activated_at",
         "qualified.occurred_at > activations.activated_at",
+    ),
+}
+#: Faults of what judging reads beside the statistics, which the brute-force reading does not compute, with the model
+#: whose unit tests in dbt find them.
+JUDGED_FAULTS = {
+    "two exposures of one day are two overlaps": (
+        "fct_overlaps",
+        Fault(
+            "models/marts/fct_overlaps.sql",
+            "latest.exposure_day = earlier.exposure_day and latest.experiment_id < earlier.experiment_id",
+            "latest.exposure_day = earlier.exposure_day",
+        ),
+    ),
+    "the side of a measured holdout is a partner": (
+        "fct_overlaps",
+        Fault("macros/events/exposures.sql", " and experiments.holdout_id is null", ""),
+    ),
+    "a pair counts before its unit is in both": (
+        "fct_pair_cells",
+        Fault(
+            "models/marts/fct_pair_cells.sql",
+            "greatest(counted.day, other.exposure_day) as day",
+            "counted.day as day",
+        ),
+    ),
+    "old values do not meet a new exposure": (
+        "fct_pair_cells",
+        Fault("models/marts/fct_pair_cells.sql", "where added.day < {{ first }}", "where false"),
+    ),
+    "whoever is outside of the traffic is no mismatch": (
+        "fct_assignment_audits",
+        Fault(
+            "models/marts/fct_assignment_audits.sql",
+            "where not in_traffic or variant_id is distinct",
+            "where variant_id is distinct",
+        ),
+    ),
+    "an outcome at the instant of exposure is early": (
+        "fct_early_outcomes",
+        Fault(
+            "models/marts/fct_early_outcomes.sql",
+            "firsts.first_at < exposures.exposed_at",
+            "firsts.first_at <= exposures.exposed_at",
+        ),
     ),
 }
 QUICK = "of two exposures at one instant the later id wins"
@@ -143,9 +199,10 @@ def expect_caught(name: str, folder: Path) -> None:
 
 def test_every_fault_names_a_text_that_stands() -> None:
     """A fault whose text has moved is found by the quick tests, not by the slow ones that seed it."""
+    judged = {name: fault for name, (_, fault) in JUDGED_FAULTS.items()}
     moved = {
         name
-        for name, fault in FAULTS.items()
+        for name, fault in {**FAULTS, **judged}.items()
         if fault.right not in (DBT_PROJECT_DIR / fault.file).read_text()
     }
     assert moved == set()
@@ -159,6 +216,27 @@ def test_without_a_fault_every_edge_is_right(tmp_path: Path, monkeypatch) -> Non
 def test_a_seeded_fault_is_caught(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("FAIRSPLIT_HOME", str(tmp_path))
     expect_caught(QUICK, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def built_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home whose tables unit tests take their columns from."""
+    with pytest.MonkeyPatch.context() as patched:
+        folder = tmp_path_factory.mktemp("built")
+        patched.setenv("FAIRSPLIT_HOME", str(folder))
+        yield step_by_step(folder).home.root
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(JUDGED_FAULTS))
+def test_every_seeded_fault_of_what_judging_reads_fails_a_unit_test(
+    name: str, built_home: Path, tmp_path: Path
+) -> None:
+    model, fault = JUDGED_FAULTS[name]
+    with pytest.raises(AssertionError, match=r"actual differs from expected"):
+        invoke(
+            built_home, "test", "--select", f"{model},test_type:unit", project=project_with(fault, tmp_path)
+        )
 
 
 @pytest.mark.slow

@@ -40,8 +40,9 @@
 {%- endmacro -%}
 
 
-{#- All parts of `entries` and `valued`, of which the caller keeps those in its scope: groups are few. `crossed` holds the same units again, from the day they are known to have seen a
-    second arm: taking it away from `entered` leaves the units of one arm only, at any cut-off. -#}
+{#- All parts of `entries` and `valued`, of which the caller keeps those in its scope: groups are few. `crossed` holds the same
+    units again, from the day they are known to have seen a second arm: taking it away from `entered` leaves the units of one
+    arm only, at any cut-off. -#}
 {%- macro unit_parts() -%}
   {%- set crossed = ('crossed', 'greatest(day, cast(second_arm_at as date))', 'second_arm_at is not null') -%}
   {{ count_part('entered', 'day', 'true') }}
