@@ -169,9 +169,15 @@ def _difference(row: Row, value: str, ends: str, metric: MetricView, before: flo
 
 
 def _means(control: float | None, arm: float | None, divisor: float, unit: str, kind: str) -> tuple[str, str]:
-    """The control's value without its unit, and the arm's with it: a unit is read once."""
+    """The control's value without its unit, and the arm's with it, to the same decimals: a unit is read once."""
+    values = [None if value is None else value / divisor for value in (control, arm)]
+    # Two digits of a tenth: three of the smaller value.
+    tenth = min((abs(value) / 10 for value in values if value), default=None)
     before, after = (
-        fmt.amount(None if value is None else value / divisor, unit, kind) for value in (control, arm)
+        fmt.percent(value, half_width=tenth)
+        if fmt.is_rate(kind, unit)
+        else fmt.amount(value, unit, kind, scale=tenth)
+        for value in values
     )
     return before.partition(" ")[0], after
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from fairsplit.analysis.judgement.direction import gain_of
@@ -23,9 +24,12 @@ def fact_lines(
     experiment: ExperimentView, units: int, days: int, table: MetricTable
 ) -> list[tuple[str, str]]:
     """The facts at a glance: name and value."""
-    ending = fmt.day(experiment.end) if experiment.end else "open"
+    first, ran = experiment.start.date(), f"{fmt.day(experiment.start)} – open"
+    if experiment.end:
+        # The end is half-open: midnight leaves the day before as the last one.
+        ran = fmt.day_range(first, max((experiment.end - timedelta(microseconds=1)).date(), first))
     lines = [
-        ("Planned" if experiment.status == "draft" else "Ran", f"{fmt.day(experiment.start)} – {ending}"),
+        ("Planned" if experiment.status == "draft" else "Ran", ran),
         ("Days of data", fmt.count(days)),
         ("Units exposed", fmt.count(units)),
         ("Unit", experiment.unit),
