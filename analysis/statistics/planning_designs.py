@@ -267,7 +267,8 @@ def comparison_alpha(
     )
     if np.any(arms < 1):
         raise refuse("out_of_range", "nothing to compare", "comparisons", rule="at least 1")
-    if correction == "none":
+    # One comparison is its own family; no root is looked for.
+    if correction == "none" or np.all(arms == 1):
         return level.copy()
     if correction == "bonferroni":
         return np.asarray(level / arms, dtype=np.float64)

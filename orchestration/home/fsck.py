@@ -97,7 +97,7 @@ def repair(
             break
         # dbt opens the warehouse to write its docs, so they are made before it is opened here.
         is_site = any(problem.where.startswith(home.site.name) for problem in damaged)
-        folders = _try(partial(ready_folders, home), say) if is_site else None
+        folders = _try(partial(ready_folders, home, definitions), say) if is_site else None
         with _checked(home, catalog, definitions, folders) as found:
             for problem in found.problems:
                 seen.setdefault((problem.what, problem.where), problem)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import shutil
 from datetime import date
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import polars as pl
 import pytest
 from tests.pages import DRAWN, until
 from tests.unit.scorecards import site_world
+from tests.unit.scorecards.test_interactions_page import with_pairs
 
 from fairsplit.analysis.catalogue.drafting import draft_yaml
 from fairsplit.analysis.scorecards import ExperimentMetric, render_site
 from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.project import PROJECT_ROOT
 from fairsplit.orchestration.publishing.site import publish_site
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.integration
 CHROMIUM = shutil.which("chromium")
@@ -34,9 +33,11 @@ HOSTILE_ANSWER = 'He said "x": {a} # \\ [b] naïve'
 WIDTHS = (380, 1280, 1920)
 PAGES = [
     "index",
+    "programme",
     "flags",
     "quality",
     "plan",
+    "interactions",
     "new",
     *(
         f"experiments/{name}"
@@ -52,6 +53,20 @@ PAGES = [
             "factorial",
         )
     ),
+]
+#: One page of each kind, and of experiments those whose parts differ.
+AUDITED = [
+    "index",
+    "programme",
+    "flags",
+    "quality",
+    "plan",
+    "new",
+    "experiments/checkout_cta",
+    "experiments/srm_world",
+    "experiments/factorial",
+    "experiments/too_early",
+    "interactions",
 ]
 NEXT = """() => [...document.querySelectorAll('.plot')].find(plot => !plot.dataset.drawn)
   ?.scrollIntoView({behavior: 'instant', block: 'center'})"""
@@ -87,7 +102,7 @@ def site(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     docs = tmp_path_factory.mktemp("docs")
     (docs / "index.html").write_text("<title>docs</title>")
-    return publish_site(folder, render_site(site_world.demo().inputs()), {"dbt": docs}).index.parent
+    return publish_site(folder, render_site(with_pairs()), {"dbt": docs}).index.parent
 
 
 @pytest.fixture
@@ -140,29 +155,70 @@ def test_a_broken_definition_fits_every_width(open_page, site, scheme, tmp_path)
         page.screenshot(path=tmp_path / f"failed-{width}-{scheme}.png")
 
 
+def test_files_are_filtered_and_turned(open_page, tmp_path):
+    accounts = site_world.demo().inputs().file_accounts
+    many = pl.concat(
+        [
+            accounts.with_columns(path=pl.format("{}-{}", pl.lit(year), "path"))
+            for year in (2023, 2024, 2025, 2026)
+        ]
+    )
+    index = publish_site(tmp_path, render_site(site_world.World().inputs(file_accounts=many))).index
+    page = open_page("quality", folder=index.parent)
+    names = "[...document.querySelectorAll('#files tbody th')].map(cell => cell.textContent)"
+    assert page.inner_text("#file-shown") == "1 to 50 of 112"
+    first = page.evaluate(names)
+    page.click("#file-on")
+    page.click("#file-on")
+    assert page.inner_text("#file-shown") == "101 to 112 of 112"
+    assert page.is_disabled("#file-on")
+    page.fill("#file-q", "2024 01-17")
+    assert page.evaluate(names) == ["2024-events-2026-01-17.ndjson.gz"]
+    read = int(many.filter(pl.col("path") == "2024-events-2026-01-17.ndjson.gz")["rows_read"][0])
+    assert page.get_attribute("#files tbody td[data-rows-read]", "data-rows-read") == str(read)
+    page.select_option("#file-rows", "wrong")
+    assert page.inner_text("#file-shown") == "none"
+    page.select_option("#file-rows", "")
+    page.fill("#file-q", "")
+    assert page.evaluate(names) == first
+
+
+def test_the_archive_is_searched_by_hypothesis(open_page):
+    page = open_page("programme")
+    shown = "[...document.querySelectorAll('#entries li')].filter(item => !item.hidden).length"
+    every = page.evaluate(shown)
+    page.fill("#archive-q", "red BUTTON raises price")
+    assert page.evaluate(shown) == 1
+    page.fill("#archive-q", "no such hypothesis")
+    assert page.evaluate(shown) == 0
+    page.fill("#archive-q", "")
+    page.select_option("#archive-outcome", "Lost")
+    assert page.evaluate(shown) == 1 < every
+
+
 def test_hostile_text_shows_and_does_not_run(open_page):
     page = open_page("experiments/hostile")
     assert site_world.HOSTILE[:40] in page.inner_text("#name")
     assert page.evaluate("document.querySelectorAll('main img, main script:not([type])').length") == 0
 
 
-@pytest.mark.parametrize(
-    "name", ["index", "flags", "quality", "new", "experiments/checkout_cta", "experiments/srm_world"]
-)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_barrier_is_found(open_page, name, scheme):
+@pytest.mark.parametrize("seen", ["light", "dark", "print"])
+def test_no_barrier_is_found(open_page, site, seen):
+    """By axe, on every kind of page, with every part open; one browser page for all, since each audit is long."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    page = open_page(name, scheme)
-    _draw(page)
-    page.wait_for_timeout(200)
-    # The audit's script is given to the page by the driver, outside the page's own policy.
-    found = axe.Axe().run(page, options={"preload": False}).response["violations"]
-    serious = [
-        (item["id"], [node["html"][:120] for node in item["nodes"][:3]])
-        for item in found
-        if item["impact"] in {"serious", "critical"}
-    ]
-    assert not serious
+    page = open_page("index", "light" if seen == "print" else seen)
+    page.emulate_media(media="print" if seen == "print" else "screen")
+    found = {}
+    for name in AUDITED:
+        page.goto(f"{site.as_uri()}/{name}.html")
+        page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+        if name == "experiments/checkout_cta":
+            page.evaluate("dispatchEvent(new Event('beforeprint'))")
+            until(page, DRAWN)
+        # The audit's script is given to the page by the driver, outside the page's own policy.
+        for item in axe.Axe().run(page, options={"preload": False}).response["violations"]:
+            found[name, item["id"]] = [node["html"][:120] for node in item["nodes"][:3]]
+    assert not found
 
 
 def test_filters_and_sorting_work_together(open_page):

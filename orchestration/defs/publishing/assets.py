@@ -75,9 +75,10 @@ def allocation_configs(home: HomeResource) -> dg.MaterializeResult[None]:
 def scorecards(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
     """The published site: one scorecard an experiment, the portfolio, data quality, dbt's docs."""
     place = home.open()
-    folders = ready_folders(place)
+    definitions = read_definitions()
+    folders = ready_folders(place, definitions)
     with writer(place.warehouse) as connection:
-        published, cut_off = publish_pages(place, connection, read_definitions(), folders)
+        published, cut_off = publish_pages(place, connection, definitions, folders)
         exports = current_version(place.exports)
         now = datetime.now(UTC).replace(tzinfo=None)
         number = record_publication(

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from fairsplit.orchestration.publishing.site.write import PublishedSite
 
 
-def ready_folders(home: Home) -> dict[str, Path]:
+def ready_folders(home: Home, definitions: Definitions) -> dict[str, Path]:
     """What stands beside the pages: dbt's docs, which dbt may have to write, and the Data Docs."""
-    folders = {"dbt": ensure_docs(home)}
+    folders = {"dbt": ensure_docs(home, definitions)}
     if home.data_docs.is_dir():
         folders["data-docs"] = home.data_docs
     return folders

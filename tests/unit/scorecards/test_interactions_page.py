@@ -10,7 +10,7 @@ import polars as pl
 from tests.unit.scorecards import site_world
 
 from fairsplit.analysis.judgement.interactions import INTERACTION_EFFECTS, INTERACTIONS
-from fairsplit.analysis.scorecards import render_site
+from fairsplit.analysis.scorecards import SiteInputs, render_site
 
 DAY = date(2026, 1, 20)
 ROW = dict.fromkeys(INTERACTIONS) | {
@@ -34,14 +34,17 @@ EFFECT = dict.fromkeys(INTERACTION_EFFECTS) | {
 }  # fmt: skip
 
 
-def pages() -> dict[str, str]:
-    inputs = replace(
+def with_pairs() -> SiteInputs:
+    return replace(
         site_world.demo().inputs(),
         interactions=pl.DataFrame([ROW, QUIET], schema=dict(INTERACTIONS)),
         interaction_effects=pl.DataFrame([EFFECT], schema=dict(INTERACTION_EFFECTS)),
     )
+
+
+def pages() -> dict[str, str]:
     wanted = ("interactions.html", "api/interactions.json")
-    return {page.path: page.content for page in render_site(inputs) if page.path in wanted}
+    return {page.path: page.content for page in render_site(with_pairs()) if page.path in wanted}
 
 
 def test_the_flagged_pair_and_its_effects_stand_on_the_page() -> None:

@@ -138,6 +138,26 @@ def assert_only_numbers(text: str, path: str) -> None:
     assert not re.search(r'(?:x1|x2|cx)="[^"]*(?:inf|nan)', text)
 
 
+def assert_programme_agrees(pages: dict[str, str], case: dict[str, Any]) -> None:
+    """The page of the programme, its API and the index say one outcome, that of the newest decision."""
+    rows = json.loads(pages["api/programme.json"])
+    (line,) = rows["experiments"]
+    settled = {"ship": "won", "roll_back": "lost", "keep_control": "flat"}
+    outcome = None if case["gate"] == "fail" else settled.get(REASONS[case["reason"]][1])
+    assert line["outcome"] == outcome
+    known = {(row["figure"], row["scope"], row["level"]): row for row in rows["figures"]}
+    shown = [attrs for _, attrs in read(pages["programme.html"]).tags if "data-value" in attrs]
+    assert shown
+    for attrs in shown:
+        key = attrs["data-figure"], attrs.get("data-scope") or "all", attrs.get("data-level") or "all"
+        # An experiment without a tag has an area without a name.
+        if attrs.get("data-scope") == "area":
+            key = (*key[:2], attrs["data-level"] or "")
+        assert float(attrs["data-value"] or "nan") == known[key]["value"]
+    tile = f"<dt>Decided</dt><dd>{1 if outcome else 0}</dd>"
+    assert tile in pages["index.html"]
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(results())
 def test_pages_say_the_numbers_of_the_rows_and_agree(case: dict[str, Any]) -> None:
@@ -152,6 +172,7 @@ def test_pages_say_the_numbers_of_the_rows_and_agree(case: dict[str, Any]) -> No
             known = row.get(name)
             assert (shown is None) == (known is None or not math.isfinite(known))
             assert shown is None or float(shown) == known
+    assert_programme_agrees(pages, case)
     verdict = element(page, 'id="verdict"')
     line = element(index, '<tr[^>]*data-id="one"')
     assert verdict.removesuffix(".") in line
