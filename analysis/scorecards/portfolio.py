@@ -39,6 +39,8 @@ VERDICTS = {
     "broken": "Broken definition",
 }
 _TYPICAL = 0.9
+#: Rows that a browser lays out at first; it takes longer over a thousand than a reader waits.
+ROWS_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """The index page."""
+    """The index page; `shown` are the lines that stand there before somebody asks for all."""
 
     lines: Sequence[Line]
     axis: Axis
@@ -98,6 +100,7 @@ class Portfolio:
     lessons: Lessons | None
     shipments: Sequence[ShipmentLine]
     dependent: Sequence[Summary]
+    shown: int = ROWS_SHOWN
 
 
 def summarise(card: Scorecard, *, href: str) -> Summary:

@@ -31,7 +31,8 @@ def metric_notes(definitions: Definitions) -> dict[str, str]:
 
 def _note(metric: MetricDefinition, measures: Mapping[str, Measure], used: list[str]) -> str:
     better = "less is better" if metric.direction == "decrease" else "more is better"
-    parts = [name for name in (*metric.funnel, metric.numerator, metric.denominator) if name in measures]
+    named = (*metric.funnel, metric.numerator, metric.denominator or "")
+    parts = [name for name in named if name in measures]
     return "\n".join(
         [
             "",

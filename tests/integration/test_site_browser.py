@@ -208,15 +208,20 @@ def test_no_barrier_is_found(open_page, site, seen):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page = open_page("index", "light" if seen == "print" else seen)
     page.emulate_media(media="print" if seen == "print" else "screen")
+    # What is there is the same in all three; only colours and what is hidden differ.
+    options = {"preload": False} | ({} if seen == "light" else {"runOnly": ["color-contrast"]})
     found = {}
     for name in AUDITED:
         page.goto(f"{site.as_uri()}/{name}.html")
-        page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+        # Six of a kind are enough: the planner has a table for each metric.
+        page.evaluate(
+            "[...document.querySelectorAll('details')].slice(0, 6).forEach(p => { p.open = true; })"
+        )
         if name == "experiments/checkout_cta":
             page.evaluate("dispatchEvent(new Event('beforeprint'))")
             until(page, DRAWN)
         # The audit's script is given to the page by the driver, outside the page's own policy.
-        for item in axe.Axe().run(page, options={"preload": False}).response["violations"]:
+        for item in axe.Axe().run(page, options=options).response["violations"]:
             found[name, item["id"]] = [node["html"][:120] for node in item["nodes"][:3]]
     assert not found
 
@@ -277,6 +282,19 @@ def test_a_thousand_experiments_filter_at_once(open_page, tmp_path):
     page = open_page("index", folder=index.parent)
     assert min(page.evaluate(FILTER) for _ in range(3)) < 100
     assert page.inner_text("#shown") == "19 of 1,000"
+    standing = "[...document.querySelectorAll('#portfolio tbody tr')].filter(row => !row.hidden).length"
+    assert page.evaluate(standing) == 19
+    page.fill("#q", "")
+    assert page.inner_text("#shown") == "1,000 of 1,000"
+    assert page.evaluate(standing) == 100, "what is laid out at first"
+    page.click("[data-sort=name]")
+    page.click("[data-sort=name]")
+    last = "document.querySelector('#portfolio tbody tr:not([hidden])').dataset.id"
+    assert page.evaluate(last) == "exp_0999", "the first hundred of what is sorted"
+    page.click("#more")
+    assert page.evaluate(standing) == 1000
+    # What the browser does before it can be used, apart from how busy the machine is: 100 rows laid out, not 1,000.
+    assert index.read_text().count(" hidden data-name") == 900
 
 
 def test_prints_with_its_charts(open_page, tmp_path):

@@ -7,6 +7,8 @@
   const search = document.getElementById("q");
   const shown = document.getElementById("shown");
   const nothing = document.getElementById("nothing");
+  const more = document.getElementById("more");
+  let most = Number(table.dataset.shown);
   const status = document.getElementById("f-status");
   const selects = ["status", "code", "worst"].map((field) => [field, document.getElementById("f-" + field)]);
 
@@ -36,14 +38,17 @@
   function filter() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     let count = 0;
+    // Only so many are laid out at first: a browser takes longer over a thousand rows than a reader waits.
     for (const row of rows) {
       const data = row.dataset;
       const fits = selects.every(([field, select]) => !select.value || data[field] === select.value)
         && (status.value || data.status !== "archived")
         && words.every((word) => data.text.includes(word));
-      if (row.hidden === fits) row.hidden = !fits;
       if (fits) count += 1;
+      const stands = fits && count <= most;
+      if (row.hidden === stands) row.hidden = !stands;
     }
+    if (more) more.hidden = count <= most;
     keep();
     shown.textContent = count.toLocaleString("en") + " of " + rows.length.toLocaleString("en");
     nothing.hidden = count > 0;
@@ -64,12 +69,13 @@
     });
     body.append(...rows);
     sorted = (falling ? "-" : "") + field;
-    keep();
+    filter();
   }
 
   search.addEventListener("input", filter);
   for (const [, select] of selects) select.addEventListener("change", filter);
   for (const button of table.querySelectorAll("button[data-sort]")) button.addEventListener("click", () => sort(button));
+  if (more) more.addEventListener("click", () => { most = Infinity; filter(); });
   window.addEventListener("hashchange", recall);
-  if (location.hash.includes("=") || table.querySelector(".archived")) recall();
+  recall();
 })();
