@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fairsplit.analysis.judgement.direction import sign_of
 from fairsplit.analysis.scorecards import format as fmt
 from fairsplit.analysis.scorecards.naming import safe_name
 
@@ -30,7 +31,7 @@ def metric_notes(definitions: Definitions) -> dict[str, str]:
 
 
 def _note(metric: MetricDefinition, measures: Mapping[str, Measure], used: list[str]) -> str:
-    better = "less is better" if metric.direction == "decrease" else "more is better"
+    better = "less is better" if sign_of(metric.direction) < 0 else "more is better"
     named = (*metric.funnel, metric.numerator, metric.denominator or "")
     parts = [name for name in named if name in measures]
     return "\n".join(
