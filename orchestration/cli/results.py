@@ -174,16 +174,32 @@ def _step(step: dict[str, Any]) -> str:
 def replay(
     experiment: _Experiment,
     as_of: Annotated[
-        datetime, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day whose publication is meant.")
-    ],
+        datetime | None,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day whose last publication is meant."),
+    ] = None,
+    publication: Annotated[
+        int | None, typer.Option(min=1, help="The publication of this number in the ledger.")
+    ] = None,
+    known_at: Annotated[
+        datetime | None,
+        typer.Option(
+            "--known-at",
+            formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"],
+            help="The last publication that stood at this instant, UTC.",
+        ),
+    ] = None,
     output: FormatOption = ReportFormat.text,
 ) -> None:
-    """Show what was published for a day beside what is known of it now, and why they differ."""
+    """Show what was published beside what is known of it now, and why they differ.
+
+    Which publication is meant is said by one of --as-of, --publication and --known-at.
+    """
     from fairsplit.orchestration.reading.replay import replay as look_back
     from fairsplit.orchestration.warehouse.opening import reader
 
     with reader(Home.from_environment().warehouse) as connection:
-        found = look_back(connection, experiment, as_of.date())
+        day = as_of.date() if as_of else None
+        found = look_back(connection, experiment, day, publication=publication, known_at=known_at)
     if output is ReportFormat.json:
         print_json(found)
     else:

@@ -10,7 +10,7 @@ from fairsplit.orchestration.reading.results import judged_experiments, require_
 from fairsplit.orchestration.warehouse.opening import has_table
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import date, datetime
 
     import duckdb
 
@@ -35,15 +35,25 @@ COMPARED = (
 _KEY = ("metric", "segment", "segment_level", "analysis", "variant_id")
 
 
-def replay(connection: duckdb.DuckDBPyConnection, experiment: str, as_of: date) -> Row:
-    """What stood published of an experiment for a day, and what the same cut-off says now.
+def replay(
+    connection: duckdb.DuckDBPyConnection,
+    experiment: str,
+    as_of: date | None = None,
+    *,
+    publication: int | None = None,
+    known_at: datetime | None = None,
+) -> Row:
+    """What stood published of an experiment, and what the same cut-off says now.
 
-    The publication is the last one whose cut-off is the day, else the last one before it.
+    The publication is the one of a number, the last one that stood at an instant, or the last one whose cut-off is a
+    day, else the last one before it.
 
     Args:
         connection: On the warehouse, read-only is enough.
         experiment: The experiment.
         as_of: The day.
+        publication: The number.
+        known_at: The instant, naive UTC.
 
     Returns:
         ``publication`` (its row of the ledger), ``then`` and ``now`` (each with ``decision``, ``gate``,
@@ -53,7 +63,7 @@ def replay(connection: duckdb.DuckDBPyConnection, experiment: str, as_of: date) 
         ``status``) and ``explained``: whether there is a cause wherever there is a difference.
 
     Raises:
-        OrchestrationError: The experiment names nothing, or nothing was published up to that day.
+        OrchestrationError: The experiment names nothing, not one of the three is given, or nothing was published so.
     """
     known = set(judged_experiments(connection))
     ledger = has_table(connection, "journal", "publications")
@@ -61,27 +71,43 @@ def replay(connection: duckdb.DuckDBPyConnection, experiment: str, as_of: date) 
         rows = connection.execute("select distinct experiment_id from journal.published_decisions").fetchall()
         known |= {row[0] for row in rows}
     require_known(experiment, known, "experiment", "EXPERIMENT")
-    publication = _publication(connection, experiment, as_of) if ledger else None
-    if publication is None:
+    asked = {
+        name: value
+        for name, value in (("as-of", as_of), ("publication", publication), ("known-at", known_at))
+        if value is not None
+    }
+    if len(asked) != 1:
+        rule = "one of --as-of, --publication and --known-at"
+        raise OrchestrationError(
+            Problem("not one publication is asked for", "replay", ", ".join(asked), rule)
+        )
+    ((name, value),) = asked.items()
+    shown = _publication(connection, experiment, name, value) if ledger else None
+    if shown is None:
+        what = (
+            "of this experiment nothing stood in it"
+            if name == "publication"
+            else "nothing was published up to then"
+        )
         raise OrchestrationError(
             Problem(
-                "nothing was published up to that day",
-                "--as-of",
-                str(as_of),
+                "nothing was published up to that day" if name == "as-of" else what,
+                f"--{name}",
+                str(value),
                 hint=_range(connection, ledger=ledger),
             )
         )
-    key = {"e": experiment, "d": publication["cut_off"], "p": publication["publication"]}
+    key = {"e": experiment, "d": shown["cut_off"], "p": shown["publication"]}
     then = _side(connection, "journal.published_{}", "and publication = $p", key)
     now = _side(connection, "results.{}", "and $p is not null", key)
     differences = _differences(then["comparisons"], now["comparisons"])
     # Nothing is published of others than bandits, nor of bandits by a ledger that did not keep it yet.
     if then["allocations"]:
         differences += _differences(then["allocations"], now["allocations"])
-    causes = _causes(connection, experiment, publication, then["comparisons"], now["comparisons"])
+    causes = _causes(connection, experiment, shown, then["comparisons"], now["comparisons"])
     return {
         "experiment_id": experiment,
-        "publication": publication,
+        "publication": shown,
         "then": then,
         "now": now,
         "differences": [{**row, "because": _because(row, causes)} for row in differences],
@@ -90,14 +116,25 @@ def replay(connection: duckdb.DuckDBPyConnection, experiment: str, as_of: date) 
     }
 
 
-def _publication(connection: duckdb.DuckDBPyConnection, experiment: str, as_of: date) -> Row | None:
+#: By option: which publications are meant, the last of them first.
+_CHOICES = {
+    "as-of": ("cut_off <= $v", "cut_off desc, publication desc"),
+    "publication": ("publication = $v", "publication"),
+    "known-at": ("published_at <= $v", "published_at desc, publication desc"),
+}
+
+
+def _publication(
+    connection: duckdb.DuckDBPyConnection, experiment: str, name: str, value: object
+) -> Row | None:
+    meant, order = _CHOICES[name]
     rows = rows_of(
         connection,
-        """from journal.publications as p
-           where cut_off <= $d and exists (
+        f"""from journal.publications as p
+           where {meant} and exists (
                from journal.published_comparisons as c where c.publication = p.publication and experiment_id = $e)
-           order by cut_off desc, publication desc limit 1""",
-        {"e": experiment, "d": as_of},
+           order by {order} limit 1""",
+        {"e": experiment, "v": value},
     )
     return rows[0] if rows else None
 

@@ -131,6 +131,26 @@ def test_bad_input_is_one_message(
     assert str(done.exception) == message.format(all=", ".join(sorted(one.id for one in EXPERIMENTS)))
 
 
+def test_x2_a_publication_is_replayed_by_its_number_and_by_what_was_known(
+    home: DrivenHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with reader(home.home.warehouse) as connection:
+        by_day = replay(connection, "plain", LAST_DAY)
+        shown = by_day["publication"]
+        assert replay(connection, "plain", publication=shown["publication"]) == by_day
+        assert replay(connection, "plain", known_at=shown["published_at"]) == by_day
+    for words, message in (
+        (["--publication", "99"], "--publication: of this experiment nothing stood in it (99)"),
+        (["--known-at", "2000-01-01"], "--known-at: nothing was published up to then (2000-01-01"),
+        ([], "replay: not one publication is asked for"),
+        (
+            ["--publication", "1", "--as-of", "2026-01-14"],
+            "not one publication is asked for (as-of, publication",
+        ),
+    ):
+        assert message in str(command(home, monkeypatch, "replay", "plain", *words).exception)
+
+
 def test_nothing_built_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAIRSPLIT_HOME", os.fspath(tmp_path))
     done = CliRunner().invoke(app, ["results"])
