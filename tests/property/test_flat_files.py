@@ -32,7 +32,13 @@ PACKINGS = (
     "csv,comma",
     "tsv",
     "csv.gz",
+    "csv lines of cr",
+    "csv lines of lf",
+    "csv blank lines",
+    "csv says ;",
+    "utf-8-sig",
     "utf-16",
+    "utf-32",
     "json",
     "ndjson",
     "parquet",
@@ -66,7 +72,25 @@ sound_cells = st.one_of(
 )
 #: Cells that no figure may be made of.
 unsound = st.sampled_from(
-    [None, "", "NA", "n/a", "abc", "1,234.5", "inf", "nan", 2**64, -(10**16), "12%", "1_000"]
+    [
+        *(None, "", 2**64, -(10**16), "NA", "n/a", "abc", "1,234.5", "inf", "nan", "Infinity", "1e400"),
+        *(
+            "12%",
+            "1_000",
+            "1'000",
+            "1\u00a0000",
+            "$5",
+            "€5",
+            "USD 5",
+            "(3)",
+            "−3",
+            "--1",
+            "0x1F",
+            "½",
+            "1e",
+            "1.2.3",
+        ),
+    ]
 )
 
 
@@ -96,7 +120,7 @@ def written(file: dict[str, Any], folder: Path) -> Path:
     rows = list(zip(*(file[name] for name in columns), strict=True))
     packing = file["packing"]
     kind = packing.split(",")[0].rstrip(";|")
-    path = folder / f"file.{'csv' if packing == 'utf-16' else kind}"
+    path = folder / f"file.{'csv' if packing.startswith(('utf', 'csv ')) else kind}"
     if packing in {"json", "ndjson"}:
         objects = [dict(zip(columns, row, strict=True)) for row in rows]
         path.write_text("\n".join(map(json.dumps, objects)) if packing == "ndjson" else json.dumps(objects))
@@ -118,7 +142,7 @@ def written(file: dict[str, Any], folder: Path) -> Path:
                 connection.register("frame", frame)
                 connection.execute("create table t as from frame")
         return path
-    delimiter = {"tsv": "\t", "csv;": ";", "csv|": "|", "csv,comma": ";"}.get(packing, ",")
+    delimiter = {"tsv": "\t", "csv;": ";", "csv|": "|", "csv,comma": ";", "csv says ;": ";"}.get(packing, ",")
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter)
     writer.writerow(columns)
@@ -127,7 +151,13 @@ def written(file: dict[str, Any], folder: Path) -> Path:
         if packing == "csv,comma" and isinstance(y, float):
             y = str(y).replace(".", ",")
         writer.writerow([*row[:3], y])
-    content = text.getvalue().encode("utf-16" if packing == "utf-16" else "utf-8")
+    lines = {"csv lines of cr": "\r", "csv lines of lf": "\n", "csv blank lines": "\r\n\r\n"}.get(
+        packing, "\r\n"
+    )
+    said = "sep=;\r\n" if packing == "csv says ;" else ""
+    content = (said + text.getvalue().replace("\r\n", lines)).encode(
+        packing if packing.startswith("utf") else "utf-8"
+    )
     path.write_bytes(gzip.compress(content) if packing == "csv.gz" else content)
     return path
 
@@ -189,7 +219,9 @@ def test_figures_of_an_independent_computation_or_one_refusal(file: dict[str, An
     rows = found.judgement.comparisons.filter(pl.col("segment") == "all")
     assert dict(rows.select("variant_id", "n").iter_rows()) == {arm: len(part) for arm, part in parts.items()}
     for row in rows.iter_rows(named=True):
-        assert row["mean"] == pytest.approx(sum(parts[row["variant_id"]]) / row["n"], rel=1e-9, abs=1e-9)
+        assert row["mean"] == pytest.approx(
+            math.fsum(parts[row["variant_id"]]) / row["n"], rel=1e-9, abs=1e-9
+        )
     levels = Counter(zip(file["level"], file["arm"], strict=True))
     blank = "unknown (empty)" if "unknown" in file["level"] else "unknown"
     counted = found.exposures.filter(pl.col("segment") == "level", pl.col("units") > 0)
