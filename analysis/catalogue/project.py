@@ -224,6 +224,7 @@ class Project(Strict):
 
     @model_validator(mode="after")
     def _days_in_order(self) -> Project:
-        if self.last_day is not None and self.last_day < self.first_day:
+        first, last = self.first_day, self.last_day
+        if first is not None and last is not None and last < first:
             raise fault("has a last_day before its first_day", f"last_day from {self.first_day} on")
         return self

@@ -100,3 +100,8 @@ def test_an_archive_that_ends_before_it_begins_is_told(tmp_path: Path) -> None:
     (tmp_path / "project.yaml").write_text("first_day: 2026-01-05\nlast_day: 2026-01-04\n")
     with pytest.raises(CatalogueError, match="has a last_day before its first_day"):
         load_catalogue(tmp_path, METRICS)
+
+
+def test_a_last_day_stands_without_a_first_one(tmp_path):
+    (tmp_path / "project.yaml").write_text("last_day: 2026-01-04\n")
+    assert load_catalogue(tmp_path, {}).project.last_day is not None
