@@ -9,6 +9,7 @@ from fairsplit.analysis.catalogue.experiment import Experiment
 from fairsplit.analysis.catalogue.flags import Flag, Segment
 from fairsplit.analysis.catalogue.project import Project
 from fairsplit.analysis.catalogue.schedules import Schedule
+from fairsplit.analysis.catalogue.sources import Source
 from fairsplit.analysis.catalogue.syntheses import Synthesis
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "schedule": Schedule,
     "segment": Segment,
     "synthesis": Synthesis,
+    "source": Source,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,6 +12,7 @@ import polars as pl
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from fairsplit.analysis.catalogue.events import CONTRACT_COLUMNS
+from fairsplit.analysis.catalogue.fields import parse_duration
 
 EPOCHS = {"epoch_s": "1000000", "epoch_ms": "1000", "epoch_us": "1", "epoch_ns": "0.001"}
 """How a count since 1970-01-01T00:00:00Z is named, and how many microseconds one of its units has."""
@@ -154,6 +156,31 @@ class SourceEvent(_Strict):
     constants: Constants = {}
 
 
+class Database(_Strict):
+    """Where a table lies that is not in the warehouse.
+
+    Attributes:
+        driver: ``duckdb`` for another DuckDB file, else the ADBC driver: ``postgresql``, ``sqlite``, ``snowflake``,
+            ``bigquery`` or ``flightsql``.
+        uri_from: The environment variable that holds the file's path or the address: it may hold a password.
+    """
+
+    driver: Literal["duckdb", "postgresql", "sqlite", "snowflake", "bigquery", "flightsql"]
+    uri_from: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=128)]
+
+
+class Watermark(_Strict):
+    """What tells rows that are new: only those not older than the newest one taken are asked for.
+
+    Attributes:
+        column: A column that grows, such as when the row was written.
+        look_back: How far before the newest one rows may still come, where the column is a time.
+    """
+
+    column: str = Field(min_length=1)
+    look_back: Annotated[timedelta, BeforeValidator(parse_duration)] = timedelta()
+
+
 class Source(_Strict):
     """One file of ``catalog/sources/``: a layout and how it maps to the event contract.
 
@@ -165,7 +192,9 @@ class Source(_Strict):
         description: For readers.
         files: Glob below the landing folder (``*`` stays within a folder, ``**`` crosses folders).
         table: ``name``, ``schema.name`` or ``database.schema.name`` of a table or view in the warehouse, for example
-            a dbt model.
+            a dbt model; with `from` of that database.
+        from_: Database of the table (YAML key ``from``); the warehouse if left out.
+        watermark: With `from`: which rows are asked for again; all of them if left out.
         format: Of the files, where the content does not tell.
         delimiter: Of CSV files, where the header does not tell.
         timezone: Zone of times written without an offset; without it such times are quarantined.
@@ -176,10 +205,14 @@ class Source(_Strict):
         events: The events of one row.
     """
 
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
     description: str = ""
     files: Annotated[str, AfterValidator(_relative_glob)] | None = Field(default=None, min_length=1)
     table: str | None = Field(default=None, pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*){0,2}$")
+    from_: Database | None = Field(default=None, alias="from")
+    watermark: Watermark | None = None
     format: Literal["ndjson", "csv", "parquet"] | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
@@ -195,6 +228,10 @@ class Source(_Strict):
             raise ValueError("give either files (a glob below landing) or table (schema.name)")
         if self.table is not None and (self.format or self.delimiter):
             raise ValueError("format and delimiter belong to files, not to a table")
+        if self.from_ is not None and self.table is None:
+            raise ValueError("from names a database: say which table")
+        if self.watermark is not None and self.from_ is None:
+            raise ValueError("a watermark belongs to a table of a database (from)")
         suffixes = [event.suffix for event in self.events]
         if len(set(suffixes)) < len(suffixes):
             raise ValueError("two events of one row have the same suffix: their event ids would be equal")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,8 @@ def init(folder: _Folder) -> None:
     for path in write_project(folder):
         print(folder / path)
     print(
-        f"\nNext: `cd {folder}`, `fairsplit validate`, drop events into .fairsplit/landing/, `fairsplit run`."
+        f"\nNext: `cd {shlex.quote(str(folder))}`, `fairsplit validate`, drop events into .fairsplit/landing/, "
+        "`fairsplit run`."
     )
 
 
@@ -30,4 +32,4 @@ def demo(folder: _Folder) -> None:
     from fairsplit.orchestration.starting.writing import write_demo
 
     print(f"{len(write_demo(folder))} files in {folder}")
-    print(f"\nNext: `cd {folder}`, `fairsplit run --demo`.")
+    print(f"\nNext: `cd {shlex.quote(str(folder))}`, `fairsplit run --demo`.")

@@ -103,7 +103,9 @@ def ingest_landing(
         with bounded_memory(cursor), repeated_keys.in_sql(cursor):
             instant = naive_utc(now)
             empty = land_tables(cursor, home / "landing", sources, instant)
-            run.report.unreadable |= empty
+            run.report.unreadable |= {
+                f"{source.table}": empty[source.id] for source in sources if source.id in empty
+            }
             landed_whole = tuple(folder_of(source) for source in sources if source.table)
             files = landed_files(
                 home / "landing",
@@ -115,8 +117,8 @@ def ingest_landing(
             )
             run.take([*files, *run.files_to_take_again(sources)], sources)
             rejudging.answered(cursor)
-            named = {source.table: f"source {source.id} (table {source.table})" for source in sources}
-            faults = [Finding(named[table], message, is_fault=True) for table, message in empty.items()]
+            named = {source.id: f"source {source.id} (table {source.table})" for source in sources}
+            faults = [Finding(named[one], message, is_fault=True) for one, message in empty.items()]
             findings.keep(cursor, [*faults, *run.findings])
     return run.report
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from fairsplit.orchestration.landing.content import identify
+from fairsplit.orchestration.landing.databases import NotReadError, rows_of
 from fairsplit.orchestration.landing.scan import EPOCH
 from fairsplit.orchestration.landing.sql import array, identifier, literal
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from fairsplit.analysis.catalogue.sources import Source
+    from fairsplit.analysis.catalogue.sources import Source, Watermark
 
 ROW_MARK = "_fairsplit_row"
 """Column of landed table files: md5 of the row as JSON."""
@@ -43,39 +44,65 @@ def land_tables(
         now: Naive UTC; the arrival of what is landed.
 
     Returns:
-        Table → why it gives nothing; the other tables are landed nevertheless.
+        Source → why it gives nothing; the others are landed nevertheless.
     """
     faults = {}
     for source in sources:
         if source.table is not None:
             try:
-                if not _land(cursor, landing / folder_of(source), source.table, now):
-                    faults[source.table] = "the table is empty"
-            except (duckdb.Error, OSError) as error:
-                faults[source.table] = str(error).split("\n\nLINE ", maxsplit=1)[0]
+                if not _land(cursor, landing / folder_of(source), source, now):
+                    faults[source.id] = "the table is empty"
+            except (duckdb.Error, NotReadError, OSError) as error:
+                faults[source.id] = str(error).split("\n\nLINE ", maxsplit=1)[0]
     return faults
 
 
-def _land(cursor: duckdb.DuckDBPyConnection, folder: Path, table: str, now: datetime) -> bool:
+def _land(cursor: duckdb.DuckDBPyConnection, folder: Path, source: Source, now: datetime) -> bool:
     """Land the new rows; whether the table has any row, new or not."""
-    name = ".".join(identifier(part) for part in table.split("."))
-    marked = f"select t.*, md5(to_json(t)::varchar) as {ROW_MARK} from {name} t"
     taken = sorted(str(path) for path in folder.glob("*.parquet"))
-    if taken:
-        landed = f"read_parquet({array(taken)}, union_by_name = true)"
-        marked += f" where {ROW_MARK} not in (select {ROW_MARK} from {landed})"
+    landed = f"read_parquet({array(taken)}, union_by_name = true)"
+    newer = _newer(cursor, landed, source.watermark) if taken and source.watermark else ""
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / ".new.tmp"
-    cursor.execute(f"copy ({marked} order by {ROW_MARK}) to {literal(str(unfinished))} (format parquet)")
-    rows = cursor.execute(
+    with rows_of(cursor, source.from_, source.table or "", newer) as rows:
+        marked = f"select t.*, md5(to_json(t)::varchar) as {ROW_MARK} from {rows} t"
+        if taken:
+            marked += f" where {ROW_MARK} not in (select {ROW_MARK} from {landed})"
+        cursor.execute(f"copy ({marked} order by {ROW_MARK}) to {literal(str(unfinished))} (format parquet)")
+    count = cursor.execute(
         f"select num_rows from parquet_file_metadata({literal(str(unfinished))})"
     ).fetchall()[0][0]
-    if not rows:
+    if not count:
         unfinished.unlink()
-        return bool(cursor.execute(f"select 1 from {name} limit 1").fetchall())
+        return bool(taken) if source.from_ else _has_rows(cursor, source)
     seconds = (now - EPOCH).total_seconds()
     os.utime(unfinished, (seconds, seconds))
     with unfinished.open("rb") as file:
         os.fsync(file.fileno())
     unfinished.replace(folder / f"{identify(unfinished).file_hash[:16]}.parquet")
     return True
+
+
+def _newer(cursor: duckdb.DuckDBPyConnection, landed: str, watermark: Watermark) -> str:
+    """The condition of rows that were not taken yet, or may have been written since."""
+    column = identifier(watermark.column)
+    kind, newest = cursor.execute(
+        f"select typeof(max({column})), max({column})::varchar from {landed}"
+    ).fetchall()[0]
+    if newest is None:
+        return ""
+    if watermark.look_back:
+        # Where a database has no times, as SQLite, text of ISO 8601 stands for them.
+        time = "timestamp" if kind == "VARCHAR" else kind
+        try:
+            query = f"select (cast(? as {time}) - to_seconds(?))::varchar"
+            bound = [newest, int(watermark.look_back.total_seconds())]
+            newest = cursor.execute(query, bound).fetchall()[0][0]
+        except duckdb.Error as error:
+            raise NotReadError(f"look_back is for times, and {watermark.column} is {kind.lower()}") from error
+    return f"{column} >= {literal(newest)}"
+
+
+def _has_rows(cursor: duckdb.DuckDBPyConnection, source: Source) -> bool:
+    with rows_of(cursor, source.from_, source.table or "", "") as rows:
+        return bool(cursor.execute(f"select 1 from {rows} limit 1").fetchall())

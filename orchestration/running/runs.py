@@ -12,6 +12,7 @@ import dagster as dg
 from fairsplit.analysis.errors import Problem
 from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.notices.alerting import alert
+from fairsplit.orchestration.running import names
 from fairsplit.orchestration.running.dead_runs import alive, release_dead_runs
 from fairsplit.orchestration.running.storage import dagster_instance
 
@@ -75,7 +76,7 @@ def execute(
             asset_selection=sorted(assets),
             tags=tags | (range_tags(*days) if days else {}),
             raise_on_error=False,
-            run_config={"loggers": {"progress": {}}},
+            run_config={"loggers": {names.PROGRESS: {}}},
         )
         failed = sorted({e.step_key for e in result.all_events if e.is_step_failure and e.step_key})
         unsent = [] if result.success else alert(home, instance, result.dagster_run, failed)

@@ -62,7 +62,8 @@ def write_demo(folder: Path) -> list[Path]:
 
 
 def _expect_empty(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    # A repository that has just been made is empty too.
+    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - {".git"}):
         hint = "name a new folder, or an empty one"
         raise OrchestrationError(
             Problem("the folder is not empty", str(folder), rule="a new folder", hint=hint)
@@ -70,4 +71,5 @@ def _expect_empty(folder: Path) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in found if path.parts[0] != ".git")

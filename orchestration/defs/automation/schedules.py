@@ -12,6 +12,7 @@ from fairsplit.orchestration.landing.settings import EARLIEST
 from fairsplit.orchestration.notices.alerting import alert_of_missing_files
 from fairsplit.orchestration.project import Home, catalog_dir
 from fairsplit.orchestration.publishing.ledger import is_published
+from fairsplit.orchestration.running import names
 from fairsplit.orchestration.running.partitions import AUTOMATION, DAILY
 from fairsplit.orchestration.running.runs import range_tags
 from fairsplit.orchestration.warehouse.outstanding import (
@@ -30,7 +31,7 @@ RUNNING = dg.DefaultScheduleStatus.RUNNING if AUTOMATION else dg.DefaultSchedule
 
 @dg.schedule(
     job=daily,
-    name="nightly",
+    name=names.named("nightly"),
     cron_schedule="30 1 * * *",
     execution_timezone="UTC",
     default_status=RUNNING,
@@ -71,7 +72,7 @@ def _state(home: Home, now: datetime) -> tuple[Built, list[Landed], datetime | N
 
 weekly_certification = dg.ScheduleDefinition(
     job=certification,
-    name="weekly_certification",
+    name=names.named("weekly_certification"),
     cron_schedule="0 4 * * 1",
     execution_timezone="UTC",
     default_status=RUNNING,

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from fairsplit.orchestration.defs.automation.asking import NotNowError, expect_no_run, landed
-from fairsplit.orchestration.defs.automation.jobs import daily, land
+from fairsplit.orchestration.defs.automation.jobs import certification, daily, land
 from fairsplit.orchestration.home import intents
 from fairsplit.orchestration.landing.scan import Landed, settled_files, waiting_files
 from fairsplit.orchestration.notices.alerting import alert
 from fairsplit.orchestration.project import Home, catalog_dir
 from fairsplit.orchestration.publishing.ledger import fingerprint, last_fingerprint
+from fairsplit.orchestration.running import names
 from fairsplit.orchestration.running.partitions import AUTOMATION
 from fairsplit.orchestration.running.runs import range_tags
 from fairsplit.orchestration.warehouse.outstanding import outstanding_days as days_outstanding
@@ -23,6 +24,7 @@ _LONGEST_PAUSE_MINUTES = 60
 
 
 @dg.sensor(
+    name=names.named("new_landed_files"),
     job=land,
     minimum_interval_seconds=60,
     default_status=RUNNING,
@@ -62,6 +64,7 @@ def _waiting(home: Home, now: datetime) -> list[Landed]:
 
 
 @dg.sensor(
+    name=names.named("outstanding_days"),
     job=daily,
     minimum_interval_seconds=60,
     default_status=RUNNING,
@@ -89,7 +92,9 @@ def outstanding_days(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
 
 
 @dg.run_failure_sensor(
-    name="failed_runs",
+    name=names.named("failed_runs"),
+    # Beside others' jobs only ours; alone also what is materialised by hand.
+    monitored_jobs=[land, daily, certification] if names.is_hosted() else None,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Leaves an alert beside the digests, and sends it by the same hooks.",
@@ -100,3 +105,31 @@ def failed_runs(context: dg.RunFailureSensorContext) -> None:
     steps = sorted({event.step_key for event in context.get_step_failure_events() if event.step_key})
     for failure in alert(Home.from_environment().prepare(), context.instance, run, steps):
         context.log.warning(failure)
+
+
+def _filled_from_outside() -> list[dg.AssetKey]:
+    return sorted({key for keys in names.upstream().values() for key in keys})
+
+
+if _filled_from_outside():
+
+    @dg.multi_asset_sensor(
+        monitored_assets=_filled_from_outside(),
+        name=names.named("upstream_ready"),
+        job=land,
+        minimum_interval_seconds=60,
+        default_status=RUNNING,
+        description="Takes what a source reads as soon as the assets that fill it have been materialised.",
+    )
+    def upstream_ready(context: dg.MultiAssetSensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        """Ask for a `land` run when an upstream asset is newer than the last one asked for."""
+        home = Home.from_environment().prepare()
+        try:
+            expect_no_run(home, context)
+        except NotNowError as reason:
+            return dg.SkipReason(str(reason))
+        newest = [record for record in context.latest_materialization_records_by_key().values() if record]
+        if not newest:
+            return dg.SkipReason("no upstream asset is newer than what was taken")
+        context.advance_all_cursors()  # type: ignore[no-untyped-call]
+        return dg.RunRequest(run_key=f"land-{max(record.storage_id for record in newest)}")

@@ -12,17 +12,24 @@ from fairsplit.orchestration.lifecycle.acting import write_catalogue
 from fairsplit.orchestration.lifecycle.noted import note_named
 from fairsplit.orchestration.lifecycle.transitions import note_definitions
 from fairsplit.orchestration.project import Home, catalog_dir
+from fairsplit.orchestration.running import names
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.dbt import semantic_layer_fault
 from fairsplit.orchestration.warehouse.opening import writer
 
 
-@dg.asset(group_name="catalogue", kinds={"yaml"}, owners=["team:data-engineering"], pool="warehouse")
-def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
+@dg.asset(
+    key_prefix=names.prefix(),
+    group_name=names.named("catalogue"),
+    kinds={"yaml"},
+    owners=["team:data-engineering"],
+    pool=names.named("warehouse"),
+)
+def catalogue(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """Sound experiments, variants, phases, metrics and filters as `catalog.*` tables."""
     finish_interrupted(catalog_dir())
     definitions = read_definitions()
-    place = home.open()
+    place = fairsplit_home.open()
     migrate(place, dg.get_dagster_logger().info)
     with writer(place.warehouse) as connection:
         write_catalogue(connection, place, definitions)

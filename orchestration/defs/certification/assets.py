@@ -4,21 +4,25 @@ import dagster as dg
 
 from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.judging.certifying import certify_metrics
+from fairsplit.orchestration.running import names
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.opening import has_table, writer
 
 
 @dg.asset(
-    group_name="judgement",
+    key_prefix=names.prefix(),
+    group_name=names.named("judgement"),
     kinds={"numpy", "scipy"},
     owners=["team:experimentation"],
-    deps=["judged_results"],
-    pool="warehouse",
+    deps=[names.key("judged_results")],
+    pool=names.named("warehouse"),
 )
-def aa_certification(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
+def aa_certification(
+    context: dg.AssetExecutionContext, fairsplit_home: HomeResource
+) -> dg.MaterializeResult[None]:
     """`results.aa_certification`: false positives, coverage and SRM alarms over random splits of real units."""
     definitions = read_definitions()
-    with writer(home.open().warehouse) as connection:
+    with writer(fairsplit_home.open().warehouse) as connection:
         rows = certify_metrics(connection, definitions, progress=context.log.info)
     listed = "\n".join(
         f"| {row['metric']} | {row['method']} | {row['quantity']} | {row['promised']:g} | {row['observed']:.4f} |"
@@ -37,9 +41,9 @@ def aa_certification(context: dg.AssetExecutionContext, home: HomeResource) -> d
 
 
 @dg.asset_check(asset=aa_certification, description="No metric's analysis breaks its promise on A/A splits.")
-def metrics_are_certified(home: HomeResource) -> dg.AssetCheckResult:
+def metrics_are_certified(fairsplit_home: HomeResource) -> dg.AssetCheckResult:
     """Warn with every metric whose rate leaves its interval."""
-    with writer(home.open().warehouse) as connection:
+    with writer(fairsplit_home.open().warehouse) as connection:
         flagged = (
             connection.execute(
                 """select metric, method, quantity, observed, low, high, promised from results.aa_certification

@@ -8,24 +8,26 @@ from fairsplit.orchestration.judging.cut_offs import MODELS, broken_results, jud
 from fairsplit.orchestration.judging.interacting import judge_interactions
 from fairsplit.orchestration.judging.programme import judge_programme
 from fairsplit.orchestration.judging.synthesising import judge_syntheses
+from fairsplit.orchestration.running import names
 from fairsplit.orchestration.running.partitions import DAILY
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.opening import writer
 
 
 @dg.asset(
-    group_name="judgement",
+    key_prefix=names.prefix(),
+    group_name=names.named("judgement"),
     kinds={"polars", "scipy"},
     owners=["team:experimentation"],
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=MODELS,
-    pool="warehouse",
+    deps=[names.key(model) for model in MODELS],
+    pool=names.named("warehouse"),
 )
-def judged_results(home: HomeResource) -> dg.MaterializeResult[None]:
+def judged_results(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """`results.comparisons`, `results.validity` and `results.decisions`."""
     definitions = read_definitions()
-    with writer(home.open().warehouse) as connection:
+    with writer(fairsplit_home.open().warehouse) as connection:
         cut_offs = judge_outstanding(connection, definitions)
         decisions = connection.execute(
             """select decision, count(*) from results.decisions
@@ -45,9 +47,9 @@ def judged_results(home: HomeResource) -> dg.MaterializeResult[None]:
     blocking=True,
     description="0 <= p <= 1, intervals contain their estimate, counts are positive, no winner while invalid.",
 )
-def result_invariants(home: HomeResource) -> dg.AssetCheckResult:
+def result_invariants(fairsplit_home: HomeResource) -> dg.AssetCheckResult:
     """Block publication while any judged row breaks an invariant."""
-    with writer(home.open().warehouse) as connection:
+    with writer(fairsplit_home.open().warehouse) as connection:
         broken = broken_results(connection)
     return dg.AssetCheckResult(
         passed=broken.is_empty(),
@@ -58,9 +60,9 @@ def result_invariants(home: HomeResource) -> dg.AssetCheckResult:
 @dg.asset_check(
     asset=judged_results, description="Experiments whose gate is closed: no verdict, config kept."
 )
-def experiments_are_valid(home: HomeResource) -> dg.AssetCheckResult:
+def experiments_are_valid(fairsplit_home: HomeResource) -> dg.AssetCheckResult:
     """Warn with every experiment that fails a validity check at the newest cut-off."""
-    with writer(home.open().warehouse) as connection:
+    with writer(fairsplit_home.open().warehouse) as connection:
         failed = connection.execute(
             """select experiment_id, "check", sentence from results.validity
                where status = 'fail' and cut_off = (select max(cut_off) from results.validity)
@@ -75,18 +77,24 @@ def experiments_are_valid(home: HomeResource) -> dg.AssetCheckResult:
 
 
 @dg.asset(
-    group_name="judgement",
+    key_prefix=names.prefix(),
+    group_name=names.named("judgement"),
     kinds={"polars", "scipy"},
     owners=["team:experimentation"],
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=["fct_pair_cells", "fct_overlaps", "fct_daily_exposures", judged_results],
-    pool="warehouse",
+    deps=[
+        names.key("fct_pair_cells"),
+        names.key("fct_overlaps"),
+        names.key("fct_daily_exposures"),
+        judged_results,
+    ],
+    pool=names.named("warehouse"),
 )
-def interactions(home: HomeResource) -> dg.MaterializeResult[None]:
+def interactions(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """`results.interactions` and `results.interaction_effects`: every pair of experiments on the same units."""
     definitions = read_definitions()
-    with writer(home.open().warehouse) as connection:
+    with writer(fairsplit_home.open().warehouse) as connection:
         rows = judge_interactions(connection, definitions)
     far = uniformity(rows["p_value"].fill_null(float("nan")).to_numpy())
     counts = rows["finding"].value_counts(sort=True, name="pairs").iter_rows()
@@ -103,9 +111,9 @@ def interactions(home: HomeResource) -> dg.MaterializeResult[None]:
     asset=interactions,
     description="No experiment's split depends on another's, and none changes another's effect.",
 )
-def experiments_do_not_interact(home: HomeResource) -> dg.AssetCheckResult:
+def experiments_do_not_interact(fairsplit_home: HomeResource) -> dg.AssetCheckResult:
     """Warn with every pair that is flagged at a false discovery rate of 5 %."""
-    with writer(home.open().warehouse) as connection:
+    with writer(fairsplit_home.open().warehouse) as connection:
         flagged = connection.execute(
             """select experiment_id, other_id, metric, finding, least(p_adjusted, dependence_p_adjusted) as p
                from results.interactions where finding in ('interacts', 'dependent')
@@ -123,18 +131,19 @@ def experiments_do_not_interact(home: HomeResource) -> dg.AssetCheckResult:
 
 
 @dg.asset(
-    group_name="judgement",
+    key_prefix=names.prefix(),
+    group_name=names.named("judgement"),
     kinds={"polars", "scipy"},
     owners=["team:experimentation"],
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=["fct_daily_exposures", judged_results],
-    pool="warehouse",
+    deps=[names.key("fct_daily_exposures"), judged_results],
+    pool=names.named("warehouse"),
 )
-def programme(home: HomeResource) -> dg.MaterializeResult[None]:
+def programme(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """`results.programme` and `results.programme_experiments`: how all experiments together do."""
     definitions = read_definitions()
-    with writer(home.open().warehouse) as connection:
+    with writer(fairsplit_home.open().warehouse) as connection:
         figures = judge_programme(connection, definitions)
     overall = figures.filter(scope="all").select("figure", "value").drop_nulls().iter_rows()
     listed = "\n".join(f"| {figure} | {value:.4g} |" for figure, value in overall)
@@ -144,18 +153,19 @@ def programme(home: HomeResource) -> dg.MaterializeResult[None]:
 
 
 @dg.asset(
-    group_name="judgement",
+    key_prefix=names.prefix(),
+    group_name=names.named("judgement"),
     kinds={"polars", "scipy"},
     owners=["team:experimentation"],
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
     deps=[judged_results],
-    pool="warehouse",
+    pool=names.named("warehouse"),
 )
-def syntheses(home: HomeResource) -> dg.MaterializeResult[None]:
+def syntheses(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """`results.syntheses` and `results.synthesis_studies`: effects of several experiments combined."""
     definitions = read_definitions()
-    with writer(home.open().warehouse) as connection:
+    with writer(fairsplit_home.open().warehouse) as connection:
         rows = judge_syntheses(connection, definitions)
     return dg.MaterializeResult(
         metadata={

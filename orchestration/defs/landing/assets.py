@@ -9,6 +9,7 @@ from fairsplit.orchestration.landing import IngestSettings, ingest_landing
 from fairsplit.orchestration.privacy import erasure, pruning
 from fairsplit.orchestration.project import catalog_dir
 from fairsplit.orchestration.publishing.ledger import is_published
+from fairsplit.orchestration.running import names
 from fairsplit.orchestration.running.partitions import DAILY, days_of
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.opening import writer
@@ -19,15 +20,18 @@ OWNERS = ["team:data-engineering"]
 
 
 @dg.asset(
-    group_name=GROUP,
+    key_prefix=names.prefix(),
+    group_name=names.named(GROUP),
     kinds={"duckdb", "parquet"},
     owners=OWNERS,
-    deps=["catalogue"],
-    pool="warehouse",
+    deps=[names.key("catalogue"), *(one for keys in names.upstream().values() for one in keys)],
+    pool=names.named("warehouse"),
 )
-def landed_files(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
+def landed_files(
+    context: dg.AssetExecutionContext, fairsplit_home: HomeResource
+) -> dg.MaterializeResult[None]:
     """Every settled file of the landing folder, taken once: manifest, quarantine, lake, work owed."""
-    place = home.open()
+    place = fairsplit_home.open()
     pruning.finish_interrupted(place)
     erasure.take_up(place, context.run_id)
     definitions = read_definitions().catalogue
@@ -58,18 +62,19 @@ def landed_files(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Ma
 
 
 @dg.asset(
-    group_name=GROUP,
+    key_prefix=names.prefix(),
+    group_name=names.named(GROUP),
     kinds={"duckdb", "parquet"},
     owners=OWNERS,
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
     deps=[landed_files],
-    pool="warehouse",
+    pool=names.named("warehouse"),
 )
-def raw_events(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
+def raw_events(context: dg.AssetExecutionContext, fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """Accepted events by event day, one row per event id; the view `landing.raw_events` over the lake."""
     first, last = days_of(context)
-    with writer(home.open().warehouse) as connection:
+    with writer(fairsplit_home.open().warehouse) as connection:
         rows = connection.execute(
             "select event_day, rows from landing.days where event_day between ? and ? order by 1",
             [first, last],

@@ -27,9 +27,9 @@ from fairsplit.orchestration.warehouse.outstanding import newest_arrival
     blocking=True,
     description="For every file: rows read = accepted + duplicates + quarantined; the lake holds the accepted.",
 )
-def rows_are_conserved(home: HomeResource) -> dg.AssetCheckResult:
+def rows_are_conserved(fairsplit_home: HomeResource) -> dg.AssetCheckResult:
     """Fail with every file whose rows do not add up."""
-    with writer(home.open().warehouse) as connection:
+    with writer(fairsplit_home.open().warehouse) as connection:
         problems = conservation_problems(connection)
     listed = "\n".join(f"- {problem}" for problem in problems)
     return dg.AssetCheckResult(
@@ -41,10 +41,10 @@ def rows_are_conserved(home: HomeResource) -> dg.AssetCheckResult:
     asset=landed_files,
     description="Every source and file could be read; no file has too large a share of its rows in quarantine.",
 )
-def files_are_readable(home: HomeResource) -> dg.AssetCheckResult:
+def files_are_readable(fairsplit_home: HomeResource) -> dg.AssetCheckResult:
     """Fail where a source gives nothing, warn of files; whatever could be read was taken all the same."""
     thresholds = read_definitions().catalogue.project.thresholds
-    with writer(home.open().warehouse) as connection:
+    with writer(fairsplit_home.open().warehouse) as connection:
         findings = landing_findings(connection, thresholds.quarantine_warn)
     listed = "\n".join(f"- {finding}" for finding in findings)
     is_fault = any(finding.is_fault for finding in findings)
@@ -61,9 +61,11 @@ def files_are_readable(home: HomeResource) -> dg.AssetCheckResult:
     partitions_def=DAILY,
     description="Great Expectations on each day's profile; its Data Docs stand beside the site.",
 )
-def days_meet_expectations(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
+def days_meet_expectations(
+    context: dg.AssetCheckExecutionContext, fairsplit_home: HomeResource
+) -> dg.AssetCheckResult:
     """Fail where a critical expectation fails on any day up to the last one asked for; list the warnings."""
-    place = home.open()
+    place = fairsplit_home.open()
     with writer(place.warehouse) as connection:
         profile = profile_days(connection, days_of(context)[1])
         samples = quarantine_samples(connection)
@@ -103,11 +105,11 @@ def _met(findings: str, docs: Path, *, passed: bool = True) -> dg.AssetCheckResu
     description="The last day asked for is over, as far as the newest landed file tells.",
 )
 def requested_day_is_complete(
-    context: dg.AssetCheckExecutionContext, home: HomeResource
+    context: dg.AssetCheckExecutionContext, fairsplit_home: HomeResource
 ) -> dg.AssetCheckResult:
     """Fail where the newest arrival lies within the last day asked for, or before it."""
     last = days_of(context)[1]
-    with writer(home.open().warehouse) as connection:
+    with writer(fairsplit_home.open().warehouse) as connection:
         newest = newest_arrival(connection)
     over = newest is not None and newest >= datetime.combine(last + timedelta(days=1), time())
     return dg.AssetCheckResult(

@@ -7,15 +7,16 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
 from fairsplit.orchestration.project import Home
+from fairsplit.orchestration.running import names
 from fairsplit.orchestration.running.partitions import DAILY, days_of
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.dbt import ask_for, manifest_path
 from fairsplit.orchestration.warehouse.opening import writer
 
 _SOURCE_ASSETS = {
-    "landing": dg.AssetKey("raw_events"),
-    "catalog": dg.AssetKey("catalogue"),
-    "results": dg.AssetKey("judged_results"),
+    "landing": "raw_events",
+    "catalog": "catalogue",
+    "results": "judged_results",
 }
 
 
@@ -27,13 +28,13 @@ class Translator(DagsterDbtTranslator):
         if dbt_resource_props["resource_type"] == "source":
             # Work notes and journals are written beside any asset.
             name = dbt_resource_props["source_name"]
-            return _SOURCE_ASSETS.get(name, dg.AssetKey(name))
-        return dg.AssetKey(dbt_resource_props["name"])
+            return names.key(_SOURCE_ASSETS.get(name, name))
+        return names.key(dbt_resource_props["name"])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         """The folder below `models/`: staging, intermediate or marts."""
         folders: list[str] = dbt_resource_props["fqn"][1:-1]
-        return folders[0] if folders else "models"
+        return names.named(folders[0] if folders else "models")
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         """Every model is the data team's."""
@@ -43,23 +44,23 @@ class Translator(DagsterDbtTranslator):
 
 @dbt_assets(
     manifest=manifest_path(Home.from_environment()),
-    name="warehouse_models",
+    name=names.named("warehouse_models"),
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
     dagster_dbt_translator=Translator(
         # All tables of a source schema are written by one asset.
         settings=DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True)
     ),
-    pool="warehouse",
+    pool=names.named("warehouse"),
 )
 def warehouse_models(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, home: HomeResource
+    context: dg.AssetExecutionContext, fairsplit_dbt: DbtCliResource, fairsplit_home: HomeResource
 ) -> Iterator[Any]:
     """Build all models for the run's range of cut-offs; dbt's tests become asset checks."""
-    place = home.open()
+    place = fairsplit_home.open()
     with writer(place.warehouse) as connection:
         ask_for(connection, days_of(context)[1])
     # dbt's unit tests have inputs of their own: they test the SQL, not the day, and belong to `make test`.
     # What it would write about the run as JSON, Dagster keeps already.
     arguments = ["build", "--exclude-resource-type", "unit_test", "--no-write-json"]
-    yield from dbt.cli(arguments, context=context, target_path=place.dbt_target).stream()
+    yield from fairsplit_dbt.cli(arguments, context=context, target_path=place.dbt_target).stream()

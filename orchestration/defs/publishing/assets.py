@@ -14,6 +14,7 @@ from fairsplit.orchestration.project import catalog_dir
 from fairsplit.orchestration.publishing.exporting import export_configs
 from fairsplit.orchestration.publishing.ledger import record_publication
 from fairsplit.orchestration.publishing.site.publishing import publish_pages, ready_folders
+from fairsplit.orchestration.running import names
 from fairsplit.orchestration.running.partitions import DAILY, NIGHTLY_FRESHNESS
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.journals import keep
@@ -24,18 +25,19 @@ OWNERS = ["team:experimentation"]
 
 
 @dg.asset(
-    group_name=GROUP,
+    key_prefix=names.prefix(),
+    group_name=names.named(GROUP),
     kinds={"json", "parquet"},
     owners=OWNERS,
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=["judged_results", "fct_assignments"],
+    deps=[names.key("judged_results"), names.key("fct_assignments")],
     freshness_policy=NIGHTLY_FRESHNESS,
-    pool="warehouse",
+    pool=names.named("warehouse"),
 )
-def allocation_configs(home: HomeResource) -> dg.MaterializeResult[None]:
+def allocation_configs(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """A version of `exports/`: `ufc.json`, unit lists, results and decisions; `current` switches last."""
-    place = home.open()
+    place = fairsplit_home.open()
     with writer(place.warehouse) as connection:
         version = export_configs(place, connection, read_definitions())
     changes = {
@@ -55,26 +57,27 @@ def allocation_configs(home: HomeResource) -> dg.MaterializeResult[None]:
 
 
 @dg.asset(
-    group_name=GROUP,
+    key_prefix=names.prefix(),
+    group_name=names.named(GROUP),
     kinds={"jinja", "html"},
     owners=OWNERS,
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
     deps=[
-        "judged_results",
-        "interactions",
-        "content_schedule",
-        "programme",
-        "syntheses",
-        "allocation_configs",
-        "fct_value_histograms",
+        names.key("judged_results"),
+        names.key("interactions"),
+        names.key("content_schedule"),
+        names.key("programme"),
+        names.key("syntheses"),
+        names.key("allocation_configs"),
+        names.key("fct_value_histograms"),
     ],
     freshness_policy=NIGHTLY_FRESHNESS,
-    pool="warehouse",
+    pool=names.named("warehouse"),
 )
-def scorecards(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
+def scorecards(context: dg.AssetExecutionContext, fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """The published site: one scorecard an experiment, the portfolio, data quality, dbt's docs."""
-    place = home.open()
+    place = fairsplit_home.open()
     definitions = read_definitions()
     folders = ready_folders(place, definitions)
     with writer(place.warehouse) as connection:

@@ -1,5 +1,7 @@
-"""What Dagster loads: `dagster dev -m definitions`, or merged into a code location of your own."""
+"""What Dagster loads: `dagster dev -f definitions.py`; merges into a code location of your own (docs/python.md)."""
 
-from fairsplit.orchestration.definitions import defs
+from pathlib import Path
 
-__all__ = ["defs"]
+import fairsplit
+
+defs = fairsplit.build_definitions(Path(__file__).parent)

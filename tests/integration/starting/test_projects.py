@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
+import shutil
 import subprocess
 import sys
+import textwrap
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -49,6 +52,54 @@ def test_a_new_project_is_sound_and_is_not_written_over(project: Path) -> None:
         1,
         "error: experiments: the folder is not empty (a new folder). Hint: name a new folder, or an empty one\n",
     )
+
+
+def test_a_project_in_odd_places(tmp_path: Path) -> None:
+    """A path with blanks, an empty repository, a folder inside another project, a link, a missing HOME, a file."""
+    (tmp_path / "with blanks" / ".git").mkdir(parents=True)
+    (tmp_path / "with blanks" / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    done = call(tmp_path, "init", "with blanks")
+    assert done.returncode == 0, done.stderr
+    assert "Next: `cd 'with blanks'`," in done.stdout
+    assert ".git/" not in done.stdout
+    outer = tmp_path / "with blanks"
+    (outer / "fairsplit.yaml").write_text("catalog: catalog\ndbt: dbt\nhome: elsewhere\n")
+    assert call(outer, "init", "inner").returncode == 0
+    (tmp_path / "link").symlink_to(outer / "inner")
+    found = call(tmp_path / "link" / "catalog", "export", HOME="")
+    assert found.returncode == 0, found.stderr
+    assert (outer / "inner" / ".fairsplit" / "exports" / "current").exists()
+    assert not (outer / "elsewhere").exists(), "the nearest settings count"
+    (tmp_path / "file").write_text("")
+    for name, said in (("file", "the folder is not empty"), ("file/below", "not a directory")):
+        refused = call(tmp_path, "init", name)
+        assert (refused.returncode, said in refused.stderr, refused.stderr.count("\n")) == (1, True, 1)
+
+
+@pytest.mark.integration
+def test_the_readme_followed_literally_leads_to_a_verdict(tmp_path: Path) -> None:
+    """Issue 18: its experiment, its events made by hand, and no gate that closes."""
+    root = Path(__file__).parents[3]
+    parts = re.findall(
+        r"^ *```(\w+)\n(.*?)^ *```", (root / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    (definition,) = (textwrap.dedent(text) for language, text in parts if language == "yaml")
+    by_hand = next(textwrap.dedent(text) for _, text in parts if "by_hand.ndjson" in text)
+    (tmp_path / "fairsplit.yaml").write_text("home: .fairsplit\n")
+    (tmp_path / "catalog" / "experiments").mkdir(parents=True)
+    shutil.copy(root / "catalog" / "project.yaml", tmp_path / "catalog")
+    (tmp_path / "catalog" / "experiments" / "green_button.yaml").write_text(definition)
+    landed = tmp_path / ".fairsplit" / "landing" / "by_hand.ndjson"
+    landed.parent.mkdir(parents=True)
+    subprocess.run([sys.executable, "-c", by_hand], cwd=tmp_path, check=True)
+    long_ago = datetime(2026, 2, 4, tzinfo=UTC).timestamp()
+    os.utime(landed, (long_ago, long_ago))
+    done = call(tmp_path, "run")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    (found,) = json.loads(call(tmp_path, "results", "--format", "json").stdout)
+    assert found["gate"] == []
+    assert (found["decision"]["decision"], found["decision"]["action"]) == ("stop", "ship")
+    assert found["decision"]["sentence"].startswith("Ship green: Checkout conversion +")
 
 
 @pytest.mark.integration

@@ -57,7 +57,7 @@ def test_the_snippet_loads_a_published_config(tmp_path: Path, monkeypatch) -> No
         json.dumps({"createdAt": "2026-01-05T00:00:00Z", "environment": {"name": "x"}, "flags": {}})
     )
     monkeypatch.chdir(tmp_path)
-    (snippet,) = blocks("python")
+    snippet = blocks("python")[0]
     exec(compile(snippet, "README.md", "exec"), {})  # noqa: S102
 
 
