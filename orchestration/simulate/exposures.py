@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from fairsplit.assignment_exports.allocation import Allocation
     from fairsplit.orchestration.simulate.population import Population, Sessions
-    from fairsplit.orchestration.simulate.scenarios import Lever, Scenario
+    from fairsplit.orchestration.simulate.scenarios import Lever, Scenario, Together
 
 NONE: Final = -1
 _AT_START: Final = 2 * SECOND
@@ -200,6 +200,19 @@ def multipliers(
     result = np.ones(len(sessions))
     result[affected] = factor
     return result
+
+
+def joint_multiplier(
+    one: Exposures, other: Exposures, together: Together, sessions: Sessions
+) -> NDArray[np.float64]:
+    """The factor by which two experiments change a lever in the sessions of units that are in both; else 1."""
+    both, alike = np.ones(len(sessions), dtype=np.bool_), np.ones(len(sessions), dtype=np.bool_)
+    for exposures, (_, treatment) in zip((one, other), together.experiments, strict=True):
+        start = exposures.effective[sessions.user]
+        both &= (start != NONE) & (np.arange(len(sessions)) >= start)
+        treated = exposures.arm[sessions.user] == exposures.variants.index(treatment)
+        alike = alike == treated
+    return np.where(both, np.where(alike, 1 + together.size, 1 - together.size), 1.0)
 
 
 def carried_over(

@@ -116,3 +116,21 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     ),
 }
 """By experiment id; an experiment without an entry has exposures and no effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Two experiments that change each other's effect, and nothing on average.
+
+    Attributes:
+        experiments: Each experiment's id with its treatment.
+        lever: What the two move together.
+        size: Units in both treatments or in both controls do so much more, the others as much less.
+    """
+
+    experiments: tuple[tuple[str, str], tuple[str, str]]
+    lever: Lever
+    size: float
+
+
+TOGETHER: Final = (Together((("guest_checkout", "guest"), ("promo_text", "promo")), "cart", 0.3),)

@@ -17,14 +17,20 @@ from fairsplit.assignment_exports.release import parquet_bytes
 from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.lifecycle.unit_lists import list_path, usable_list
 from fairsplit.orchestration.project import Home
-from fairsplit.orchestration.simulate.exposures import Exposures, carried_over, draw_exposures, multipliers
+from fairsplit.orchestration.simulate.exposures import (
+    Exposures,
+    carried_over,
+    draw_exposures,
+    joint_multiplier,
+    multipliers,
+)
 from fairsplit.orchestration.simulate.faults import deliver
 from fairsplit.orchestration.simulate.files import write_files
 from fairsplit.orchestration.simulate.outcomes import draw_outcomes, rates
 from fairsplit.orchestration.simulate.population import HOSTILE_TEXTS, draw_population, draw_sessions
 from fairsplit.orchestration.simulate.randomness import stream
 from fairsplit.orchestration.simulate.report import describe_world
-from fairsplit.orchestration.simulate.scenarios import LEVERS, SCENARIOS, Scenario
+from fairsplit.orchestration.simulate.scenarios import LEVERS, SCENARIOS, TOGETHER, Scenario
 from fairsplit.orchestration.simulate.standing import (
     LANDING,
     POPULATION,
@@ -257,6 +263,10 @@ def _factors(
             allocations[name], lists.get(name), _scenario(name), population, sessions, midnight
         )
         _multiply(factors["page_views"], before)
+    for together in TOGETHER:
+        one, other = (exposures.get(name) for name, _ in together.experiments)
+        if one is not None and other is not None:
+            _multiply(factors[together.lever], joint_multiplier(one, other, together, sessions))
     return factors
 
 

@@ -418,3 +418,33 @@ def test_the_page_about_the_demo_names_every_experiment_with_its_method(world: S
         assert said.startswith("nothing") == (not truth["has_effect"]), name
         assert truth["kind"].split(",")[0].split(" ")[0].lower() in shows.lower(), name
     assert set(rows) == {"gift_cards"}
+
+
+def test_two_experiments_change_each_others_effect_and_others_do_not(events: list[dict[str, Any]]) -> None:
+    """Carts of units in both, by pairs of arms: the difference of differences, against its own standard error."""
+    people = _people(events)
+    user_of = {e["anonymous_id"]: e["user_id"] for e in people if e.get("user_id")}
+    first: dict[str, dict[str, tuple[datetime, str]]] = defaultdict(dict)
+    carts: dict[str, list[datetime]] = defaultdict(list)
+    for event in people:
+        unit = user_of.get(event["anonymous_id"], event["anonymous_id"])
+        if event["event_name"] == "add_to_cart":
+            carts[unit].append(event["at"])
+        elif (name := event["experiment_id"]) is not None:
+            seen = (event["at"], event["variation_id"])
+            first[unit][name] = min(first[unit].get(name, seen), seen)
+
+    def z_of(one: str, treated: str, other: str, other_treated: str) -> float:
+        cells: dict[tuple[bool, bool], list[int]] = defaultdict(list)
+        for unit, shown in first.items():
+            if one in shown and other in shown:
+                since = max(shown[one][0], shown[other][0])
+                count = sum(at >= since for at in carts[unit])
+                cells[shown[one][1] == treated, shown[other][1] == other_treated].append(count)
+        assert min(map(len, cells.values())) > 50
+        signs = {(a, b): 1 if a == b else -1 for a, b in cells}
+        difference = sum(signs[cell] * _mean(values) for cell, values in cells.items())
+        return float(difference / sum(map(_variance, cells.values())) ** 0.5)
+
+    assert z_of("guest_checkout", "guest", "promo_text", "promo") > 3
+    assert abs(z_of("guest_checkout", "guest", "platform_check", "b")) < 3
