@@ -14,6 +14,7 @@ from fairsplit.analysis.errors import Problem
 from fairsplit.assignment_exports.durable import checksum, replace_durably, sync
 from fairsplit.assignment_exports.publishing import canonical_json, sole_publisher
 from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.home.checking.warehouse import unreadable_tables
 from fairsplit.orchestration.home.migrating import COPIES
 from fairsplit.orchestration.home.schema import SCHEMA
 from fairsplit.orchestration.warehouse.opening import SNAPSHOT, writer
@@ -60,6 +61,7 @@ def back_up(home: Home, target: Path, say: Callable[[str], None]) -> int:
     shutil.rmtree(snapshot, ignore_errors=True)
     try:
         _take(home, snapshot)
+        _require_readable(snapshot / home.warehouse.name, home.warehouse)
         say("the snapshot is taken; copying it")
         manifest = _copy(snapshot, target / FILES)
     finally:
@@ -110,6 +112,18 @@ def _take(home: Home, snapshot: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
+
+
+def _require_readable(copy: Path, warehouse: Path) -> None:
+    """A backup of what cannot be read would be found out when it is needed."""
+    damaged = unreadable_tables(copy) if copy.exists() else []
+    if damaged:
+        schema, table, words = damaged[0]
+        hint = "`fairsplit fsck --repair` first, or restore an earlier backup"
+        value = f"{schema}.{table}: {words}"
+        raise OrchestrationError(
+            Problem("the warehouse is damaged", str(warehouse), value, "every block is read", hint)
+        )
 
 
 def _link(home: Home, snapshot: Path) -> None:

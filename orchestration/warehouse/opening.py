@@ -90,6 +90,10 @@ def _opened(
     path: Path, connect: Callable[[], duckdb.DuckDBPyConnection], wait_seconds: float = 0.0
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """The connection, once a reader of moments has let go of the file."""
+    if path.exists() and not path.is_file():
+        # A pipe would be waited for, for ever.
+        what = f"the warehouse is {'a folder' if path.is_dir() else 'no file'}"
+        raise OrchestrationError(Problem(what, where=str(path), rule="a DuckDB file", hint="move it away"))
     until = time.monotonic() + wait_seconds
     while True:
         try:
@@ -117,10 +121,6 @@ def _unopened(path: Path, busy: re.Match[str] | None, error: duckdb.Error) -> Pr
             value=f"process {busy['pid']}",
             rule="one process at a time",
             hint="ask again when it has finished",
-        )
-    if path.is_dir():
-        return Problem(
-            "the warehouse is a folder", where=str(path), rule="a DuckDB file", hint="move it away"
         )
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         return Problem("not permitted to write", where=str(path), hint="run as the owner of the home")

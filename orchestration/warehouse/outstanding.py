@@ -45,11 +45,9 @@ def last_complete_day(connection: duckdb.DuckDBPyConnection) -> date | None:
     day: date | None = connection.execute(
         "select max(event_day) from landing.days where event_day + 1 <= ?", [arrived]
     ).fetchall()[0][0]
-    declared: date | None = connection.execute(
-        "select max(value::date) from catalog.settings where key = 'last_day' and value::date + 1 <= ?",
-        [arrived],
-    ).fetchall()[0][0]
-    return declared if day is not None and declared is not None else day
+    declared = _declared_day(connection, "last_day")
+    is_over = declared is not None and arrived is not None and declared + ONE_DAY <= arrived.date()
+    return declared if day is not None and is_over else day
 
 
 def outstanding_days(connection: duckdb.DuckDBPyConnection, *, published: bool) -> tuple[date, date] | None:
@@ -113,7 +111,14 @@ def days_to_ask(built: Built, waiting: Sequence[Landed], now: datetime) -> tuple
 
 def first_day(connection: duckdb.DuckDBPyConnection) -> date | None:
     """The first day, as the catalogue's tables have it; none before anything has landed where none is declared."""
-    rows = connection.execute("select value from catalog.settings where key = 'first_day'").fetchall()
+    return _declared_day(connection, "first_day")
+
+
+def _declared_day(connection: duckdb.DuckDBPyConnection, key: str) -> date | None:
+    """A day of the catalogue's tables, which a migrated or repaired home has only after its next run."""
+    if not has_table(connection, "catalog", "settings"):
+        return None
+    rows = connection.execute("select value from catalog.settings where key = ?", [key]).fetchall()
     return date.fromisoformat(rows[0][0]) if rows else None
 
 

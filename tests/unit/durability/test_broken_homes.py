@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.home.backup import back_up
 from fairsplit.orchestration.project import PROJECT_ROOT, Home
 from fairsplit.orchestration.running.storage import dagster_instance
 from fairsplit.orchestration.warehouse.opening import reader, writer
@@ -58,13 +59,29 @@ def test_a_damaged_warehouse_is_not_called_busy(tmp_path: Path, content: bytes, 
     assert path.read_bytes() == content
 
 
-def test_a_folder_in_place_of_the_warehouse_is_named(tmp_path: Path) -> None:
-    (tmp_path / "warehouse.duckdb").mkdir()
-    with (
-        pytest.raises(OrchestrationError, match="the warehouse is a folder"),
-        reader(tmp_path / "warehouse.duckdb"),
-    ):
-        pass
+def test_a_folder_or_a_pipe_in_place_of_the_warehouse_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name, words in (("folder", "the warehouse is a folder"), ("pipe", "the warehouse is no file")):
+        for opened in (reader, writer):
+            with pytest.raises(OrchestrationError, match=words), opened(tmp_path / name):
+                pass
+
+
+def test_a_warehouse_with_an_unreadable_block_is_not_backed_up(tmp_path: Path) -> None:
+    """Case damaged-or-locked-home: a backup of it would be found out when it is needed."""
+    home = Home(tmp_path / "home").prepare()
+    with writer(home.warehouse) as connection:
+        connection.execute(
+            "create table fct_values as select md5(i::varchar) as v from range(200_000) as t (i)"
+        )
+    back_up(home, tmp_path / "whole", lambda _: None)
+    content = bytearray(home.warehouse.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 9] = b"\xff" * 9
+    home.warehouse.write_bytes(content)
+    with pytest.raises(OrchestrationError, match="the warehouse is damaged"):
+        back_up(home, tmp_path / "damaged", lambda _: None)
+    assert not (tmp_path / "damaged" / "backup.json").exists()
 
 
 def test_who_holds_the_warehouse_is_named(tmp_path: Path) -> None:
