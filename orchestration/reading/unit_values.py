@@ -53,8 +53,11 @@ class Asked:
 
 
 def caps_of(statistics: Mapping[str, Any], name: str = "cap") -> Caps | None:
-    """The caps that a row of `fct_sufficient_statistics` tells, of the outcome or (``cap_x``) of its covariate."""
-    low, high = statistics[f"{name}_low"], statistics[f"{name}_high"]
+    """The caps that a row of `fct_sufficient_statistics` tells, of the outcome or (``cap_x``) of its covariate.
+
+    A home that an earlier version built has no caps of covariates until its next run.
+    """
+    low, high = statistics.get(f"{name}_low"), statistics.get(f"{name}_high")
     return None if low is None or high is None else (low, high)
 
 
