@@ -20,7 +20,10 @@ app = App(
 )
 
 USAGE_ERROR = 2
-_WAREHOUSE_HINT = "nothing was published; `fairsplit status` says where the home stands"
+_WAREHOUSE_HINT = (
+    "nothing was published; `fairsplit status` says where the home stands,"
+    " `fairsplit fsck` whether it is sound"
+)
 #: Commands whose module has their name: it is imported alone, the others' imports cost half a second.
 _OWN_MODULE = frozenset(
     {

@@ -17,7 +17,7 @@ from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.home.checking.warehouse import unreadable_tables
 from fairsplit.orchestration.home.migrating import COPIES
 from fairsplit.orchestration.home.schema import SCHEMA
-from fairsplit.orchestration.warehouse.opening import SNAPSHOT, writer
+from fairsplit.orchestration.warehouse.opening import SNAPSHOT, any_schema, has_table, writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,15 +115,25 @@ def _take(home: Home, snapshot: Path) -> None:
 
 
 def _require_readable(copy: Path, warehouse: Path) -> None:
-    """A backup of what cannot be read would be found out when it is needed."""
-    damaged = unreadable_tables(copy) if copy.exists() else []
+    """A backup of what cannot be read, or is not there, would be found out when it is needed."""
+    if not copy.exists():
+        return
+    hint = "`fairsplit fsck --repair` first, or restore an earlier backup"
+    damaged = unreadable_tables(copy)
     if damaged:
         schema, table, words = damaged[0]
-        hint = "`fairsplit fsck --repair` first, or restore an earlier backup"
         value = f"{schema}.{table}: {words}"
         raise OrchestrationError(
             Problem("the warehouse is damaged", str(warehouse), value, "every block is read", hint)
         )
+    with any_schema(copy) as connection:
+        listed = []
+        if has_table(connection, "landing", "lake_files"):
+            listed = connection.execute("select path from landing.lake_files order by path").fetchall()
+    missing = [path for (path,) in listed if not (copy.parent / path).exists()]
+    if missing:
+        value, rule = f"{len(missing)} files, the first is {missing[0]}", "what the warehouse lists is there"
+        raise OrchestrationError(Problem("lake files are missing", str(warehouse.parent), value, rule, hint))
 
 
 def _link(home: Home, snapshot: Path) -> None:

@@ -68,13 +68,19 @@ def test_a_folder_or_a_pipe_in_place_of_the_warehouse_is_named(tmp_path: Path) -
                 pass
 
 
-def test_a_warehouse_with_an_unreadable_block_is_not_backed_up(tmp_path: Path) -> None:
+def test_what_cannot_be_read_or_is_not_there_is_not_backed_up(tmp_path: Path) -> None:
     """Case damaged-or-locked-home: a backup of it would be found out when it is needed."""
     home = Home(tmp_path / "home").prepare()
     with writer(home.warehouse) as connection:
         connection.execute(
             "create table fct_values as select md5(i::varchar) as v from range(200_000) as t (i)"
         )
+        connection.execute("create schema landing")
+        connection.execute("create table landing.lake_files as select 'lake/a.parquet' as path")
+    with pytest.raises(OrchestrationError, match="lake files are missing"):
+        back_up(home, tmp_path / "without", lambda _: None)
+    (home.root / "lake").mkdir()
+    (home.root / "lake" / "a.parquet").touch()
     back_up(home, tmp_path / "whole", lambda _: None)
     content = bytearray(home.warehouse.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 9] = b"\xff" * 9
