@@ -115,10 +115,8 @@ def _window(metric: MetricDefinition, windows: Row, statistics: Row) -> Row:
         "end": duration_text(metric.window_end) if metric.window_end else "open",
         "covariate_days": windows["cuped_days"],
         "covariate_status": windows["covariate_status"],
-        "cap_low": statistics["cap_low"],
-        "cap_high": statistics["cap_high"],
-        "cap_x_low": statistics["cap_x_low"],
-        "cap_x_high": statistics["cap_x_high"],
+        # A home that an earlier version built has no caps of covariates until its next run.
+        **{name: statistics.get(name) for name in ("cap_low", "cap_high", "cap_x_low", "cap_x_high")},
         "caps_over": None if metric.winsorize is None else metric.winsorize.over,
     }
 
