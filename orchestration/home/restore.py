@@ -56,8 +56,8 @@ def restore(home: Home, source: Path, say: Callable[[str], None], *, replace: bo
     _keep_what_landed(home, kept)
     migrate(home, say)
     owe(home)
-    shutil.rmtree(staging)
     finish_interrupted(home, say)
+    shutil.rmtree(staging)
     return kept if kept.is_dir() else None
 
 
@@ -101,9 +101,9 @@ def _plan(home: Home, staging: Path, manifest: dict[str, Any], *, replace: bool)
             return begun
         hint = "finish it, or give the folder .restoring/ in the home to nobody: remove it"
         raise OrchestrationError(Problem("another backup is being restored", str(home.root), hint=hint))
-    # What a restore that was killed before its plan has left is nothing of the home's.
-    held = (entry for entry in home.root.rglob("*") if staging not in entry.parents)
-    if not replace and any(entry.is_file() for entry in held):
+    # Without its plan it is of a restore that was killed before its first step or after its last.
+    shutil.rmtree(staging, ignore_errors=True)
+    if not replace and any(entry.is_file() for entry in home.root.rglob("*")):
         hint = "--replace keeps what is there in copies/"
         raise OrchestrationError(Problem("the home is not empty", str(home.root), hint=hint))
     names = sorted({name.split("/")[0] for name in (*manifest["files"], *manifest["links"])})
