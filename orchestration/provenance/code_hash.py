@@ -28,6 +28,8 @@ RESULTS: Final = (
     "fairsplit.orchestration.lifecycle.acting",
     "fairsplit.orchestration.judging.cut_offs",
     "fairsplit.orchestration.judging.interacting",
+    "fairsplit.orchestration.judging.programme",
+    "fairsplit.orchestration.judging.synthesising",
     "fairsplit.orchestration.judging.certifying",
 )
 #: From rows to what is published.
