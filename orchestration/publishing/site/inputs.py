@@ -23,6 +23,7 @@ from fairsplit.orchestration.lifecycle.noted import named_histories
 from fairsplit.orchestration.lifecycle.transitions import histories
 from fairsplit.orchestration.provenance.code_hash import code_hash, commit
 from fairsplit.orchestration.reading.segments import segment_sizes
+from fairsplit.orchestration.warehouse.opening import has_table
 from fairsplit.orchestration.warehouse.outstanding import frontier
 
 if TYPE_CHECKING:
@@ -62,6 +63,17 @@ _FRAMES = {
     "quarantine": "select reason, file_hash, count(*) as rows from landing.quarantine group by all order by all",
     "days": "from landing.days order by event_day",
 }
+#: Results that an earlier version did not write: until the next run judges, such a home has pages without them.
+_LATER: Final = {
+    "next_actions",
+    "schedule",
+    "interactions",
+    "interaction_effects",
+    "programme",
+    "programme_experiments",
+    "syntheses",
+    "synthesis_studies",
+}
 
 
 def site_inputs(
@@ -84,6 +96,7 @@ def site_inputs(
     frames = {
         name: connection.sql(query, params={"cut_off": cut_off} if "$cut_off" in query else None).pl()
         for name, query in _FRAMES.items()
+        if name not in _LATER or has_table(connection, "results", name)
     }
     position = connection.execute("select max(position) from landing.manifest").fetchall()[0][0]
     declared = definitions.catalogue.experiments

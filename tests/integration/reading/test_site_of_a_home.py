@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 from fairsplit.analysis.scorecards import render_site
@@ -13,6 +15,8 @@ from fairsplit.orchestration.publishing.site.inputs import site_inputs
 from fairsplit.orchestration.warehouse.opening import reader
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.oracle.homes import DrivenHome
 
 pytestmark = pytest.mark.integration
@@ -99,3 +103,23 @@ def test_the_segment_holds_who_is_a_member_of_it(home: DrivenHome, site: dict[st
     assert (busy["id"], busy["inside"]) == ("busy", members)
     assert 0 < members < busy["units"]
     assert f"<td><b>{members:,}</b></td>" in site["flags.html"]
+
+
+def test_a_home_that_an_earlier_version_judged_has_its_pages(home: DrivenHome, tmp_path: Path) -> None:
+    earlier = tmp_path / "warehouse.duckdb"
+    shutil.copy(home.home.warehouse, earlier)
+    later = [
+        "next_actions",
+        "schedule",
+        "interactions",
+        "interaction_effects",
+        "programme",
+        "programme_experiments",
+    ]
+    with duckdb.connect(str(earlier)) as connection:
+        for name in [*later, "syntheses", "synthesis_studies"]:
+            connection.execute(f"drop table results.{name}")
+    with reader(earlier) as connection:
+        inputs = site_inputs(connection, home.definitions(), home.catalog, {})
+    pages = {page.path for page in render_site(inputs)}
+    assert {f"experiments/{name}.html" for name in home.definitions().catalogue.experiments} <= pages
