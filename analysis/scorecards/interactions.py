@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from math import isfinite, log10
 from typing import TYPE_CHECKING, Any, Final
 
+from fairsplit.analysis.judgement.effects import Effect
 from fairsplit.analysis.judgement.interactions import uniformity
 from fairsplit.analysis.judgement.wording import p_text
+from fairsplit.analysis.scorecards import format as fmt
+from fairsplit.analysis.scorecards.comparisons import metric_view
+from fairsplit.analysis.scorecards.headline import effect_figures
 from fairsplit.analysis.scorecards.naming import safe_name
 
 if TYPE_CHECKING:
@@ -99,7 +103,12 @@ def build(inputs: SiteInputs) -> Interactions:
         names=tuple(shown),
         grid=tuple(tuple(_cell(best.get((one, other))) for other in shown) for one in shown),
         lines=tuple(
-            _line(row, effects.get((row["experiment_id"], row["other_id"], row["metric"]), []), inputs.metrics, known)
+            _line(
+                row,
+                effects.get((row["experiment_id"], row["other_id"], row["metric"]), []),
+                metric_view(inputs.metrics, row["metric"]),
+                known,
+            )
             for row in flagged
         ),
         pairs=len(rows),
@@ -156,25 +165,21 @@ def _cell(row: Row | None) -> Cell | None:
     return Cell(depth, mark, words)
 
 
-def _number(value: float) -> str:
-    return f"{value:+.4g}".replace("-", "−")
-
-
-def _between(row: Row) -> str:
-    return f"{_number(row['ci_low'])} to {_number(row['ci_high'])}"
-
-
-def _line(row: Row, effects: Sequence[Row], metrics: dict[str, MetricView] | Any, known: set[str]) -> Line:
+def _line(row: Row, effects: Sequence[Row], metric: MetricView, known: set[str]) -> Line:
     def link(name: str) -> str:
         return f"experiments/{safe_name(name)}.html" if name in known else ""
 
-    metric = metrics.get(row["metric"])
+    def figures(value: float, its: Row) -> str:
+        return "{} ({})".format(
+            *effect_figures(Effect(value, its["ci_low"], its["ci_high"], relative=False), metric)
+        )
+
     size = ""
     if row["interaction"] is not None:
+        visible = fmt.amount(row["smallest_visible"], metric.unit, metric.kind, signed=True).lstrip("+")
         size = (
-            f"The effect of {row['variant_id']} is {_number(row['interaction'])} ({_between(row)}) in "
-            f"{row['other_variant']} against what it is in the other's control; "
-            f"±{row['smallest_visible']:.4g} would be seen in four of five cases."
+            f"The effect of {row['variant_id']} is {figures(row['interaction'], row)} in {row['other_variant']} "
+            f"against what it is in the other's control; a difference of {visible} would be seen in four of five cases."
         )
     if row["finding"] == "dependent":
         size = f"Who is in which arm depends on the other experiment ({p_text(row['dependence_p'])})."
@@ -183,14 +188,13 @@ def _line(row: Row, effects: Sequence[Row], metrics: dict[str, MetricView] | Any
         href=link(row["experiment_id"]),
         other=row["other_id"],
         other_href=link(row["other_id"]),
-        metric=metric.label if metric else row["metric"],
+        metric=metric.label,
         finding=_WORDS[row["finding"]],
         units=f"{row['units']:,}",
         p_value=p_text(_p(row)),
         size=size,
         effects=tuple(
-            f"{_EFFECTS[one['kind']].format(**one)} {_number(one['effect'])} ({_between(one)})"
-            for one in effects
+            f"{_EFFECTS[one['kind']].format(**one)} {figures(one['effect'], one)}" for one in effects
         ),
     )
 

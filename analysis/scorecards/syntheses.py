@@ -186,7 +186,8 @@ def _model(row: Row, metric: MetricView, axis: Axis) -> Line:
 def _heterogeneity(row: Row, metric: MetricView) -> str:
     if not row or row["status"] != "ok":
         return ""
-    spread = fmt.amount(row["tau2"] ** 0.5, metric.unit, metric.kind)
+    # Of differences, so that a rate's are percentage points.
+    spread = fmt.amount(row["tau2"] ** 0.5, metric.unit, metric.kind, signed=True).lstrip("+")
     return (
         f"Between the experiments: Q = {row['q']:.1f} on {row['studies'] - 1} degrees of freedom, "
         f"p = {fmt.p_value(row['q_p_value'])}; {fmt.probability(row['i2'])} of the variation lies between them (I²), "
@@ -198,4 +199,4 @@ def _prediction(row: Row, metric: MetricView) -> str:
     if not row or row["status"] != "ok" or row["prediction_low"] is None:
         return ""
     _, between = _figures(row["estimate"], row["prediction_low"], row["prediction_high"], metric)
-    return f"The true effect of a further experiment of this kind lies, with 95 %, within {between}."
+    return f"The true effect of a further experiment of this kind lies, with 95%, within {between}."

@@ -54,7 +54,7 @@ def test_the_flagged_pair_and_its_effects_stand_on_the_page() -> None:
     assert 'data-pair="one/two"' in page
     assert 'data-pair="two/one"' not in page
     assert "The effect of red is −1.25 (−1.74 to −0.76) in &lt;b&gt;large&lt;/b&gt;" in page
-    assert "in &lt;b&gt;large&lt;/b&gt;: red −1 (−1.4 to −0.6)" in page
+    assert "in &lt;b&gt;large&lt;/b&gt;: red −1.00 (−1.40 to −0.60)" in page
     assert "<b>large" not in page
     assert 'class="depth6"' in page
 
