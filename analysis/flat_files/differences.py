@@ -30,13 +30,17 @@ DIFFERENCES = {
     "reason": pl.String(),
 }
 
+#: Of any cell of a table that a chi-square is taken of.
+LEAST_EXPECTED = 1.0
+
 
 def difference_rows(statistics: pl.DataFrame, roles: Roles, comparisons: pl.DataFrame) -> pl.DataFrame:
     """Chi-square of proportions and Welch's analysis of variance of means, per experiment.
 
     `p_adjusted` is Benjamini-Hochberg over the experiments of one metric. Covariates are not used. Other types
-    of metric, and clusters, have no such row. Where Cochran's rule does not hold of the table, or where the data of
-    one comparison do not meet what its test requires, there is a reason and no number.
+    of metric, and clusters, have no such row. There is a reason and no number where a table has an expected count below
+    1 (Cochran 1954, Biometrics 10(4), p. 420), and where the means of one comparison do not meet what their test
+    requires.
 
     Args:
         statistics: From `statistics_frame`.
@@ -85,7 +89,8 @@ def _differences(rows: pl.DataFrame, unmet: pl.Series, *, is_share: bool) -> pl.
         found = chi_square_independence(np.stack([successes, n - successes], axis=-1))
         df, method = found.df, "chi_square"
         statistic, p_value, status = found.statistic, found.p_value, found.status
-        barred = barred | ~found.adequate
+        # The comparisons' exact tests ask for other things.
+        barred = found.smallest_expected < LEAST_EXPECTED
     else:
         anova = welch_anova(Moments(n, table(known.mean), table(known.m2)))
         df, method = anova.df_between, "welch_anova"

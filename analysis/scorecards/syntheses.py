@@ -24,7 +24,7 @@ _MODELS: Final = {
     "random": "Effects that differ (random effects, REML, Hartung–Knapp)",
     "fixed": "One common effect (fixed effect)",
 }
-_LEFT_OUT: Final = {
+LEFT_OUT: Final = {
     "gate_closed": "its data are faulty",
     "not_judged": "it has no result yet",
     "requirements_unmet": "its data do not meet what the test requires",
@@ -139,7 +139,7 @@ def _study(row: Row, metric: MetricView, axis: Axis, known: set[str]) -> Line:
     name = row["experiment_id"]
     href = f"experiments/{safe_name(name)}.html" if name in known else ""
     if row["status"] != "ok":
-        why = _LEFT_OUT.get(row["reason"]) or wording.reason(row["reason"])
+        why = LEFT_OUT.get(row["reason"]) or wording.reason(row["reason"])
         return Line(name, href, row["variant_id"], fmt.count(row["n"]), "", "", "", None, "", why)
     effect, interval = _figures(row["effect"], row["ci_low"], row["ci_high"], metric)
     weight = fmt.MISSING

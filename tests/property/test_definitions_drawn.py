@@ -26,7 +26,7 @@ from fairsplit.assignment_exports.catalogue import export_catalogue
 from fairsplit.orchestration.catalogue.loading import read_metrics_that_bind
 from fairsplit.orchestration.landing.sql import EVENT_COLUMNS, EVENT_TYPES
 from fairsplit.orchestration.project import DBT_PROJECT_DIR
-from fairsplit.orchestration.warehouse.measure_sql import scaled, worth
+from fairsplit.orchestration.warehouse.measure_sql import KEEP_TRIES_WHOLE, scaled, worth
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC).replace(tzinfo=None)
 LAYER: SemanticLayer = read_semantic_layer(DBT_PROJECT_DIR)
@@ -58,7 +58,13 @@ def _lists(schema: dict[str, Any], root: dict[str, Any], depth: int) -> st.Searc
 def _numbers(schema: dict[str, Any], _root: dict[str, Any], _depth: int) -> st.SearchStrategy[Any]:
     low = schema.get("minimum", schema.get("exclusiveMinimum", -1))
     high = schema.get("maximum", schema.get("exclusiveMaximum", 400 if schema["type"] == "integer" else 2))
-    return st.integers(low, high) if schema["type"] == "integer" else st.floats(low, high, width=16)
+    # Of few digits, as people write them.
+    short = (
+        st.floats(low, high)
+        .map(lambda value: float(f"{value:.3g}"))
+        .filter(lambda value: low <= value <= high)
+    )
+    return st.integers(low, high) if schema["type"] == "integer" else short
 
 
 def _objects(schema: dict[str, Any], root: dict[str, Any], depth: int) -> st.SearchStrategy[Any]:
@@ -237,6 +243,7 @@ def test_a_drawn_metric_is_computed_or_refused_in_full(
         return
     metric = layer.metrics["it"]
     with duckdb.connect() as connection:
+        connection.execute(KEEP_TRIES_WHOLE)
         columns = ", ".join(f'"{name}" {EVENT_TYPES.get(name, "varchar")}' for name in EVENT_COLUMNS)
         connection.execute(f"create table events ({columns})")
         connection.execute(

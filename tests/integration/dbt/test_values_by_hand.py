@@ -138,6 +138,7 @@ def test_late_event_rewrites_only_what_it_touches(world, viewed):
     ]
     assert rewritten == [
         ("fct_event_quality", "2026-01-07", 1),
+        ("fct_hourly_activity", "2026-01-07", 2),
         *statistics,
         ("int_increments", "exp/revenue_per_user/2026-01-12", 2),
         ("int_unit_days", "2026-01-07", 1),

@@ -182,6 +182,7 @@ def test_schemas_are_written_for_editors(folder):
         "project.json",
         "schedule.json",
         "segment.json",
+        "source.json",
         "synthesis.json",
     ]
 

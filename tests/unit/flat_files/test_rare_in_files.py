@@ -162,7 +162,7 @@ def test_no_unit_against_every_unit_is_a_difference() -> None:
 
 
 def test_any_difference_among_few_events_is_not_told_by_a_chi_square() -> None:
-    """3/45,000, 4/5,000 and 0/5,000: the chi-square says 5e-5, and Cochran's rule that it knows nothing."""
+    """3/45,000, 4/5,000 and 0/5,000: the chi-square says 5e-5 where .6 events are expected in an arm."""
     frame = counts(("control", 3, 45_000), ("treat", 4, 5_000), ("other", 0, 5_000))
     ask = Request("shop", DAY, variant="arm", metrics=("conv/n",), by="arm", ratio=(9.0, 1.0, 1.0))
     (row,) = analyse(frame, ask).differences.to_dicts()

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fairsplit.analysis import judgement
 from fairsplit.analysis.judgement.comparisons import FAMILIES
 from fairsplit.analysis.judgement.deciding import RULES
-from fairsplit.analysis.scorecards import wording
+from fairsplit.analysis.scorecards import syntheses, wording
 from fairsplit.analysis.statistics.status import Reason
 
-SOURCES = sorted(Path(judgement.__file__).parent.glob("*.py"))
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SYNTHESES = Path(judgement.__file__).with_name("synthesising.py")
+SOURCES = sorted(set(Path(judgement.__file__).parent.glob("*.py")) - {SYNTHESES})
 
 
-def literals(keyword: str) -> set[str]:
+def literals(keyword: str, sources: Sequence[Path] = SOURCES) -> set[str]:
     """Texts of the judgement's source that become the named column, read from `.alias(...)` and `name=`."""
     found: set[str] = set()
-    for source in SOURCES:
+    for source in sources:
         for node in ast.walk(ast.parse(source.read_text())):
             aliased = (
                 isinstance(node, ast.Call)
@@ -73,3 +78,9 @@ def test_every_reason_of_a_check_has_words():
     codes = literals("reason") - set(FAMILIES)
     assert {"sample_ratio_mismatch", "differential_loss", "assignment_mismatch"} <= codes
     assert codes <= set(wording.CHECK_REASONS)
+
+
+def test_every_reason_that_leaves_an_experiment_out_of_a_synthesis_has_words():
+    codes = literals("reason", [SYNTHESES])
+    assert {"gate_closed", "not_judged"} <= codes
+    assert codes <= {*wording.REASONS, *syntheses.LEFT_OUT}
