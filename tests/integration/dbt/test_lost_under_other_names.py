@@ -150,7 +150,14 @@ def finish(home: DrivenHome) -> None:
     home.judge()
 
 
-@pytest.mark.parametrize("change", ["declared", "restored", "re-pointed"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "declared",
+        pytest.param("restored", marks=pytest.mark.slow),
+        pytest.param("re-pointed", marks=pytest.mark.slow),
+    ],
+)
 def test_losses_of_a_late_experiment_are_those_of_a_rebuild(tmp_path: Path, change: str) -> None:
     """Case losses-of-a-late-experiment."""
     other, late = experiment("other"), experiment("x")

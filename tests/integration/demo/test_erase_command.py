@@ -162,7 +162,7 @@ execute(home, "daily", (day, day))
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("command", ["erase", "nightly"])
+@pytest.mark.parametrize("command", [pytest.param("erase", marks=pytest.mark.slow), "nightly"])
 def test_a_killed_erasure_is_finished_by_whoever_comes_next(small: Path, command: str) -> None:
     """Case erase-killed-after-its-transaction."""
     user, ids = somebody(small)

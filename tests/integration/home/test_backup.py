@@ -102,6 +102,7 @@ def test_a_killed_backup_or_restore_goes_on(small: Path, tmp_path: Path, writes:
     assert contents(place) == before
 
 
+@pytest.mark.slow
 def test_whoever_was_erased_after_the_backup_stays_erased(small: Path, tmp_path: Path) -> None:
     """Case erased-person-comes-back, by a restore."""
     user, _ = somebody(small)

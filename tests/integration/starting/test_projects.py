@@ -103,6 +103,7 @@ def test_the_readme_followed_literally_leads_to_a_verdict(tmp_path: Path) -> Non
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 def test_served_by_the_sdk_and_judged_to_a_verdict(project: Path) -> None:
     """The arms are those that Eppo's SDK serves from the first export; 10 % against 20 % of 1,000 users each ship."""
     done = call(project, "export")
