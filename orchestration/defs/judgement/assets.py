@@ -9,20 +9,16 @@ from fairsplit.orchestration.judging.interacting import judge_interactions
 from fairsplit.orchestration.judging.programme import judge_programme
 from fairsplit.orchestration.judging.synthesising import judge_syntheses
 from fairsplit.orchestration.running import names
-from fairsplit.orchestration.running.partitions import DAILY
+from fairsplit.orchestration.running.daily_asset import daily_asset
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.opening import writer
 
 
-@dg.asset(
-    key_prefix=names.prefix(),
-    group_name=names.named("judgement"),
-    kinds={"polars", "scipy"},
+@daily_asset(
+    "judgement",
     owners=["team:experimentation"],
-    partitions_def=DAILY,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    kinds={"polars", "scipy"},
     deps=[names.key(model) for model in MODELS],
-    pool=names.named("warehouse"),
 )
 def judged_results(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """`results.comparisons`, `results.validity` and `results.decisions`."""
@@ -76,20 +72,16 @@ def experiments_are_valid(fairsplit_home: HomeResource) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset(
-    key_prefix=names.prefix(),
-    group_name=names.named("judgement"),
-    kinds={"polars", "scipy"},
+@daily_asset(
+    "judgement",
     owners=["team:experimentation"],
-    partitions_def=DAILY,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    kinds={"polars", "scipy"},
     deps=[
         names.key("fct_pair_cells"),
         names.key("fct_overlaps"),
         names.key("fct_daily_exposures"),
         judged_results,
     ],
-    pool=names.named("warehouse"),
 )
 def interactions(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """`results.interactions` and `results.interaction_effects`: every pair of experiments on the same units."""
@@ -130,15 +122,11 @@ def experiments_do_not_interact(fairsplit_home: HomeResource) -> dg.AssetCheckRe
     )
 
 
-@dg.asset(
-    key_prefix=names.prefix(),
-    group_name=names.named("judgement"),
-    kinds={"polars", "scipy"},
+@daily_asset(
+    "judgement",
     owners=["team:experimentation"],
-    partitions_def=DAILY,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    kinds={"polars", "scipy"},
     deps=[names.key("fct_daily_exposures"), judged_results],
-    pool=names.named("warehouse"),
 )
 def programme(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """`results.programme` and `results.programme_experiments`: how all experiments together do."""
@@ -152,15 +140,11 @@ def programme(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     )
 
 
-@dg.asset(
-    key_prefix=names.prefix(),
-    group_name=names.named("judgement"),
-    kinds={"polars", "scipy"},
+@daily_asset(
+    "judgement",
     owners=["team:experimentation"],
-    partitions_def=DAILY,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    kinds={"polars", "scipy"},
     deps=[judged_results],
-    pool=names.named("warehouse"),
 )
 def syntheses(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """`results.syntheses` and `results.synthesis_studies`: effects of several experiments combined."""

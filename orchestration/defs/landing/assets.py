@@ -10,7 +10,8 @@ from fairsplit.orchestration.privacy import erasure, pruning
 from fairsplit.orchestration.project import catalog_dir
 from fairsplit.orchestration.publishing.ledger import is_published
 from fairsplit.orchestration.running import names
-from fairsplit.orchestration.running.partitions import DAILY, days_of
+from fairsplit.orchestration.running.daily_asset import daily_asset
+from fairsplit.orchestration.running.partitions import days_of
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.opening import writer
 from fairsplit.orchestration.warehouse.outstanding import note_first_day, outstanding_days
@@ -61,15 +62,11 @@ def landed_files(
     return dg.MaterializeResult(metadata=metadata)
 
 
-@dg.asset(
-    key_prefix=names.prefix(),
-    group_name=names.named(GROUP),
-    kinds={"duckdb", "parquet"},
+@daily_asset(
+    GROUP,
     owners=OWNERS,
-    partitions_def=DAILY,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    kinds={"duckdb", "parquet"},
     deps=[landed_files],
-    pool=names.named("warehouse"),
 )
 def raw_events(context: dg.AssetExecutionContext, fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """Accepted events by event day, one row per event id; the view `landing.raw_events` over the lake."""

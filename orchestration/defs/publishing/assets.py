@@ -15,7 +15,8 @@ from fairsplit.orchestration.publishing.exporting import export_configs
 from fairsplit.orchestration.publishing.ledger import record_publication
 from fairsplit.orchestration.publishing.site.publishing import publish_pages, ready_folders
 from fairsplit.orchestration.running import names
-from fairsplit.orchestration.running.partitions import DAILY, NIGHTLY_FRESHNESS
+from fairsplit.orchestration.running.daily_asset import daily_asset
+from fairsplit.orchestration.running.partitions import NIGHTLY_FRESHNESS
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.journals import keep
 from fairsplit.orchestration.warehouse.opening import writer
@@ -24,16 +25,12 @@ GROUP = "publishing"
 OWNERS = ["team:experimentation"]
 
 
-@dg.asset(
-    key_prefix=names.prefix(),
-    group_name=names.named(GROUP),
-    kinds={"json", "parquet"},
+@daily_asset(
+    GROUP,
     owners=OWNERS,
-    partitions_def=DAILY,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    kinds={"json", "parquet"},
     deps=[names.key("judged_results"), names.key("fct_assignments")],
     freshness_policy=NIGHTLY_FRESHNESS,
-    pool=names.named("warehouse"),
 )
 def allocation_configs(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """A version of `exports/`: `ufc.json`, unit lists, results and decisions; `current` switches last."""
@@ -56,13 +53,10 @@ def allocation_configs(fairsplit_home: HomeResource) -> dg.MaterializeResult[Non
     )
 
 
-@dg.asset(
-    key_prefix=names.prefix(),
-    group_name=names.named(GROUP),
-    kinds={"jinja", "html"},
+@daily_asset(
+    GROUP,
     owners=OWNERS,
-    partitions_def=DAILY,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    kinds={"jinja", "html"},
     deps=[
         names.key("judged_results"),
         names.key("interactions"),
@@ -73,7 +67,6 @@ def allocation_configs(fairsplit_home: HomeResource) -> dg.MaterializeResult[Non
         names.key("fct_value_histograms"),
     ],
     freshness_policy=NIGHTLY_FRESHNESS,
-    pool=names.named("warehouse"),
 )
 def scorecards(context: dg.AssetExecutionContext, fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """The published site: one scorecard an experiment, the portfolio, data quality, dbt's docs."""

@@ -4,21 +4,17 @@ import dagster as dg
 
 from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.running import names
-from fairsplit.orchestration.running.partitions import DAILY
+from fairsplit.orchestration.running.daily_asset import daily_asset
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.scheduling.planning import plan_schedules
 from fairsplit.orchestration.warehouse.opening import writer
 
 
-@dg.asset(
-    key_prefix=names.prefix(),
-    group_name=names.named("judgement"),
-    kinds={"scipy"},
+@daily_asset(
+    "judgement",
     owners=["team:experimentation"],
-    partitions_def=DAILY,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    kinds={"scipy"},
     deps=[names.key("judged_results"), names.key("fct_hourly_activity")],
-    pool=names.named("warehouse"),
 )
 def content_schedule(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """`results.schedule`: which variant of which experiment is posted when."""
