@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _STAMP = "sources.md5"
+_LOCK = "parsing.lock"
 _WITHOUT_METRICS = "without-metrics"
 _WITH_OWN_METRICS = "with-own-metrics"
 _REASON = "refused.txt"
@@ -138,9 +140,35 @@ def ensure_manifest(home: Home, say: Callable[[str], None] = lambda _: None) -> 
     current = source_hash() + ("" if own == DBT_PROJECT_DIR else source_hash(own / SEMANTIC_FOLDER))
     manifest, folder = manifest_path(home), _artefacts(home)
     stamp = folder / _STAMP
-    if manifest.exists() and stamp.exists() and stamp.read_text() == current:
+
+    def is_current() -> bool:
+        return manifest.exists() and stamp.exists() and stamp.read_text() == current
+
+    if is_current():
         return manifest
-    say("dbt reads its project, as it does once after a change")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("w") as lock:
+        # Two processes that load after a change would write one file at once.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_current():
+            say("dbt reads its project, as it does once after a change")
+            stamp.unlink(missing_ok=True)
+            _parse(home, own, folder)
+            stamp.write_text(current)
+    return manifest
+
+
+def _parse(home: Home, own: Path, folder: Path) -> None:
+    """Have dbt write the manifest; of a project whose metrics it refuses without them.
+
+    Args:
+        home: As of `ensure_manifest`.
+        own: The dbt project with the metrics.
+        folder: Where the manifest and the copies of the project go.
+
+    Raises:
+        OrchestrationError: dbt refuses the project, metrics aside.
+    """
     for copy in (_WITHOUT_METRICS, _WITH_OWN_METRICS):
         shutil.rmtree(folder / copy, ignore_errors=True)
     parse = ("parse", "--target-path", str(folder))
@@ -159,8 +187,6 @@ def ensure_manifest(home: Home, say: Callable[[str], None] = lambda _: None) -> 
         _copy_without_metrics(folder / _WITHOUT_METRICS)
         (folder / _WITHOUT_METRICS / _REASON).write_text(reason)
         run_dbt(home, "dbt cannot parse the project", *parse)
-    stamp.write_text(current)
-    return manifest
 
 
 def semantic_layer_fault(home: Home) -> Problem | None:
