@@ -11,7 +11,7 @@ from fairsplit.analysis.judgement.interactions import interaction_rows
 from fairsplit.orchestration.lifecycle.acting import in_force
 from fairsplit.orchestration.provenance.code_hash import code_hash
 from fairsplit.orchestration.warehouse.opening import replace_tables
-from fairsplit.orchestration.warehouse.outstanding import frontier
+from fairsplit.orchestration.warehouse.outstanding import built_day
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,9 +39,7 @@ def judge_interactions(connection: duckdb.DuckDBPyConnection, definitions: Defin
     Raises:
         LookupError: No day has been built.
     """
-    cut_off = frontier(connection)
-    if cut_off is None:
-        raise LookupError("no day has been built yet")
+    cut_off = built_day(connection)
     definitions = in_force(connection, definitions)
     metrics = definitions.metrics.values()
     scales = pl.DataFrame(

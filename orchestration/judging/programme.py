@@ -14,7 +14,7 @@ from fairsplit.analysis.lifecycle.clock import failed_experiments, status_told
 from fairsplit.orchestration.lifecycle.acting import in_force
 from fairsplit.orchestration.provenance.code_hash import code_hash
 from fairsplit.orchestration.warehouse.opening import replace_tables
-from fairsplit.orchestration.warehouse.outstanding import frontier
+from fairsplit.orchestration.warehouse.outstanding import built_day
 
 if TYPE_CHECKING:
     from datetime import date
@@ -50,9 +50,7 @@ def judge_programme(connection: duckdb.DuckDBPyConnection, definitions: Definiti
     Raises:
         LookupError: No day has been built.
     """
-    cut_off = frontier(connection)
-    if cut_off is None:
-        raise LookupError("no day has been built yet")
+    cut_off = built_day(connection)
     definitions = in_force(connection, definitions)
     comparisons, decisions, validity, exposures = (connection.sql(fact).pl() for fact in _FACTS)
     catalogue = definitions.catalogue

@@ -26,7 +26,7 @@ from fairsplit.orchestration.lifecycle.unit_lists import usable_lists
 from fairsplit.orchestration.publishing.assignment_lists import assignment_list
 from fairsplit.orchestration.publishing.subjects import subject_attributes
 from fairsplit.orchestration.warehouse.journals import keep
-from fairsplit.orchestration.warehouse.outstanding import frontier
+from fairsplit.orchestration.warehouse.outstanding import built_day
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -59,9 +59,7 @@ def export_configs(
         ExportError: The version cannot be written.
         LookupError: No day has been built.
     """
-    built = frontier(connection)
-    if built is None:
-        raise LookupError("no day has been built yet")
+    built = built_day(connection)
     settle(connection, home.exports)
     definitions = in_force(connection, definitions)
     acts = propose(connection, definitions, built)

@@ -24,7 +24,7 @@ from fairsplit.orchestration.lifecycle.acting import in_force
 from fairsplit.orchestration.provenance.code_hash import code_hash
 from fairsplit.orchestration.reading.results import rows_of
 from fairsplit.orchestration.warehouse.opening import has_table, replace_tables
-from fairsplit.orchestration.warehouse.outstanding import frontier
+from fairsplit.orchestration.warehouse.outstanding import built_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,9 +55,7 @@ def plan_schedules(connection: duckdb.DuckDBPyConnection, definitions: Definitio
     Raises:
         LookupError: No day has been built.
     """
-    cut_off = frontier(connection)
-    if cut_off is None:
-        raise LookupError("no day has been built yet")
+    cut_off = built_day(connection)
     catalogue = in_force(connection, definitions).catalogue
     kept = _kept(connection)
     rows: list[dict[str, Any]] = []

@@ -28,6 +28,18 @@ def frontier(connection: duckdb.DuckDBPyConnection) -> date | None:
     return date.fromisoformat(rows[0][0]) if rows else None
 
 
+def built_day(connection: duckdb.DuckDBPyConnection) -> date:
+    """The last day that was built, for what is made of built days.
+
+    Raises:
+        LookupError: No day has been built.
+    """
+    built = frontier(connection)
+    if built is None:
+        raise LookupError("no day has been built yet")
+    return built
+
+
 def newest_arrival(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     """The newest recorded arrival of a readable file, naive UTC; none when nothing has landed."""
     arrived: datetime | None = connection.execute(

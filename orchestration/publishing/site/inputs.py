@@ -24,7 +24,7 @@ from fairsplit.orchestration.lifecycle.transitions import histories
 from fairsplit.orchestration.provenance.code_hash import code_hash, commit
 from fairsplit.orchestration.reading.segments import segment_sizes
 from fairsplit.orchestration.warehouse.opening import has_table
-from fairsplit.orchestration.warehouse.outstanding import frontier
+from fairsplit.orchestration.warehouse.outstanding import built_day
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,9 +90,7 @@ def site_inputs(
     Raises:
         LookupError: No day has been built.
     """
-    cut_off = frontier(connection)
-    if cut_off is None:
-        raise LookupError("no day has been built yet")
+    cut_off = built_day(connection)
     frames = {
         name: connection.sql(query, params={"cut_off": cut_off} if "$cut_off" in query else None).pl()
         for name, query in _FRAMES.items()
