@@ -40,7 +40,7 @@ START = date(2026, 1, 5)
 _ROOT = Path(__file__).parents[1]
 PAGE, DONE = _ROOT / "docs" / "error-rates.md", _ROOT / "build" / "error-rates"
 #: Experiments judged in one call, by the number of looks.
-BATCH = {1: 200, DAYS: 20}
+BATCH = {1: 100, DAYS: 10}
 #: No effect anywhere; a guardrail at its margin beside a clear improvement; the planned effect; with their metrics.
 QUESTIONS = {"null": ("outcome", "guard"), "margin": ("signal", "bounded"), "planned": ("planned",)}
 _PLACE = {"segment": "all", "segment_level": "all", "analysis": "default"}
@@ -397,18 +397,19 @@ def main() -> None:
         "--kept", action="store_true", help="only write the page of the batches that are done"
     )
     given = parser.parse_args()
-    rounds = [
-        (looks, batch)
+    # Batch by batch, so that an interruption leaves as many runs of the one as of the other.
+    rounds = sorted(
+        (batch, looks)
         for looks, runs in ((1, given.runs), (DAYS, given.daily))
         for batch in range(-(-runs // BATCH[looks]))
-    ]
+    )
     grid = worlds()
     # What costs least comes first, so that an interruption leaves most cells: two arms, and many events.
     order = sorted(
         enumerate(grid), key=lambda item: (item[1].arms, OUTCOMES[item[1].outcome] <= 0.01, item[1].changed)
     )
     done: list[Cell] = []
-    for looks, batch in rounds:
+    for batch, looks in rounds:
         for number, world in order:
             seed = (given.seed, number, looks, batch)
             if given.kept and not _kept(seed).exists():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from fairsplit.analysis.statistics.combining import meta_random
+from fairsplit.analysis.statistics.combining import spread_of_effects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,8 +96,8 @@ def prior_of(others: Sequence[ArmEffects]) -> tuple[float, float] | None:
     gains = np.concatenate([other.gain for other in others]) if others else np.array([])
     if gains.size < LEAST_EFFECTS:
         return None
-    pooled = meta_random(gains, np.concatenate([other.error for other in others]) ** 2)
-    return float(pooled.estimate), math.sqrt(float(pooled.tau2) + float(pooled.se) ** 2)
+    mean, variance = spread_of_effects(gains, np.concatenate([other.error for other in others]) ** 2)
+    return mean, math.sqrt(variance)
 
 
 def leaning_worse(effects: ArmEffects) -> str | None:

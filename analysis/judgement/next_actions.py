@@ -169,9 +169,10 @@ def _acts(s: _Situation) -> Iterator[dict[str, Any]]:
         yield _longer(s)
     gained = s.said["action"] == "ship"
     if (concluded and not gained) or (s.said["decision"] in {"inconclusive", "extend"} and s.at_horizon):
+        prior = prior_of(s.others)
         if s.effects is not None:
-            yield _modified(s, s.effects)
-        yield _new_variant(s)
+            yield _modified(s, s.effects, prior)
+        yield _new_variant(s, prior)
 
 
 def _proposed(s: _Situation) -> dict[str, Any] | None:
@@ -259,11 +260,11 @@ def _longer(s: _Situation) -> dict[str, Any]:
     }
 
 
-def _modified(s: _Situation, effects: ArmEffects) -> dict[str, Any]:
+def _modified(s: _Situation, effects: ArmEffects, prior: tuple[float, float] | None) -> dict[str, Any]:
     said, control = s.said["variant_id"], s.experiment.control.id
     arm = said if said in effects.arms else effects.arms[int(np.argmax(effects.gain))]
     at = list(effects.arms).index(arm)
-    gain, prior = None, prior_of(s.others)
+    gain = None
     if prior is not None:
         spread = math.hypot(prior[1], float(effects.error[at]))
         gain = improvement(float(effects.gain[at]), spread, 0.0)
@@ -275,8 +276,7 @@ def _modified(s: _Situation, effects: ArmEffects) -> dict[str, Any]:
     }
 
 
-def _new_variant(s: _Situation) -> dict[str, Any]:
-    prior = prior_of(s.others)
+def _new_variant(s: _Situation, prior: tuple[float, float] | None) -> dict[str, Any]:
     gain = None if prior is None else improvement(*prior, 0.0)
     return {
         "action": "create_variant",

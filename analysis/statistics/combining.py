@@ -302,6 +302,31 @@ def meta_random(
     return _combine(y, v, there, tau2=tau2, settled=settled, knapp=hartung_knapp, alpha=as_level(alpha))
 
 
+@quiet
+def spread_of_effects(effects: FloatArray, variances: FloatArray) -> tuple[float, float]:
+    """Mean and variance of true effects that differ between studies, without what is told of a synthesis beside them.
+
+    Args:
+        effects: Estimated effects, at least one, shape (studies,).
+        variances: Their squared standard errors; positive.
+
+    Returns:
+        The mean, and the variance of another study's effect about it: tau² and the mean's own.
+
+    Source:
+        DerSimonian & Laird (1986).
+
+    Examples:
+        >>> mean, variance = spread_of_effects(np.array([0.1, 0.5, -0.2]), np.array([0.01, 0.02, 0.03]))
+        >>> print(f"{mean:.4f} {variance:.4f}")
+        0.1423 0.1098
+    """
+    there = np.ones(effects.shape, dtype=np.bool_)
+    tau2, _ = _tau2(effects, variances, there, "dersimonian_laird")
+    mean, total, _ = _pooled(effects, _weights(variances, there, tau2))
+    return float(mean), float(tau2 + 1.0 / total)
+
+
 def _combine(
     y: FloatArray,
     v: FloatArray,

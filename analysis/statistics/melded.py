@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from fairsplit.analysis.statistics.logit_beta import beta_nodes
-from fairsplit.analysis.statistics.roots import rowwise_root
+from fairsplit.analysis.statistics.roots import rising_root
 from fairsplit.analysis.statistics.status import quiet
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ _SMOOTHER = 4.0
 _ROWS = 5_000
 #: Stands for a probability of 0 in logarithms.
 _TINY = 1e-300
+#: Below this rate 1 - rate has lost digits of it.
+_SMALL_RATE = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,12 +76,24 @@ class _Rate:
         """P(X >= rate) where `upper`, else P(X <= rate); rates of shape (rows, nodes), `upper` (rows, 1)."""
         a, b = (v[at, None] for v in self._varying())
         inside = np.clip(rate, 0.0, 1.0)
-        above = np.broadcast_to(upper, inside.shape)
-        smooth = special.betaincc(a, b, inside, where=above, out=np.zeros_like(inside))
-        smooth = special.betainc(a, b, inside, where=~above, out=smooth)
+        # The mirrored lower tail is the upper one, and takes an eighth of the time.
+        mirrored = np.broadcast_to(upper, inside.shape) & (inside > _SMALL_RATE)
+        plain = np.broadcast_to(~upper, inside.shape)
+        smooth = special.betaincc(a, b, inside, where=~(mirrored | plain), out=np.zeros_like(inside))
+        smooth = special.betainc(b, a, 1.0 - inside, where=mirrored, out=smooth)
+        smooth = special.betainc(a, b, inside, where=plain, out=smooth)
         place = (self.b == 0)[at, None]
         atom = np.where(upper, place >= rate, place <= rate)
         return np.where(self.fixed[at, None], atom, smooth)
+
+    def density(self, rate: FloatArray, at: IntArray) -> FloatArray:
+        """Density at the rates, shape (rows, nodes): 0 outside of (0, 1), and of what is fixed."""
+        a, b = self._varying()
+        scale = special.betaln(a, b)[at, None]
+        within = (rate > 0) & (rate < 1) & ~self.fixed[at, None]
+        inside = np.where(within, rate, 0.5)
+        log = (a[at, None] - 1.0) * np.log(inside) + (b[at, None] - 1.0) * np.log1p(-inside) - scale
+        return np.where(within, np.exp(log), 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,8 +104,13 @@ class _Contrast:
     treatment: _Rate
     each: int = _NODES
 
-    def tail(self, *, upper: bool, is_ratio: bool) -> Callable[[FloatArray, IntArray], FloatArray]:
-        """P(contrast >= point) or P(contrast <= point), by quadrature over one of the two distributions."""
+    def tail(
+        self, *, upper: bool, is_ratio: bool
+    ) -> Callable[[FloatArray, IntArray], tuple[FloatArray, FloatArray]]:
+        """P(contrast >= point) or P(contrast <= point), by quadrature over one of the two distributions.
+
+        With it goes the density at the point.
+        """
         combine = _for_ratio if is_ratio else _for_difference
         width_c, width_t = (arm.width(is_ratio=is_ratio) for arm in (self.control, self.treatment))
         # Where a density begins with a jump, differences must not be cut there by the other's nodes. Logarithms have
@@ -104,11 +123,13 @@ class _Contrast:
         other = self.treatment.where(own_is_control, self.control)
         rates, weights = own.nodes(self.each)
 
-        def probability(point: FloatArray, at: IntArray) -> FloatArray:
+        def probability(point: FloatArray, at: IntArray) -> tuple[FloatArray, FloatArray]:
             mine = own_is_control[at, None]
             # The treatment's rate that makes the contrast `point`, or the control's.
             wanted = combine(rates[at], point[:, None], mine)
-            return np.asarray((weights[at] * other.tail(wanted, at, mine == upper)).sum(axis=-1))
+            moved = wanted if is_ratio else 1.0
+            beyond = (weights[at] * other.tail(wanted, at, mine == upper)).sum(axis=-1)
+            return beyond, (weights[at] * other.density(wanted, at) * moved).sum(axis=-1)
 
         return probability
 
@@ -238,41 +259,55 @@ def _interval(
 
 def _bracket(
     pairs: tuple[_Contrast, ...], share: FloatArray, *, upper: bool, is_ratio: bool
-) -> tuple[FloatArray, FloatArray]:
-    """Points that surely have less, and surely more, than the share beyond them.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Points that surely have less, and surely more, than the share beyond them, in rising order, and one near the end.
 
     Beyond the first at least one of two events of probability share / 2 must happen; beyond the second lies the event
-    that both of two independent ones of probability sqrt(share) happen.
+    that both of two independent ones of probability sqrt(share) happen. Independent errors add in squares: the third
+    is that far from the contrast of the means (Zou and Donner 2008, Statistics in Medicine 27, 1693).
     """
-    outer: list[FloatArray] = []
-    inner: list[FloatArray] = []
-    for level, kept in ((0.5 * share, outer), (np.sqrt(share), inner)):
-        for pair in pairs:
+    sets: list[tuple[FloatArray, FloatArray, FloatArray]] = []
+    shrunk = special.ndtri(share) / special.ndtri(0.5 * share)
+    for pair in pairs:
+        ends: list[tuple[FloatArray, FloatArray]] = [
+            (
+                pair.treatment.a / (pair.treatment.a + pair.treatment.b),
+                pair.control.a / (pair.control.a + pair.control.b),
+            )
+        ]
+        for level in (0.5 * share, np.sqrt(share)):
             if upper:
-                t, c = pair.treatment.upper_quantile(level), pair.control.quantile(level)
+                ends.append((pair.treatment.upper_quantile(level), pair.control.quantile(level)))
             else:
-                t, c = pair.treatment.quantile(level), pair.control.upper_quantile(level)
-            kept.append(np.log(np.maximum(t, _TINY)) - np.log(np.maximum(c, _TINY)) if is_ratio else t - c)
+                ends.append((pair.treatment.quantile(level), pair.control.upper_quantile(level)))
+        if is_ratio:
+            ends = [(np.log(np.maximum(t, _TINY)), np.log(np.maximum(c, _TINY))) for t, c in ends]
+        (mean_t, mean_c), (far_t, far_c), (near_t, near_c) = ends
+        off = shrunk * np.hypot(far_t - mean_t, far_c - mean_c)
+        sets.append((far_t - far_c, mean_t - mean_c + (off if upper else -off), near_t - near_c))
+    outer, starts, inner = (list(each) for each in zip(*sets, strict=True))
+    start = sum(starts) / len(starts)
     if upper:
-        return np.minimum.reduce(inner), np.maximum.reduce(outer)
-    return np.minimum.reduce(outer), np.maximum.reduce(inner)
+        return np.minimum.reduce(inner), np.maximum.reduce(outer), start
+    return np.minimum.reduce(outer), np.maximum.reduce(inner), start
 
 
 def _end_of(pairs: tuple[_Contrast, ...], share: FloatArray, *, upper: bool, is_ratio: bool) -> FloatArray:
-    """The point beyond which the even mixture of the contrasts leaves the share."""
-    low, high = _bracket(pairs, share, upper=upper, is_ratio=is_ratio)
+    """The point beyond which the even mixture of the contrasts leaves the share.
+
+    An arm whose every unit (or none) has the event leaves an atom at the edge of the bracket: then the edge is the end.
+    """
+    low, high, start = _bracket(pairs, share, upper=upper, is_ratio=is_ratio)
     parts = [pair.tail(upper=upper, is_ratio=is_ratio) for pair in pairs]
     scale = np.where(high > low, high - low, 1.0)
+    side = -1.0 if upper else 1.0
+    goal = special.ndtri(share)
 
-    def excess(step: FloatArray, at: IntArray) -> FloatArray:
-        point = low[at] + step * scale[at]
-        beyond = sum(part(point, at) for part in parts) / len(parts)
-        return np.asarray(np.log(np.maximum(beyond, _TINY)) - np.log(share[at]))
+    def excess(step: FloatArray, at: IntArray) -> tuple[FloatArray, FloatArray]:
+        tails, densities = zip(*(part(low[at] + step * scale[at], at) for part in parts), strict=True)
+        z = special.ndtri(np.clip(sum(tails) / len(parts), _TINY, 1.0))
+        # In standard deviations the tail of what is nearly normal is nearly a line.
+        slope = sum(densities) / len(parts) * scale[at] * np.sqrt(2 * np.pi) * np.exp(0.5 * z * z)
+        return side * (z - goal[at]), slope
 
-    step, found = rowwise_root(excess, 0.0, 1.0, low.size, tolerance=1e-8)
-    # An arm whose every unit (or none) has the event leaves an atom at the edge: the edge is the end.
-    end: FloatArray = low + step * scale
-    at = np.flatnonzero(~found)
-    first, last = (np.abs(excess(np.full(at.size, edge), at)) for edge in (0.0, 1.0))
-    end[at] = np.where(first <= last, low[at], high[at])
-    return end
+    return low + scale * rising_root(excess, (start - low) / scale, tolerance=1e-8)

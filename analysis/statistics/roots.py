@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, IntArray
+
+#: Every so many steps a bracket is halved, so that no function keeps Newton's method going.
+_HALVED = 8
 
 
 def rowwise_root(
@@ -51,3 +55,45 @@ def rowwise_root(
         by_label, bracket, args=labels, tolerances={"xatol": tolerance, "xrtol": tolerance}
     )
     return np.asarray(found.x, dtype=np.float64), np.asarray(found.success, dtype=np.bool_)
+
+
+def rising_root(
+    excess: Callable[[FloatArray, IntArray], tuple[FloatArray, FloatArray]],
+    start: FloatArray,
+    tolerance: float = 1e-10,
+) -> FloatArray:
+    """The point in [0, 1] at which each row's rising function is 0, by Newton's method kept inside of a bracket.
+
+    Args:
+        excess: Takes points and the rows they belong to (a subset, while others have settled), returns the function's
+            values and slopes.
+        start: Where to begin, shape (rows,), not necessarily inside.
+        tolerance: Absolute, on the point.
+
+    Returns:
+        Points of shape (rows,): 0 where the function is above 0 everywhere, 1 where it is below.
+
+    Examples:
+        >>> square = np.array([0.25, 0.81, 2.0])
+        >>> rising_root(lambda p, r: (p * p - square[r], 2 * p), np.array([0.1, 7.0, 0.5])).round(6)
+        array([0.5, 0.9, 1. ])
+    """
+    point = np.where((start > 0) & (start < 1), start, 0.5)
+    low, high = np.zeros(point.size), np.ones(point.size)
+    at = np.arange(point.size)
+    for number in itertools.count(1):
+        if not at.size:
+            break
+        here = point[at]
+        value, slope = excess(here, at)
+        low[at] = np.where(value < 0, here, low[at])
+        high[at] = np.where(value > 0, here, high[at])
+        step = np.where(slope > 0, value / np.where(slope > 0, slope, 1.0), np.inf)
+        middle = 0.5 * (low[at] + high[at])
+        # Newton's point where it lies between the ends, else the middle: the bracket shrinks with every step.
+        wanted = here - step
+        inside = (wanted > low[at]) & (wanted < high[at]) & (number % _HALVED != 0)
+        point[at] = np.where(value == 0, here, np.where(inside, wanted, middle))
+        settled = (np.abs(point[at] - here) <= tolerance) | (high[at] - low[at] <= tolerance)
+        at = at[~settled]
+    return np.where(high <= tolerance, 0.0, np.where(low >= 1.0 - tolerance, 1.0, point))
