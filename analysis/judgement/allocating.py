@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Decimals kept before weights become whole shards: floating dust must not take a shard from the floor.
 _DECIMALS = 9
+#: Chances below it are told together: each alone reads as a nought that it is not.
+_SMALLEST_CHANCE_TOLD = 0.001
 #: Why weights stay, for people.
 STAYS = {
     "warm_up": "the declared weights hold for the warm-up",
@@ -265,24 +267,38 @@ def allocation_texts(allocations: pl.DataFrame, cut_off: date) -> pl.DataFrame:
 
 
 def _text(name: str, arms: list[dict[str, Any]]) -> dict[str, Any]:
-    def shares(column: str) -> str:
-        return listed([f"{arm['variant_id']} {percent(arm[column], signed=False)}" for arm in arms])
-
     due = all(arm["next_weight"] is not None for arm in arms)
-    known = all(arm["p_best"] is not None for arm in arms if arm["weight"] > 0)
-    chances = [
-        f"{arm['variant_id']} {percent(arm['p_best'], signed=False)}"
-        for arm in arms
-        if arm["p_best"] is not None
-    ]
     return {
         "experiment_id": name,
         "best_arm": next((arm["variant_id"] for arm in arms if arm["is_best"]), None),
         "weights_due": due,
-        "weights_text": shares("next_weight") if due else None,
-        "weights_from_text": shares("weight"),
+        "weights_text": _moves(arms) if due else None,
+        "weights_from_text": listed([f"{arm['variant_id']} {_share(arm['weight'])}" for arm in arms]),
         "weights_stay_text": None if due else STAYS[arms[0]["reason"]],
-        "chances_text": f"chance of being best: {listed(chances)}"
-        if known and chances
-        else "no arm can be compared yet",
+        "chances_text": _chances(arms),
     }
+
+
+def _share(share: float) -> str:
+    return percent(share, signed=False)
+
+
+def _moves(arms: list[dict[str, Any]]) -> str:
+    """Each arm that moves, once; an arm that stays is not read out."""
+    moving = [arm for arm in arms if _share(arm["next_weight"]) != _share(arm["weight"])] or arms
+    told = [
+        f"{arm['variant_id']} {_share(arm['next_weight'])} (from {_share(arm['weight'])})" for arm in moving
+    ]
+    return listed(told) + ("; the rest stays" if len(moving) < len(arms) else "")
+
+
+def _chances(arms: list[dict[str, Any]]) -> str:
+    """The arms that may be the best; a chance that would be read as none is not listed as 0."""
+    if any(arm["p_best"] is None for arm in arms if arm["weight"] > 0):
+        return "no arm can be compared yet"
+    known = [arm for arm in arms if arm["p_best"] is not None]
+    likely = [arm for arm in known if arm["p_best"] >= _SMALLEST_CHANCE_TOLD]
+    told = [f"{arm['variant_id']} {_share(arm['p_best'])}" for arm in likely]
+    if len(likely) < len(known):
+        told.append(f"any other below {_share(_SMALLEST_CHANCE_TOLD)}")
+    return f"chance of being best: {listed(told)}" if told else "no arm can be compared yet"

@@ -235,7 +235,7 @@ RULES = (
         _bandit & pl.col("weights_due").fill_null(value=False),
         "modify",
         "set_weights",
-        "Set the weights to {weights_text}, from {weights_from_text} ({chances_text}).",
+        "Set the weights to {weights_text} ({chances_text}).",
     ),
     Rule(
         "weights_stay",

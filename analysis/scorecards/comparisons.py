@@ -144,6 +144,11 @@ class MetricTable:
     any_open: int = 0
     notes: Sequence[str] = field(default_factory=tuple)
 
+    @property
+    def judged(self) -> bool:
+        """Whether any metric has a row: else the page lists what will be measured, without a grid of blanks."""
+        return any(block.cells for group in self.groups for block in group.blocks)
+
 
 def tick_labels(axis: Axis) -> list[tuple[Tick, str]]:
     """The axis' ticks with their labels in per cent."""

@@ -42,6 +42,8 @@ PUBLICATION: Final = (
 FLAT_FILES: Final = ("fairsplit.analysis.flat_files.analysing",)
 #: Engines whose next version may round, sort or read otherwise.
 ENGINES: Final = ("duckdb", "polars", "numpy", "scipy")
+#: Where a statement holds statements; an import stands in no expression, and expressions are most of a tree.
+_BLOCKS: Final = ("body", "orelse", "finalbody", "handlers", "cases")
 _DBT_SUFFIXES: Final = {".sql", ".yml", ".yaml", ".csv", ".md"}
 
 
@@ -139,7 +141,8 @@ def _imports(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == _OURS:
             yield str(node.module)
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        waiting += ast.iter_child_nodes(node)
+        for block in _BLOCKS:
+            waiting += getattr(node, block, ())
 
 
 def commit() -> str:

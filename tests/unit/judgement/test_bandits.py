@@ -357,3 +357,13 @@ def test_the_chance_is_known_where_the_control_has_stopped(world, log):
     assert rows["control"]["p_best"] is None
     assert rows["blue"]["p_best"] > 0.99
     assert rows["blue"]["p_best"] + rows["red"]["p_best"] == pytest.approx(1)
+
+
+def test_the_sentence_names_each_arm_that_moves_once_and_no_chance_of_nought(log):
+    log.add(0, DAY, {"control": (40, 800), "red": (160, 800), "blue": (158, 800)})
+    sentence = log.judge().decisions["sentence"][0]
+    weights, chances = sentence.split(" (chance of being best: ")
+    assert [weights.count(f"{arm} ") for arm in ARMS] == [1, 1, 1]
+    assert weights.count("(from 33.3%)") + weights.count("(from 33.4%)") == 3
+    assert chances.startswith("red ")
+    assert chances.endswith(" and any other below 0.1%).")
