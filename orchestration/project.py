@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import fairsplit
 from fairsplit.analysis.catalogue.yaml_source import YamlFaultError, read_yaml
 from fairsplit.analysis.errors import Problem
 from fairsplit.orchestration.errors import OrchestrationError
+
+if TYPE_CHECKING:
+    from fairsplit.analysis.catalogue.yaml_source import Document
 
 #: Where `fairsplit` is found by name: the folder that holds it.
 PACKAGES = Path(fairsplit.__path__[0]).parent
@@ -29,7 +33,8 @@ concurrency:
 
 #: The file that makes a folder a project.
 SETTINGS = "fairsplit.yaml"
-_KEYS = ("catalog", "dbt", "home")
+_FOLDERS = ("catalog", "dbt", "home")
+_KEYS = (*_FOLDERS, "library")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +44,16 @@ class Project:
     Attributes:
         root: Folder of `fairsplit.yaml`.
         catalog: Project settings, experiments, flags, segments, sources.
-        dbt: The dbt project whose `models/semantic/` holds the metrics; the shipped one where the team has none.
+        dbt: The dbt project with the metrics; the shipped one where the team has none.
         home: What runs read and write.
+        library: Shipped metrics that are taken beside the metrics of `dbt`, by name.
     """
 
     root: Path
     catalog: Path
     dbt: Path
     home: Path
+    library: tuple[str, ...] = ()
 
     @classmethod
     def current(cls) -> Project:
@@ -88,7 +95,7 @@ class Project:
             if key not in _KEYS:
                 rule = f"one of: {', '.join(_KEYS)}"
                 raise OrchestrationError(Problem(f"unknown key '{key}'", document.place((key,)), rule=rule))
-            if not isinstance(value, str) or not value:
+            if key in _FOLDERS and (not isinstance(value, str) or not value):
                 place = document.place((key,))
                 raise OrchestrationError(Problem("no folder", place, str(value), "a path from this file"))
         for key in ("catalog", "dbt"):
@@ -99,7 +106,19 @@ class Project:
             catalog=(folder / said.get("catalog", "catalog")).resolve(),
             dbt=(folder / said["dbt"]).resolve() if "dbt" in said else DBT_PROJECT_DIR,
             home=(folder / said.get("home", ".fairsplit")).resolve(),
+            library=_library(said, document),
         )
+
+
+def _library(said: dict[str, Any], document: Document) -> tuple[str, ...]:
+    names, place = said.get("library") or [], document.place(("library",))
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        rule = "a list of names of metrics that Fairsplit ships"
+        raise OrchestrationError(Problem("no list", place, str(names)[:40], rule))
+    if names and "dbt" not in said:
+        hint = "leave it out: without `dbt` all shipped metrics are the project's"
+        raise OrchestrationError(Problem("a library stands beside metrics of one's own", place, hint=hint))
+    return tuple(names)
 
 
 def _no_project(folder: Path) -> Problem:
@@ -195,5 +214,10 @@ def catalog_dir() -> Path:
 
 
 def metrics_dir() -> Path:
-    """The dbt project whose `models/semantic/` holds the metrics."""
+    """The dbt project with the metrics."""
     return Project.current().dbt
+
+
+def library() -> tuple[str, ...]:
+    """The shipped metrics that the project takes beside its own."""
+    return Project.current().library

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
@@ -114,6 +115,12 @@ def load_catalogue(
     if isinstance(project, list):
         raise CatalogueError(project[0])
     return _load(catalog_dir, project, metrics, refused)
+
+
+def load_sources(catalog_dir: Path) -> dict[str, Source]:
+    """The sound sources alone, by id; what is wrong with the others is told by `load_catalogue`."""
+    found = _Found()
+    return _sources(_read_folder(catalog_dir, "sources", Source, found), found)
 
 
 def read_project(catalog_dir: Path) -> Project | list[Problem]:
@@ -280,8 +287,16 @@ def _unknown_in_holdouts(catalog_dir: Path, project: Project, known: Collection[
 
 def _sources(read: dict[str, tuple[Source, Document]], found: _Found) -> dict[str, Source]:
     sound: dict[str, Source] = {}
+    names = Counter(source.fixed.get("event_name") for source, _ in read.values())
+    models = Counter(source.model for source, _ in read.values())
     for stem, (source, document) in sorted(read.items()):
         findings = list(identity_findings(source.id, stem))
+        if source.model is not None and models[source.model] > 1:
+            findings.append(Finding(("model",), "two sources give the rows of one model", source.model))
+        elif source.model is not None and names[source.event_of_model] > 1:
+            hint = "another event_name among its constants"
+            what = "another source gives events of the name that the model's rows have"
+            findings.append(Finding(("model",), what, source.event_of_model, hint=hint))
         if findings:
             found.refuse(stem, [finding.problem(document) for finding in findings])
         else:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from fairsplit.analysis.catalogue.derived import NotASumError, Quotient, combine, divided, single
 from fairsplit.analysis.catalogue.findings import Finding, did_you_mean, parse_model, shown
+from fairsplit.analysis.catalogue.library import with_library
 from fairsplit.analysis.catalogue.measures import Measure, SqlText, filtered, measure_of, summed
 from fairsplit.analysis.catalogue.metric_definition import (
     STORED_SCALES,
@@ -24,9 +25,10 @@ from fairsplit.analysis.catalogue.metric_rules import (
     refused_agg,
     refused_type,
 )
+from fairsplit.analysis.catalogue.own_models import own_models
+from fairsplit.analysis.catalogue.semantic_files import SEMANTIC_FOLDER
 from fairsplit.analysis.catalogue.semantic_filters import FilterError, filter_sql, filter_texts
 from fairsplit.analysis.catalogue.semantic_layer import (
-    SEMANTIC_FOLDER,
     mapping,
     metric_key_findings,
     read_semantic_yaml,
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fairsplit.analysis.catalogue.derived import Form
+    from fairsplit.analysis.catalogue.library import Library
+    from fairsplit.analysis.catalogue.own_models import Rows
     from fairsplit.analysis.catalogue.semantic_layer import Entry, SemanticYaml
     from fairsplit.analysis.catalogue.yaml_source import KeyPath
     from fairsplit.analysis.errors import Problem
@@ -51,7 +55,6 @@ __all__ = [
     "SemanticLayer",
     "canonical_hash",
     "load_metrics",
-    "read_metrics",
     "read_semantic_layer",
 ]
 
@@ -83,15 +86,21 @@ class SemanticLayer:
     refused: Mapping[str, Problem]
 
 
-def read_semantic_layer(dbt_project_dir: Path) -> SemanticLayer:
+def read_semantic_layer(
+    dbt_project_dir: Path, library: Library | None = None, rows: Rows | None = None
+) -> SemanticLayer:
     """Read every metric that has `config.meta.fairsplit`, and the measures.
 
     Metrics without the meta are parts of others or belong to other tools, and are left alone.
 
     Args:
         dbt_project_dir: Folder of `dbt_project.yml`.
+        library: Shipped metrics beside the project's.
+        rows: Of the models that the project's measures are over, beside the accepted events.
     """
-    text = read_semantic_yaml(dbt_project_dir)
+    text = read_semantic_yaml(dbt_project_dir, own_models(rows, dbt_project_dir) if rows else {})
+    if library is not None:
+        text = with_library(text, library)
     builder = _Builder(text)
     problems = [*text.problems, *builder.read_measures()]
     metrics: dict[str, MetricDefinition] = {}
@@ -110,12 +119,6 @@ def read_semantic_layer(dbt_project_dir: Path) -> SemanticLayer:
 def load_metrics(dbt_project_dir: Path) -> dict[str, MetricDefinition]:
     """The sound metrics, by name."""
     return dict(read_semantic_layer(dbt_project_dir).metrics)
-
-
-def read_metrics(dbt_project_dir: Path) -> tuple[dict[str, MetricDefinition], list[Problem]]:
-    """The sound metrics by name, and what is wrong with the others."""
-    layer = read_semantic_layer(dbt_project_dir)
-    return dict(layer.metrics), list(layer.problems)
 
 
 class _RefusedError(Exception):
@@ -149,6 +152,8 @@ class _Builder:
         problems = []
         for name, entry in self.text.measures.items():
             measure, self._aggs[name], findings = measure_of(entry)
+            if measure is not None and entry.model is not None and entry.model.own is not None:
+                measure, findings = entry.model.own.measured(measure)
             if measure is not None:
                 self.measures[name] = measure
                 continue
@@ -363,7 +368,7 @@ class _Builder:
                             path,
                             "names a measure that is itself refused",
                             name,
-                            hint=f"mend {self._at(name)}",
+                            hint=f"mend {self._faults[name][0].where}",
                         )
                     ),
                     *([] if declared.model is None or declared.model.over_events else self._faults[name]),
@@ -374,10 +379,6 @@ class _Builder:
         self.measures[made.name] = made
         return made.name
 
-    def _at(self, measure: str) -> str:
-        """Where the first fault of a measure stands."""
-        return self._faults[measure][0].where
-
     @staticmethod
     def _written(condition: _Condition, measure: Entry) -> SqlText:
         if measure.model is None:
@@ -385,13 +386,12 @@ class _Builder:
                 condition.entry,
                 Finding(condition.path, "the measure has no semantic model", rule="a measure of a model"),
             )
+        own = measure.model.own
         try:
             sql = filter_sql(condition.text, measure.model)
+            sql = own.over_events(sql) if own else sql
         except FilterError as error:
-            found = error.finding
-            raise _refused(
-                condition.entry, Finding(condition.path, found.what, found.value, found.rule, found.hint)
-            ) from error
+            raise _refused(condition.entry, replace(error.finding, path=condition.path)) from error
         return SqlText(sql, condition.entry.place(*condition.path), "boolean")
 
     def _step(self, entry: Entry, meta: MetricMeta, position: int, conditions: Sequence[_Condition]) -> str:
@@ -451,7 +451,7 @@ class _Builder:
         model = self.text.measures[str(measure)].model
         entities = model.entities if model else {}
         named = str(params.get("entity"))
-        unit = _ENTITY_UNITS.get(entities.get(named, ""))
+        unit = _ENTITY_UNITS.get(model.event_column(entities.get(named, "")) if model else "")
         if unit is None:
             fitting = [one for one, sql in entities.items() if sql in _ENTITY_UNITS]
             what = "the entity is no kind of unit"

@@ -27,7 +27,7 @@ _RULE = (
 
 
 class FilterError(Exception):
-    """A filter that cannot be written as SQL over one event.
+    """A filter, or an expression, that cannot be written as SQL over one event.
 
     Args:
         finding: What is wrong, without a path.

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fairsplit.analysis.catalogue.findings import Finding, did_you_mean, shown
+from fairsplit.analysis.catalogue.semantic_files import semantic_files
 from fairsplit.analysis.catalogue.yaml_source import Document, YamlFaultError, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
+    from fairsplit.analysis.catalogue.own_models import OwnModel
     from fairsplit.analysis.catalogue.yaml_source import KeyPath
     from fairsplit.analysis.errors import Problem
 
-SEMANTIC_FOLDER = "models/semantic"
 EVENTS_MODEL = "stg_events"
 
 #: dbt's rule for names: https://docs.getdbt.com/docs/build/semantic-models
@@ -55,7 +56,8 @@ class Model:
 
     Attributes:
         name: Its name.
-        over_events: Whether its rows are the accepted events.
+        of: The dbt model that it describes; its rows are the accepted events where that is `stg_events`.
+        own: The team's own model of that name, as a source gives its rows; none where no source does.
         dimensions: Name to type and SQL of each dimension.
         entities: Name to SQL of each entity.
         primary: The entity by which filters name its dimensions; empty without one.
@@ -63,11 +65,25 @@ class Model:
     """
 
     name: str
-    over_events: bool
+    of: str
+    own: OwnModel | None
     dimensions: Mapping[str, tuple[str, str]]
     entities: Mapping[str, str]
     primary: str
     time: str
+
+    @property
+    def over_events(self) -> bool:
+        """Whether its rows become events, as each measure of an experiment needs."""
+        return self.of == EVENTS_MODEL or self.own is not None
+
+    def at(self, time: str) -> str:
+        """The column, or the event's column, that a time dimension stands for."""
+        return self.event_column(self.dimensions.get(time, ("", time))[1])
+
+    def event_column(self, column: str) -> str:
+        """The event's column that a column of the model became."""
+        return column if self.own is None else self.own.mapped.get(column.lower(), column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +127,19 @@ class SemanticYaml:
     problems: tuple[Problem, ...]
 
 
-def read_semantic_yaml(dbt_project_dir: Path) -> SemanticYaml:
-    """Every measure and metric of the dbt project's semantic layer; what dbt has switched off is left out."""
+def read_semantic_yaml(dbt_project_dir: Path, own: Mapping[str, OwnModel]) -> SemanticYaml:
+    """Every measure and metric of the dbt project's semantic layer; what dbt has switched off is left out.
+
+    Args:
+        dbt_project_dir: Folder of `dbt_project.yml`.
+        own: The team's own models whose rows some source gives, by name.
+    """
     problems: list[Problem] = []
     measures: dict[str, Entry] = {}
     metrics: dict[str, Entry] = {}
-    folder = dbt_project_dir / SEMANTIC_FOLDER
-    for path in sorted((*folder.rglob("*.yml"), *folder.rglob("*.yaml"))):
+    for file in semantic_files(dbt_project_dir):
         try:
-            document = read_yaml(path, path.relative_to(dbt_project_dir).as_posix())
+            document = read_yaml(file.path, file.name)
         except YamlFaultError as error:
             problems.append(error.problem)
             continue
@@ -127,7 +147,7 @@ def read_semantic_yaml(dbt_project_dir: Path) -> SemanticYaml:
             if mapping(node.get("config")).get("enabled") is False:
                 continue
             problems += [finding.problem(document) for finding in _model_findings(node, where)]
-            model = _model(node)
+            model = _model(node, own)
             for inner, measure in _items(document, node, "measures", where, problems):
                 _keep(Entry(measure, document, inner, model), "measure", measures, problems)
                 if measure.get("create_metric") is True:
@@ -192,11 +212,15 @@ def measure_key_findings(entry: Entry) -> Iterator[Finding]:
             "the measure is not over the accepted events",
             f"semantic model {model.name}",
             f"model: ref('{EVENTS_MODEL}')",
+            f"a source of the catalogue with `model: {model.of}` makes events of the model's rows",
         )
     time = entry.data.get("agg_time_dimension") or (model.time if model else "")
-    if time not in {"", "occurred_at"}:
+    if time and (model.at(str(time)) if model else time) != "occurred_at":
         yield Finding(
-            ("agg_time_dimension",), "events count by the time they occurred at", shown(time), "occurred_at"
+            ("agg_time_dimension",),
+            "events count by the time they occurred at",
+            shown(time),
+            model.own.time if model and model.own else "occurred_at",
         )
     if not isinstance(entry.data.get("expr", ""), str | int | float | None):
         yield Finding(("expr",), "must be text", shown(entry.data["expr"]))
@@ -213,14 +237,21 @@ def _model_findings(node: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]
     yield from unread_keys(mapping(node.get("defaults")), (*path, "defaults"), ("agg_time_dimension",), {})
 
 
-def _model(node: Mapping[str, Any]) -> Model:
+def model_of(node: Mapping[str, Any]) -> str:
+    """The dbt model that a semantic model describes: what its `ref` names."""
+    text = re.sub(r"[\s\"']", "", str(node.get("model", f"ref({EVENTS_MODEL})")))
+    return text.removeprefix("ref(").removesuffix(")").rpartition(",")[2] if text.startswith("ref(") else text
+
+
+def _model(node: Mapping[str, Any], own: Mapping[str, OwnModel]) -> Model:
     entities = [mapping(one) for one in _list(node.get("entities"))]
     dimensions = [mapping(one) for one in _list(node.get("dimensions"))]
     primary = next((str(one.get("name")) for one in entities if one.get("type") == "primary"), "")
-    model = str(node.get("model", f"ref('{EVENTS_MODEL}')"))
+    of = model_of(node)
     return Model(
         name=str(node.get("name")),
-        over_events=re.sub(r"[\s\"']", "", model) == f"ref({EVENTS_MODEL})",
+        of=of,
+        own=own.get(of),
         dimensions={
             str(one.get("name")): (_dimension_type(one), str(one.get("expr") or one.get("name")))
             for one in dimensions

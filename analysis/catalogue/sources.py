@@ -34,7 +34,18 @@ def _known_zone(name: str) -> str:
     return name
 
 
+#: How addresses of object storage begin.
+STORAGE = ("s3://", "gs://", "az://")
+
+
 def _relative_glob(pattern: str) -> str:
+    if pattern.startswith(STORAGE):
+        bucket, _, key = pattern.partition("://")[2].partition("/")
+        if not bucket or not key or any(sign in bucket for sign in "*?@:") or ".." in key.split("/"):
+            raise ValueError(
+                f"{pattern} must be a bucket without a password, then a glob: s3://bucket/folder/*.csv"
+            )
+        return pattern
     if pattern.startswith("/") or "\\" in pattern or ".." in pattern.split("/"):
         raise ValueError(f"{pattern} must be a glob relative to the landing folder, with / between folders")
     return pattern
@@ -160,12 +171,15 @@ class Database(_Strict):
     """Where a table lies that is not in the warehouse.
 
     Attributes:
-        driver: ``duckdb`` for another DuckDB file, else the ADBC driver: ``postgresql``, ``sqlite``, ``snowflake``,
-            ``bigquery`` or ``flightsql``.
-        uri_from: The environment variable that holds the file's path or the address: it may hold a password.
+        driver: ``duckdb`` for another DuckDB file, ``delta`` or ``iceberg`` for tables of these formats, else the ADBC
+            driver: ``postgresql``, ``sqlite``, ``snowflake``, ``bigquery`` or ``flightsql``.
+        uri_from: The environment variable that holds the file's path, the folder or bucket of Delta tables, or the
+            address of the database or Iceberg catalogue: it may hold a password.
     """
 
-    driver: Literal["duckdb", "postgresql", "sqlite", "snowflake", "bigquery", "flightsql"]
+    driver: Literal[
+        "duckdb", "postgresql", "sqlite", "snowflake", "bigquery", "flightsql", "delta", "iceberg"
+    ]
     uri_from: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=128)]
 
 
@@ -190,7 +204,8 @@ class Source(_Strict):
     Attributes:
         id: Slug, equal to the file's name.
         description: For readers.
-        files: Glob below the landing folder (``*`` stays within a folder, ``**`` crosses folders).
+        files: Glob below the landing folder (``*`` stays within a folder, ``**`` crosses folders), or in object
+            storage: ``s3://bucket/…``, ``gs://…``, ``az://container/…``.
         table: ``name``, ``schema.name`` or ``database.schema.name`` of a table or view in the warehouse, for example
             a dbt model; with `from` of that database.
         from_: Database of the table (YAML key ``from``); the warehouse if left out.
@@ -203,6 +218,8 @@ class Source(_Strict):
         properties: Source columns kept in `properties`, or ``*`` for all that are not mapped.
         when: Rows that give no event at all where this does not hold.
         events: The events of one row.
+        model: The dbt model whose rows these are: semantic models over it are measures of experiments. Its events have
+            the model's name unless `constants` gives another.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
@@ -221,25 +238,55 @@ class Source(_Strict):
     properties: list[str] | Literal["*"] = []
     when: Condition | None = None
     events: list[SourceEvent] = []
+    model: str | None = Field(default=None, pattern=r"^[A-Za-z_]\w*$")
+
+    @property
+    def in_storage(self) -> bool:
+        """Whether the files lie in object storage."""
+        return self.files is not None and self.files.startswith(STORAGE)
+
+    @property
+    def place(self) -> str:
+        """Where the rows come from, for people."""
+        return f"table {self.table}" if self.table else str(self.files)
+
+    @property
+    def landed_below(self) -> str | None:
+        """The folder, relative to the landing folder, of what is fetched; none where files are dropped there."""
+        if self.table is not None:
+            return f"tables/{self.id}/"
+        return f"objects/{self.id}/" if self.in_storage else None
+
+    @property
+    def event_of_model(self) -> str:
+        """The name of the events that a row of `model` becomes."""
+        return str(self.constants.get("event_name", self.model))
+
+    @property
+    def fixed(self) -> dict[str, Scalar]:
+        """Event column ← fixed value, the name of a model's events among them."""
+        return {"event_name": self.event_of_model, **self.constants} if self.model else self.constants
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         if (self.files is None) == (self.table is None):
-            raise ValueError("give either files (a glob below landing) or table (schema.name)")
+            raise ValueError("give either files (a glob below landing or in storage) or table (schema.name)")
         if self.table is not None and (self.format or self.delimiter):
             raise ValueError("format and delimiter belong to files, not to a table")
         if self.from_ is not None and self.table is None:
             raise ValueError("from names a database: say which table")
         if self.watermark is not None and self.from_ is None:
             raise ValueError("a watermark belongs to a table of a database (from)")
+        if self.model is not None and (self.events or "event_name" in self.columns):
+            raise ValueError("a row of a model is one event of one name: leave out events and event_name")
         suffixes = [event.suffix for event in self.events]
         if len(set(suffixes)) < len(suffixes):
             raise ValueError("two events of one row have the same suffix: their event ids would be equal")
         for event in self.events:
-            columns, constants = {**self.columns, **event.columns}, {**self.constants, **event.constants}
+            columns, constants = {**self.columns, **event.columns}, {**self.fixed, **event.constants}
             self._check_complete(columns, constants, named=True)
         if not self.events:
-            self._check_complete(self.columns, self.constants, named=False)
+            self._check_complete(self.columns, self.fixed, named=False)
         return self
 
     @staticmethod
@@ -253,6 +300,8 @@ class Source(_Strict):
 
     def covers(self, path: str) -> bool:
         """Whether `path` (relative to the landing folder, with ``/``) is a file of this source."""
+        if self.landed_below is not None:
+            return path.startswith(self.landed_below)
         if self.files is None:
             return False
         # Rust's engine: linear in the path, whatever stars the pattern has. A name may hold line ends.

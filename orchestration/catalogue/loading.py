@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairsplit.analysis.catalogue import Catalogue, MetricDefinition, load_catalogue
+from fairsplit.analysis.catalogue.library import Library
+from fairsplit.analysis.catalogue.loading import load_sources
 from fairsplit.analysis.catalogue.metrics import Measure, SemanticLayer, read_semantic_layer
+from fairsplit.analysis.catalogue.own_models import Rows
 from fairsplit.analysis.catalogue.yaml_source import read_regular
+from fairsplit.orchestration.catalogue.columns import with_columns
 from fairsplit.orchestration.catalogue.measure_checks import measure_faults
-from fairsplit.orchestration.project import catalog_dir, metrics_dir
+from fairsplit.orchestration.project import DBT_PROJECT_DIR, SETTINGS, catalog_dir, library, metrics_dir
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,14 +52,26 @@ def read_definitions(catalog: Path | None = None, dbt: Path | None = None) -> De
     Raises:
         CatalogueError: `project.yaml` is missing or wrong; a broken experiment is reported, not raised.
     """
-    layer = read_metrics_that_bind(dbt or metrics_dir())
-    catalogue = load_catalogue(catalog or catalog_dir(), layer.metrics, layer.refused)
+    folder = catalog or catalog_dir()
+    layer = read_metrics_that_bind(dbt or metrics_dir(), folder)
+    catalogue = load_catalogue(folder, layer.metrics, layer.refused)
     return Definitions(layer.measures, layer.metrics, catalogue, layer.problems, layer.refused)
 
 
-def read_metrics_that_bind(dbt_project_dir: Path) -> SemanticLayer:
-    """The semantic layer without the measures and metrics whose SQL the warehouse would not understand."""
-    layer = read_semantic_layer(dbt_project_dir)
+def read_metrics_that_bind(dbt_project_dir: Path, catalog: Path | None = None) -> SemanticLayer:
+    """The semantic layer without the measures and metrics whose SQL the warehouse would not understand.
+
+    Args:
+        dbt_project_dir: The dbt project with the metrics.
+        catalog: The catalogue's folder, whose sources give the rows of a team's own models; none give any without it.
+    """
+    own = dbt_project_dir != DBT_PROJECT_DIR
+    taken = library() if own else ()
+    layer = read_semantic_layer(
+        dbt_project_dir,
+        Library(DBT_PROJECT_DIR, taken, f"{SETTINGS} library") if taken else None,
+        Rows(load_sources(catalog), with_columns) if own and catalog else None,
+    )
     faults = measure_faults(layer.measures)
     unbound = {
         name: next(faults[measure] for measure in metric.measures if measure in faults)

@@ -28,7 +28,7 @@ def validate(
     if write_schema:
         for path in write_schemas(catalog_dir()):
             print(path)
-    layer = read_metrics_that_bind(metrics_dir())
+    layer = read_metrics_that_bind(metrics_dir(), catalog_dir())
     if not layer.problems and (fault := semantic_layer_fault(Home.from_environment())):
         layer = replace(layer, problems=(fault,))
     report = validate_catalogue(catalog_dir(), layer)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from fairsplit.orchestration.landing.lakehouses import LAKEHOUSES
 from fairsplit.orchestration.landing.sql import identifier, literal
 
 if TYPE_CHECKING:
@@ -25,9 +27,27 @@ class NotReadError(Exception):
     """Why a table gives nothing, in one sentence."""
 
 
+@dataclass(frozen=True, slots=True)
+class Newer:
+    """Rows whose column is not before a value.
+
+    Attributes:
+        column: Its name.
+        value: As text.
+    """
+
+    column: str
+    value: str
+
+    @property
+    def condition(self) -> str:
+        """As SQL that any database understands."""
+        return f"{identifier(self.column)} >= {literal(self.value)}"
+
+
 @contextmanager
 def rows_of(
-    cursor: duckdb.DuckDBPyConnection, database: Database | None, table: str, newer: str
+    cursor: duckdb.DuckDBPyConnection, database: Database | None, table: str, newer: Newer | None
 ) -> Iterator[str]:
     """SQL that names the rows of a table; they can be read once.
 
@@ -35,7 +55,7 @@ def rows_of(
         cursor: On the warehouse.
         database: Where the table lies; the warehouse where none.
         table: ``name``, ``schema.name`` or ``database.schema.name``.
-        newer: A condition on the rows, as SQL that any database understands; empty for all of them.
+        newer: Which rows; all of them without it.
 
     Yields:
         A table, or a query in parentheses.
@@ -44,7 +64,7 @@ def rows_of(
         NotReadError: The variable is not set, a driver is missing, or the database refuses.
     """
     name = ".".join(identifier(part) for part in table.split("."))
-    condition = f" where {newer}" if newer else ""
+    condition = f" where {newer.condition}" if newer else ""
     if database is None:
         yield f"(select * from {name}{condition})"
         return
@@ -60,16 +80,36 @@ def rows_of(
         finally:
             cursor.execute(f"detach {_ATTACHED}")
         return
-    with _connected(database, address) as connection, connection.cursor() as reading:
-        try:
-            reading.execute(f"select * from {name}{condition}")
-            cursor.register(_STREAM, _plain(reading.fetch_record_batch()))
-        except Exception as error:  # each driver has errors of its own
-            raise NotReadError(_without(address, str(error))) from error
+    with _stream(database, address, table, f"select * from {name}{condition}", newer) as stream:
+        cursor.register(_STREAM, _plain(stream))
         try:
             yield _STREAM
         finally:
             cursor.unregister(_STREAM)
+
+
+@contextmanager
+def _stream(
+    database: Database, address: str, table: str, query: str, newer: Newer | None
+) -> Iterator[pa.RecordBatchReader]:
+    """The rows in batches, of a database by its driver, of a table format by its library."""
+    if database.driver in LAKEHOUSES:
+        package, read = LAKEHOUSES[database.driver]
+        try:
+            stream = read(address, table, (newer.column, newer.value) if newer else None)
+        except ImportError as error:
+            raise NotReadError(f"{package} is not installed: `pip install {package}`") from error
+        except Exception as error:  # each library has errors of its own
+            raise NotReadError(_without(address, str(error))) from error
+        yield stream
+        return
+    with _connected(database, address) as connection, connection.cursor() as reading:
+        try:
+            reading.execute(query)
+            stream = reading.fetch_record_batch()
+        except Exception as error:  # each driver has errors of its own
+            raise NotReadError(_without(address, str(error))) from error
+        yield stream
 
 
 @contextmanager

@@ -13,10 +13,11 @@ from fairsplit.orchestration.landing.content import Content, identify
 from fairsplit.orchestration.landing.credit import Credit
 from fairsplit.orchestration.landing.findings import Finding
 from fairsplit.orchestration.landing.lake import STAGING, carried_out, intend, open_landing, replace_views
+from fairsplit.orchestration.landing.objects import land_objects
 from fairsplit.orchestration.landing.rows import COUNTED_ONLY
 from fairsplit.orchestration.landing.scan import Landed, landed_at, landed_files, naive_utc, stamp
 from fairsplit.orchestration.landing.stage import Incoming
-from fairsplit.orchestration.landing.tables import folder_of, land_tables
+from fairsplit.orchestration.landing.tables import land_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -103,10 +104,13 @@ def ingest_landing(
         with bounded_memory(cursor), repeated_keys.in_sql(cursor):
             instant = naive_utc(now)
             empty = land_tables(cursor, home / "landing", sources, instant)
+            empty |= land_objects(home / "landing", sources)
             run.report.unreadable |= {
-                f"{source.table}": empty[source.id] for source in sources if source.id in empty
+                f"{source.table or source.files}": empty[source.id]
+                for source in sources
+                if source.id in empty
             }
-            landed_whole = tuple(folder_of(source) for source in sources if source.table)
+            landed_whole = tuple(source.landed_below for source in sources if source.landed_below)
             files = landed_files(
                 home / "landing",
                 instant,
@@ -117,7 +121,7 @@ def ingest_landing(
             )
             run.take([*files, *run.files_to_take_again(sources)], sources)
             rejudging.answered(cursor)
-            named = {source.id: f"source {source.id} (table {source.table})" for source in sources}
+            named = {source.id: f"source {source.id} ({source.place})" for source in sources}
             faults = [Finding(named[one], message, is_fault=True) for one, message in empty.items()]
             findings.keep(cursor, [*faults, *run.findings])
     return run.report
@@ -481,11 +485,7 @@ def _unreadable(record: _Record) -> Finding:
 
 def source_of(sources: Sequence[Source], path: str) -> Source | None:
     """The source that covers a landed path; none where the file follows the contract's own names."""
-    return next((source for source in sources if _covers(source, path)), None)
-
-
-def _covers(source: Source, path: str) -> bool:
-    return path.startswith(folder_of(source)) if source.table else source.covers(path)
+    return next((source for source in sources if source.covers(path)), None)
 
 
 def _content(record: _Record) -> Content:

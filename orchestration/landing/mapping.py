@@ -43,14 +43,14 @@ def events_of(layout: Layout, source: Source | None) -> list[EventSql]:
     if source is None:
         cells, properties, wrong = layout.own_events()
         return [EventSql(cells, properties, wrong, numeric_text=layout.texts_are_numbers)]
-    plain = [(None, "", None, source.columns, source.constants)]
+    plain = [(None, "", None, source.columns, source.fixed)]
     declared = [
         (
             event.name,
             event.suffix,
             event.when,
             source.columns | event.columns,
-            source.constants | event.constants,
+            source.fixed | event.constants,
         )
         for event in source.events
     ]

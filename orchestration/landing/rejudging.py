@@ -41,7 +41,9 @@ def mapping_hash(source: Source | None) -> str:
     """What of a source decides over rows; empty for the contract's own names."""
     if source is None:
         return ""
-    text = source.model_dump_json(exclude={"id", "description", "files", "table"})
+    # `model` decides by the name of its events alone; files that landed before the key was known keep their hash.
+    fields = source.model_copy(update={"constants": source.fixed})
+    text = fields.model_dump_json(exclude={"id", "description", "files", "table", "model"})
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from fairsplit.orchestration.landing.content import identify
-from fairsplit.orchestration.landing.databases import NotReadError, rows_of
+from fairsplit.orchestration.landing.databases import Newer, NotReadError, rows_of
 from fairsplit.orchestration.landing.scan import EPOCH
 from fairsplit.orchestration.landing.sql import array, identifier, literal
 
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 
 ROW_MARK = "_fairsplit_row"
 """Column of landed table files: md5 of the row as JSON."""
-
-
-def folder_of(source: Source) -> str:
-    """Where a table source's files land, relative to the landing folder."""
-    return f"tables/{source.id}/"
 
 
 def land_tables(
@@ -48,9 +43,9 @@ def land_tables(
     """
     faults = {}
     for source in sources:
-        if source.table is not None:
+        if source.table is not None and source.landed_below:
             try:
-                if not _land(cursor, landing / folder_of(source), source, now):
+                if not _land(cursor, landing / source.landed_below, source, now):
                     faults[source.id] = "the table is empty"
             except (duckdb.Error, NotReadError, OSError) as error:
                 faults[source.id] = str(error).split("\n\nLINE ", maxsplit=1)[0]
@@ -61,7 +56,7 @@ def _land(cursor: duckdb.DuckDBPyConnection, folder: Path, source: Source, now: 
     """Land the new rows; whether the table has any row, new or not."""
     taken = sorted(str(path) for path in folder.glob("*.parquet"))
     landed = f"read_parquet({array(taken)}, union_by_name = true)"
-    newer = _newer(cursor, landed, source.watermark) if taken and source.watermark else ""
+    newer = _newer(cursor, landed, source.watermark) if taken and source.watermark else None
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / ".new.tmp"
     with rows_of(cursor, source.from_, source.table or "", newer) as rows:
@@ -83,14 +78,14 @@ def _land(cursor: duckdb.DuckDBPyConnection, folder: Path, source: Source, now: 
     return True
 
 
-def _newer(cursor: duckdb.DuckDBPyConnection, landed: str, watermark: Watermark) -> str:
-    """The condition of rows that were not taken yet, or may have been written since."""
+def _newer(cursor: duckdb.DuckDBPyConnection, landed: str, watermark: Watermark) -> Newer | None:
+    """Rows that were not taken yet, or may have been written since."""
     column = identifier(watermark.column)
     kind, newest = cursor.execute(
         f"select typeof(max({column})), max({column})::varchar from {landed}"
     ).fetchall()[0]
     if newest is None:
-        return ""
+        return None
     if watermark.look_back:
         # Where a database has no times, as SQLite, text of ISO 8601 stands for them.
         time = "timestamp" if kind == "VARCHAR" else kind
@@ -100,9 +95,9 @@ def _newer(cursor: duckdb.DuckDBPyConnection, landed: str, watermark: Watermark)
             newest = cursor.execute(query, bound).fetchall()[0][0]
         except duckdb.Error as error:
             raise NotReadError(f"look_back is for times, and {watermark.column} is {kind.lower()}") from error
-    return f"{column} >= {literal(newest)}"
+    return Newer(watermark.column, newest)
 
 
 def _has_rows(cursor: duckdb.DuckDBPyConnection, source: Source) -> bool:
-    with rows_of(cursor, source.from_, source.table or "", "") as rows:
+    with rows_of(cursor, source.from_, source.table or "", None) as rows:
         return bool(cursor.execute(f"select 1 from {rows} limit 1").fetchall())

@@ -11,13 +11,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairsplit.analysis.catalogue.metrics import SEMANTIC_FOLDER
+from fairsplit.analysis.catalogue.semantic_files import SEMANTIC_FOLDER, semantic_files
 from fairsplit.analysis.catalogue.yaml_source import YamlFaultError, read_yaml
 from fairsplit.analysis.errors import Problem
 from fairsplit.orchestration.errors import OrchestrationError
-from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home, metrics_dir
+from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home, library, metrics_dir
 from fairsplit.orchestration.provenance.code_hash import dbt_sources
 from fairsplit.orchestration.warehouse.merging import merge_row_groups
+from fairsplit.orchestration.warehouse.own_semantics import unreadable_semantics, write_semantics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,7 +138,7 @@ def ensure_manifest(home: Home, say: Callable[[str], None] = lambda _: None) -> 
         OrchestrationError: dbt refused the project, metrics aside; its own words are in the message.
     """
     own = metrics_dir()
-    current = source_hash() + ("" if own == DBT_PROJECT_DIR else source_hash(own / SEMANTIC_FOLDER))
+    current = source_hash() + ("" if own == DBT_PROJECT_DIR else _own_hash(own))
     manifest, folder = manifest_path(home), _artefacts(home)
     stamp = folder / _STAMP
 
@@ -172,13 +173,12 @@ def _parse(home: Home, own: Path, folder: Path) -> None:
     for copy in (_WITHOUT_METRICS, _WITH_OWN_METRICS):
         shutil.rmtree(folder / copy, ignore_errors=True)
     parse = ("parse", "--target-path", str(folder))
-    if (reason := _unreadable(own / SEMANTIC_FOLDER)) is None:
-        if own != DBT_PROJECT_DIR:
+    is_shipped = own == DBT_PROJECT_DIR
+    reason = _unreadable(own / SEMANTIC_FOLDER) if is_shipped else unreadable_semantics(own)
+    if reason is None:
+        if not is_shipped:
             _copy_without_metrics(folder / _WITH_OWN_METRICS)
-            metrics = own / SEMANTIC_FOLDER
-            if metrics.is_dir():
-                to = folder / _WITH_OWN_METRICS / SEMANTIC_FOLDER
-                shutil.copytree(metrics, to, dirs_exist_ok=True)
+            write_semantics(own, library(), folder / _WITH_OWN_METRICS)
         try:
             run_dbt(home, "dbt cannot parse the project", *parse)
         except OrchestrationError as error:
@@ -202,6 +202,15 @@ def semantic_layer_fault(home: Home) -> Problem | None:
     return Problem(
         "dbt refuses the semantic layer", SEMANTIC_FOLDER, (refusing / _REASON).read_text(), hint=hint
     )
+
+
+def _own_hash(own: Path) -> str:
+    """One md5 over a team's semantic layer, and over what it takes of the library."""
+    digest = hashlib.md5(repr(library()).encode(), usedforsecurity=False)
+    for file in semantic_files(own):
+        digest.update(file.name.encode())
+        digest.update(file.path.read_bytes() if file.path.is_file() else b"")
+    return digest.hexdigest()
 
 
 def _unreadable(folder: Path) -> str | None:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
-import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
 import pytest
 import yaml
+from tests.postgres import postgres_server
 
 from fairsplit.analysis.catalogue.sources import Source
 from fairsplit.orchestration.landing import IngestSettings, ingest_landing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 pytestmark = pytest.mark.integration
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -44,54 +45,108 @@ MAPPING = """
 
 @dataclass
 class Shop:
-    """A database with a table of orders."""
+    """A database with a table of orders, by SQL."""
 
     driver: str
     address: str
     execute: Callable[[str], object]
+    table: str = "orders"
 
     def write(self, *rows: tuple[int, str, str, str]) -> None:
         for number, made_at, customer, total in rows:
             name = customer.replace("'", "''")
             self.execute(f"insert into orders values ({number}, '{made_at}', '{name}', '{total}')")
 
+    def write_with_note(self, row: tuple[int, str, str, str], note: str) -> None:
+        self.execute("alter table orders add column note varchar(10)")
+        number, *texts = row
+        values = ", ".join(f"'{text}'" for text in (*texts, note))
+        self.execute(f"insert into orders values ({number}, {values})")
+
+    def take_away(self) -> None:
+        self.execute("alter table orders rename to away")
+
+    def bring_back(self) -> None:
+        self.execute("alter table away rename to orders")
+
+
+def arrow(rows: Sequence[tuple[int, str, str, str]], **more: Sequence[str]) -> pa.Table:
+    numbers, times, customers, totals = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return pa.table(
+        {
+            "id": pa.array(numbers, pa.int64()),
+            "made_at": pa.array([datetime.fromisoformat(time) for time in times], pa.timestamp("us")),
+            "customer": pa.array(customers, pa.string()),
+            "total": pa.array([Decimal(total) for total in totals], pa.decimal128(18, 6)),
+            **more,
+        }
+    )
+
+
+class Delta(Shop):
+    """A Delta table, written by its own library."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("delta", str(folder), lambda _: None)
+        self.write()
+
+    def _append(self, rows: pa.Table) -> None:
+        deltalake = pytest.importorskip("deltalake")
+        deltalake.write_deltalake(f"{self.address}/orders", rows, mode="append", schema_mode="merge")
+
+    def write(self, *rows: tuple[int, str, str, str]) -> None:
+        self._append(arrow(rows))
+
+    def write_with_note(self, row: tuple[int, str, str, str], note: str) -> None:
+        self._append(arrow([row], note=[note]))
+
+    def take_away(self) -> None:
+        Path(self.address, "orders").rename(Path(self.address, "away"))
+
+    def bring_back(self) -> None:
+        Path(self.address, "away").rename(Path(self.address, "orders"))
+
+
+class Iceberg(Shop):
+    """An Iceberg table of a catalogue in SQLite, written by its own library."""
+
+    def __init__(self, folder: Path) -> None:
+        catalog = pytest.importorskip("pyiceberg.catalog")
+        super().__init__("iceberg", f"sqlite:///{folder}/catalog.db", lambda _: None, "lake.shop.orders")
+        self.catalog = catalog.load_catalog("lake", uri=self.address, warehouse=f"file://{folder}/tables")
+        self.catalog.create_namespace("shop")
+        self.orders = self.catalog.create_table("shop.orders", schema=arrow([]).schema)
+
+    def write(self, *rows: tuple[int, str, str, str]) -> None:
+        self.orders.append(arrow(rows))
+
+    def write_with_note(self, row: tuple[int, str, str, str], note: str) -> None:
+        wider = arrow([row], note=[note])
+        with self.orders.update_schema() as change:
+            change.union_by_name(wider.schema)
+        self.orders.append(wider)
+
+    def take_away(self) -> None:
+        self.catalog.rename_table("shop.orders", "shop.away")
+
+    def bring_back(self) -> None:
+        self.catalog.rename_table("shop.away", "shop.orders")
+
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of the distribution on a socket of its own; it refuses to run as root."""
-    pytest.importorskip("adbc_driver_postgresql")
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if Path("/usr/lib/postgresql").is_dir() else []
-    if not places:
-        pytest.skip("no PostgreSQL of the distribution")
-    folder = tmp_path_factory.mktemp("postgres")
-    prefix = []
-    if os.geteuid() == 0:
-        if shutil.which("runuser") is None:
-            pytest.skip("no runuser to run PostgreSQL by")
-        prefix = ["runuser", "-u", "postgres", "--"]
-        for place in (folder, *folder.parents[:2]):
-            place.chmod(0o755)
-        shutil.chown(folder, "postgres")
-    data = folder / "data"
-    subprocess.run(
-        [*prefix, places[-1] / "initdb", "-D", data, "-A", "trust", "-U", "shop"],
-        check=True,
-        capture_output=True,
-    )
-    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
-    control = [*prefix, places[-1] / "pg_ctl", "-D", data, "-w"]
-    subprocess.run(
-        [*control, "-l", folder / "log", "-o", options, "start"], check=True, stdout=subprocess.DEVNULL
-    )
-    try:
-        yield f"postgresql:///postgres?host={folder}&user=shop"
-    finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=False, capture_output=True)
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as address:
+        yield address
 
 
-@pytest.fixture(params=["duckdb", "sqlite", "postgresql"])
+@pytest.fixture(params=["duckdb", "sqlite", "postgresql", "delta", "iceberg"])
 def shop(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     driver = request.param
+    if driver in {"delta", "iceberg"}:
+        table = {"delta": Delta, "iceberg": Iceberg}[driver](tmp_path)
+        monkeypatch.setenv("SHOP_DATABASE", table.address)
+        yield table
+        return
     path = tmp_path / f"shop.{driver}"
     kinds = "id integer, made_at timestamp, customer varchar, total numeric(18, 6)"
     if driver == "duckdb":
@@ -132,15 +187,16 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def source(driver: str) -> Source:
-    return Source.model_validate(yaml.safe_load(MAPPING.replace("DRIVER", driver)))
+def source(driver: str, table: str = "orders") -> Source:
+    text = MAPPING.replace("DRIVER", driver).replace("table: orders", f"table: {table}")
+    return Source.model_validate(yaml.safe_load(text))
 
 
 def events(folder: Path, sources: list[Source]) -> tuple[list[tuple[object, ...]], dict[str, str], int]:
     with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
         report = ingest_landing(folder, connection, SETTINGS, sources, NOW)
         rows = connection.execute(
-            "select event_id, event_name, occurred_at, user_id, value from landing.raw_events order by event_id"
+            "select * exclude (file_hash, row_md5) from landing.raw_events order by event_id"
         ).fetchall()
     return rows, report.unreadable, report.rows_read
 
@@ -164,12 +220,12 @@ def test_the_same_events_as_from_a_file_once_and_then_what_is_new(
 ) -> None:
     """A row that comes late inside the look-back is taken; one that comes later than it is not."""
     shop.write(*ROWS)
-    first, unreadable, count = events(home, [source(shop.driver)])
+    first, unreadable, count = events(home, [source(shop.driver, shop.table)])
     assert (unreadable, count) == ({}, 3)
     assert first == as_file(tmp_path / "by-file", ROWS)
-    assert events(home, [source(shop.driver)]) == (first, {}, 0)
+    assert events(home, [source(shop.driver, shop.table)]) == (first, {}, 0)
     shop.write(LATE, TOO_LATE)
-    second, unreadable, count = events(home, [source(shop.driver)])
+    second, unreadable, count = events(home, [source(shop.driver, shop.table)])
     assert (unreadable, count) == ({}, 1)
     assert second == as_file(tmp_path / "with-late", [*ROWS, LATE])
 
@@ -178,28 +234,27 @@ def test_a_read_that_was_cut_off_begins_again(shop: Shop, home: Path, tmp_path: 
     shop.write(*ROWS)
     (home / "landing" / "tables" / "shop").mkdir(parents=True)
     (home / "landing" / "tables" / "shop" / ".new.tmp").write_bytes(b"PAR1 half a file")
-    assert events(home, [source(shop.driver)])[0] == as_file(tmp_path / "by-file", ROWS)
+    assert events(home, [source(shop.driver, shop.table)])[0] == as_file(tmp_path / "by-file", ROWS)
 
 
 def test_a_missing_table_is_said_and_what_was_taken_stays(shop: Shop, home: Path) -> None:
-    assert events(home, [source(shop.driver)])[1] == {"orders": "the table is empty"}
+    assert events(home, [source(shop.driver, shop.table)])[1] == {shop.table: "the table is empty"}
     shop.write(*ROWS)
-    before = events(home, [source(shop.driver)])[0]
-    shop.execute("alter table orders rename to away")
-    after, unreadable, _ = events(home, [source(shop.driver)])
-    shop.execute("alter table away rename to orders")
+    before = events(home, [source(shop.driver, shop.table)])[0]
+    shop.take_away()
+    after, unreadable, _ = events(home, [source(shop.driver, shop.table)])
+    shop.bring_back()
     assert after == before
-    assert list(unreadable) == ["orders"]
-    assert "orders" in unreadable["orders"]
-    assert shop.address not in unreadable["orders"]
+    assert list(unreadable) == [shop.table]
+    assert shop.driver == "delta" or "orders" in unreadable[shop.table]
+    assert shop.address not in unreadable[shop.table]
 
 
 def test_a_new_column_takes_nothing_away_and_adds_no_event(shop: Shop, home: Path) -> None:
     shop.write(*ROWS)
-    before = events(home, [source(shop.driver)])[0]
-    shop.execute("alter table orders add column note varchar(10)")
-    shop.execute("insert into orders values (6, '2026-01-05 00:00:00', 'fay', '3', 'x')")
-    after, unreadable, _ = events(home, [source(shop.driver)])
+    before = events(home, [source(shop.driver, shop.table)])[0]
+    shop.write_with_note((6, "2026-01-05 00:00:00", "fay", "3"), "x")
+    after, unreadable, _ = events(home, [source(shop.driver, shop.table)])
     assert unreadable == {}
     assert after[:-1] == before
     assert after[-1][0] == "6"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fairsplit.analysis.catalogue import json_schemas, load_metrics
-from fairsplit.analysis.catalogue.metrics import read_metrics
+from fairsplit.analysis.catalogue.metrics import read_semantic_layer
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -48,7 +48,8 @@ def read(tmp_path, text):
     folder = tmp_path / "models" / "semantic"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.yml").write_text(text)
-    return read_metrics(tmp_path)
+    layer = read_semantic_layer(tmp_path)
+    return dict(layer.metrics), list(layer.problems)
 
 
 def test_metrics_know_their_measures_windows_and_scales(tmp_path):
@@ -122,7 +123,8 @@ def test_the_hash_moves_with_the_measure_and_not_with_the_label(tmp_path):
 
 
 def test_the_shipped_metrics_are_sound():
-    metrics, problems = read_metrics(ROOT / "dbt_project")
+    layer = read_semantic_layer(ROOT / "dbt_project")
+    metrics, problems = layer.metrics, list(layer.problems)
     assert problems == []
     assert metrics == load_metrics(ROOT / "dbt_project")
     assert {"checkout_conversion", "revenue_per_user", "error_rate"} <= set(metrics)
