@@ -100,7 +100,7 @@ def _stream(
         except ImportError as error:
             raise NotReadError(f"{package} is not installed: `pip install {package}`") from error
         except Exception as error:  # each library has errors of its own
-            raise NotReadError(_without(address, str(error))) from error
+            raise NotReadError(without_address(address, str(error))) from error
         yield stream
         return
     with _connected(database, address) as connection, connection.cursor() as reading:
@@ -108,7 +108,7 @@ def _stream(
             reading.execute(query)
             stream = reading.fetch_record_batch()
         except Exception as error:  # each driver has errors of its own
-            raise NotReadError(_without(address, str(error))) from error
+            raise NotReadError(without_address(address, str(error))) from error
         yield stream
 
 
@@ -122,12 +122,12 @@ def _connected(database: Database, address: str) -> Iterator[Any]:
     try:
         connection = driver.connect(address)
     except Exception as error:  # each driver has errors of its own
-        raise NotReadError(_without(address, str(error))) from error
+        raise NotReadError(without_address(address, str(error))) from error
     with connection:
         yield connection
 
 
-def _without(address: str, words: str) -> str:
+def without_address(address: str, words: str) -> str:
     """A driver's first line, without the address, which may hold a password."""
     return (words.strip().splitlines() or ["the database refused"])[0].replace(address, "…")
 

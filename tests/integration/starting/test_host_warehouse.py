@@ -101,6 +101,17 @@ def test_from_the_teams_tables_to_results(tmp_path: Path, tmp_path_factory: pyte
         assert totals["order_revenue", variant] == pytest.approx(paid / 100, abs=1e-9)
         assert totals["items_per_customer", variant] == sum(items for _, items, _ in mine)
         assert totals["purchases_per_user", variant] == 0
+    # The way back, into the warehouse that the team's dbt fills.
+    back = call(
+        experiments, "publish", "--to", "duckdb:SHOP_WAREHOUSE", "--schema", "experiments", **settings
+    )
+    assert back.returncode == 0, back.stderr
+    with duckdb.connect(str(warehouse)) as connection:
+        there = connection.execute(
+            """select metric, variant_id, total from experiments.fairsplit_results where analysis = 'default'
+               and segment = 'all' and cut_off = (select max(cut_off) from experiments.fairsplit_results)"""
+        ).fetchall()
+    assert {(metric, variant): total for metric, variant, total in there} == totals
     manifest = json.loads((experiments / ".fairsplit" / "dbt-project" / "manifest.json").read_text())
     assert sorted(metric["name"] for metric in manifest["metrics"].values()) == [
         "amounts", "items_per_customer", "order_conversion", "order_revenue", "orders_made", "paid_per_order",
