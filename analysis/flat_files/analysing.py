@@ -10,6 +10,7 @@ import polars as pl
 from fairsplit.analysis.catalogue.findings import shown
 from fairsplit.analysis.errors import Problem
 from fairsplit.analysis.flat_files.arms import arms_of, one_spelling
+from fairsplit.analysis.flat_files.caps import with_capped
 from fairsplit.analysis.flat_files.days import dated_units, exposure_days
 from fairsplit.analysis.flat_files.decimals import with_decimal_points
 from fairsplit.analysis.flat_files.definitions import catalogue_of, metric_definitions
@@ -99,6 +100,7 @@ def analyse(frame: pl.DataFrame, request: Request, code_hash: str = "") -> FlatA
         orient="row",
     )
     rows = rows.join(declared, on=["experiment_id", "variant_id"], how="semi", maintain_order="left")
+    rows = with_capped(rows, roles)
     kept = rows.filter(~pl.col("crossed")) if request.crossovers == "exclude" else rows
     places: list[Place] = []
     if roles.by == "arm":

@@ -49,19 +49,20 @@ def _definition(metric: MetricColumn, scale_y: int, scale_d: int, roles: Roles) 
         "direction": metric.direction,
         "covariates": roles.covariates,
         "by": roles.by,
+        "caps": None if metric.caps is None else metric.caps.text,
         "cluster": roles.cluster,
     }
     return MetricDefinition(
         name=metric.name,
         label=metric.name,
-        description=f"{' / '.join(metric.columns)}, as {metric.type}.",
+        description=f"{' / '.join(metric.columns)}, as {metric.type}{_caps_text(metric)}.",
         kind=_KINDS.get(metric.type, metric.type),
         unit=_UNITS.get(metric.type, f"{metric.column} per {metric.denominator or 'unit'}"),
         direction=metric.direction,
         window_start=timedelta(0),
         window_end=None,
         cuped=is_adjusted(metric, roles),
-        winsorize=None,
+        winsorize=None if metric.caps is None else metric.caps.as_winsorize,
         percentile=metric.percentile,
         funnel=(),
         test=_TESTS.get(metric.type, metric.type),
@@ -72,6 +73,10 @@ def _definition(metric: MetricColumn, scale_y: int, scale_d: int, roles: Roles) 
         definition_hash=canonical_hash(facts),
         covariate=_covariate_label(metric, roles),
     )
+
+
+def _caps_text(metric: MetricColumn) -> str:
+    return "" if metric.caps is None else f", capped to {metric.caps.text}"
 
 
 def _covariate_label(metric: MetricColumn, roles: Roles) -> str | None:

@@ -30,9 +30,9 @@ class Place:
     Attributes:
         segment: Its name in the results; ``all`` is the whole.
         frame: One row per unit, or per cluster and level: ``experiment_id``, ``variant_id``, ``segment_level``,
-            ``crossed``, and per metric i whole numbers ``y<i>``, with a denominator ``d<i>``, with covariates
-            ``x<i>``. Where several covariates or a ratio take part, ``line<i>`` is the outcome per unit and
-            ``line:x:<j>`` are the covariates of the regression.
+            ``crossed``, and per metric i whole numbers ``y<i>``, with a denominator ``d<i>``, with covariates ``x<i>``,
+            with caps their ends ``low<i>`` and ``high<i>``. Where several covariates or a ratio take part,
+            ``line<i>`` is the outcome per unit and ``line:x:<j>`` are the covariates of the regression.
     """
 
     segment: str
@@ -103,8 +103,10 @@ def _by_cluster(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.group_by(key, maintain_order=True).agg(*sums, pl.col("crossed").any())
 
 
-def _columns(metric: MetricColumn, roles: Roles) -> tuple[str, str | None]:
+def _columns(number: int, metric: MetricColumn, roles: Roles) -> tuple[str, str | None]:
     """Where a metric's numerator and denominator stand."""
+    if metric.caps is not None:
+        return f"capped:{number}", None
     if metric.type != "ratio" and roles.cluster is not None:
         return value_column(metric.column), "size"
     return value_column(metric.column), metric.denominator and value_column(metric.denominator)
@@ -124,7 +126,7 @@ def _with_lines(frame: pl.DataFrame, roles: Roles, covariates: Sequence[str]) ->
     columns = []
     for number, metric in enumerate(roles.metrics):
         if is_adjusted(metric, roles) and (len(covariates) > 1 or is_ratio(metric, roles)):
-            top, bottom = _columns(metric, roles)
+            top, bottom = _columns(number, metric, roles)
             line = pl.col(top).cast(pl.Float64) if bottom is None else per(top, bottom)
             columns.append(line.alias(f"line{number}"))
     clustered = roles.cluster is not None
@@ -137,21 +139,21 @@ def _with_lines(frame: pl.DataFrame, roles: Roles, covariates: Sequence[str]) ->
 def _regressed(frame: pl.DataFrame, number: int) -> pl.Series:
     outcome = f"line{number}"
     covariates = [name for name in frame.columns if name.startswith("line:x:")]
-    return (
-        frame[covariates[0]]
-        if outcome not in frame.columns
-        else combined_covariate(frame, outcome, covariates)
-    )
+    if outcome in frame.columns:
+        return combined_covariate(frame, outcome, covariates)
+    own = f"capped:x{number}"
+    return frame[own if own in frame.columns else covariates[0]]
 
 
 def _scales(frame: pl.DataFrame, roles: Roles) -> Scales:
     y_scales, d_scales = [], []
     for number, metric in enumerate(roles.metrics):
-        top, bottom = _columns(metric, roles)
+        top, bottom = _columns(number, metric, roles)
         both = [frame[top]]
         if is_adjusted(metric, roles):
             both.append(_regressed(frame, number))
-        y_scales.append(scale_of(*both))
+        ends = [frame[f"{end}:{number}"].drop_nulls() for end in ("low", "high") if metric.caps is not None]
+        y_scales.append(scale_of(*both, *ends))
         where = f"--metric {shown(metric.name)}"
         for values, option in zip(both, (where, f"--covariate for {shown(metric.name)}"), strict=False):
             require_digits(values, y_scales[-1], option)
@@ -163,8 +165,11 @@ def _scales(frame: pl.DataFrame, roles: Roles) -> Scales:
 
 def _whole_numbers(frame: pl.DataFrame, roles: Roles, scales: Scales) -> Iterator[pl.Series]:
     for number, metric in enumerate(roles.metrics):
-        top, bottom = _columns(metric, roles)
+        top, bottom = _columns(number, metric, roles)
         yield scaled(frame[top], scales.y[number]).alias(f"y{number}")
+        for end in ("low", "high") if metric.caps is not None else ():
+            ends = (frame[f"{end}:{number}"] * scales.y[number]).round().cast(pl.Int64)
+            yield ends.alias(f"{end}{number}")
         if bottom is not None:
             yield scaled(frame[bottom], scales.d[number]).alias(f"d{number}")
         if is_adjusted(metric, roles):

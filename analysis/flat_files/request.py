@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
+    from fairsplit.analysis.flat_files.caps import Caps
+
 By = Literal["unit", "event", "arm"]
 Crossovers = Literal["include", "exclude"]
 
@@ -41,6 +43,7 @@ class MetricColumn:
         percentile: The quantile in (0, 1) of a percentile, or none.
         direction: ``increase`` or ``decrease``: which way is better.
         spread: Where rows are an arm's mean, the column of the standard deviation, else none.
+        caps: What its values are capped to, or none.
     """
 
     name: str
@@ -50,6 +53,7 @@ class MetricColumn:
     percentile: float | None = None
     direction: str = "increase"
     spread: str | None = None
+    caps: Caps | None = None
 
     @property
     def is_share(self) -> bool:
@@ -75,6 +79,7 @@ class Request:
         controls: Controls of single experiments, which go before `control`.
         metrics: ``COLUMN``, ``COLUMN:TYPE``, ``NUMERATOR/DENOMINATOR``, each with ``:decrease`` where less is
             better; of counts per arm ``SUCCESSES/UNITS`` or ``MEAN/SD/UNITS``.
+        caps: ``[METRIC=][LOWER..]UPPER`` of means, quantiles such as ``p99`` or numbers.
         covariates: Columns known before the exposure (CUPED).
         segments: Columns to split the results by.
         experiment: Column that tells experiments apart.
@@ -95,6 +100,7 @@ class Request:
     variant: str | None = None
     control: str | None = None
     metrics: Sequence[str] = ()
+    caps: Sequence[str] = ()
     covariates: Sequence[str] = ()
     segments: Sequence[str] = ()
     experiment: str | None = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fairsplit.analysis.catalogue.findings import shown
 from fairsplit.analysis.errors import Problem
 from fairsplit.analysis.flat_files.arm_guesses import guess_variant
+from fairsplit.analysis.flat_files.caps import with_caps
 from fairsplit.analysis.flat_files.metric_guesses import (
     guess_by,
     guess_metrics,
@@ -87,7 +88,7 @@ def roles_of(frame: pl.DataFrame, request: Request, guesses: list[str]) -> Roles
     return Roles(
         unit,
         variant,
-        named_apart(whole),
+        with_caps(named_apart(whole), request, by),
         tuple(dict.fromkeys(request.covariates)),
         tuple(dict.fromkeys(request.segments)),
         request.experiment,

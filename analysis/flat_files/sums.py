@@ -48,8 +48,12 @@ def statistics_frame(
         for number, metric in enumerate(roles.metrics):
             found, sums = _sums(place.frame, number)
             found = found.join(_third(place.frame, number, scales.y[number]), on=list(_KEY), how="left")
+            whole = _complete(found, arms, sums)
+            if metric.caps is not None:
+                ends = [pl.col(f"{end}{number}").first().alias(f"cap_{end}") for end in ("low", "high")]
+                whole = whole.join(place.frame.group_by("experiment_id").agg(ends), on="experiment_id")
             parts.append(
-                _complete(found, arms, sums).with_columns(
+                whole.with_columns(
                     metric=pl.lit(metric.name),
                     segment=pl.lit(place.segment),
                     covariate_status=pl.lit("ok" if "sum_x" in sums else None, pl.String),
@@ -64,7 +68,7 @@ def _conformed(parts: Sequence[pl.DataFrame], cut_off: date) -> pl.DataFrame:
     """All parts in one frame, with every column that judgement reads."""
     schema: dict[str, Any] = {
         **dict.fromkeys((*_ARM, "metric", "segment", "segment_level", "covariate_status"), pl.String),
-        **dict.fromkeys(("n", "scale_y", "scale_d"), pl.Int64),
+        **dict.fromkeys(("n", "scale_y", "scale_d", "cap_low", "cap_high"), pl.Int64),
         **dict.fromkeys(SUMS, pl.Int128),
         **dict.fromkeys(JOINT, pl.List(pl.Float64)),
         THIRD: pl.Float64,
@@ -74,8 +78,6 @@ def _conformed(parts: Sequence[pl.DataFrame], cut_off: date) -> pl.DataFrame:
         cut_off=pl.lit(cut_off),
         analysis=pl.lit("default"),
         n_open=pl.lit(0, pl.Int64),
-        cap_low=pl.lit(None, pl.Int64),
-        cap_high=pl.lit(None, pl.Int64),
     )
 
 

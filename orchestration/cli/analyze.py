@@ -62,6 +62,13 @@ def analyze(
             "MEAN/SD/UNITS."
         ),
     ] = None,
+    cap: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="[METRIC=][LOWER..]UPPER, repeatable: what means are capped to, quantiles of all arms (p99, p1..p99) "
+            "or numbers (0..500); :nonzero takes quantiles of the values that are not 0."
+        ),
+    ] = None,
     covariate: Annotated[
         list[str] | None, typer.Option(help="Column known before exposure (CUPED), repeatable.")
     ] = None,
@@ -118,6 +125,7 @@ def analyze(
         variant=variant,
         unit=unit,
         control=general,
+        caps=cap or (),
         covariates=covariate or (),
         segments=segment or (),
         experiment=experiment,

@@ -95,6 +95,7 @@ def analyze(
     variant: str | None = None,
     unit: str | None = None,
     control: str | None = None,
+    caps: Sequence[str] | str = (),
     covariates: Sequence[str] | str = (),
     segments: Sequence[str] | str = (),
     experiment: str | None = None,
@@ -124,6 +125,7 @@ def analyze(
         variant: Column of the arm.
         unit: Column of the unit's id.
         control: The arm that the others are compared with.
+        caps: ``[METRIC=][LOWER..]UPPER``: what means are capped to, quantiles of all arms such as ``p99`` or numbers.
         covariates: Columns known before exposure (CUPED).
         segments: Columns to split the results by.
         experiment: Column that tells experiments apart.
@@ -158,6 +160,7 @@ def analyze(
         control=control,
         controls=controls or {},
         metrics=_listed(metrics),
+        caps=_listed(caps),
         covariates=_listed(covariates),
         segments=_listed(segments),
         experiment=experiment,

@@ -19,6 +19,7 @@ from tests.oracle import behaviour
 from tests.oracle.brute_force import MICROS, Experiment, Metric, exposures, links, unit_of, unit_values
 from tests.oracle.demo_files import landed_events
 
+from fairsplit import analyze
 from fairsplit.orchestration.project import PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -213,6 +214,31 @@ def test_capped_and_percentile_values_come_from_all_units(warehouse: Any, recomp
         low = values[int(place)]
         quantile = low + (place - int(place)) * (values[int(place) + 1] - low)
         assert published["revenue_p90", variant] == pytest.approx(quantile / MICROS, rel=1e-12)
+
+
+def test_a_file_of_the_units_gives_the_same_capped_figures(warehouse: Any, recomputed: Recomputed) -> None:
+    metric = "revenue_per_user_winsorized"
+    rows = [
+        (exposure.variant, value[0] / MICROS)
+        for unit, exposure in recomputed.exposed.items()
+        if (value := recomputed.value(metric, unit)) is not None
+    ]
+    units = pl.DataFrame(rows, schema=["arm", "revenue"], orient="row")
+    found = analyze(units, variant="arm", control="a", metrics="revenue:mean", caps="p99").comparisons
+    columns = ("variant_id", "n", "mean", "variance", "lift_abs", "lift_std_error", "df", "p_value")
+    published = warehouse.execute(
+        f"""select {", ".join(columns)} from results.comparisons
+            where experiment_id = ? and metric = ? and segment = 'all' and analysis = 'default' and cut_off = ?
+            order by variant_id""",
+        [EXPERIMENT.id, metric, END.date() - ONE_DAY],
+    ).fetchall()
+    assert found.sort("variant_id").select(columns).rows() == [
+        tuple(
+            value if value is None or isinstance(value, str) else pytest.approx(value, rel=1e-9)
+            for value in row
+        )
+        for row in published
+    ]
 
 
 @pytest.mark.parametrize("unit", ["user", "session"])
