@@ -10,6 +10,7 @@ import polars as pl
 from fairsplit.analysis.judgement.looks import LEAST_PLANNED_UNITS
 from fairsplit.analysis.judgement.pairing import moments, paired
 from fairsplit.analysis.judgement.requirements import least_skewness
+from fairsplit.analysis.judgement.strata import with_strata
 from fairsplit.analysis.judgement.wording import p_text
 from fairsplit.analysis.statistics.confidence_sequences import confidence_sequence
 from fairsplit.analysis.statistics.means import welch
@@ -23,20 +24,25 @@ if TYPE_CHECKING:
     from datetime import date
 
     from fairsplit.analysis.catalogue.project import Thresholds
+    from fairsplit.analysis.judgement.strata import Strata
     from fairsplit.analysis.statistics.checks import FloatArray
     from fairsplit.analysis.statistics.moments import Moments
 
 
-def balance_rows(rows: pl.DataFrame, ended: pl.Series, thresholds: Thresholds, cut_off: date) -> pl.DataFrame:
+def balance_rows(
+    rows: pl.DataFrame, strata: Strata | None, ended: pl.Series, thresholds: Thresholds, cut_off: date
+) -> pl.DataFrame:
     """Validity rows ``pre_period:<metric>`` for every metric whose pre-period measure is known.
 
     The difference between treatment and control before exposure, by a confidence sequence while it is looked at
     every day, and by Welch's test once the experiment has ended, or in a file: that is one look. Where few units of
-    unequal arms have a value, the error is at least that of both arms together. Holm over the
+    unequal arms have a value, the error is at least that of both arms together. Where weights changed the arms are
+    compared inside phases, as their outcomes are: who comes later may be others. Holm over the
     metrics and arms of an experiment. The row shows the arm that differs most.
 
     Args:
         rows: From `defined_rows`.
+        strata: From `strata_of`, or none.
         ended: From `ended_by`.
         thresholds: p-values at which the check warns and fails (those of unequal loss).
         cut_off: The day judged.
@@ -47,7 +53,9 @@ def balance_rows(rows: pl.DataFrame, ended: pl.Series, thresholds: Thresholds, c
     now = rows.filter(
         (pl.col("cut_off") == cut_off) & (pl.col("segment") == "all") & (pl.col("analysis") == "default")
     )
-    pairs = paired(now).filter(
+    pairs = paired(now)
+    pairs = pairs if strata is None else with_strata(pairs, strata)
+    pairs = pairs.filter(
         pl.col("covered") & pl.col("covered_control") & (pl.col("n") > 1) & (pl.col("n_control") > 1)
     )
     if pairs.is_empty():
@@ -59,7 +67,12 @@ def balance_rows(rows: pl.DataFrame, ended: pl.Series, thresholds: Thresholds, c
         return pl.DataFrame()
     pairs = pairs[usable]
     units = (pairs["n"] + pairs["n_control"]).to_numpy()
-    error, df = _error(control.take(usable), treatment.take(usable), test.se[usable], test.df[usable])
+    arms = control.take(usable), treatment.take(usable)
+    factor = difference_skewness(np.asarray(1.0), arms[0].n, arms[1].n)
+    if "skew_factor" in pairs.columns:
+        stratified = pairs["skew_factor"].is_not_null().to_numpy()
+        factor = np.where(stratified, pairs["skew_factor"].to_numpy(), factor)
+    error, df = _error(*arms, factor, (test.se[usable], test.df[usable]))
     one_look = infer(test.diff[usable], error, df, np.asarray(thresholds.loss_fail))
     planned = np.maximum(2 * pairs["min_sample"].to_numpy(), LEAST_PLANNED_UNITS)
     looked_at_daily = confidence_sequence(test.diff[usable], error, units, planned).p_value
@@ -104,15 +117,16 @@ def balance_rows(rows: pl.DataFrame, ended: pl.Series, thresholds: Thresholds, c
 
 @quiet
 def _error(
-    control: Moments, treatment: Moments, se: FloatArray, df: FloatArray
+    control: Moments, treatment: Moments, factor: FloatArray, tested: tuple[FloatArray, FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
     """Standard errors and degrees of freedom; where few units of unequal arms have a value, at least the pooled ones.
 
     A small arm in which nobody has a value has no variance of its own, and a random split gives such arms often.
     """
+    se, df = tested
     both = control + treatment
     skewness = least_skewness(np.sqrt(both.m2 / both.n) / np.abs(both.mean))
-    skewed = difference_skewness(skewness, control.n, treatment.n) > LARGEST_SKEW
+    skewed = skewness * factor > LARGEST_SKEW
     free = both.n - 2.0
     pooled = np.sqrt((control.m2 + treatment.m2) / free * (1.0 / control.n + 1.0 / treatment.n))
     wider = skewed & (pooled > se)

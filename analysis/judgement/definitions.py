@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -165,6 +166,26 @@ def use_frame(catalogue: Catalogue, metrics: Mapping[str, MetricDefinition]) -> 
         "window_end": pl.String,
     }
     return pl.DataFrame(rows, schema=schema)
+
+
+def period_frame(catalogue: Catalogue) -> pl.DataFrame:
+    """From which days on an experiment's arms have other shares: `experiment_id`, `from_day`, the `period` that begins.
+
+    Days before the first one, and experiments whose weights never change, are of period 0. A phase that begins within a
+    day makes that day a period of its own.
+    """
+    rows: list[tuple[str, date, int]] = []
+    for item in catalogue.experiments.values():
+        phases = pieces(item)
+        if len({tuple(sorted(piece.band.weights.items())) for piece in phases}) < 2:
+            continue
+        starts = sorted({piece.phase.start for piece in phases})[1:]
+        days = {
+            start.date() + timedelta(days=later) for start in starts for later in (0, start.time() != time())
+        }
+        rows += [(item.id, day, number) for number, day in enumerate(sorted(days), start=1)]
+    schema = {"experiment_id": pl.String, "from_day": pl.Date, "period": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def weight_frame(catalogue: Catalogue) -> pl.DataFrame:

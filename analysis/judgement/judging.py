@@ -18,6 +18,7 @@ from fairsplit.analysis.judgement.deciding import conclusions, decision_rows
 from fairsplit.analysis.judgement.definitions import (
     ended_by,
     experiment_frame,
+    period_frame,
     use_frame,
     variant_frame,
     weight_frame,
@@ -137,7 +138,7 @@ def judge_cut_offs(
     strata = None if by_phase is None else strata_of(catalogue, by_phase)
     comparisons = comparison_rows(rows, code_hash, histograms, strata)
     trends = effect_trends(statistics, experiments, variants, uses)
-    days = day_tests(daily_exposures, weights)
+    days, periods = day_tests(daily_exposures, weights), period_frame(catalogue)
     lost_by_arm = None if losses is None else with_arms(losses, variants)
     validity, decisions, next_actions = [], [], []
     for cut_off in cut_offs:
@@ -152,19 +153,19 @@ def judge_cut_offs(
             with_location(split, located),
             located,
             day_split_rows(days, thresholds, cut_off),
-            crossover_rows(daily, experiments, ended, thresholds, cut_off),
-            balance_rows(rows, ended, thresholds, cut_off),
+            crossover_rows(daily, experiments, periods, ended, thresholds, cut_off),
+            balance_rows(rows, strata, ended, thresholds, cut_off),
             novelty_rows(trends, thresholds, cut_off),
             freshness_rows(daily, experiments, cut_off),
         ]
         checks += _where_known(
             (dated, dated_split_rows, weights, thresholds),
             (audits, audit_rows, experiments, thresholds, cut_off),
-            (lost, loss_rows, daily, variants, ended, thresholds, cut_off),
+            (lost, loss_rows, daily, variants, periods, ended, thresholds, cut_off),
             (leaks, leak_rows, daily, variants, catalogue, thresholds, cut_off),
             (events, completeness_rows, experiments, cut_off),
-            (early_outcomes, exposure_order_rows, ended, thresholds, cut_off),
-            (targeting, targeting_rows, ended, thresholds, cut_off),
+            (early_outcomes, exposure_order_rows, periods, ended, thresholds, cut_off),
+            (targeting, targeting_rows, periods, ended, thresholds, cut_off),
             (effect_ages, fading_rows, variants, uses, thresholds, cut_off),
             (overlaps, overlap_rows, experiments, thresholds, cut_off),
         )

@@ -60,6 +60,7 @@ _INELIGIBLE = _Share(
 def crossover_rows(
     daily: pl.DataFrame,
     experiments: pl.DataFrame,
+    periods: pl.DataFrame,
     ended: pl.Series,
     thresholds: Thresholds,
     cut_off: date,
@@ -70,8 +71,12 @@ def crossover_rows(
     the arms are no longer comparable; where they stay in (the default) unequal shares only warn.
     """
     arms = (
-        daily.filter((pl.col("exposure_day") <= cut_off) & (pl.col("segment") == "all"))
-        .group_by("experiment_id", "variant_id", maintain_order=True)
+        _with_period(
+            daily.filter((pl.col("exposure_day") <= cut_off) & (pl.col("segment") == "all")),
+            periods,
+            "exposure_day",
+        )
+        .group_by("experiment_id", "variant_id", "period", maintain_order=True)
         .agg(kept=pl.col("units").sum().cast(pl.Float64), lost=pl.col("crossovers").sum().cast(pl.Float64))
         .with_columns(kept=pl.col("kept") - pl.col("lost"))
     )
@@ -98,7 +103,11 @@ def crossover_rows(
 
 
 def exposure_order_rows(
-    early_outcomes: pl.DataFrame, ended: pl.Series, thresholds: Thresholds, cut_off: date
+    early_outcomes: pl.DataFrame,
+    periods: pl.DataFrame,
+    ended: pl.Series,
+    thresholds: Thresholds,
+    cut_off: date,
 ) -> pl.DataFrame:
     """Validity row ``exposure_order``: outcomes that came before the exposure in the same session.
 
@@ -108,6 +117,7 @@ def exposure_order_rows(
     Args:
         early_outcomes: Per experiment, variant and exposure day `units` with an outcome in the session, and `early`
             ones among them.
+        periods: From `period_frame`.
         ended: From `ended_by`.
         thresholds: The share at which it warns, the p-values of equal shares at which it warns and fails.
         cut_off: Last day that counts.
@@ -115,11 +125,12 @@ def exposure_order_rows(
     Returns:
         Rows of the schema `VALIDITY` but for the cut-off.
     """
-    return _share_rows(early_outcomes, _EARLY, thresholds.early_outcome_warn, ended, thresholds, cut_off)
+    early = _with_period(early_outcomes, periods, "exposure_day")
+    return _share_rows(early, _EARLY, thresholds.early_outcome_warn, ended, thresholds, cut_off)
 
 
 def targeting_rows(
-    audits: pl.DataFrame, ended: pl.Series, thresholds: Thresholds, cut_off: date
+    audits: pl.DataFrame, periods: pl.DataFrame, ended: pl.Series, thresholds: Thresholds, cut_off: date
 ) -> pl.DataFrame:
     """Validity row ``targeting``: units that were exposed though the targeting in force leaves them out.
 
@@ -129,6 +140,7 @@ def targeting_rows(
     Args:
         audits: Per experiment, variant and exposure day `units` whose exposure tells whether they are eligible, and
             `ineligible` ones among them.
+        periods: From `period_frame`.
         ended: From `ended_by`.
         thresholds: The share at which it warns, the p-values of equal shares at which it warns and fails.
         cut_off: Last day that counts.
@@ -136,6 +148,7 @@ def targeting_rows(
     Returns:
         Rows of the schema `VALIDITY` but for the cut-off.
     """
+    audits = _with_period(audits, periods, "exposure_day")
     return _share_rows(audits, _INELIGIBLE, thresholds.audit_warn, ended, thresholds, cut_off)
 
 
@@ -146,7 +159,7 @@ def _share_rows(
     lost = pl.col(share.counted)
     arms = (
         counts.filter(pl.col("exposure_day") <= cut_off)
-        .group_by("experiment_id", "variant_id", maintain_order=True)
+        .group_by("experiment_id", "variant_id", "period", maintain_order=True)
         .agg(
             lost=lost.sum().cast(pl.Float64),
             kept=(pl.col("units") - lost).sum().cast(pl.Float64),
@@ -172,6 +185,7 @@ def loss_rows(
     losses: pl.DataFrame,
     daily: pl.DataFrame,
     variants: pl.DataFrame,
+    periods: pl.DataFrame,
     ended: pl.Series,
     thresholds: Thresholds,
     cut_off: date,
@@ -186,6 +200,7 @@ def loss_rows(
             lost but take no part in the test.
         daily: `fct_daily_exposures`, for the units kept.
         variants: From `variant_frame`.
+        periods: From `period_frame`.
         ended: From `ended_by`.
         thresholds: p-values at which the check warns and fails, and the share of logged variants that may be off.
         cut_off: Last day that counts.
@@ -195,8 +210,12 @@ def loss_rows(
     """
     declared = variants.select("experiment_id", "variant_id")
     kept = (
-        daily.filter((pl.col("exposure_day") <= cut_off) & (pl.col("segment") == "all"))
-        .group_by("experiment_id", "variant_id", maintain_order=True)
+        _with_period(
+            daily.filter((pl.col("exposure_day") <= cut_off) & (pl.col("segment") == "all")),
+            periods,
+            "exposure_day",
+        )
+        .group_by("experiment_id", "variant_id", "period", maintain_order=True)
         .agg(kept=pl.col("units").sum().cast(pl.Float64))
     )
     place = ["experiment_id", "step"]
@@ -206,18 +225,28 @@ def loss_rows(
         how="left",
     )
     losses = losses.with_columns(pl.col("undeclared").fill_null(value=True))
-    lost = losses.group_by(*place, "variant_id", maintain_order=True).agg(
-        lost=pl.col("units").sum().cast(pl.Float64)
+    lost = (
+        _with_period(losses, periods, "event_day")
+        .group_by(*place, "variant_id", "period", maintain_order=True)
+        .agg(lost=pl.col("units").sum().cast(pl.Float64))
     )
+    of_any = pl.concat(
+        [kept.select("experiment_id", "period"), lost.select("experiment_id", "period")]
+    ).unique()
     arms = (
         lost.select(place)
         .unique()
         .join(declared, on="experiment_id")
-        .join(kept, on=["experiment_id", "variant_id"], how="left")
-        .join(lost, on=[*place, "variant_id"], how="left")
+        .join(of_any, on="experiment_id")
+        .join(kept, on=["experiment_id", "variant_id", "period"], how="left")
+        .join(lost, on=[*place, "variant_id", "period"], how="left")
         .with_columns(pl.col("kept").fill_null(0.0), pl.col("lost").fill_null(0.0))
     )
-    nowhere = lost.filter(pl.col("variant_id").is_null()).select(*place, nowhere="lost")
+    nowhere = (
+        lost.filter(pl.col("variant_id").is_null())
+        .group_by(place, maintain_order=True)
+        .agg(nowhere=pl.col("lost").sum())
+    )
     rows = (
         _by_place(arms, place, ended)
         .join(nowhere, on=place, how="left", maintain_order="left")
@@ -252,38 +281,60 @@ def loss_rows(
     )
 
 
-def _by_place(arms: pl.DataFrame, place: list[str], ended: pl.Series) -> pl.DataFrame:
-    """Units lost per arm of each place against the arms' shares of all units.
-
-    Given that a unit was lost, equal loss gives it to an arm with that arm's share of all units. The mixture of
-    Dirichlet-multinomial Bayes factors depends on the counts so far alone, so the test may be repeated every day. An
-    experiment that has ended is looked at once: chi-square, or exactly where few are lost.
-    """
-    arms = arms.sort(*place, "variant_id").with_columns(
-        all=pl.col("lost") + pl.col("kept"), arm=pl.int_range(pl.len()).over(place)
-    )
-    totals = (
-        arms.with_columns(
-            due=pl.col("lost").sum().over(place) * pl.col("all") / pl.col("all").sum().over(place)
+def _with_period(counts: pl.DataFrame, periods: pl.DataFrame, day: str) -> pl.DataFrame:
+    """Each row with the `period` of unchanged weights in which its day lies."""
+    return (
+        counts.sort(day)
+        .join_asof(
+            periods.sort("from_day"),
+            left_on=day,
+            right_on="from_day",
+            by="experiment_id",
+            strategy="backward",
+            check_sortedness=False,
         )
+        .with_columns(pl.col("period").fill_null(0))
+        .drop("from_day")
+    )
+
+
+def _by_place(arms: pl.DataFrame, place: list[str], ended: pl.Series) -> pl.DataFrame:
+    """Units lost per arm of each place against the arms' shares of all units, in each period of unchanged weights.
+
+    Given that a unit was lost, equal loss gives it to an arm with that arm's share of all units of the time: where
+    weights changed while the share of lost units moved, the arms' totals differ without a fault. The mixture of
+    Dirichlet-multinomial Bayes factors depends on the counts so far alone, so the test may be repeated every day. An
+    experiment that has ended is looked at once: chi-square, or exactly where few are lost; periods averaged by their
+    losses vary no less than they do one by one.
+    """
+    of_time = [*place, "period"]
+    arms = arms.sort(*of_time, "variant_id").with_columns(
+        all=pl.col("lost") + pl.col("kept"),
+        arm=pl.col("variant_id").rank("dense").over(place) - 1,
+        batch=pl.col("period").rank("dense").over(place) - 1,
+    )
+    due = pl.col("lost").sum().over(of_time) * pl.col("all") / pl.col("all").sum().over(of_time)
+    totals = (
+        arms.with_columns(due=due.fill_nan(0.0))
+        .group_by(*place, "variant_id")
+        .agg(pl.col("lost", "all", "due").sum())
+        .sort(*place, "variant_id")
         .group_by(place, maintain_order=True)
         .agg(pl.col("lost", "all").sum(), per_arm="lost", due_per_arm="due")
-        .with_columns(pl.col("due_per_arm").list.eval(pl.element().fill_nan(0.0)))
     )
     at = arms.join(totals.select(place).with_row_index("place"), on=place, how="left", maintain_order="left")
-    counts, weights = (np.zeros((totals.height, 1, int(at["arm"].max() or 0) + 1)) for _ in range(2))  # type: ignore[arg-type]
-    counts[at["place"].to_numpy(), 0, at["arm"].to_numpy()] = at["lost"].to_numpy()
-    weights[at["place"].to_numpy(), 0, at["arm"].to_numpy()] = at["all"].to_numpy()
+    size = [int(at[name].max() or 0) + 1 for name in ("batch", "arm")]  # type: ignore[arg-type]
+    counts, weights = (np.zeros((totals.height, *size)) for _ in range(2))
+    where = tuple(at[name].to_numpy() for name in ("place", "batch", "arm"))
+    counts[where], weights[where] = at["lost"].to_numpy(), at["all"].to_numpy()
     p_value, log_bayes_factor = mixed_sequential(counts, weights)
     found, statistic = p_value[:, -1].copy(), log_bayes_factor[:, -1].copy()
     once = totals["experiment_id"].is_in(ended.implode()).to_numpy() & ~np.isnan(found)
     if once.any():
-        due = (
-            weights[once, 0]
-            / weights[once, 0].sum(axis=-1, keepdims=True)
-            * totals["lost"].to_numpy()[once, None]
-        )
-        fixed = srm_fixed(counts[once, 0], due)
+        expected = np.zeros((totals.height, size[1]))
+        for row, shares in enumerate(totals["due_per_arm"]):
+            expected[row, : len(shares)] = shares
+        fixed = srm_fixed(counts[once].sum(axis=1), expected[once])
         found[once], statistic[once] = fixed.p_value, fixed.statistic
     return totals.with_columns(
         p_value=pl.Series(found).fill_nan(None), statistic=pl.Series(statistic).fill_nan(None)

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.simulation
 
 RUNS, DAYS, A_DAY, ALPHA = 10_000, 28, 500, 0.05
 NONE_ENDED = pl.Series("experiment_id", [], dtype=pl.String)
+NO_PERIODS = pl.DataFrame(schema={"experiment_id": pl.String, "from_day": pl.Date, "period": pl.Int64})
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +154,8 @@ def test_the_differential_check_says_so(people, declared, status):
         ]
     )
     experiments = pl.DataFrame({"experiment_id": ["devices"], "crossovers": [declared]})
-    (found,) = crossover_rows(daily, experiments, NONE_ENDED, Thresholds(), date(2026, 1, 6)).to_dicts()
+    (found,) = crossover_rows(
+        daily, experiments, NO_PERIODS, NONE_ENDED, Thresholds(), date(2026, 1, 6)
+    ).to_dicts()
     assert (found["status"], found["reason"]) == (status, "differential_crossovers")
     assert "seen in two arms, unequally in the arms (p" in found["sentence"]

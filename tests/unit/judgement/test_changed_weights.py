@@ -382,3 +382,68 @@ def test_the_skewness_of_a_difference_is_that_of_its_strata(world, phases):
     drawn = sum(0.5 * (means[phase, "red"] - means[phase, "control"]) for phase in (0, 1))
     assert asked["observed"] == pytest.approx(abs(stats.skew(drawn)), abs=0.015)
     assert (asked["observed"] > 0.2, asked["met"], row["requirements_met"]) == (True, False, False)
+
+
+@pytest.mark.parametrize(("shift", "status"), [(0.0, "pass"), (0.3, "fail")])
+def test_what_was_before_exposure_is_compared_inside_phases(world, rng, shift, status):
+    """Who comes after the weights changed spent less before: pooled, the arms differ by 4 at p 1e-100."""
+    world.define(
+        phases=RAMP, end="2026-01-19", metrics="{primary: [revenue]}", plan="{min_sample: 50, cuped_days: 7}"
+    )
+    phases, cells = Phases(world), {}
+    for phase, level in ((0, 10.0), (1, 2.0)):
+        for arm, n in zip(("control", "red"), ((900, 100), (500, 500))[phase], strict=True):
+            x = rng.normal(level, 1, n).round(6)
+            x = (x - x.mean() + level + shift * (arm == "red")).round(6)
+            cells[phase, arm] = x
+            phases.add(phase, arm, x + rng.normal(0, 0.3, n).round(6), x=x, metric="revenue")
+    for (metric, arm, analysis), units in phases.totals.items():
+        y, _, x = (list(v) for v in zip(*units, strict=True))
+        world.values(arm, y, x=x, metric=metric, cut_off=LAST, analysis=analysis)
+    sums = [name for name in phases.sums[0] if name == "n" or name.startswith("sum_")]
+    by_phase = pl.DataFrame(
+        phases.sums, schema_overrides={"phase": pl.Int32} | dict.fromkeys(sums, pl.Int128)
+    )
+    validity = world.judge(LAST, by_phase=by_phase).validity
+    row = validity.filter(pl.col("check") == "pre_period:revenue").row(0, named=True)
+    # Both phases have as many units: means and variances by hand.
+    error = np.sqrt(sum(0.25 * x.var(ddof=1) / x.size for x in cells.values()))
+    assert (row["status"], row["observed"], row["expected"]) == (status, f"{6 + shift:.4g}", "6")
+    assert row["statistic"] == pytest.approx(shift / error, abs=1e-4)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize(("extra", "status"), [(0, "pass"), (200, "fail")])
+def test_losses_that_grow_while_weights_change_are_no_fault(world, ended, extra, status):
+    """One unit in 200 is lost at 90 to 10, one in ten at 50 to 50: the same in both arms, 2 to 1 by their totals."""
+    world.define(phases=RAMP, end="2026-01-19" if ended else "2026-02-19")
+    world.values("control", [1, 2, 3])
+    world.values("red", [1, 2, 4])
+    lost = {0: {"control": 45, "red": 5}, 1: {"control": 500, "red": 500 + extra}}
+    entered = {0: {"control": 9_000, "red": 1_000}, 1: {"control": 5_000, "red": 5_000}}
+    days = {0: date(2026, 1, 6), 1: date(2026, 1, 10)}
+    rows = []
+    for phase, day in days.items():
+        kept = {arm: entered[phase][arm] - lost[phase][arm] for arm in ("control", "red")}
+        world.exposures(kept, day=day, phase=phase, crossovers=lost[phase])
+        rows += [
+            {"experiment_id": "cta", "event_day": day, "exposure_day": day, "step": "bots", "variant_id": arm}
+            | {"assigned_variant_id": arm, "units": entered[phase][arm], "early": count, "lost": count}
+            for arm, count in lost[phase].items()
+        ]
+    counts = pl.DataFrame(rows)
+    found = world.judge(
+        LAST,
+        losses=counts.with_columns(units="lost"),
+        early_outcomes=counts,
+        targeting=counts.rename({"early": "ineligible"}),
+    ).validity
+    checks = {row["check"]: row for row in found.to_dicts()}
+    # Of the lost units nine tenths of the first phase's and half of the second's are due to the control.
+    control, red = 45 + (1000 + extra) / 2, 5 + (1000 + extra) / 2
+    if status == "pass":
+        assert checks["loss:bots"]["expected"] == f"{control:,.0f} / {red:,.0f}"
+    for check in ("loss:bots", "exposure_order", "targeting"):
+        assert checks[check]["p_value"] > 0.5 if status == "pass" else checks[check]["status"] == "fail"
+    assert checks["loss:bots"]["status"] == status
+    assert (checks["crossovers"]["p_value"] > 0.5) == (status == "pass")
