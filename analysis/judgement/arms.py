@@ -104,7 +104,8 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
     """The rows that may decide: totals of the declared analysis at the cut-off used, with flags per row.
 
     `showing` is a difference that the plan recognises now; `won` and `lost` are conclusions about primary
-    metrics, `harmed` and `uncleared` about guardrails. A guardrail with a margin is harmed only beyond it, and
+    metrics, `harmed` and `uncleared` about guardrails. `unfit` lacks what its test requires: it supports no conclusion,
+    that there is no difference neither. A guardrail with a margin is harmed only beyond it, and
     cleared only when the interval that holds at every look lies inside it. `worse` is a significant loss of any other
     metric, told beside a verdict. `given_up_on` is the day on which a plan bound itself to stop.
     """
@@ -158,6 +159,7 @@ def deciding_rows(comparisons: pl.DataFrame, timed: pl.DataFrame, uses: pl.DataF
         won=(primary & decisive & good & sound).fill_null(value=False),
         lost=(primary & decisive & ~good & sound).fill_null(value=False),
         barred=(primary & decisive & ~sound).fill_null(value=False),
+        unfit=(primary & ~sound).fill_null(value=False),
         harmed=(guardrail & crossed & ~good & beyond & sound).fill_null(value=False),
         accepted=(primary & pl.col("seq_accepted")).fill_null(value=False),
         uncleared=guardrail & (unclear.fill_null(value=True) | (crossed & ~good & ~sound)),
@@ -188,6 +190,9 @@ def _crossed_this_way() -> pl.Expr:
     return crossed & (way == way.filter(crossed).first().over(line, order_by="cut_off"))
 
 
+_judged = (pl.col("role") == "primary") & (pl.col("status") == "ok")
+
+
 def arm_summary(rows: pl.DataFrame) -> pl.DataFrame:
     """One row per experiment and treatment arm: what its metrics say together."""
     treated = rows.filter(pl.col("comparison").is_not_null())
@@ -199,7 +204,8 @@ def arm_summary(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("uncleared").any(),
         pl.col("barred").any(),
         pl.col("poor").any(),
-        judged=((pl.col("role") == "primary") & (pl.col("status") == "ok")).any(),
+        judged=_judged.any(),
+        unfit=pl.col("unfit").filter(_judged).all() & _judged.any(),
         accepted=pl.col("accepted").filter(pl.col("role") == "primary").all(),
         success_chance=pl.col("success_chance").max(),
         gain=pl.col("gain").filter(pl.col("role") == "primary").first(),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 #: What a sentence names arms by: their ids, told by the names that readers know.
-_ARMS = ("winner", "winner_uncleared", "barred_arm", "best_arm", "control_id")
+_ARMS = ("winner", "winner_uncleared", "barred_arm", "unfit_arm", "best_arm", "control_id")
 _ORDER = {reason: place for place, reason in enumerate(SET_ASIDE)}
 
 
@@ -150,6 +150,8 @@ def _situations(
         winner_uncleared=_best(pl.col("won") & remaining & ~pl.col("harmed") & pl.col("uncleared")),
         barred_arm=pl.col("variant_id").filter(pl.col("barred") & remaining).first(),
         barred_text=pl.col("barred_text").filter(pl.col("barred") & remaining).first(),
+        unfit_arm=pl.col("variant_id").filter(pl.col("unfit") & remaining).first(),
+        unfit_text=pl.col("unfit_text").filter(pl.col("unfit") & remaining).first(),
         lead_text=pl.col("lead_text").filter(remaining).first(),
         unjudged_text=pl.col("unjudged_text").filter(remaining).first(),
     )
@@ -177,6 +179,7 @@ def _situations(
             .fill_nan(None)
             .ceil()
             .cast(pl.Int64),
+            information_lacking=1 - pl.col("mde_over_minimum").fill_nan(None).clip(1) ** -2,
             chance_text=pl.col("success_chance").map_elements(_chance, return_dtype=pl.String),
             error_text=pl.col("alpha").map_elements(_chance, return_dtype=pl.String),
         )

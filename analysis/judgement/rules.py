@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from fairsplit.analysis.judgement.prospects import FUTILE_BELOW
+from fairsplit.analysis.judgement.requirements import LEAST_UNITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,13 @@ _best_may_stop = (
         | pl.col("at_horizon")
     )
 )
+
+#: Share of the planned information that may be wanting where it is said that nothing clear was found: the power is
+#: within a few points of the planned one.
+TOLERATED_SHORTFALL = 0.1
+
+_short = pl.col("information_lacking") > TOLERATED_SHORTFALL
+_planned = pl.col("mde_over_minimum").is_not_null() | (pl.col("min_sample") >= LEAST_UNITS)
 
 #: States in which nobody is exposed any more.
 ENDED = ("completed", "cancelled", "archived")
@@ -267,6 +275,15 @@ RULES = (
         "investigate",
         "No verdict: {unjudged_text}.",
     ),
+    # Data that do not bear a verdict do not bear the word that there is no difference either.
+    Rule(
+        "requirements_unmet",
+        pl.col("at_horizon") & pl.col("unfit_arm").is_not_null(),
+        "inconclusive",
+        "extend",
+        "Nothing is decided: {unfit_text}.",
+        "unfit_arm",
+    ),
     Rule(
         "effect_below_minimum",
         pl.col("at_horizon") & pl.col("too_small"),
@@ -301,6 +318,31 @@ RULES = (
         "extend",
         "extend",
         "No clear result yet; about {extend_days} more days would find an effect of {minimum_text}.",
+    ),
+    # Too few for what was to be found: that says nothing of a difference.
+    Rule(
+        "too_few_to_tell",
+        (pl.col("plan_method") == "group_sequential") & pl.col("at_horizon") & _short,
+        "inconclusive",
+        "keep_control",
+        "Too few units to tell: {lead_text}. The plan has spent its error, so that an effect of {minimum_text} asks for"
+        " a new experiment.",
+        "control_id",
+    ),
+    Rule(
+        "too_few_to_tell",
+        pl.col("at_horizon") & _short,
+        "inconclusive",
+        "extend",
+        "Too few units to tell: {lead_text}, and an effect of {minimum_text} would take about {extend_days} more days.",
+    ),
+    # A file that nobody planned: nothing says how many units are enough.
+    Rule(
+        "no_difference_found",
+        pl.col("at_horizon") & ~_planned,
+        "inconclusive",
+        "wait",
+        "No clear difference: {lead_text}.",
     ),
     Rule(
         "no_difference_found",

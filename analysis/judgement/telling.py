@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from fairsplit.analysis.judgement.effect_wording import effect_text
-from fairsplit.analysis.judgement.wording import listed, unmet_text
+from fairsplit.analysis.judgement.wording import listed, percent, unmet_text
 
 _TEXTS = (
     "experiment_id",
@@ -20,6 +20,7 @@ _TEXTS = (
     "harmed_text",
     "lost_text",
     "barred_text",
+    "unfit_text",
 )
 
 
@@ -49,15 +50,23 @@ def _texts(entries: list[dict[str, Any]]) -> dict[str, str]:
 
     worse = said("worse")
     return {
-        "winner_text": listed([effect_text(row) for row in primary if row["won"]] or [""]),
+        "winner_text": listed([_decided(row, "prob_best", "best") for row in primary if row["won"]] or [""]),
         "guardrail_text": _guardrails([row for row in entries if row["role"] == "guardrail"]),
         "worse_text": f"; it does worse, however, in {worse}" if worse else "",
         "lead_text": listed([effect_text(row) for row in (*judged[:1], *unjudged)] or [""]),
         "unjudged_text": listed([effect_text(row) for row in unjudged] or [""]),
         "harmed_text": said("harmed"),
-        "lost_text": said("lost"),
+        "lost_text": listed([_decided(row, "prob_beat", "better") for row in primary if row["lost"]] or [""]),
         "barred_text": listed([_barred(row) for row in primary if row["barred"]] or [""]),
+        "unfit_text": listed([_unfit(row) for row in judged if row["unfit"]] or [""]),
     }
+
+
+def _decided(row: dict[str, Any], chance: str, word: str) -> str:
+    """An effect with what decided: a Bayesian plan goes by a probability, which no interval shows."""
+    if row["plan_method"] != "bayesian" or row[chance] is None:
+        return effect_text(row)
+    return f"{effect_text(row)}, {word} with a chance of {percent(row[chance], signed=False)}"
 
 
 def _barred(row: dict[str, Any]) -> str:
@@ -65,6 +74,10 @@ def _barred(row: dict[str, Any]) -> str:
     names = {arm["variant_id"]: arm["name"] for arm in row["arm_names"]}
     arm = names.get(row["variant_id"], row["variant_id"])
     return f"{arm} differs in {row['label']}, but its test asks for {unmet_text(row)}"
+
+
+def _unfit(row: dict[str, Any]) -> str:
+    return f"{effect_text(row)}, and its test asks for {unmet_text(row)}"
 
 
 def _guardrails(rows: list[dict[str, Any]]) -> str:

@@ -165,6 +165,7 @@ VERDICTS = {
     "futile": ("unclear", "flat", "Hardly any chance left."),
     "below_min_sample": ("waiting", "too_early", "Too early to tell."),
     "underpowered": ("unclear", "extend", "Extend: not yet clear."),
+    "too_few_to_tell": ("unclear", "extend", "Too few units to tell."),
     "requirements_unmet": ("unclear", "flat", "Too little to decide by."),
     "whole_weeks": ("unclear", "running", "Keep running."),
     "collecting": ("unclear", "running", "Keep running."),

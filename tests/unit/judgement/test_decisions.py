@@ -173,6 +173,48 @@ def test_a_little_more_time_is_asked_for_where_it_would_decide(world):
     assert decision["sentence"] == "No clear result yet; about 7 more days would find an effect of +1.1%."
 
 
+def test_too_few_units_for_what_was_to_be_found_are_no_absence_of_a_difference(world):
+    # Detectable at power 80%: 0.01253. For 0.005: 21 · (6.28 - 1) = 111 days, more than the plan has had.
+    world.define(metrics="{primary: [{metric: revenue, minimum_effect: 0.005}]}")
+    arm(world, "control", 10)
+    arm(world, "red", 10)
+    decision = decide(world)
+    assert says(decision) == ("inconclusive", "extend", None, ["too_few_to_tell"])
+    assert decision["sentence"] == (
+        "Too few units to tell: Revenue +0.0% (−0.9% to +0.9%), and an effect of +0.5% would take about 111 more days."
+    )
+
+
+def test_a_plan_that_has_spent_its_error_on_too_few_units_asks_for_a_new_experiment(world):
+    world.define(
+        metrics="{primary: [{metric: revenue, minimum_effect: 0.005}]}", plan="{method: group_sequential}"
+    )
+    arm(world, "control", 10)
+    arm(world, "red", 10)
+    decision = decide(world)
+    assert says(decision) == ("inconclusive", "keep_control", "control", ["too_few_to_tell"])
+    assert decision["sentence"].endswith(
+        "). The plan has spent its error, so that an effect of +0.5% asks for a new experiment."
+    )
+
+
+def test_units_that_bear_no_verdict_bear_no_word_that_there_is_no_difference(world):
+    """Twenty units an arm: a mean asks for thirty."""
+    world.define(plan="{min_sample: 10}")
+    arm(world, "control", 10, n=20)
+    arm(world, "red", 10, n=20)
+    decision = decide(world)
+    assert says(decision) == ("inconclusive", "extend", "red", ["requirements_unmet"])
+    assert decision["sentence"].endswith("and its test asks for at least 30 units in each arm (it has 20).")
+
+
+def test_twenty_units_of_a_file_advise_nothing():
+    """Nothing says how many would have been enough."""
+    clicks = pl.DataFrame({"arm": ["control", "red"] * 20, "clicked": [0, 1, 1, 0] * 10})
+    decision = analyse(clicks, Request("file", HORIZON, metrics=["clicked:proportion"])).judgement.decisions
+    assert says(decision.row(0, named=True)) == ("inconclusive", "wait", None, ["no_difference_found"])
+
+
 @pytest.mark.parametrize(
     ("red", "expected"),
     [
