@@ -313,7 +313,8 @@ shows only gross errors, the sums over cells show the level.
 - **power**: an arm is shipped whose effect is the one that a fixed test of one look, at the arm's share of 5 %, finds
   with a chance of 80 %.
 - **refused**: of the experiments of the power's question, those whose data do not meet what the test requires on the
-  last day, so that nothing is decided.
+  last day, so that nothing is decided. Where that is every one (**no verdict**, {refused:,} cells) the product refuses
+  a verdict: too few events, or values too skewed for the split.
 
 A Bayesian plan promises a probability, not an error rate: its false ships are what its threshold of 95 % costs under
 so many looks. **Bold** is above its level by more than chance (one in a thousand).
@@ -330,6 +331,7 @@ def page(batches: Sequence[Cell], seed: int) -> str:
             seed=seed,
             error=ALPHA / 2,
             margin=MARGIN,
+            refused=sum(_refuses(*rates["refused"]) for rates in cells.values()),
         ),
         "## Over all cells",
         "",
@@ -373,7 +375,13 @@ def _table(rows: dict[tuple[str, ...], dict[str, tuple[int, int]]], heads: tuple
 def _rate(name: str, events: int, trials: int) -> str:
     interval = stats.binomtest(events, trials).proportion_ci(method="exact")
     text = f"{events / trials:.1%} ({interval.low:.1%}–{interval.high:.1%})"
+    if name == "refused" and _refuses(events, trials):
+        return f"{text}: no verdict"
     return f"**{text}**" if is_above(name, events, trials) else text
+
+
+def _refuses(events: int, trials: int) -> bool:
+    return events == trials
 
 
 def is_above(name: str, events: int, trials: int) -> bool:

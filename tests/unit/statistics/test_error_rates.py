@@ -36,6 +36,19 @@ def test_the_page_sums_cells_up_with_their_intervals(cells):
     assert "| rate 30 % | 1:1 | 2 | constant | fixed | 28 | 12 |" in text
 
 
+def test_a_cell_in_which_nothing_may_be_decided_says_so(cells):
+    world = World("ratio with a rare denominator", 99, 4, changed=False)
+    silent = error_rates.Cell(
+        world, "fixed", 1, dict(cells[0].rates) | {"refused": (12, 12), "power": (0, 12)}
+    )
+    text = error_rates.page([cells[0], silent], 1)
+    assert "(**no verdict**, 1 cells)" in text
+    line = next(
+        line for line in text.splitlines() if line.startswith("| ratio with a rare denominator | 99:1")
+    )
+    assert line.endswith(": no verdict |")
+
+
 def test_sums_have_the_moments_of_their_outcome():
     world, rng = World("heavy-tailed revenue", 9, 2, changed=True), np.random.default_rng(2)
     units = drawn_units(world, 200, rng)
