@@ -38,6 +38,12 @@ def invoke(root: Path, *arguments: str, project: Path = DBT_PROJECT_DIR) -> None
     assert done.success, done.exception or "\n".join(faults)[-6000:]
 
 
+def model_meta(project: Path = DBT_PROJECT_DIR) -> dict[str, dict]:
+    """What each model says of itself."""
+    nodes = _parsed(project).nodes.values()
+    return {node.name: node.config.meta for node in nodes if node.resource_type == "model"}
+
+
 @functools.cache
 def _parsed(project: Path) -> Manifest:
     """The project as dbt reads it, the same for every home: only the profile knows the home."""

@@ -130,7 +130,7 @@
 
 
 {%- macro measures_by_age() -%}
-  {#- unit type and measure of every metric that `fct_effect_ages` adds up. Sorted by both. -#}
+  {#- unit type and measure of every metric that `int_effect_ages` adds up. Sorted by both. -#}
   {%- set found = [] -%}
   {%- if can_query() -%}
     {%- set measures = measure_definitions() -%}

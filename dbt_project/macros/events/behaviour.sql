@@ -1,7 +1,7 @@
 {#- Kinds of unit that some behavioural segment counts, with the longest window of each in days; none without segments. -#}
 {%- macro behaving_units() -%}
   {%- if not can_query() -%}{{- return([]) -}}{%- endif -%}
-  {{- return(standing_rows('select unit_type, max(days) from catalog.segment_rules group by unit_type order by unit_type')) -}}
+  {{- return(standing_rows('select unit_type, max(days) from catalog.segment_rules where ' ~ of_this_shard('unit_type') ~ ' group by unit_type order by unit_type')) -}}
 {%- endmacro -%}
 
 

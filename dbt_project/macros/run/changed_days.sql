@@ -21,12 +21,6 @@
 {%- endmacro -%}
 
 
-{#- The events that such a model has to read: of all days where a definition is applied anew. -#}
-{%- macro in_changed_days(column) -%}
-  {{- return('true' if is_reset() or any_definition_changed() else column ~ ' in (' ~ changed_days() ~ ')') -}}
-{%- endmacro -%}
-
-
 {#- Rows of an experiment whose definition changed, or one of its primary metrics; nobody is asked where none did. -#}
 {%- macro or_primary_redefined() -%}
   {%- if any_definition_changed() %}
@@ -41,7 +35,26 @@
 
 
 {%- macro early_outcome_scope() -%}
-  exposure_day in ({{ changed_days() }}) {{- or_primary_redefined() }}
+  exposure_day in ({{ early_outcome_days() }}) {{- or_primary_redefined() }}
+{%- endmacro -%}
+
+
+{#- A link that moves a unit brings it outcomes of the days on which it was exposed. -#}
+{%- macro early_outcome_days() -%}
+  {%- if not can_query() -%}{{- return('null') -}}{%- endif -%}
+  {{- return(changed_days() ~ ', ' ~ day_literals(moved_exposure_days())) -}}
+{%- endmacro -%}
+
+
+{#- The events that the model has to read: of all days where a definition is applied anew. -#}
+{%- macro in_early_outcome_days(column) -%}
+  {{- return('true' if is_reset() or any_definition_changed() else column ~ ' in (' ~ early_outcome_days() ~ ')') -}}
+{%- endmacro -%}
+
+
+{%- macro moved_exposure_days() -%}
+    select exposure_day as day from {{ ref('fct_exposures') }}
+    where exists (from work.moved_units) and unit_id in (select unit_id from work.moved_units)
 {%- endmacro -%}
 
 
@@ -68,7 +81,7 @@
 {%- endmacro -%}
 
 
-{#- Whether a metric adds up by day over a window whose days have an early and a late half; `fct_effect_ages`. -#}
+{#- Whether a metric adds up by day over a window whose days have an early and a late half; `int_effect_ages`. -#}
 {%- macro asked_by_age() -%}
   select
     used.experiment_id, experiments.unit_type, metrics.metric, metrics.measure_y as measure,
@@ -93,8 +106,7 @@
   {{- return(day_literals("
     select cast(exposed_at as date) from work.changed_exposures
     union
-    select exposure_day from " ~ ref('fct_exposures') ~ "
-    where exists (from work.moved_units) and unit_id in (select unit_id from work.moved_units)
+    " ~ moved_exposure_days() ~ "
     union
     select event_day - cast(age as integer)
     from (select distinct event_day from landing.touched_units where event_day <= " ~ frontier_before() ~ "),
@@ -107,7 +119,7 @@
 {%- endmacro -%}
 
 
-{#- The exposure days that `fct_effect_ages` adds up, as literals; none where a definition is applied anew to every day. -#}
+{#- The exposure days that `int_effect_ages` adds up, as literals; none where a definition is applied anew to every day. -#}
 {%- macro aged_days() -%}
   {%- if not can_query() or is_reset() or any_definition_changed() -%}{{- return(none) -}}{%- endif -%}
   {{- return(day_literals("

@@ -2,6 +2,9 @@
   What one invocation has to do, kept durably in schema `work` so that a killed run can be run again:
   - work.state: key → value. `frontier` = last finished day, `asked_to` = the day a caller
     wants, `target` = the day a run has set out for.
+    `brought` = what was built in shards lies here, and only models that read it are still to be built; after such a run no
+    other goes on from here, since units' rows have stayed in the shards: no `reset_hash` is its like.
+    `unit_type` = the kind of unit whose events alone lie here, in a shard (macros/run/shards.sql).
     `merged_on` = the day whose run merged the row groups last.
     `macros` = hash of the macros' text as the caller sees it: dbt's graph does not tell when they change.
   - work.definitions: hash of each experiment and metric as last applied.
@@ -12,7 +15,8 @@
   - work.moved_units: units that gained or lost an anonymous id.
   - work.partitions: entry days whose increments are to be aggregated anew.
   - work.rewrites: per model and partition, rows computed and rows that really changed, for the last run.
-  All but state, definitions and rewrites are emptied by the last step, together with the outbox.
+  - work.links_of_all_shards, work.magnitudes_of_all_shards: what a shard has to know of the others; see macros/run/shards.sql.
+  All but state, definitions, rewrites and what is of all shards are emptied by the last step, together with the outbox.
 -#}
 
 {%- macro can_query() -%}
@@ -114,7 +118,9 @@
     {%- set incremental = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
         | selectattr('config.materialized', 'equalto', 'replace') | list -%}
     {%- set built = models | selectattr('node.config.materialized', 'equalto', 'replace') | list -%}
-    {%- if not failed and built | length == incremental | length and work_state('target') -%}
+    {#- What was built in shards has been brought here, and this run has finished the models that read it. -#}
+    {%- set brought = work_state('brought') is not none -%}
+    {%- if not failed and (brought or built | length == incremental | length) and work_state('target') -%}
       {%- do run_query("
         begin transaction;
         delete from landing.touched_units where event_day <= " ~ frontier_after() ~ ";
@@ -131,7 +137,8 @@
         update work.definitions set kind = substr(kind, 5);
         insert or replace into work.state select 'frontier', value from work.state where key = 'target';
         insert or replace into work.state select substr(key, 5), value from work.state where key like 'now:%';
-        delete from work.state where key in ('asked_reset', 'rebuild_units') or key like 'now:%';
+        " ~ ("insert or replace into work.state values ('reset_hash', 'built in shards');" if brought else "") ~ "
+        delete from work.state where key in ('asked_reset', 'rebuild_units', 'brought') or key like 'now:%';
         commit;
       ") -%}
     {%- endif -%}
@@ -151,6 +158,10 @@
     experiment_id varchar, unit_id varchar, variant_id varchar, exposed_at timestamp, second_arm_at timestamp);
   create table if not exists work.moved_units (unit_id varchar);
   create table if not exists work.partitions (experiment_id varchar, metric varchar, day date);
+  create table if not exists work.links_of_all_shards (
+    anonymous_id varchar, user_id varchar, occurred_at timestamp, event_id varchar);
+  create table if not exists work.magnitudes_of_all_shards (
+    experiment_id varchar, metric varchar, day date, magnitude hugeint);
   create table if not exists work.rewrites (
     model varchar, partition varchar, rows_computed bigint, rows_changed bigint);
   create schema if not exists journal;
@@ -187,6 +198,7 @@
 {%- macro unit_types() -%}
   {#- Unit types that some experiment uses; only these are aggregated. -#}
   {%- if not can_query() -%}{{- return(['user']) -}}{%- endif -%}
+  {%- if shard_unit_type() -%}{{- return([shard_unit_type()]) -}}{%- endif -%}
   {%- set rows = standing_rows('select distinct unit_type from catalog.experiments order by unit_type') -%}
   {{- return((rows | map(attribute=0) | list) or ['user']) -}}
 {%- endmacro -%}

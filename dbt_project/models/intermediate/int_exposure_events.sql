@@ -1,7 +1,8 @@
 {{ config(
     materialized='replace',
     days='outstanding_exposure_days',
-    scope='touched_exposure_events'
+    scope='touched_exposure_events',
+    meta={'shards': 'kept'}
 ) }}
 -- depends_on: {{ ref('base_events') }}
 with
@@ -65,6 +66,7 @@ exposure_like as (
         group by experiment_id
     ) as signatures
         on events.shown_experiment_id = signatures.experiment_id
+    where {{ of_this_shard("coalesce(experiments.unit_type, 'user')") }}
 ),
 
 judged as (

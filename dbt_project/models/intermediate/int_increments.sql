@@ -2,7 +2,8 @@
     materialized='replace',
     key=['experiment_id', 'metric', 'part', 'day', 'phase', 'variant_id', 'segments'],
     scope='increment_scope',
-    partition_by="experiment_id || '/' || metric || '/' || day"
+    partition_by="experiment_id || '/' || metric || '/' || day",
+    meta={'shards': 'added', 'sums': ['n'] + moments()}
 ) }}
 -- depends_on: {{ ref('int_touched_partitions') }}
 -- depends_on: {{ ref('int_out_of_range') }}

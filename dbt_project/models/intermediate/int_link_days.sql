@@ -1,4 +1,4 @@
-{{ config(materialized='replace', days='outstanding_days', scope='touched_link_days') }}
+{{ config(materialized='replace', days='outstanding_days', scope='touched_link_days', meta={'shards': 'kept'}) }}
 select
     event_day,
     anonymous_id,

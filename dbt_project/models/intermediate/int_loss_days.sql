@@ -3,7 +3,8 @@
     key=['event_day'],
     scope='whole_table',
     partition_by='event_day',
-    on_change='note_loss_days'
+    on_change='note_loss_days',
+    meta={'shards': 'finished'}
 ) }}
 -- A row that is no event touches no unit, so these days tell by themselves that they have changed. Which rows are exposures,
 -- and whose, the definitions say.

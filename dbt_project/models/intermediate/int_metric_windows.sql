@@ -1,3 +1,4 @@
+{{ config(meta={'shards': 'everywhere'}) }}
 -- One row per experiment × metric that it uses and the semantic layer defines.
 {% set metrics = metric_definitions() %}
 with

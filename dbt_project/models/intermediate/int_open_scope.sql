@@ -1,3 +1,4 @@
+{{ config(meta={'shards': 'kept'}) }}
 -- The units whose open windows saw anything new in this run: experiment × unit. Without open metrics there are none.
 {% set reset = is_reset() %}
 {% set has_open = metric_definitions() | selectattr('end', 'none') | list | length > 0 %}

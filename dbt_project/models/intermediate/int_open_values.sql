@@ -3,7 +3,8 @@
     key=['experiment_id', 'unit_id', 'metric', 'day'],
     scope='open_value_scope',
     partition_by='day',
-    on_change='note_partitions'
+    on_change='note_partitions',
+    meta={'shards': 'kept'}
 ) }}
 -- depends_on: {{ ref('stg_events') }}
 -- depends_on: {{ ref('int_identity_links') }}

@@ -1,3 +1,4 @@
+{{ config(meta={'shards': 'kept'}) }}
 -- The exposure rows that may have changed. Most are new: for them only the new days have to be looked at.
 -- depends_on: {{ ref('int_measure_events') }}
 -- depends_on: {{ ref('int_exposure_events') }}

@@ -1,3 +1,4 @@
+{{ config(meta={'shards': 'kept'}) }}
 -- The increments to aggregate anew: experiment × metric × day; metric '' counts exposures.
 -- depends_on: {{ ref('int_unit_values') }}
 -- depends_on: {{ ref('int_open_values') }}

@@ -1,4 +1,10 @@
-{{ config(materialized='replace', days='outstanding_days', scope='touched_on_day', rebuilds_with_measures=true) }}
+{{ config(
+    materialized='replace',
+    days='outstanding_days',
+    scope='touched_on_day',
+    rebuilds_with_measures=true,
+    meta={'shards': 'kept'}
+) }}
 -- depends_on: {{ ref('stg_events') }}
 select
     {{ the_day() }} as event_day,

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='view', meta={'shards': 'kept'}) }}
 -- A unit counts on the first day on which it was lost at a step, and no more from the day on which it is exposed all the
 -- same; events count on their own day: so the rows up to any cut-off add up to what was lost by then.
 with

@@ -1,3 +1,4 @@
+{{ config(meta={'shards': 'kept'}) }}
 -- The unit values to compute in this run: experiment × unit × closed window. `scope_row` stands for the three in what joins.
 {% set reset = is_reset() %}
 {% set only_closing = only_new_days() %}

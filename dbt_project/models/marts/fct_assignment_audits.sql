@@ -2,7 +2,8 @@
     materialized='replace',
     key=['experiment_id', 'assigned_day', 'phase', 'variant_id', 'sdk_version', 'platform'],
     scope='audit_scope',
-    partition_by='assigned_day'
+    partition_by='assigned_day',
+    meta={'shards': 'added', 'sums': ['units', 'mismatched']}
 ) }}
 with
 -- Of pruned experiments the assignments are gone, and their sums were kept.

@@ -2,7 +2,8 @@
     materialized='replace',
     key=['experiment_id', 'unit_id'],
     scope='changed_assignment_rows',
-    partition_by='cast(assigned_at as date)'
+    partition_by='cast(assigned_at as date)',
+    meta={'shards': 'united'}
 ) }}
 with
 held_out as (

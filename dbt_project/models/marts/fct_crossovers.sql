@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='view', meta={'shards': 'finished'}) }}
 select
     experiment_id,
     variant_id,

@@ -2,7 +2,8 @@
     materialized='replace',
     key=['experiment_id', 'segment', 'segment_level', 'exposure_day', 'phase', 'variant_id'],
     scope='exposure_days_in_scope',
-    partition_by='exposure_day'
+    partition_by='exposure_day',
+    meta={'shards': 'added', 'sums': ['units', 'crossovers']}
 ) }}
 select
     exposures.experiment_id,

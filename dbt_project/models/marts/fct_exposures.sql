@@ -3,7 +3,8 @@
     key=['experiment_id', 'unit_id'],
     scope='exposure_scope',
     partition_by='exposure_day',
-    on_change='note_changed_exposures'
+    on_change='note_changed_exposures',
+    meta={'shards': 'united'}
 ) }}
 -- depends_on: {{ ref('int_touched_exposures') }}
 {% set reset = is_reset() %}

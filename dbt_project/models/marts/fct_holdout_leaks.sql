@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', meta={'shards': 'added', 'sums': ['units']}) }}
 -- A held-out unit leaks from the first day on which it is both seen as held out and known to be served what the holdout
 -- covers: by an exposure that should not be, or one after the end, when what was shipped is served and no exposure counts.
 with

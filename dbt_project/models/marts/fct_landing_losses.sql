@@ -2,7 +2,8 @@
     materialized='replace',
     key=['experiment_id', 'variant_id', 'step', 'event_day'],
     scope='landing_loss_scope',
-    partition_by='event_day'
+    partition_by='event_day',
+    meta={'shards': 'finished'}
 ) }}
 -- depends_on: {{ ref('int_loss_days') }}
 -- depends_on: {{ source('landing', 'lake_files') }}

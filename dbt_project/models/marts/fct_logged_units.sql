@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='view', meta={'shards': 'added', 'sums': ['units', 'events']}) }}
 -- Beside what was lost, the units that came so far: a duplicate event is no second unit, and so leaves no trace.
 with
 logged as (

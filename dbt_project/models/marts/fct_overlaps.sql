@@ -2,7 +2,8 @@
     materialized='replace',
     key=['experiment_id', 'phase', 'variant_id', 'other_id', 'other_phase', 'other_variant', 'day'],
     scope='overlap_scope',
-    partition_by='day'
+    partition_by='day',
+    meta={'shards': 'added', 'sums': ['units']}
 ) }}
 with
 exposed as (

@@ -2,7 +2,8 @@
     materialized='replace',
     key=['experiment_id', 'metric', 'phase', 'variant_id', 'other_id', 'other_phase', 'other_variant', 'day'],
     scope='pair_scope',
-    partition_by='day'
+    partition_by='day',
+    meta={'shards': 'added', 'sums': ['n', 'sum_y', 'sum_d', 'sum_yy', 'sum_yd', 'sum_dd']}
 ) }}
 -- depends_on: {{ ref('int_touched_partitions') }}
 -- depends_on: {{ ref('int_out_of_range') }}

@@ -2,7 +2,8 @@
     materialized='replace',
     key=['experiment_id', 'metric', 'segment', 'segment_level', 'analysis', 'phase', 'variant_id', 'day'],
     scope='increment_scope',
-    partition_by="experiment_id || '/' || metric || '/' || day"
+    partition_by="experiment_id || '/' || metric || '/' || day",
+    meta={'shards': 'added', 'sums': ['n'] + moments()}
 ) }}
 -- depends_on: {{ ref('int_touched_partitions') }}
 -- depends_on: {{ ref('int_out_of_range') }}

@@ -1,3 +1,4 @@
+{{ config(meta={'shards': 'united'}) }}
 -- A full pass over the longest window, not an increment: each day moves every window, so nearly every unit changes.
 -- Without behavioural segments there is nothing to pass over.
 -- depends_on: {{ ref('stg_events') }}

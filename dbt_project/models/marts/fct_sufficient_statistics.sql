@@ -2,7 +2,8 @@
     materialized='replace',
     key=['cut_off', 'experiment_id', 'metric', 'segment', 'segment_level', 'variant_id', 'analysis'],
     scope='stale_cut_offs',
-    partition_by="experiment_id || '/' || metric || '/' || cut_off"
+    partition_by="experiment_id || '/' || metric || '/' || cut_off",
+    meta={'shards': 'finished'}
 ) }}
 -- depends_on: {{ ref('int_touched_partitions') }}
 -- depends_on: {{ ref('int_increments') }}

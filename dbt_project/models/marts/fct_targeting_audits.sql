@@ -2,7 +2,8 @@
     materialized='replace',
     key=['experiment_id', 'variant_id', 'exposure_day'],
     scope='targeting_audit_scope',
-    partition_by='exposure_day'
+    partition_by='exposure_day',
+    meta={'shards': 'added', 'sums': ['units', 'ineligible']}
 ) }}
 {% set targetings = compiled_targetings() %}
 -- What the exposure event does not carry stays unknown, and such a unit is not asked about: an SDK may be told more.

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='view', meta={'shards': 'finished'}) }}
 -- Counts are kept by the day a unit enters; a cut-off sums the days up to it. Ask for one cut-off at a time.
 with
 cut_offs as (

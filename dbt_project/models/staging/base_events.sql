@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='view', meta={'shards': 'everywhere'}) }}
 -- Conflicts and retractions are already settled by ingest; here each event learns which declared filter it meets.
 select
     *,

@@ -75,3 +75,18 @@ def test_a_metric_that_is_primary_later_is_asked_of_every_day(asked, viewed) -> 
     asked.experiment("exp", ("checkout_conversion",), role="primary")
     asked.run("07")
     assert counted(asked) == {("b", 6, 1, 1)}
+
+
+def test_an_outcome_is_the_unit_s_own_once_a_link_says_so(asked, viewed) -> None:
+    """A session may be shared; whoever is linked later brings what was done under the anonymous id."""
+    asked.land(
+        viewed("see", "06 10:00", "b", user_id="u", session_id="s"),
+        buy("s", "06 07:00") | {"user_id": "somebody else"},
+        buy("s", "06 08:00") | {"user_id": None, "anonymous_id": "phone"},
+    )
+    asked.run("07")
+    assert counted(asked) == set()
+    link = {"id": "link", "name": "identify", "at": "08 09:00", "user_id": "u", "anonymous_id": "phone"}
+    asked.land(link)
+    asked.run("08")
+    assert counted(asked) == {("b", 6, 1, 1)}

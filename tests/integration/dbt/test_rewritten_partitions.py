@@ -49,7 +49,7 @@ def test_a_late_file_rewrites_what_it_touches(tmp_path: Path, monkeypatch) -> No
     assert rewritten(home) == {
         "fct_event_quality": {"2026-01-07"},
         "fct_hourly_activity": {"2026-01-07"},
-        "fct_effect_ages": {"2026-01-05"},  # the day of the exposure, of which the late event tells an age
+        "int_effect_ages": {"2026-01-05"},  # the day of the exposure, of which the late event tells an age
         "int_unit_days": {"2026-01-07"},
         "int_unit_values": {"2026-01-12"},
         "int_increments": {"plain/purchases_per_user/2026-01-12"},

@@ -24,6 +24,8 @@ ALLOWED = {
     "publishing/exporting.py": "one sentence of several failed checks",
     "publishing/site/inputs.py": "a mart's days added up to the cut-off; refused rows by reason",
     "publishing/warehouses/writing.py": "the hash of a day's rows, by which a day that changed is written again",
+    "sharding/routing.py": "each anonymous id's earliest link, by which events find the models that see them",
+    "sharding/shard.py": "a shard's events of each day, as ingest counts a lake file's",
     "quality/conservation.py": "rows of the landing tables against their manifest",
     "quality/profile.py": "a profile per day of what landed, beside the expectations that look at it",
 }
