@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import numpy as np
 import polars as pl
 
-from fairsplit.analysis.catalogue.bands import phase_bands
+from fairsplit.analysis.catalogue.bands import leaf_ranges, phase_bands
+from fairsplit.analysis.catalogue.conditions import Condition
 from fairsplit.analysis.catalogue.serving import holdout_shards, layer_salt, split_salt, traffic_salt
 from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS, shard_ranges, share_to_shards
 from fairsplit.analysis.errors import Problem
@@ -19,10 +20,11 @@ from fairsplit.assignment_exports.errors import ExportError
 from fairsplit.assignment_exports.times import stretches
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from fairsplit.analysis.catalogue.conditions import Condition
+    from numpy.typing import NDArray
+
     from fairsplit.analysis.catalogue.experiment import Experiment
     from fairsplit.analysis.catalogue.hashes import Sdk
     from fairsplit.analysis.catalogue.project import Project
@@ -49,6 +51,12 @@ def label(experiment: str, variant: str) -> str:
     return f"{experiment}:{variant}"
 
 
+def both(condition: Condition | None, other: Condition | None) -> Condition | None:
+    """What holds where both conditions do; none asks nothing."""
+    parts = tuple(part for part in (condition, other) if part is not None)
+    return parts[0] if len(parts) == 1 else Condition(all=parts) if parts else None
+
+
 class Gate(NamedTuple):
     """A unit passes when its shard under the salt lies in ``[begin, end)``."""
 
@@ -59,11 +67,15 @@ class Gate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AllocationBand:
-    """Traffic shards in ``[begin, end)`` and the half-open range of split shards by variant that splits them."""
+    """Traffic shards in ``[begin, end)`` and the half-open range of split shards by variant that splits them.
+
+    With `when` it holds for the units that satisfy that condition alone: a leaf of a contextual bandit.
+    """
 
     begin: int
     end: int
     ranges: Mapping[str, tuple[int, int]]
+    when: Condition | None = None
 
     def probability(self, variant: str) -> float:
         """The probability of a variant for a unit of the band."""
@@ -83,6 +95,7 @@ class AllocationPhase:
         split_salt: Salt of the split.
         ranges: Half-open range of split shards by variant, in declared order.
         sticky: Where units keep their arm, the bands of traffic in order, each with the ranges it was let in under.
+        leaves: Of a contextual bandit, the contexts with ranges of their own; the first that fits counts.
     """
 
     start: datetime
@@ -92,11 +105,15 @@ class AllocationPhase:
     split_salt: str
     ranges: Mapping[str, tuple[int, int]]
     sticky: tuple[AllocationBand, ...] = ()
+    leaves: tuple[AllocationBand, ...] = ()
 
     @property
     def bands(self) -> tuple[AllocationBand, ...]:
-        """The bands of traffic; one, unless units are sticky and weights have changed."""
-        return self.sticky or (AllocationBand(0, self.traffic_shards, self.ranges),)
+        """The leaves and then the bands of traffic; one band, unless units are sticky and weights have changed.
+
+        A unit is split by the first whose condition and traffic it meets.
+        """
+        return (*self.leaves, *(self.sticky or (AllocationBand(0, self.traffic_shards, self.ranges),)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +270,12 @@ def allocation_of(
             sticky=tuple(AllocationBand(band.begin, band.end, band.ranges) for band in bands)
             if experiment.sticky
             else (),
+            leaves=tuple(
+                AllocationBand(
+                    0, share_to_shards(phase.traffic), leaf_ranges(experiment, leaf), leaf.condition
+                )
+                for leaf in phase.leaves
+            ),
         )
         for phase, end, bands in zip(history, ends, phase_bands(experiment), strict=True)
     )
@@ -357,10 +380,7 @@ def _drawn(
     variants = list(phase.ranges)
     position = np.empty(len(units), dtype=np.int32)
     probability = np.empty(len(units))
-    ends = np.array([band.end for band in phase.bands[:-1]])
-    of_band = np.searchsorted(ends, traffic, side="right")
-    for number, band in enumerate(phase.bands):
-        among = of_band == number
+    for band, among in _among(phase, traffic, attributes, at):
         position[among] = positions(list(band.ranges.values()), split[among])
         probability[among] = np.array([band.probability(name) for name in variants])[position[among]]
     return pl.DataFrame(
@@ -371,6 +391,22 @@ def _drawn(
             "probability": probability,
         }
     )
+
+
+def _among(
+    phase: AllocationPhase, traffic: NDArray[np.integer[Any]], attributes: pl.DataFrame | None, at: datetime
+) -> Iterator[tuple[AllocationBand, NDArray[np.bool_]]]:
+    """The bands of a phase with the units that each splits; units beyond the traffic are told of under the last."""
+    left = np.ones(len(traffic), dtype=np.bool_)
+    last = len(phase.bands) - 1
+    for number, band in enumerate(phase.bands):
+        among = left.copy()
+        if band.when is not None:
+            among &= eligible(band.when, len(traffic), attributes, at)
+        elif number < last:
+            among &= traffic < band.end
+        left &= ~among
+        yield band, among
 
 
 def _frame(units: pl.Series, reason: str, variant: str | None, probability: float | None) -> pl.DataFrame:

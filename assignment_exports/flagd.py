@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS
-from fairsplit.assignment_exports.allocation import LIVE, label
+from fairsplit.assignment_exports.allocation import LIVE, both, label
 from fairsplit.assignment_exports.lowering import forms, lower, plain_attribute, refuse_pattern
 from fairsplit.assignment_exports.rules import three_parts
 from fairsplit.assignment_exports.ufc import flag_keys, seconds, timestamp
@@ -105,7 +105,7 @@ def _targeting(allocation: Allocation, as_of: datetime) -> Logic:
                 continue
             for band in phase.bands:
                 gates = [
-                    *in_time(start, end, condition),
+                    *in_time(start, end, both(condition, band.when)),
                     *(within(*gate) for gate in allocation.gates(phase, band)),
                 ]
                 steps += [{"and": gates}, _split(phase, band)]

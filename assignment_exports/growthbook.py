@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS
 from fairsplit.analysis.errors import Problem
-from fairsplit.assignment_exports.allocation import LIVE, label
+from fairsplit.assignment_exports.allocation import LIVE, both, label
 from fairsplit.assignment_exports.errors import ExportError
 from fairsplit.assignment_exports.lowering import forms, lower, plain_attribute, refuse_pattern
 from fairsplit.assignment_exports.rules import three_parts
@@ -136,13 +136,20 @@ def _rules(allocation: Allocation, as_of: datetime, values: Mapping[str, Any]) -
     if state != "open":
         return []
     phase = allocation.phase_at(as_of)
-    return [_rule(allocation, phase, band, values) for band in phase.bands]
+    return [
+        _rule(allocation, phase, band, values, f"-leaf-{number}" if band.when else "")
+        for number, band in enumerate(phase.bands, start=1)
+    ]
 
 
 def _rule(
-    allocation: Allocation, phase: AllocationPhase, band: AllocationBand, values: Mapping[str, Any]
+    allocation: Allocation,
+    phase: AllocationPhase,
+    band: AllocationBand,
+    values: Mapping[str, Any],
+    leaf: str,
 ) -> Json:
-    number = f"{allocation.phases.index(phase)}" + (f"-{band.begin}" if band.begin else "")
+    number = f"{allocation.phases.index(phase)}" + (f"-{band.begin}" if band.begin else "") + leaf
     rule: Json = {
         "id": f"{allocation.experiment_id}-phase-{number}",
         "key": allocation.experiment_id,
@@ -156,8 +163,9 @@ def _rule(
         "weights": [band.probability(name) for name in band.ranges],
         "ranges": [_range(begin, end) for begin, end in band.ranges.values()],
     }
-    if allocation.targeting is not None:
-        rule["condition"] = growthbook_condition(allocation.targeting)
+    condition = both(allocation.targeting, band.when)
+    if condition is not None:
+        rule["condition"] = growthbook_condition(condition)
     return rule
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from fairsplit.analysis.catalogue.hashes import Sdk
-    from fairsplit.assignment_exports.allocation import Allocation
+    from fairsplit.assignment_exports.allocation import Allocation, AllocationPhase
     from fairsplit.assignment_exports.publishing import PublishedVersion
 
 _KEPT: Final = "the last good config stays in force"
@@ -148,6 +148,7 @@ def describe(allocation: Allocation, as_of: datetime) -> Json:
             }
             for band in phase.sticky
         ],
+        **({"leaves": _leaves(phase)} if phase.leaves else {}),
         "salts": [phase.traffic_salt, phase.split_salt],
         "layer": None
         if layer is None
@@ -161,6 +162,16 @@ def describe(allocation: Allocation, as_of: datetime) -> Json:
         "after": allocation.fallback,
         "end": None if allocation.end is None else timestamp(allocation.end),
     }
+
+
+def _leaves(phase: AllocationPhase) -> list[Json]:
+    return [
+        {
+            "when": leaf.when and leaf.when.model_dump(mode="json", by_alias=True, exclude_none=True),
+            "weights": {name: leaf.probability(name) for name in leaf.ranges},
+        }
+        for leaf in phase.leaves
+    ]
 
 
 def differences(before: Json, after: Json) -> list[str]:

@@ -17,14 +17,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from fairsplit.analysis.catalogue.shards import TOTAL_SHARDS
-from fairsplit.assignment_exports.allocation import LIVE, label
+from fairsplit.assignment_exports.allocation import LIVE, both, label
 from fairsplit.assignment_exports.rules import IS_UNIT, rules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fairsplit.analysis.catalogue.conditions import Condition
-    from fairsplit.assignment_exports.allocation import Allocation, AllocationPhase
+    from fairsplit.assignment_exports.allocation import Allocation, AllocationBand, AllocationPhase
 
 CONFIG_SUFFIX: Final = "__config"
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - instants are naive UTC in this project
@@ -105,16 +105,17 @@ def _allocations(allocation: Allocation, as_of: datetime) -> list[dict[str, Any]
         return overrides
     compiled: list[dict[str, Any]] = [
         {
-            "key": f"{allocation.experiment_id}-phase-{number}-{stretch}",
+            "key": f"{allocation.experiment_id}-phase-{number}-{stretch}{leaf}",
             "startAt": timestamp(start),
             "endAt": None if end is None else timestamp(end),
-            "rules": _rules(condition),
-            "splits": _splits(allocation, phase),
+            "rules": _rules(both(condition, when)),
+            "splits": _splits(allocation, phase, bands),
             "doLog": True,
         }
         for number, phase in enumerate(allocation.phases)
         for stretch, (start, end, condition) in enumerate(allocation.stretches(phase, as_of), start=1)
         if not over and (end is None or end > as_of)
+        for leaf, when, bands in _by_condition(phase)
     ]
     if over or allocation.end is not None:
         after = {
@@ -135,6 +136,15 @@ def _allocations(allocation: Allocation, as_of: datetime) -> list[dict[str, Any]
     return overrides + compiled
 
 
+def _by_condition(
+    phase: AllocationPhase,
+) -> Iterator[tuple[str, Condition | None, Sequence[AllocationBand]]]:
+    """An allocation has one condition: each leaf its own, and then one for whoever is in none."""
+    for number, leaf in enumerate(phase.leaves, start=1):
+        yield f"-leaf-{number}", leaf.when, [leaf]
+    yield "", None, phase.bands[len(phase.leaves) :]
+
+
 def _rules(condition: Condition | None) -> list[dict[str, Any]]:
     rules = [{"conditions": []}] if condition is None else rules_of(condition)
     return [{"conditions": [*rule["conditions"], IS_UNIT]} for rule in rules]
@@ -152,7 +162,9 @@ def _override(allocation: Allocation, variant: str, units: list[str]) -> dict[st
     }
 
 
-def _splits(allocation: Allocation, phase: AllocationPhase) -> list[dict[str, Any]]:
+def _splits(
+    allocation: Allocation, phase: AllocationPhase, bands: Sequence[AllocationBand]
+) -> list[dict[str, Any]]:
     return [
         {
             "variationKey": variant,
@@ -162,7 +174,7 @@ def _splits(allocation: Allocation, phase: AllocationPhase) -> list[dict[str, An
             ],
             "extraLogging": {"label": label(allocation.experiment_id, variant)},
         }
-        for band in phase.bands
+        for band in bands
         for variant, (begin, end) in band.ranges.items()
         if begin < end
     ]

@@ -110,6 +110,16 @@ def _experiments(sdk: Sdk) -> list[Experiment]:
         {"start": PAST + timedelta(days=30), "traffic": 0.6, "weights": HALVES},
         {"start": NOW - timedelta(days=30), "traffic": 0.8, "weights": {"control": 0.2, "red": 0.8}},
     ]
+    # The first leaf that fits: by one level, by two features, and whoever lacks an attribute.
+    leaves = [
+        {"when": {"country": ["US", "CA"], "platform": ["web"]}, "weights": {"control": 0.1, "red": 0.9}},
+        {"when": {"platform": ["bot", "unknown"]}, "weights": {"control": 0.8, "red": 0.2}},
+        {"when": {"country": ["unknown", "US"]}, "weights": {"control": 0.35, "red": 0.65}},
+    ]
+    learned = [
+        {"start": PAST, "traffic": 0.9, "weights": HALVES},
+        {"start": NOW - timedelta(days=30), "traffic": 0.9, "weights": HALVES, "leaves": leaves},
+    ]
     # An override is served whatever else is said.
     tried: dict[str, dict[str, Any]] = {
         "targeted": {"targeting": _NORTH},
@@ -143,6 +153,8 @@ def _experiments(sdk: Sdk) -> list[Experiment]:
         one("ended", end=NOW - timedelta(days=1)),
         one("draft", status="draft"),
         one("sticky", {"control": 0.2, "red": 0.8}, sticky=True, phases=bands),
+        one("contextual", phases=learned),
+        one("contextual_targeted", phases=learned, targeting=_TARGETING),
         one("held"),
         one("held_layer", layer={"id": "offers", "from": 0.1, "to": 0.9}),
         one("held_completed", status="completed", shipped="red"),

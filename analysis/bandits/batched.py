@@ -19,7 +19,7 @@ from fairsplit.analysis.statistics.status import Reason, blank, quiet, reasons
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, StatusArray
+    from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, IntArray, StatusArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,15 @@ class Batches:
         mean: Their mean reward; 0 where there is none.
         m2: Their squared deviations from it.
         share: Probability of the arm for every unit of the batch.
+        period: Number of the period of each batch, shape (batches,), where several batches share one: contexts with
+            shares of their own. Inside a period they count by their units; none where each batch is its own.
     """
 
     n: FloatArray
     mean: FloatArray
     m2: FloatArray
     share: FloatArray
+    period: IntArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,9 @@ class BatchedMeans:
     status: StatusArray
 
 
-def batches(n: ArrayLike, mean: ArrayLike, m2: ArrayLike, share: ArrayLike) -> Batches:
+def batches(
+    n: ArrayLike, mean: ArrayLike, m2: ArrayLike, share: ArrayLike, period: IntArray | None = None
+) -> Batches:
     """The checked sums of a bandit.
 
     Args:
@@ -86,6 +91,7 @@ def batches(n: ArrayLike, mean: ArrayLike, m2: ArrayLike, share: ArrayLike) -> B
         mean: Mean reward, same shape; ignored where n is 0.
         m2: Squared deviations from it, same shape.
         share: Shares in force, same shape; each batch's sum to 1.
+        period: Number of the period of each batch, if several share one.
 
     Returns:
         `Batches`.
@@ -113,7 +119,7 @@ def batches(n: ArrayLike, mean: ArrayLike, m2: ArrayLike, share: ArrayLike) -> B
         raise refuse(
             "out_of_range", "units in an arm of share 0", "share", value=0, rule="the shares in force"
         )
-    return Batches(count, np.where(count > 0, centre, 0.0), spread, e)
+    return Batches(count, np.where(count > 0, centre, 0.0), spread, e, period)
 
 
 @quiet
@@ -139,7 +145,7 @@ def with_variance_of_all(data: Batches) -> Batches:
     together = (data.m2 + data.n * (data.mean - mean) ** 2).sum(axis=-1, keepdims=True) / np.maximum(
         units, 1.0
     )
-    return Batches(data.n, data.mean, np.maximum(data.m2, data.n * together), data.share)
+    return Batches(data.n, data.mean, np.maximum(data.m2, data.n * together), data.share, data.period)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +179,25 @@ def _scores(data: Batches) -> _Scores:
 
 
 @quiet
+def _steady(data: Batches, inverse: FloatArray, usable: BoolArray) -> FloatArray:
+    """Weights that keep a score's variance steady, 0 where there is none: inverse^-1/2, alike inside a period.
+
+    Args:
+        data: From `batches`.
+        inverse: What the variance of a score goes with: 1/e, or the sum of two of them.
+        usable: Whether there is a score.
+    """
+    if data.period is not None:
+        units = np.where(usable, data.n.sum(axis=-1, keepdims=True), 0.0)
+        together = np.asarray(data.period[:, None] == data.period, dtype=np.float64)
+        total = np.einsum("bc,...ca->...ba", together, units)
+        sums = np.einsum("bc,...ca->...ba", together, units * np.where(usable, inverse, 0.0))
+        inverse = np.where(total > 0, sums / np.maximum(total, 1.0), inverse)
+    out: FloatArray = np.where(usable, 1 / np.sqrt(inverse), 0.0)
+    return out
+
+
+@quiet
 def batched_means(data: Batches) -> BatchedMeans:
     """Each arm's mean reward, batches weighted by h = √e.
 
@@ -191,7 +216,7 @@ def batched_means(data: Batches) -> BatchedMeans:
         [0.5 nan] [0.3536    nan]
     """
     s = _scores(data)
-    h = np.where(s.usable, np.sqrt(data.share), 0.0)
+    h = _steady(data, 1 / data.share, s.usable)
     weight = (h * s.units).sum(axis=-2)
     mean = (h * (s.units * s.common + s.total)).sum(axis=-2) / weight
     u = s.common - mean[..., None, :]
@@ -232,7 +257,7 @@ def batched_contrast(data: Batches, control: int = 0) -> BatchedContrast:
         return values[..., control, None]
 
     usable = s.usable & s.usable[..., control, None]
-    h = np.where(usable, 1 / np.sqrt(1 / data.share + 1 / of_control(data.share)), 0.0)
+    h = _steady(data, 1 / data.share + 1 / of_control(data.share), usable)
     weight = (h * s.units).sum(axis=-2)
     base_total, base_square = of_control(s.total), of_control(s.square)
     base_common = np.broadcast_to(of_control(s.common), s.common.shape)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from fairsplit.analysis.catalogue.experiment import Experiment, Phase
+    from fairsplit.analysis.catalogue.leaves import Leaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,16 @@ class Band:
 
 
 class Piece(NamedTuple):
-    """One band of one phase, numbered in order of time and traffic: what SQL and judgement call a phase."""
+    """One band or leaf of one phase, numbered in order of time and traffic: what SQL and judgement call a phase.
+
+    Of a contextual bandit's phase the first piece holds the contexts that are in no leaf, the next ones its leaves.
+    """
 
     number: int
     phase: Phase
     end: datetime | None
     band: Band
+    leaf: Leaf | None = None
 
 
 def phase_bands(experiment: Experiment) -> tuple[tuple[Band, ...], ...]:
@@ -58,7 +63,7 @@ def phase_bands(experiment: Experiment) -> tuple[tuple[Band, ...], ...]:
     bands: list[Band] = []
     result = []
     for phase in experiment.history:
-        weights = {variant.id: phase.weights[variant.id] for variant in experiment.variants}
+        weights = _ordered(phase.weights, experiment)
         traffic = share_to_shards(phase.traffic)
         kept = [_without_stopped(band, weights) for band in bands] if experiment.sticky else []
         widest = kept[-1].end if kept else 0
@@ -74,14 +79,26 @@ def phase_bands(experiment: Experiment) -> tuple[tuple[Band, ...], ...]:
 
 
 def pieces(experiment: Experiment) -> list[Piece]:
-    """Every band of every phase with its number and the instant at which its phase ends; none when open."""
+    """Every band and leaf of every phase with its number and the instant at which its phase ends; none when open."""
     ends = [*(phase.start for phase in experiment.history[1:]), experiment.end]
     every = [
-        (phase, end, band)
+        (phase, end, band, leaf)
         for phase, end, bands in zip(experiment.history, ends, phase_bands(experiment), strict=True)
-        for band in bands
+        for band, leaf in [
+            *((band, None) for band in bands),
+            *((replace(bands[0], weights=_ordered(leaf.weights, experiment)), leaf) for leaf in phase.leaves),
+        ]
     ]
     return [Piece(number, *piece) for number, piece in enumerate(every)]
+
+
+def leaf_ranges(experiment: Experiment, leaf: Leaf) -> dict[str, tuple[int, int]]:
+    """The half-open range of split shards of each variant in a leaf."""
+    return shard_ranges(_ordered(leaf.weights, experiment))
+
+
+def _ordered(weights: Mapping[str, float], experiment: Experiment) -> dict[str, float]:
+    return {variant.id: weights[variant.id] for variant in experiment.variants}
 
 
 def _without_stopped(band: Band, weights: Mapping[str, float]) -> Band:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from fairsplit.analysis.catalogue.conditions import Condition
     from fairsplit.analysis.catalogue.experiment import Experiment, Layer, Phase, TargetingTest
+    from fairsplit.analysis.catalogue.leaves import Leaf
     from fairsplit.analysis.catalogue.metrics import MetricDefinition
     from fairsplit.analysis.catalogue.project import Project
     from fairsplit.analysis.catalogue.yaml_source import KeyPath
@@ -189,6 +190,8 @@ def _weight_findings(experiment: Experiment) -> Iterator[Finding]:
     for position, phase in enumerate(experiment.history):
         here: KeyPath = ("phases", position, "weights") if experiment.phases else ("variants",)
         yield from _phase_findings(phase, here, declared)
+        for number, leaf in enumerate(phase.leaves):
+            yield from _phase_findings(leaf, ("phases", position, "leaves", number, "weights"), declared)
 
 
 def _sticky_findings(experiment: Experiment) -> Iterator[Finding]:
@@ -230,7 +233,7 @@ def _list_findings(experiment: Experiment) -> Iterator[Finding]:
         yield Finding(where, "a list has neither phases nor a share of traffic", rule=rule)
 
 
-def _phase_findings(phase: Phase, where: KeyPath, declared: list[str]) -> Iterator[Finding]:
+def _phase_findings(phase: Phase | Leaf, where: KeyPath, declared: list[str]) -> Iterator[Finding]:
     known = True
     for arm in phase.weights:
         if arm not in declared:
@@ -251,7 +254,7 @@ def _phase_findings(phase: Phase, where: KeyPath, declared: list[str]) -> Iterat
         yield Finding(where, "weights do not sum to 1", f"{total.normalize():f}", "1", _way_out(phase, where))
 
 
-def _way_out(phase: Phase, where: KeyPath) -> str:
+def _way_out(phase: Phase | Leaf, where: KeyPath) -> str:
     """What to write in place of weights that sum to almost 1 or to something else."""
     if (
         max(phase.weights.values()) - min(phase.weights.values()) <= 0.011

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fairsplit.analysis.catalogue.behaviour import Behaviour
-    from fairsplit.analysis.catalogue.experiment import Experiment
+    from fairsplit.analysis.catalogue.experiment import Experiment, Phase
     from fairsplit.analysis.catalogue.flags import Segment
     from fairsplit.analysis.catalogue.loading import Catalogue
     from fairsplit.analysis.catalogue.project import Project
 
 _INSTANT = pl.Datetime("us")
+
+#: Of each leaf the levels that each named feature may have.
+_LEAVES = pl.List(pl.List(pl.Struct({"segment": pl.String, "levels": pl.List(pl.String)})))
 
 #: Strata of a list that are compared inside; matched blocks beyond that are taken together with their neighbours.
 MOST_STRATA = 500
@@ -79,6 +82,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "split_salt": pl.String,
         "band_from": pl.Int32,
         "band_to": pl.Int32,
+        "leaf": pl.Int32,
+        "leaves": _LEAVES,
     },
     "phase_weights": {
         "experiment_id": pl.String,
@@ -113,6 +118,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "minimum_effect_absolute": pl.Float64,
         "non_inferiority_margin_absolute": pl.Float64,
     },
+    "contexts": {"experiment_id": pl.String, "metric": pl.String, "features": pl.List(pl.String)},
     "experiment_segments": {"experiment_id": pl.String, "segment": pl.String},
     "segment_rules": {
         "segment_id": pl.String,
@@ -218,6 +224,13 @@ def _settings(project: Project) -> dict[str, str]:
     }
 
 
+def _leaf_levels(phase: Phase) -> list[list[dict[str, Any]]]:
+    return [
+        [{"segment": feature, "levels": list(levels)} for feature, levels in leaf.when.items()]
+        for leaf in phase.leaves
+    ]
+
+
 def _segment_rules(segment: Segment, behaviour: Behaviour) -> list[dict[str, Any]]:
     rows = []
     for position, rule in enumerate(behaviour.rules):
@@ -313,7 +326,7 @@ def _add_experiment(
         for position, variant in enumerate(experiment.variants)
     ]
     every = pieces(experiment)
-    for number, phase, end, band in every:
+    for number, phase, end, band, leaf in every:
         is_last = number + 1 == len(every) or every[number + 1].phase != phase
         rows["phases"].append(
             {
@@ -328,6 +341,8 @@ def _add_experiment(
                 "band_from": band.begin if experiment.sticky else None,
                 # Units outside the traffic are told of under the phase's last band.
                 "band_to": (TOTAL_SHARDS if is_last else band.end) if experiment.sticky else None,
+                "leaf": None if leaf is None else phase.leaves.index(leaf) + 1,
+                "leaves": _leaf_levels(phase) if leaf is None and phase.leaves else None,
             }
         )
         rows["phase_weights"] += [
@@ -358,4 +373,8 @@ def _add_experiment(
         }
         for role, use in experiment.metric_uses
     ]
+    if experiment.bandit is not None and experiment.bandit.algorithm == "contextual":
+        rows["contexts"].append(
+            {**key, "metric": experiment.bandit.reward, "features": list(experiment.bandit.features)}
+        )
     rows["experiment_segments"] += [{**key, "segment": segment} for segment in sorted(experiment.segments)]

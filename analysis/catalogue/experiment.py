@@ -28,6 +28,7 @@ from fairsplit.analysis.catalogue.fields import (
     fault,
 )
 from fairsplit.analysis.catalogue.hashes import Sdk
+from fairsplit.analysis.catalogue.leaves import Leaf
 from fairsplit.analysis.catalogue.project import Alternative, Correction, Defaults, Method, UnitType
 from fairsplit.analysis.catalogue.sizes import Size
 
@@ -70,6 +71,8 @@ class Phase(Strict):
     weights: Annotated[dict[VariantId, Share], _EqualInSchema()]
     """Share of the participants per variant; sums to 1. `equal` for the same share each."""
     salts: Salts = Salts()
+    leaves: Items[Leaf] = ()
+    """Contextual bandits: contexts with weights of their own; the first that fits counts, else `weights`."""
 
 
 class FormerRange(Strict):
@@ -233,9 +236,13 @@ class Ramp(Strict):
 class Bandit(Strict):
     """How the weights follow the reward. Each update is a new phase; an arm of weight 0 stays out."""
 
-    algorithm: Literal["thompson", "top_two", "ucb", "epsilon_greedy"]
+    algorithm: Literal["thompson", "top_two", "ucb", "epsilon_greedy", "contextual"]
     reward: Name
     """A primary metric with a closed window."""
+    features: Annotated[Items[Text], Field(max_length=4)] = ()
+    """Contextual: the declared segments whose levels may choose the arm."""
+    depth: Annotated[int | None, Field(ge=1, le=3)] = None
+    """Contextual: most splits from the whole to a leaf; 2 if left out."""
     epsilon: Annotated[float | None, Field(gt=0, le=1)] = None
     """Epsilon-greedy: the share that goes to all arms alike."""
     floor: Annotated[ShardShare, Field(gt=0)] = 0.05

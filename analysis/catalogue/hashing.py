@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fairsplit.analysis.catalogue.metrics import canonical_hash
 
 if TYPE_CHECKING:
-    from fairsplit.analysis.catalogue.experiment import Experiment
+    from fairsplit.analysis.catalogue.experiment import Experiment, Phase
     from fairsplit.analysis.catalogue.flags import Segment
     from fairsplit.analysis.catalogue.metrics import MetricDefinition
 
@@ -34,12 +34,14 @@ _NO_EFFECT = {
 def experiment_facts(experiment: Experiment) -> dict[str, Any]:
     """What the hash is taken of: plain JSON values; the short form counts as the one phase it stands for."""
     facts = experiment.model_dump(mode="json", by_alias=True, exclude=_NO_EFFECT)
-    facts["phases"] = [phase.model_dump(mode="json") for phase in experiment.history]
+    facts["phases"] = [_phase_facts(phase) for phase in experiment.history]
     facts["segments"] = sorted(facts["segments"])
     facts["stopping"]["automatic"] = bool(facts["stopping"]["automatic"])
     for later in ("bandit", "holdout", "since"):
         if facts[later] is None:
             del facts[later]
+    if experiment.bandit is not None and experiment.bandit.algorithm != "contextual":
+        del facts["bandit"]["features"], facts["bandit"]["depth"]
     if facts["layer"] is not None and not facts["layer"]["history"]:
         del facts["layer"]["history"]
     for variant in facts["variants"]:
@@ -47,6 +49,13 @@ def experiment_facts(experiment: Experiment) -> dict[str, Any]:
             del variant[label]
     for role in facts["metrics"].values():
         role.sort(key=lambda use: str(use["metric"]))
+    return facts
+
+
+def _phase_facts(phase: Phase) -> dict[str, Any]:
+    facts = phase.model_dump(mode="json")
+    if not phase.leaves:
+        facts.pop("leaves", None)
     return facts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairsplit.analysis.catalogue.bands import phase_bands
+from fairsplit.analysis.catalogue.bands import leaf_ranges, phase_bands
 from fairsplit.analysis.catalogue.conditions import evaluate
 from fairsplit.analysis.catalogue.shards import shard, share_to_shards
 
@@ -112,4 +112,6 @@ def eligible_variant(
     if band is None:
         return None
     place = shard(split_salt(experiment, phase), unit_id, experiment.sdk)
-    return next(arm for arm, (low, high) in band.ranges.items() if low <= place < high)
+    leaf = next((leaf for leaf in phase.leaves if evaluate(leaf.condition, attributes) is True), None)
+    ranges = band.ranges if leaf is None else leaf_ranges(experiment, leaf)
+    return next(arm for arm, (low, high) in ranges.items() if low <= place < high)

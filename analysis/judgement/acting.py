@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from fairsplit.analysis.catalogue.experiment import Pause, Phase
+from fairsplit.analysis.catalogue.leaves import Leaf
 from fairsplit.analysis.catalogue.shards import without_arm
 from fairsplit.analysis.judgement.known import begin_of_weights
 from fairsplit.analysis.judgement.wording import percent
@@ -33,6 +34,8 @@ ACTS: Mapping[str, pl.DataType] = {
     "weights": pl.String(),
     # Of the exports that carried it first; none while it is only proposed.
     "version": pl.String(),
+    # A JSON list of the contexts with weights of their own.
+    "leaves": pl.String(),
 }
 
 #: Decision and action to act. Anything else is said and not done.
@@ -71,7 +74,7 @@ def new_acts(
         Rows of `ACTS`, by experiment.
     """
     widths = dict(ramps.select("experiment_id", "ramp_to").iter_rows())
-    weights = next_weights(allocations)
+    weights, leaves = next_weights(allocations), next_leaves(allocations)
     rows = []
     for said in decisions.iter_rows(named=True):
         experiment = catalogue.experiments.get(said["experiment_id"])
@@ -87,6 +90,7 @@ def new_acts(
                 "traffic": widths.get(experiment.id) if act == "widen_traffic" else None,
                 "sentence": said["sentence"],
                 "weights": json.dumps(weights[experiment.id]) if act == "set_weights" else None,
+                "leaves": leaves.get(experiment.id) if act == "set_weights" else None,
             }
         )
     return pl.DataFrame(rows, schema=dict(ACTS)).sort("experiment_id")
@@ -103,6 +107,16 @@ def next_weights(allocations: pl.DataFrame) -> dict[str, dict[str, float]]:
     for name, arm, share in moving.select("experiment_id", "variant_id", "next_weight").iter_rows():
         found.setdefault(name, {})[arm] = share
     return found
+
+
+def next_leaves(allocations: pl.DataFrame) -> dict[str, str]:
+    """The leaves of each contextual bandit whose weights move, as JSON, by experiment id.
+
+    Args:
+        allocations: Rows of `ALLOCATIONS` at one cut-off.
+    """
+    moving = allocations.filter(pl.col("next_leaves").is_not_null())
+    return dict(moving.select("experiment_id", "next_leaves").iter_rows())
 
 
 def act_text(act: Mapping[str, Any]) -> str:
@@ -181,16 +195,21 @@ def phase_after(last: Phase, act: str, row: Mapping[str, Any], start: datetime) 
     Args:
         last: The phase before.
         act: ``disable_arm``, ``set_weights`` or ``widen_traffic``.
-        row: Holds ``variant_id``, ``weights`` (a mapping) or ``traffic``.
+        row: Holds ``variant_id``, ``weights`` (a mapping) and ``leaves`` (JSON, none for none), or ``traffic``.
         start: When it begins, naive UTC.
     """
-    weights = dict(last.weights)
+    weights, leaves = dict(last.weights), last.leaves
     if act == "disable_arm":
-        weights = without_arm(weights, str(row["variant_id"]))
+        arm = str(row["variant_id"])
+        weights = without_arm(weights, arm)
+        leaves = tuple(Leaf(when=leaf.when, weights=without_arm(leaf.weights, arm)) for leaf in leaves)
     if act == "set_weights":
         weights = {name: row["weights"][name] for name in weights}
+        leaves = tuple(map(Leaf.model_validate, json.loads(row.get("leaves") or "[]")))
     traffic = row["traffic"] if act == "widen_traffic" else last.traffic
-    return Phase.model_construct(start=start, traffic=traffic, weights=weights, salts=last.salts)
+    return Phase.model_construct(
+        start=start, traffic=traffic, weights=weights, salts=last.salts, leaves=leaves
+    )
 
 
 def _midnight(day: date, after: int) -> datetime:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from fairsplit.analysis.catalogue.loading import Catalogue
     from fairsplit.analysis.catalogue.metrics import MetricDefinition
     from fairsplit.analysis.judgement.batching import PhaseSums
+    from fairsplit.analysis.judgement.policies import PolicyRows
     from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
 
 #: Decimals kept before weights become whole shards: floating dust must not take a shard from the floor.
@@ -55,11 +57,19 @@ _TEXTS: Mapping[str, Any] = {
 }
 
 
+class _Chosen(NamedTuple):
+    """What a policy that is better than one arm for all gives: the weights of its last leaf, and its other leaves."""
+
+    weights: Mapping[str, float]
+    leaves: str | None
+
+
 def allocation_rows(
     phases: Mapping[str, PhaseSums],
     catalogue: Catalogue,
     metrics: Mapping[str, MetricDefinition],
     cut_offs: Sequence[date],
+    policies: PolicyRows | None = None,
 ) -> pl.DataFrame:
     """One row per bandit, cut-off and arm.
 
@@ -68,21 +78,39 @@ def allocation_rows(
         catalogue: The definitions in force.
         metrics: By name.
         cut_offs: Those asked for.
+        policies: What contextual bandits have learned; where it is not better, they go on as Thompson's.
 
     Returns:
         Rows of the schema `ALLOCATIONS`. Everything is told as of its cut-off: phases that a later day began, and
         the one that this very update began, do not count as there.
     """
+    chosen = {} if policies is None else _chosen(policies)
     rows = [
         row
         for name, found in phases.items()
-        for row in _of_experiment(catalogue.experiments[name], found, metrics, set(cut_offs))
+        for row in _of_experiment(catalogue.experiments[name], found, metrics, set(cut_offs), chosen)
     ]
     return conform(pl.DataFrame(rows, schema=dict(ALLOCATIONS)), ALLOCATIONS, ALLOCATION_KEY)
 
 
+def _chosen(policies: PolicyRows) -> dict[tuple[str, date], _Chosen]:
+    better = policies.policies.filter(pl.col("status") == "better").select("experiment_id", "cut_off")
+    found: dict[tuple[str, date], _Chosen] = {}
+    for key, part in policies.leaves.join(better, on=["experiment_id", "cut_off"]).group_by(
+        "experiment_id", "cut_off", maintain_order=True
+    ):
+        *leaves, last = part.sort("leaf").select("conditions", "next_weights").iter_rows()
+        listed = [{"when": json.loads(when), "weights": json.loads(weights)} for when, weights in leaves]
+        found[key] = _Chosen(json.loads(last[1]), json.dumps(listed) if listed else None)
+    return found
+
+
 def _of_experiment(
-    experiment: Experiment, found: PhaseSums, metrics: Mapping[str, MetricDefinition], asked: set[date]
+    experiment: Experiment,
+    found: PhaseSums,
+    metrics: Mapping[str, MetricDefinition],
+    asked: set[date],
+    chosen: Mapping[tuple[str, date], _Chosen],
 ) -> list[dict[str, Any]]:
     bandit = experiment.bandit
     if bandit is None:
@@ -97,12 +125,14 @@ def _of_experiment(
         known = known_phases(experiment, day)
         if not known:
             continue
-        data = Batches(
-            *(values[place] for values in (found.data.n, found.data.mean, found.data.m2, found.data.share))
+        n, mean, m2, share = (
+            values[place] for values in (found.data.n, found.data.mean, found.data.m2, found.data.share)
         )
+        data = Batches(n, mean, m2, share, found.data.period)
         key = {"experiment_id": experiment.id, "cut_off": day, "metric": bandit.reward}
         sign = float(sign_of(metric.direction))
-        one = _one(experiment, bandit, data, known, day, sign, bernoulli=metric.kind in SHARES)
+        policy = chosen.get((experiment.id, day))
+        one = _one(experiment, bandit, data, known, day, sign, policy, bernoulli=metric.kind in SHARES)
         rows += [
             {"position": number, "variant_id": arm}
             | key
@@ -119,6 +149,7 @@ def _one(
     known: Sequence[Phase],
     day: date,
     sign: float,
+    policy: _Chosen | None,
     *,
     bernoulli: bool,
 ) -> dict[str, list[Any]]:
@@ -148,18 +179,23 @@ def _one(
             p_best[live] = chance_by_contrasts(sign * gaps.diff, gaps.between, seed=seed)
         if reason is None:
             sums = (p_best[live], n[live], good[live], m2[live])
-            wanted = batch_shares(bandit.algorithm, *sums, epsilon=bandit.epsilon or 0.0)
+            algorithm = "thompson" if bandit.algorithm == "contextual" else bandit.algorithm
+            wanted = batch_shares(algorithm, *sums, epsilon=bandit.epsilon or 0.0)
             shares[~live] = 0.0
             shares[live] = stepped(current[live], wanted, floor=bandit.floor, max_step=bandit.max_step)
-            shares = _on_shards(shares)
+            shares = on_shards(shares)
+            if policy is not None:
+                shares = np.array([policy.weights[variant.id] for variant in experiment.variants])
     return {
         "n": n.astype(int).tolist(),
         "mean": np.where(n > 0, mean, np.nan).tolist(),
         "weight": [in_force[-1].weights[variant.id] for variant in experiment.variants],
         "p_best": p_best.tolist(),
         "next_weight": shares.tolist(),
-        "is_best": _is_best(experiment, data, live, sign).tolist(),
+        # The best arm for everybody is no end where choosing by context is worth more.
+        "is_best": (_is_best(experiment, data, live, sign) & (policy is None)).tolist(),
         "reason": [reason] * n.size,
+        "next_leaves": [policy.leaves if policy is not None and reason is None else None] * n.size,
     }
 
 
@@ -235,7 +271,7 @@ def _why_not(
 def _is_best(experiment: Experiment, data: Batches, live: BoolArray, sign: float) -> BoolArray:
     least = experiment.plan.min_sample or 1
     return surely_best(
-        Batches(data.n, sign * data.mean, data.m2, data.share),
+        Batches(data.n, sign * data.mean, data.m2, data.share, data.period),
         alpha=experiment.plan.alpha or 0.05,
         planned=max(2 * least, LEAST_PLANNED_UNITS),
         least=least,
@@ -243,8 +279,12 @@ def _is_best(experiment: Experiment, data: Batches, live: BoolArray, sign: float
     )
 
 
-def _on_shards(shares: FloatArray) -> FloatArray:
-    """Shares as whole shards, so that the propensity written down is the one that is served."""
+def on_shards(shares: FloatArray) -> FloatArray:
+    """Shares as whole shards, so that the propensity written down is the one that is served.
+
+    Args:
+        shares: Of the arms in declared order, shape (arms,).
+    """
     names = {str(number): round(float(share), _DECIMALS) for number, share in enumerate(shares)}
     counts = [end - begin for begin, end in shard_ranges(names).values()]
     return np.array(counts) / TOTAL_SHARDS
@@ -272,7 +312,7 @@ def _text(name: str, arms: list[dict[str, Any]]) -> dict[str, Any]:
         "experiment_id": name,
         "best_arm": next((arm["variant_id"] for arm in arms if arm["is_best"]), None),
         "weights_due": due,
-        "weights_text": _moves(arms) if due else None,
+        "weights_text": _moves(arms) + _elsewhere(arms) if due else None,
         "weights_from_text": listed([f"{arm['variant_id']} {_share(arm['weight'])}" for arm in arms]),
         "weights_stay_text": None if due else STAYS[arms[0]["reason"]],
         "chances_text": _chances(arms),
@@ -290,6 +330,17 @@ def _moves(arms: list[dict[str, Any]]) -> str:
         f"{arm['variant_id']} {_share(arm['next_weight'])} (from {_share(arm['weight'])})" for arm in moving
     ]
     return listed(told) + ("; the rest stays" if len(moving) < len(arms) else "")
+
+
+def _elsewhere(arms: list[dict[str, Any]]) -> str:
+    """That the shares are not everybody's, where contexts have weights of their own."""
+    count = len(json.loads(arms[0]["next_leaves"] or "[]"))
+    if not count:
+        return ""
+    where = (
+        "one context with weights of its own" if count == 1 else f"{count} contexts with weights of their own"
+    )
+    return f" outside {where}"
 
 
 def _chances(arms: list[dict[str, Any]]) -> str:

@@ -74,6 +74,7 @@ def _arrays(places: pl.DataFrame, known: pl.DataFrame, weights: pl.DataFrame) ->
     arms = tuple(share["variant_id"].unique(maintain_order=True))
     # The frame of weights goes phase by phase, each in the order of the arms.
     by_phase = share["weight"].to_numpy().reshape(-1, len(arms))
+    period = share["period"].to_numpy()[:: len(arms)]
     shape = (places.height, *by_phase.shape)
     shares, (n, mean, m2) = np.broadcast_to(by_phase, shape), np.zeros((3, *shape))
     at = (
@@ -91,7 +92,7 @@ def _arrays(places: pl.DataFrame, known: pl.DataFrame, weights: pl.DataFrame) ->
     return PhaseSums(
         places.select("experiment_id", *_PLACE),
         arms,
-        with_variance_of_all(batches(counted, mean, m2, shares)),
+        with_variance_of_all(batches(counted, mean, m2, shares, period)),
     )
 
 

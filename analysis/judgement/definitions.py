@@ -189,12 +189,21 @@ def period_frame(catalogue: Catalogue) -> pl.DataFrame:
 
 
 def weight_frame(catalogue: Catalogue) -> pl.DataFrame:
-    """One row per experiment, phase (with sticky units: band of a phase) and variant: the weight in force."""
+    """One row per experiment, phase (or band or leaf of a phase) and variant: the weight in force.
+
+    `period` is the number of the phase in time, from 0.
+    """
     rows = [
-        (item.id, piece.number, variant, weight)
+        (item.id, piece.number, variant, weight, item.history.index(piece.phase))
         for item in catalogue.experiments.values()
         for piece in pieces(item)
         for variant, weight in piece.band.weights.items()
     ]
-    schema = {"experiment_id": pl.String, "phase": pl.Int64, "variant_id": pl.String, "weight": pl.Float64}
+    schema = {
+        "experiment_id": pl.String,
+        "phase": pl.Int64,
+        "variant_id": pl.String,
+        "weight": pl.Float64,
+        "period": pl.Int64,
+    }
     return pl.DataFrame(rows, schema=schema, orient="row")

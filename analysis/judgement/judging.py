@@ -34,6 +34,7 @@ from fairsplit.analysis.judgement.next_actions import NEXT_ACTIONS, NEXT_ACTIONS
 from fairsplit.analysis.judgement.novelty import effect_trends, novelty_rows
 from fairsplit.analysis.judgement.overlap import overlap_rows
 from fairsplit.analysis.judgement.pairing import defined_rows
+from fairsplit.analysis.judgement.policies import CONTEXT_SUMS, policy_rows
 from fairsplit.analysis.judgement.ramping import ramp_frame, stopped_frame
 from fairsplit.analysis.judgement.rows import DECISIONS, VALIDITY, VALIDITY_KEY, conform
 from fairsplit.analysis.judgement.split import split_rows
@@ -61,6 +62,9 @@ class Judgement:
         decisions: Rows of `DECISIONS`, one per experiment and cut-off.
         allocations: Rows of `ALLOCATIONS`, one per bandit, cut-off and arm.
         next_actions: Rows of `NEXT_ACTIONS`, what is open to each running experiment at each cut-off.
+        policies: Rows of `POLICIES`, one per contextual bandit and cut-off.
+        policy_leaves: Rows of `POLICY_LEAVES`, who gets what.
+        policy_coefficients: Rows of `POLICY_COEFFICIENTS`, the reward models.
     """
 
     comparisons: pl.DataFrame
@@ -68,6 +72,9 @@ class Judgement:
     decisions: pl.DataFrame
     allocations: pl.DataFrame
     next_actions: pl.DataFrame
+    policies: pl.DataFrame
+    policy_leaves: pl.DataFrame
+    policy_coefficients: pl.DataFrame
 
 
 def judge_cut_offs(
@@ -88,6 +95,7 @@ def judge_cut_offs(
     events: pl.DataFrame | None = None,
     overlaps: pl.DataFrame | None = None,
     by_phase: pl.DataFrame | None = None,
+    by_context: pl.DataFrame | None = None,
     dated: pl.DataFrame | None = None,
     code_hash: str = "",
 ) -> Judgement:
@@ -118,6 +126,7 @@ def judge_cut_offs(
         overlaps: Units shared by two experiments, as `overlap_rows` takes them.
         by_phase: Sums per phase of bandits and of experiments whose weights changed, and per stratum of lists: columns
             `PHASE_SUMS`, ``n`` and `SUMS`.
+        by_context: `fct_context_sums`, of contextual bandits.
         dated: Units of a file by the day that it gives them, as `dated_split_rows` takes them.
         code_hash: Of the code that computes the rows.
 
@@ -133,7 +142,10 @@ def judge_cut_offs(
     rows = rows.join(timed, on="experiment_id").filter(_is_needed(cut_offs[0]))
     rows = _hashed(rows, result_hashes(catalogue, metrics))
     phases = {} if by_phase is None else phase_sums(rows, by_phase, weights)
-    allocations = allocation_rows(phases, catalogue, metrics, cut_offs)
+    policies = policy_rows(
+        pl.DataFrame(schema=CONTEXT_SUMS) if by_context is None else by_context, catalogue, metrics, cut_offs
+    )
+    allocations = allocation_rows(phases, catalogue, metrics, cut_offs, policies)
     rows = with_batches(rows, phases)
     strata = None if by_phase is None else strata_of(catalogue, by_phase)
     comparisons = comparison_rows(rows, code_hash, histograms, strata)
@@ -196,6 +208,7 @@ def judge_cut_offs(
         pl.concat(decisions),
         allocations,
         pl.concat(next_actions),
+        *policies,
     )
 
 

@@ -18,7 +18,7 @@ import polars as pl
 from scipy import special
 
 from fairsplit.analysis.catalogue.shards import without_arm
-from fairsplit.analysis.judgement.acting import ACT_OF, next_weights
+from fairsplit.analysis.judgement.acting import ACT_OF, next_leaves, next_weights
 from fairsplit.analysis.judgement.asked import LARGEST_RATIO
 from fairsplit.analysis.judgement.gains import effects_of, improvement, leaning_worse, learned, prior_of
 from fairsplit.analysis.judgement.wording import percent
@@ -74,6 +74,7 @@ class _Situation:
     fraction: float | None
     needed_days: int | None
     weights: Mapping[str, float] | None
+    by_context: bool
     ramp_to: float | None
     metric: str
     unit: str
@@ -103,7 +104,7 @@ def next_action_rows(
         Rows of the schema `NEXT_ACTIONS`, in no particular order.
     """
     timings = {row["experiment_id"]: row for row in timed.iter_rows(named=True)}
-    weights = next_weights(allocations)
+    weights, leaves = next_weights(allocations), next_leaves(allocations)
     leads = {
         name: item.metrics.primary[0].metric
         for name, item in catalogue.experiments.items()
@@ -142,6 +143,7 @@ def next_action_rows(
             fraction=_least(row["information_fraction"] for row in own if row["comparison"] is not None),
             needed_days=_needed_days(own, max(timing["days_run"], 1)),
             weights=weights.get(experiment.id),
+            by_context=bool(experiment.history[-1].leaves) or experiment.id in leaves,
             ramp_to=timing["ramp_to"],
             metric=leads[experiment.id],
             unit=own[0]["unit"] if own else "",
@@ -287,6 +289,9 @@ def _new_variant(s: _Situation, prior: tuple[float, float] | None) -> dict[str, 
 
 def _moved(s: _Situation, change: Mapping[str, float]) -> dict[str, Any]:
     """What another share for each arm gains, in what is known of them now."""
+    if s.by_context:
+        # The arms' effects are those over everybody, and these shares are not everybody's.
+        return _expected(s, None, "by_context")
     if s.effects is None:
         return _expected(s, None, "nothing_compared")
     gain, error = s.effects.of(change)

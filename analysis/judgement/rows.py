@@ -168,7 +168,8 @@ DECISIONS: Mapping[str, pl.DataType] = {
 #: `results.allocations`: one row per bandit, cut-off and variant. `weight` is the share in force at the end of the
 #: cut-off, `n` counts closed reward windows, `mean` is theirs as the algorithm sees it (inside the phases, once the
 #: arms' shares have moved), `next_weight` is what would
-#: follow; without one `reason` says why the weights stay.
+#: follow; without one `reason` says why the weights stay. `next_leaves` are the contexts with weights of their own that
+#: would follow, a JSON list of `conditions` and `weights`; null without any.
 ALLOCATIONS: Mapping[str, pl.DataType] = {
     "experiment_id": _TEXT,
     "cut_off": pl.Date(),
@@ -182,6 +183,7 @@ ALLOCATIONS: Mapping[str, pl.DataType] = {
     "next_weight": _REAL,
     "is_best": _TRUTH,
     "reason": _TEXT,
+    "next_leaves": _TEXT,
 }
 
 #: Numbers that are finite where they are given; the ends of relative intervals may be unbounded.

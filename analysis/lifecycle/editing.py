@@ -116,6 +116,8 @@ def _flow_phase(phase: Phase) -> CommentedMap:
     salts = phase.salts.model_dump(exclude_none=True)
     if salts:
         written["salts"] = salts
+    if phase.leaves:
+        written["leaves"] = [leaf.model_dump(mode="json") for leaf in phase.leaves]
     written.fa.set_flow_style()
     return written
 

@@ -12,7 +12,7 @@ import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
-from fairsplit.analysis.scorecards import api_details
+from fairsplit.analysis.scorecards import api_details, policies
 from fairsplit.analysis.scorecards import format as fmt
 from fairsplit.analysis.scorecards.comparisons import metric_view
 
@@ -77,6 +77,13 @@ def experiment_files(
         "/decisions": common | {"decisions": [_decision(row) for row in facts.decisions]},
         "/next-actions": common | {"next_actions": [_next_action(row) for row in facts.next_actions]},
         "/allocations": common | {"allocations": _allocations(facts)},
+        "/policy": common
+        | {
+            "policy": policies.document(
+                facts.policy,
+                told=not (facts.decisions and facts.decisions[-1].get("action") == "fix_data"),
+            )
+        },
     }
     for path, answer in answers.items():
         yield f"{path}.json", dumps(answer)

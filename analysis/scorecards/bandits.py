@@ -43,6 +43,7 @@ def bandit_panel(
     current: Sequence[Row],
     *,
     valid: bool,
+    by_context: bool = False,
 ) -> BanditPanel | None:
     """The panel of one bandit; nothing without rows.
 
@@ -52,6 +53,7 @@ def bandit_panel(
         allocations: Rows of ``results.allocations``, every cut-off.
         current: Comparison rows at the newest cut-off, the reward's among them.
         valid: Whether every check passes; without that nothing is said of chances and earnings.
+        by_context: Whether contexts may have shares of their own: effects over everybody do not say what those earned.
     """
     days: dict[Any, dict[str, Row]] = {}
     for row in allocations:
@@ -74,7 +76,7 @@ def bandit_panel(
         weights=weights,
         chances=[fmt.probability(newest[arm]["p_best"]) for arm in arms] if known else (),
         following=[fmt.percent(newest[arm]["next_weight"]) for arm in arms] if follows else (),
-        earned=_earned(arms, metric_view(metrics, reward), newest, rows) if valid else (),
+        earned=_earned(arms, metric_view(metrics, reward), newest, rows) if valid and not by_context else (),
     )
 
 

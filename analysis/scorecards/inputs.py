@@ -258,6 +258,9 @@ class SiteInputs:
         decisions: ``results.decisions`` of all cut-offs: the newest is the verdict, all are the decision log.
         allocations: ``results.allocations`` of all cut-offs.
         next_actions: ``results.next_actions`` of all cut-offs.
+        policies: ``results.policies`` of the newest cut-off.
+        policy_leaves: ``results.policy_leaves`` of the newest cut-off.
+        policy_coefficients: ``results.policy_coefficients`` of the newest cut-off.
         schedule: ``results.schedule``: the posts of content schedules.
         zones: Time zone of each content schedule, by id.
         interactions: ``results.interactions``.
@@ -291,6 +294,9 @@ class SiteInputs:
     decisions: pl.DataFrame = field(default_factory=_empty)
     allocations: pl.DataFrame = field(default_factory=_empty)
     next_actions: pl.DataFrame = field(default_factory=_empty)
+    policies: pl.DataFrame = field(default_factory=_empty)
+    policy_leaves: pl.DataFrame = field(default_factory=_empty)
+    policy_coefficients: pl.DataFrame = field(default_factory=_empty)
     schedule: pl.DataFrame = field(default_factory=_empty)
     zones: Mapping[str, str] = field(default_factory=dict)
     interactions: pl.DataFrame = field(default_factory=_empty)

@@ -382,6 +382,7 @@ PATHS = {
         "What may be done next, and what it is expected to gain.",
     ),
     "/experiments/{id}/allocations.json": ("Allocations", "A bandit's weights and rewards at every cut-off."),
+    "/experiments/{id}/policy.json": ("Policy", "Who gets what by context, what that is worth, and why."),
 }
 
 

@@ -105,4 +105,63 @@ DETAILS: dict[str, Schema] = {
             )
         ),
     ),
+    "Policy": closed(
+        **COMMON,
+        policy={
+            "description": "Null of others than contextual bandits; through a closed gate without figures.",
+            "anyOf": [
+                {"type": "null"},
+                closed(
+                    metric_name=TEXT,
+                    features=listed(TEXT),
+                    sample_size=WHOLE,
+                    status={
+                        "enum": [
+                            "better",
+                            "not_better",
+                            "gate_closed",
+                            "insufficient_sample",
+                            "zero_variance",
+                            "one_arm",
+                        ]
+                    },
+                    recommended_variant=NULLABLE
+                    | {"description": "Where every context gets the same one; else the leaves say."},
+                    expected_value=NUMBER | {"description": "Mean reward per unit under the policy."},
+                    expected_value_lower=NUMBER,
+                    expected_value_upper=NUMBER,
+                    best_single_variant=NULLABLE,
+                    best_single_value=NUMBER,
+                    expected_improvement=NUMBER | {"description": "Over the best single variant."},
+                    expected_improvement_bound=NUMBER
+                    | {
+                        "description": "Bound of it at every look together; better needs it on the good side."
+                    },
+                    expected_improvement_relative=NUMBER,
+                    shortfall=NUMBER | {"description": "What the bound misses; 0 where it misses nothing."},
+                    confidence=SHARE,
+                    reasoning=NULLABLE,
+                    leaves=listed(
+                        closed(
+                            conditions={"type": "object", "additionalProperties": listed(TEXT)},
+                            variant=TEXT,
+                            sample_size=WHOLE,
+                            share=SHARE,
+                            confidence=SHARE,
+                            next_weights={"type": "object", "additionalProperties": SHARE},
+                        )
+                    ),
+                    coefficients=listed(
+                        closed(
+                            variant=TEXT,
+                            feature=NULLABLE,
+                            level=NULLABLE,
+                            coefficient=NUMBER,
+                            interval=BOUNDS,
+                        )
+                    ),
+                ),
+            ],
+        },
+    ),
 }

@@ -28,6 +28,7 @@ from fairsplit.analysis.scorecards.funnels import Funnel, LossTable, conversion_
 from fairsplit.analysis.scorecards.log import LogEntry, decision_log
 from fairsplit.analysis.scorecards.next_actions import NextAction, next_action_lines
 from fairsplit.analysis.scorecards.plan_lines import fact_lines, plan_lines
+from fairsplit.analysis.scorecards.policies import PolicyFacts, PolicyPanel, policy_panel
 from fairsplit.analysis.scorecards.segments import Segments, other_analyses, segment_panels
 from fairsplit.analysis.scorecards.selection import whole
 
@@ -58,6 +59,7 @@ class Facts:
     spread: Sequence[Row] = ()
     allocations: Sequence[Row] = ()
     next_actions: Sequence[Row] = ()
+    policy: PolicyFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class Scorecard:
     segments: Segments | None
     bayes: Sequence[Cells]
     bandit: BanditPanel | None
+    policy: PolicyPanel | None
     factorial: Sequence[FactorialMetric]
     plan: Sequence[tuple[str, str]]
     log: Sequence[LogEntry]
@@ -221,7 +224,10 @@ def build(
         spread=spread.build(experiment, metrics, facts.spread),
         segments=segment_panels(experiment, metric, facts.current, valid=valid),
         bayes=bayes,
-        bandit=bandit_panel(experiment, metrics, facts.allocations, rows, valid=valid),
+        bandit=bandit_panel(
+            experiment, metrics, facts.allocations, rows, valid=valid, by_context=facts.policy is not None
+        ),
+        policy=policy_panel(experiment, facts.policy, valid=valid),
         factorial=factorial_panels(experiment, metrics, rows) if valid else [],
         plan=plan_lines(experiment, rows, decision["reasons"] if decision else (), to_power),
         log=decision_log(facts.decisions),

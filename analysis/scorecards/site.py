@@ -26,6 +26,7 @@ from fairsplit.analysis.scorecards import (
     syntheses,
 )
 from fairsplit.analysis.scorecards.naming import safe_name
+from fairsplit.analysis.scorecards.policies import PolicyFacts, policy_facts
 from fairsplit.analysis.scorecards.scorecard import Facts
 
 if TYPE_CHECKING:
@@ -104,6 +105,17 @@ def _assets() -> Iterator[Page]:
         yield Page(f"assets/{name}", (folder / name).read_text(encoding="utf-8"))
 
 
+def _policies(inputs: SiteInputs) -> dict[str, PolicyFacts]:
+    policies, leaves, coefficients = (
+        _by_experiment(frame, "cut_off", inputs.cut_off)
+        for frame in (inputs.policies, inputs.policy_leaves, inputs.policy_coefficients)
+    )
+    return {
+        name: policy_facts(rows, leaves.get(name, []), coefficients.get(name, []))
+        for name, rows in policies.items()
+    }
+
+
 def render_site(inputs: SiteInputs) -> Iterator[Page]:
     """All pages, assets and API files of the site.
 
@@ -120,14 +132,17 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
     decisions = _by_experiment(inputs.decisions, "cut_off", known)
     next_actions = _by_experiment(inputs.next_actions, "cut_off", known)
     allocations = _by_experiment(inputs.allocations, "cut_off", known)
+    policies = _policies(inputs)
     exposures = _by_experiment(inputs.daily_exposures, "exposure_day", known)
     losses = _by_experiment(inputs.losses, "event_day", known)
     funnels = _by_experiment(inputs.funnels)
     spreads = _by_experiment(spread.quantiles(inputs.histograms))
     cut_off = inputs.cut_off.isoformat()
     scheduled = not inputs.schedule.is_empty()
-    links = {**inputs.links, **({"calendar": "calendar.html"} if scheduled else {})}
-    shared = {"cut_off": cut_off, "links": links}
+    shared = {
+        "cut_off": cut_off,
+        "links": {**inputs.links, **({"calendar": "calendar.html"} if scheduled else {})},
+    }
     template = environment.get_template("scorecard.html.j2")
     summaries: list[portfolio.Summary] = []
     units: dict[tuple[str, str], int] = {}
@@ -145,6 +160,7 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
             spread=spreads.get(experiment.id, []),
             allocations=allocations.get(experiment.id, []),
             next_actions=[row for row in next_actions.get(experiment.id, []) if row["cut_off"] == known],
+            policy=policies.get(experiment.id),
         )
         card = scorecard.build(
             experiment,

@@ -31,6 +31,7 @@ REASONS = {
     "no_control": "the control has no figures to compare with",
     "histogram_missing": "the distribution of values was not kept for this view",
     "nothing_compared": "no arm can be compared with the control yet",
+    "by_context": "shares differ between contexts: what the policy is worth stands under who gets what",
     "few_effects": "fewer than three effects of other experiments on this metric are known",
     "not_finite": "the numbers are beyond what can be computed",
 }

@@ -19,6 +19,7 @@ from fairsplit.analysis.judgement import (
 from fairsplit.analysis.judgement.interactions import INTERACTION_EFFECTS, INTERACTIONS
 from fairsplit.analysis.judgement.known import version_frame
 from fairsplit.analysis.judgement.next_actions import NEXT_ACTIONS
+from fairsplit.analysis.judgement.policies import POLICIES, POLICY_COEFFICIENTS, POLICY_LEAVES
 from fairsplit.analysis.judgement.programme import PROGRAMME, PROGRAMME_EXPERIMENTS
 from fairsplit.analysis.judgement.rows import REQUIREMENT
 from fairsplit.analysis.judgement.synthesising import SYNTHESES, SYNTHESIS_STUDIES
@@ -41,6 +42,9 @@ _TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
     "decisions": DECISIONS,
     "allocations": ALLOCATIONS,
     "next_actions": NEXT_ACTIONS,
+    "policies": POLICIES,
+    "policy_leaves": POLICY_LEAVES,
+    "policy_coefficients": POLICY_COEFFICIENTS,
 }
 #: Judged after these, by `interacting`, `programme` and `synthesising`.
 _JUDGED_AFTER: Mapping[str, Mapping[str, pl.DataType]] = {
@@ -98,6 +102,12 @@ _FACTS: Final = {
     "effect_ages": _Fact("fct_effect_ages", "known_day"),
     "leaks": _Fact("fct_holdout_leaks", "day"),
     "by_phase": _Fact("fct_phase_sums", "day"),
+    # Of a reward whose sums are beyond the range nothing can be learned from that day on.
+    "by_context": _Fact(
+        "fct_context_sums",
+        "day",
+        where="(experiment_id, metric) not in (select experiment_id, metric from int_out_of_range)",
+    ),
 }
 #: Every model that is read here: what the judgement depends on.
 MODELS: Final = (*(fact.model for fact in _FACTS.values()), "fct_value_histograms")

@@ -13,6 +13,7 @@ from fairsplit.orchestration.catalogue.loading import Definitions, read_definiti
 from fairsplit.orchestration.project import Home, Project
 from fairsplit.orchestration.reading.baselines import minimum_effect, warehouse_baseline
 from fairsplit.orchestration.reading.behind import behind, unit_values
+from fairsplit.orchestration.reading.policies import read_policy
 from fairsplit.orchestration.reading.results import (
     judged_experiments,
     read_newest,
@@ -65,6 +66,22 @@ class OpenProject:
     def allocations(self, experiment: str | None = None, *, every_cut_off: bool = False) -> pl.DataFrame:
         """Rows of `results.allocations`: of bandits, one per variant."""
         return self._rows("allocations", ALLOCATIONS, experiment, every_cut_off=every_cut_off)
+
+    def policy(self, experiment: str) -> dict[str, Any]:
+        """What a contextual bandit has learned: its rows of `results.policies` and their leaves and coefficients.
+
+        Args:
+            experiment: A contextual bandit.
+
+        Returns:
+            ``policy``, ``leaves`` and ``coefficients``, rows of those tables, and ``gate``, the sentences of the checks
+            that fail; while there are any, the policy is neither told on pages nor served.
+
+        Raises:
+            OrchestrationError: Nothing was judged, or no contextual bandit has this id.
+        """
+        with reader(self.home.warehouse) as connection:
+            return read_policy(connection, experiment)
 
     def exposures(self, experiment: str | None = None) -> pl.DataFrame:
         """Rows of `fct_exposures`: the first qualifying exposure of each unit in each experiment.

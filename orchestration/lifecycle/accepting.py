@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fairsplit.analysis.errors import Problem
-from fairsplit.analysis.judgement.acting import ACT_OF, next_weights, phase_after
+from fairsplit.analysis.judgement.acting import ACT_OF, next_leaves, next_weights, phase_after
 from fairsplit.analysis.judgement.ramping import ramp_frame
 from fairsplit.analysis.lifecycle.states import LifecycleError
 from fairsplit.orchestration.lifecycle.following import follow_up
@@ -112,7 +112,7 @@ def accept(
     row = {
         "variant_id": offer.get("variant_id") or said["variant_id"],
         "traffic": offer.get("traffic") or _ramp_width(definitions, experiment_id, said["cut_off"]),
-        "weights": _weights(connection, experiment_id, said["cut_off"]) if act == "set_weights" else None,
+        **(_weights(connection, experiment_id, said["cut_off"]) if act == "set_weights" else {}),
     }
     kind = "widen_traffic" if act.endswith("_traffic") else act
     phases = (*experiment.history, phase_after(experiment.history[-1], kind, row, midnight))
@@ -149,11 +149,12 @@ def _offers(connection: duckdb.DuckDBPyConnection, experiment_id: str) -> dict[s
     return {row["action"]: row for row in rows}
 
 
-def _weights(
-    connection: duckdb.DuckDBPyConnection, experiment_id: str, cut_off: date
-) -> dict[str, float] | None:
+def _weights(connection: duckdb.DuckDBPyConnection, experiment_id: str, cut_off: date) -> dict[str, Any]:
     rows: pl.DataFrame = connection.sql("from results.allocations where cut_off = ?", params=[cut_off]).pl()
-    return next_weights(rows).get(experiment_id)
+    return {
+        "weights": next_weights(rows).get(experiment_id),
+        "leaves": next_leaves(rows).get(experiment_id),
+    }
 
 
 def newest_decision(connection: duckdb.DuckDBPyConnection, experiment_id: str) -> dict[str, Any] | None:

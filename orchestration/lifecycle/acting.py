@@ -131,8 +131,8 @@ def settle(connection: duckdb.DuckDBPyConnection, exports: Path) -> None:
     if version is not None and version.manifest.get("acts") == as_json(proposed):
         columns = ", ".join(f"{name} {_SQL_TYPES[kind]}" for name, kind in ACTS.items())
         connection.execute(f"create table if not exists results.acts ({columns})")
-        # A journal that was begun before bandits acted, or before acts named their exports.
-        for name in ("weights", "version"):
+        # A journal that was begun before bandits acted, before acts named their exports, or before leaves.
+        for name in ("weights", "version", "leaves"):
             connection.execute(f"alter table results.acts add column if not exists {name} varchar")
         insert_frame(connection, "results.acts", proposed.with_columns(version=pl.lit(version.version)))
     connection.execute("drop table work.proposed_acts")

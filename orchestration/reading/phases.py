@@ -12,7 +12,7 @@ from fairsplit.orchestration.reading.results import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     import duckdb
 
@@ -41,6 +41,7 @@ class _Score:
     """An arm's mean score per unit of a phase; `units` are those of all arms."""
 
     phase: int
+    start: datetime
     share: float
     units: int
     value: float
@@ -81,11 +82,13 @@ def phase_steps(
     own, base = _scores(phases, scale, arm), _scores(phases, scale, control)
     steps = [Step(f"score in phase {one.phase}", one.formula, one.value) for one in own]
     if arm == control:
-        mean = _weighted([(math.sqrt(one.share), one.units, one.value) for one in own])
+        alone = _steady([(one, 1 / one.share) for one in own])
+        mean = _weighted([(h, one.units, one.value) for h, one in zip(alone, own, strict=True)])
         return [*steps, Step("mean", _words("score", "sqrt(share)"), mean, row["mean"])]
     of_control = {one.phase: one for one in base}
     pairs = [(one, of_control[one.phase]) for one in own if one.phase in of_control]
-    weights = [(1 / math.sqrt(1 / one.share + 1 / two.share), one.units) for one, two in pairs]
+    steady = _steady([(one, 1 / one.share + 1 / two.share) for one, two in pairs])
+    weights = [(h, one.units) for h, (one, _) in zip(steady, pairs, strict=True)]
     gaps = [one.value - two.value for one, two in pairs]
     difference = _weighted([(*weight, gap) for weight, gap in zip(weights, gaps, strict=True)])
     baseline = _weighted([(*weight, two.value) for weight, (_, two) in zip(weights, pairs, strict=True)])
@@ -115,9 +118,19 @@ def _scores(phases: Mapping[int, Mapping[str, Row]], scale: int, arm: str) -> li
         centre = seen_y / seen_n if seen_n else y / n
         value = centre + (y - n * centre) / (units * share)
         text = f"{centre:.10g} + ({y:.10g} - {n} x {centre:.10g}) / ({units} x {share:.4g})"
-        found.append(_Score(number, share, units, value, text))
+        found.append(_Score(number, one["start_at"], share, units, value, text))
         seen_n, seen_y = seen_n + n, seen_y + y
     return found
+
+
+def _steady(parts: Sequence[tuple[_Score, float]]) -> list[float]:
+    """Inverse^-1/2 of each score, the inverse averaged over the units of a phase's leaves."""
+    total: defaultdict[datetime, float] = defaultdict(float)
+    units: defaultdict[datetime, int] = defaultdict(int)
+    for one, inverse in parts:
+        total[one.start] += one.units * inverse
+        units[one.start] += one.units
+    return [1 / math.sqrt(total[one.start] / units[one.start]) for one, _ in parts]
 
 
 def _weighted(parts: Sequence[tuple[float, int, float]]) -> float:

@@ -58,10 +58,14 @@ DERIVED = (
     "fct_assignment_audits",
     "fct_holdout_leaks",
     "fct_phase_sums",
+    "fct_context_sums",
     "results.comparisons",
     "results.validity",
     "results.decisions",
     "results.allocations",
+    "results.policies",
+    "results.policy_leaves",
+    "results.policy_coefficients",
 )
 BUSY = {
     "id": "busy",

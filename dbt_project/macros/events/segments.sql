@@ -20,3 +20,18 @@
     else {{ none_declared }}
   end
 {%- endmacro -%}
+
+
+{#-
+  The number, from 1, of the first leaf of a contextual bandit that a unit is in, 0 where it is in none: every feature that
+  the leaf names has one of its levels.
+-#}
+{%- macro leaf_of(leaves, segments) -%}
+  coalesce(list_position(list_transform({{ leaves }}, lambda leaf: len(list_filter(leaf, lambda test:
+    not list_contains(test.levels, list_filter({{ segments }}, lambda one: one.segment = test.segment)[1].level))) = 0),
+    true), 0)
+{%- endmacro -%}
+
+
+{#- Parts of a contextual bandit's units: what is learned from some is judged by the next. -#}
+{%- macro context_folds() -%}10{%- endmacro -%}

@@ -38,6 +38,7 @@ per_day as (
         on rejected.is_undeclared
             and rejected.is_hashed
             and rejected.experiment_id = phases.experiment_id
+            and phases.leaf is null
             and rejected.occurred_at >= phases.start_at
             and rejected.occurred_at < coalesce(phases.end_at, timestamp 'infinity')
             and (
@@ -47,7 +48,7 @@ per_day as (
             )
     left join {{ source('catalog', 'phase_weights') }} as weights
         on phases.experiment_id = weights.experiment_id
-            and phases.phase = weights.phase
+            and phases.phase + {{ leaf_of('phases.leaves', 'rejected.segments') }} = weights.phase
             and family_shard(rejected.sdk, phases.split_salt, rejected.raw_id) >= weights.shard_from
             and family_shard(rejected.sdk, phases.split_salt, rejected.raw_id) < weights.shard_to
     group by all

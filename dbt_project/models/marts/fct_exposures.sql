@@ -120,7 +120,7 @@ select
     placed.occurred_at as exposed_at,
     placed.event_id as exposure_event_id,
     cast(placed.occurred_at as date) as exposure_day,
-    phases.phase,
+    phases.phase + {{ leaf_of('phases.leaves', 'placed.segments') }} as phase,
     crossed.second_arm_at,
     placed.id_kind,
     placed.logged_id,
@@ -136,6 +136,7 @@ left join crossed
     on placed.experiment_id = crossed.experiment_id and placed.unit_id = crossed.unit_id
 left join {{ source('catalog', 'phases') }} as phases
     on placed.experiment_id = phases.experiment_id
+        and phases.leaf is null
         and placed.occurred_at >= phases.start_at
         and placed.occurred_at < coalesce(phases.end_at, timestamp 'infinity')
         and (

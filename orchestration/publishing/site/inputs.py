@@ -43,6 +43,9 @@ _FRAMES = {
     "decisions": "from results.decisions order by cut_off, experiment_id",
     "allocations": "from results.allocations order by all",
     "next_actions": "from results.next_actions order by all",
+    "policies": "from results.policies where cut_off = $cut_off order by all",
+    "policy_leaves": "from results.policy_leaves where cut_off = $cut_off order by all",
+    "policy_coefficients": "from results.policy_coefficients where cut_off = $cut_off order by all",
     "schedule": "from results.schedule order by post_at, schedule_id",
     "interactions": "from results.interactions order by all",
     "interaction_effects": "from results.interaction_effects order by all",
@@ -66,6 +69,9 @@ _FRAMES = {
 #: Results that an earlier version did not write: until the next run judges, such a home has pages without them.
 _LATER: Final = {
     "next_actions",
+    "policies",
+    "policy_leaves",
+    "policy_coefficients",
     "schedule",
     "interactions",
     "interaction_effects",

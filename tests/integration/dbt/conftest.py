@@ -87,7 +87,9 @@ create table catalog.holdouts (experiment_id varchar, holdout_id varchar, salt v
 create table catalog.variants (experiment_id varchar, variant_id varchar, is_control boolean, position int);
 create table catalog.phases (experiment_id varchar, phase int, start_at timestamp, end_at timestamp,
   traffic double, traffic_shards int, traffic_salt varchar, split_salt varchar,
-  band_from int, band_to int);
+  band_from int, band_to int,
+  leaf int, leaves struct(segment varchar, levels varchar[])[][]);
+create table catalog.contexts (experiment_id varchar, metric varchar, features varchar[]);
 create table catalog.phase_weights (
   experiment_id varchar, phase int, variant_id varchar, weight double, shard_from int, shard_to int);
 create table catalog.periods (experiment_id varchar, start_at timestamp, end_at timestamp);
@@ -190,7 +192,7 @@ class World:
                 ],
             )  # fmt: skip
             connection.execute(
-                "insert into catalog.phases values (?,0,?,?,1.0,10000,?,?,null,null)",
+                "insert into catalog.phases values (?,0,?,?,1.0,10000,?,?,null,null,null,null)",
                 [name, it["start"], it["end"], f"{name}-traffic", f"{name}-split"],
             )
             connection.execute("insert into catalog.periods values (?,?,?)", [name, it["start"], it["end"]])

@@ -154,7 +154,7 @@ def test_every_unit_gets_from_sql_what_python_says(sdk: Sdk, count: int) -> None
                 with phase as (
                     from phases join experiments using (experiment_id)
                     select phases.*, sdk, layer_salt, layer_shard_from, layer_shard_to
-                    where experiment_id = $name and phases.start_at <= $now
+                    where experiment_id = $name and phases.start_at <= $now and phases.leaf is null
                     qualify phases.start_at = max(phases.start_at) over ()
                 ),
                 hashed as materialized (
@@ -168,7 +168,7 @@ def test_every_unit_gets_from_sql_what_python_says(sdk: Sdk, count: int) -> None
                 from hashed h
                 left join overrides o on o.experiment_id = h.experiment_id and o.unit_id = h.unit_id
                 left join phase_weights w
-                    on w.experiment_id = h.experiment_id and w.phase = h.phase
+                    on w.experiment_id = h.experiment_id and w.phase = h.phase + {_leaf_of()}
                     and split >= w.shard_from and split < w.shard_to
                     and traffic_shard < traffic_shards
                     and (layer_salt is null or layer_shard >= layer_shard_from and layer_shard < layer_shard_to)
@@ -189,7 +189,7 @@ def test_the_evaluators_of_one_unit_say_the_same(sdk: Sdk) -> None:
     expected = _expected(sdk, 1_500)
     for position, row in enumerate(everybody.rows(named=True)):
         unit, known = row["unit_id"], row
-        for name in ("partial", "right", "salted", "targeted", "ramp", "sticky", "held_layer"):
+        for name in ("partial", "right", "salted", "targeted", "ramp", "sticky", "held_layer", "contextual"):
             drawn = eligible_variant(
                 found.experiments[name], found.project, unit, known, found.conditions, NOW
             )
@@ -244,6 +244,18 @@ def test_the_config_flag_serves_the_config_of_the_same_variant(sdk: Sdk, payload
         variant = served("string", "thirds", unit, {})
         config = served("json", "thirds__config", unit, {})
         assert config == {"colour": variant, "rank": ["control", "short", "long"].index(variant)}
+
+
+def _leaf_of() -> str:
+    """The warehouse's own choice of the leaf, of levels as an exposure has them."""
+    levels = ", ".join(
+        f"{{segment: '{name}', level: coalesce(a::json ->> '{name}', 'unknown')}}"
+        for name in ("country", "platform")
+    )
+    text = (MACROS / "events/segments.sql").read_text()
+    call = "{{ leaf_of('h.leaves', levels) }}"
+    template = jinja2.Environment(autoescape=False).from_string(text + call)  # noqa: S701 - SQL
+    return template.render(levels=f"[{levels}]")
 
 
 @cache

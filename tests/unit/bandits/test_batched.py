@@ -159,3 +159,17 @@ def test_no_arm_varies_less_than_its_batch():
     found = with_variance_of_all(batches([[1800, 100]], [[0.01, 0.0]], [[17.82, 0.0]], [[0.9, 0.1]]))
     rate = 18 / 1900
     assert found.m2[0] == pytest.approx([17.82, 100 * rate * (1 - rate)], rel=1e-12)
+
+
+def test_contexts_of_one_period_count_by_their_units_whatever_their_shares():
+    # An effect of 1 on half of the units, shared 1:1, and of 0 on the other half, shared 9:1: over everybody it is .5.
+    n = [[100, 100], [180, 20]]
+    mean = [[0.0, 1.0], [0.0, 0.0]]
+    share = [[0.5, 0.5], [0.9, 0.1]]
+    together = batched_contrast(batches(n, mean, np.ones((2, 2)), share, np.array([0, 0])))
+    assert together.diff[1] == pytest.approx(0.5)
+    # Periods of their own are averaged by h = (1/e + 1/e)^-1/2: .5 and .3, for their effects are taken to be one.
+    apart = batched_contrast(batches(n, mean, np.ones((2, 2)), share))
+    assert apart.diff[1] == pytest.approx(0.5 / 0.8)
+    means = batched_means(batches(n, mean, np.ones((2, 2)), share, np.array([0, 0])))
+    np.testing.assert_allclose(means.mean, [0.0, 0.5], atol=1e-12)

@@ -18,6 +18,9 @@ from fairsplit.analysis.catalogue.metrics import read_semantic_layer
 from fairsplit.analysis.catalogue.serving import eligible_variant
 from fairsplit.analysis.catalogue.yaml_source import parse_yaml
 
+#: The band of sticky units, a leaf and the leaves of a contextual bandit.
+NO_BAND = (None, None, None, None)
+
 EXPERIMENT = """\
 id: cta
 name: Button
@@ -67,8 +70,8 @@ def test_exposures_qualify_from_start_to_end_but_for_the_pauses(tables):
 
 def test_phases_end_where_the_next_begins_and_keep_their_salts(tables):
     assert tables["phases"].rows() == [
-        ("cta", 0, at("2026-01-05"), at("2026-01-08"), 0.2, 2_000, "cta-traffic", "cta-split", None, None),
-        ("cta", 1, at("2026-01-08"), at("2026-02-01T23:00"), 1.0, 10_000, "cta-traffic", "again", None, None),
+        ("cta", 0, at("2026-01-05"), at("2026-01-08"), 0.2, 2_000, "cta-traffic", "cta-split", *NO_BAND),
+        ("cta", 1, at("2026-01-08"), at("2026-02-01T23:00"), 1.0, 10_000, "cta-traffic", "again", *NO_BAND),
     ]
 
 
