@@ -82,22 +82,7 @@ class Project:
         Raises:
             OrchestrationError: There is none, or its settings are wrong.
         """
-        if not (folder / SETTINGS).is_file():
-            raise OrchestrationError(_no_project(folder))
-        try:
-            document = read_yaml(folder / SETTINGS, SETTINGS)
-        except YamlFaultError as error:
-            raise OrchestrationError(error.problem) from error
-        said = {} if document.data is None else document.data
-        if not isinstance(said, dict):
-            raise OrchestrationError(Problem("no settings", SETTINGS, str(said)[:40], "keys and values"))
-        for key, value in said.items():
-            if key not in _KEYS:
-                rule = f"one of: {', '.join(_KEYS)}"
-                raise OrchestrationError(Problem(f"unknown key '{key}'", document.place((key,)), rule=rule))
-            if key in _FOLDERS and (not isinstance(value, str) or not value):
-                place = document.place((key,))
-                raise OrchestrationError(Problem("no folder", place, str(value), "a path from this file"))
+        said, document = _settings(folder)
         for key in ("catalog", "dbt"):
             if key in said and not (folder / said[key]).is_dir():
                 raise OrchestrationError(Problem("no such folder", document.place((key,)), said[key]))
@@ -108,6 +93,38 @@ class Project:
             home=(folder / said.get("home", ".fairsplit")).resolve(),
             library=_library(said, document),
         )
+
+
+def folders_of(folder: Path) -> list[Path]:
+    """Where the settings of a folder say that catalogue and dbt project are, whether or not they are there.
+
+    Raises:
+        OrchestrationError: There are no settings, or they are wrong.
+    """
+    said, _ = _settings(folder)
+    named = [said.get("catalog", "catalog"), *([said["dbt"]] if "dbt" in said else [])]
+    return [(folder / one).resolve() for one in named]
+
+
+def _settings(folder: Path) -> tuple[dict[str, Any], Document]:
+    """What `fairsplit.yaml` says: known keys, folders as texts; whether they are there is not asked."""
+    if not (folder / SETTINGS).is_file():
+        raise OrchestrationError(_no_project(folder))
+    try:
+        document = read_yaml(folder / SETTINGS, SETTINGS)
+    except YamlFaultError as error:
+        raise OrchestrationError(error.problem) from error
+    said = {} if document.data is None else document.data
+    if not isinstance(said, dict):
+        raise OrchestrationError(Problem("no settings", SETTINGS, str(said)[:40], "keys and values"))
+    for key, value in said.items():
+        if key not in _KEYS:
+            rule = f"one of: {', '.join(_KEYS)}"
+            raise OrchestrationError(Problem(f"unknown key '{key}'", document.place((key,)), rule=rule))
+        if key in _FOLDERS and (not isinstance(value, str) or not value):
+            place = document.place((key,))
+            raise OrchestrationError(Problem("no folder", place, str(value), "a path from this file"))
+    return said, document
 
 
 def _library(said: dict[str, Any], document: Document) -> tuple[str, ...]:

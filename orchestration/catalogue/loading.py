@@ -42,31 +42,38 @@ class Definitions:
     refused_metrics: Mapping[str, Problem]
 
 
-def read_definitions(catalog: Path | None = None, dbt: Path | None = None) -> Definitions:
+def read_definitions(
+    catalog: Path | None = None, dbt: Path | None = None, taken: tuple[str, ...] | None = None
+) -> Definitions:
     """Read the catalogue and the semantic layer from disk.
 
     Args:
         catalog: The catalogue's folder; the environment's by default.
         dbt: The dbt project with the metrics; the environment's by default.
+        taken: Shipped metrics beside those of `dbt`; those that the project names by default.
 
     Raises:
         CatalogueError: `project.yaml` is missing or wrong; a broken experiment is reported, not raised.
     """
     folder = catalog or catalog_dir()
-    layer = read_metrics_that_bind(dbt or metrics_dir(), folder)
+    layer = read_metrics_that_bind(dbt or metrics_dir(), folder, taken)
     catalogue = load_catalogue(folder, layer.metrics, layer.refused)
     return Definitions(layer.measures, layer.metrics, catalogue, layer.problems, layer.refused)
 
 
-def read_metrics_that_bind(dbt_project_dir: Path, catalog: Path | None = None) -> SemanticLayer:
+def read_metrics_that_bind(
+    dbt_project_dir: Path, catalog: Path | None = None, taken: tuple[str, ...] | None = None
+) -> SemanticLayer:
     """The semantic layer without the measures and metrics whose SQL the warehouse would not understand.
 
     Args:
         dbt_project_dir: The dbt project with the metrics.
         catalog: The catalogue's folder, whose sources give the rows of a team's own models; none give any without it.
+        taken: As of `read_definitions`.
     """
     own = dbt_project_dir != DBT_PROJECT_DIR
-    taken = library() if own else ()
+    if taken is None:
+        taken = library() if own else ()
     layer = read_semantic_layer(
         dbt_project_dir,
         Library(DBT_PROJECT_DIR, taken, f"{SETTINGS} library") if taken else None,

@@ -4,6 +4,7 @@ from fairsplit.orchestration.cli import (
     analyze,
     assign,
     backup,
+    diff,
     erase,
     experiment,
     export,
@@ -22,6 +23,7 @@ from fairsplit.orchestration.cli import (
     simulate,
     start,
     status,
+    upgrade,
     validate,
 )
 
@@ -29,6 +31,7 @@ __all__ = [
     "analyze",
     "assign",
     "backup",
+    "diff",
     "erase",
     "experiment",
     "export",
@@ -47,5 +50,6 @@ __all__ = [
     "simulate",
     "start",
     "status",
+    "upgrade",
     "validate",
 ]

@@ -116,7 +116,7 @@ class OpenProject:
         """The catalogue and the metrics as they stand in the project's files."""
         if self.project is None:
             return read_definitions()
-        return read_definitions(self.project.catalog, self.project.dbt)
+        return read_definitions(self.project.catalog, self.project.dbt, self.project.library)
 
     def newest(self, experiment: str | None = None, metric: str | None = None) -> list[dict[str, Any]]:
         """What `fairsplit results --format json` prints: one dict an experiment."""

@@ -16,6 +16,7 @@ ALLOWED = {
     "analysis/scorecards/comparisons.py": "data attributes, as they are",
     "analysis/judgement/programme.py": "the standard error of a relative lift",
     "analysis/scorecards/api.py": "the columns, as they are",
+    "orchestration/comparing/figures.py": "compares what stands with what would",
     "orchestration/reading/formula.py": "shows how it was computed",
     "orchestration/reading/phases.py": "shows how it was computed",
     "orchestration/reading/replay.py": "compares then with now",

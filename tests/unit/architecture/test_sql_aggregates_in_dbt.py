@@ -16,6 +16,7 @@ ROOMS = {"landing", "reading"}
 ALLOWED = {
     "defs/judgement/assets.py": "how many decisions of each kind, for the run's page",
     "home/checking/warehouse.py": "every row of every table read, to see that its blocks can be",
+    "home/upgrading.py": "how many days other code computed",
     "judging/certifying.py": "units as if they had been split otherwise: a draw per request, no table",
     "judging/cut_offs.py": "the hash of a day's rows, by which a changed cut-off is known",
     "lifecycle/transitions.py": "the newest line of a journal",
