@@ -29,7 +29,7 @@ from fairsplit.analysis.catalogue.segments import circle_of, segment_findings
 from fairsplit.analysis.catalogue.sources import Source
 from fairsplit.analysis.catalogue.syntheses import Synthesis, synthesis_findings
 from fairsplit.analysis.catalogue.together import joint_findings
-from fairsplit.analysis.catalogue.yaml_source import Document, YamlFaultError, read_yaml
+from fairsplit.analysis.catalogue.yaml_source import Document, YamlFaultError, parse_yaml, read_yaml
 from fairsplit.analysis.errors import AnalysisError, Problem
 
 if TYPE_CHECKING:
@@ -121,6 +121,19 @@ def load_sources(catalog_dir: Path) -> dict[str, Source]:
     """The sound sources alone, by id; what is wrong with the others is told by `load_catalogue`."""
     found = _Found()
     return _sources(_read_folder(catalog_dir, "sources", Source, found), found)
+
+
+def read_source(text: str, identity: str) -> Source:
+    """A source from the text of its file.
+
+    Raises:
+        CatalogueError: It is none.
+    """
+    document = parse_yaml(text, f"sources/{identity}.yaml")
+    source = parse_model(Source, document)
+    if isinstance(source, list):
+        raise CatalogueError(source[0])
+    return source
 
 
 def read_project(catalog_dir: Path) -> Project | list[Problem]:

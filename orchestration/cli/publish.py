@@ -30,8 +30,7 @@ def publish(
     A day of an experiment that changed is replaced, what is there already stays, and all of it is one transaction.
     """
     from fairsplit.orchestration.publishing.warehouses import write_results
-    from fairsplit.orchestration.publishing.warehouses.naming import destination
-    from fairsplit.orchestration.publishing.warehouses.targets import target
+    from fairsplit.orchestration.publishing.warehouses.targets import destination, target
     from fairsplit.orchestration.warehouse.opening import reader
 
     database = destination(to)

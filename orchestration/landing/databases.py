@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
+from pydantic import ValidationError
 
+from fairsplit.analysis.catalogue.sources import Database
+from fairsplit.analysis.errors import Problem
+from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.landing.lakehouses import LAKEHOUSES
 from fairsplit.orchestration.landing.sql import identifier, literal
 
@@ -18,9 +22,23 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from fairsplit.analysis.catalogue.sources import Database
-
 _ATTACHED, _STREAM = "_fairsplit_source", "_fairsplit_stream"
+
+
+def named_database(text: str, where: str) -> Database:
+    """The database that an option names as `DRIVER:VARIABLE`.
+
+    Raises:
+        OrchestrationError: It names none.
+    """
+    driver, _, variable = text.partition(":")
+    try:
+        return Database.model_validate({"driver": driver, "uri_from": variable})
+    except ValidationError:
+        rule = "duckdb, postgresql, sqlite, … as sources have it, a colon and an environment variable"
+        hint = "an address holds a password: it stands in the environment, as SHOP_DATABASE"
+        said = driver if "//" in text else text
+        raise OrchestrationError(Problem("names no database", where, said, rule, hint)) from None
 
 
 class NotReadError(Exception):

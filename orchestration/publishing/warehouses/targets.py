@@ -11,7 +11,8 @@ import duckdb
 
 from fairsplit.analysis.errors import Problem
 from fairsplit.orchestration.errors import OrchestrationError
-from fairsplit.orchestration.landing.databases import without_address
+from fairsplit.orchestration.landing.databases import named_database, without_address
+from fairsplit.orchestration.landing.lakehouses import LAKEHOUSES
 from fairsplit.orchestration.landing.sql import identifier
 
 if TYPE_CHECKING:
@@ -88,6 +89,18 @@ class _Adbc:
             if one["table_name"] == table
             for column in one["table_columns"]
         ]
+
+
+def destination(text: str) -> Database:
+    """The database that `--to` names.
+
+    Raises:
+        OrchestrationError: It names none, or a format that is only read.
+    """
+    database = named_database(text, "--to")
+    if database.driver in LAKEHOUSES:
+        raise OrchestrationError(Problem("is read and not written", "--to", database.driver))
+    return database
 
 
 def qualified(schema: str, table: str) -> str:
