@@ -38,7 +38,7 @@ def orders(start: datetime) -> list[tuple[int, str, datetime, str, int, int]]:
     return [*found, (99_999, "u0", start + timedelta(hours=2), "test", 50, 1)]
 
 
-def test_from_the_teams_tables_to_results(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_from_the_teams_tables_to_results(tmp_path: Path) -> None:
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     start = today - timedelta(days=5)
     shutil.copytree(HOST, tmp_path / "host")
@@ -65,7 +65,7 @@ def test_from_the_teams_tables_to_results(tmp_path: Path, tmp_path_factory: pyte
     )
     assert built.returncode == 0, built.stdout[-3000:]
 
-    with postgres_server(tmp_path_factory.mktemp("shop")) as address:
+    with postgres_server() as address:
         import adbc_driver_postgresql.dbapi as driver  # noqa: PLC0415
 
         with driver.connect(address) as connection, connection.cursor() as cursor:
