@@ -31,8 +31,17 @@ def p_text(p_value: float | None) -> str:
     return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
 
 
+#: What is closer to 0 is rounding: two equal arms whose means were summed in another order.
+_NOTHING = 1e-12
+
+
 def percent(share: float, *, signed: bool = True) -> str:
-    """``+3.2%`` with a true minus, as the pages write it; a finer step where the size asks for it."""
+    """``+3.2%`` with a true minus, as the pages write it; a finer step where the size asks for it.
+
+    >>> percent(0.0322), percent(-0.00041), percent(-1.8e-16)
+    ('+3.2%', '−0.041%', '+0.0%')
+    """
+    share = share if abs(share) > _NOTHING else 0.0
     digits = 1 if abs(share) >= 0.001 or share == 0 else 3
     return f"{100 * share:{'+' if signed else ''}.{digits}f}%".replace("-", "−")
 
