@@ -139,7 +139,6 @@ def test_m57_the_policy_is_told_with_its_worth_and_reasons(shop: ContextShop) ->
 
 def test_m36_late_data_and_any_order_give_the_bytes_of_a_rebuild(shop: ContextShop, tmp_path: Path) -> None:
     other = shop.fork(tmp_path / "late")
-    assert isinstance(other, ContextShop)
     known = midnight(FIRST_UPDATE)
     poor = [one for one in other.shown.values() if one.at < known and one.unit not in other.bought]
     rows = [
