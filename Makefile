@@ -57,6 +57,10 @@ check: $(INSTALLED) ## Lint, types, SQL style, definitions: what continuous inte
 	@$(BIN)/fairsplit validate
 	@$(BIN)/fairsplit check-definitions
 
+.PHONY: docs
+docs: $(INSTALLED) ## Build the documentation as a site into build/docs; a dead link fails
+	@$(BIN)/mkdocs build --quiet
+
 .PHONY: format
 format: $(INSTALLED) ## Rewrite Python and SQL in the project's style
 	@$(BIN)/ruff check --fix .
