@@ -32,17 +32,23 @@ def line_batches(stream: IO[bytes], file_index: int) -> Iterator[pa.RecordBatch]
     Yields:
         Batches of `SCHEMA`. Bytes that are not UTF-8 are kept as ``\xNN``.
     """
-    carry, number, first = b"", 1, True
-    while chunk := stream.read(CHUNK_BYTES):
+    carry, unread, number, first = b"", b"", 1, True
+    while chunk := unread or stream.read(CHUNK_BYTES):
+        unread = b""
         if first:
             chunk, first = chunk.removeprefix(BOM), False
         cut = chunk.rfind(b"\n") + 1
         if not cut:
             carry += chunk
             if len(carry) > MAX_RECORD_BYTES:
-                skipped = _skip_line(stream)
-                yield _overlong(carry, skipped[0], file_index, number)
-                carry, number = skipped[1], number + 1
+                skipped, unread = _skip_line(stream)
+                yield _overlong(carry, skipped, file_index, number)
+                carry, number = b"", number + 1
+            continue
+        end = chunk.find(b"\n")
+        if len(carry) + end > MAX_RECORD_BYTES:
+            yield _overlong(carry, end, file_index, number)
+            carry, unread, number = b"", chunk[end + 1 :], number + 1
             continue
         block, carry = carry + chunk[:cut], chunk[cut:]
         batch, count = _batch(block, file_index, number)

@@ -131,6 +131,35 @@ def test_a_line_over_the_limit_is_kept_by_its_beginning(end: bytes, monkeypatch:
             assert found[1]["fault"].startswith("a line of 1") or found[1]["fault"].startswith("a line of 2")
 
 
+@given(
+    st.lists(st.sampled_from([0, 1, 5, 19, 20, 21, 27, 40, 90]), min_size=1, max_size=8),
+    st.integers(1, 30),
+    st.booleans(),
+)
+def test_a_line_of_json_over_the_limit_is_refused_alone_wherever_a_piece_ends(
+    sizes: list[int], chunk: int, is_ended: bool
+) -> None:
+    """Case line-bombs, varied: just over the limit, several in a row, whole lines between and after them."""
+    texts = [bytes([ord("a") + place]) * size for place, size in enumerate(sizes)]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("MAX_RECORD_BYTES", 20), ("KEPT_BYTES", 3), ("CHUNK_BYTES", chunk)):
+            patch.setattr(lines, name, value)
+        content = b"\n".join(texts) + (b"\n" if is_ended else b"")
+        batches = list(lines.line_batches(io.BytesIO(content), 0))
+    found = [
+        (row["line_number"], row["line"].strip(), row["fault"])
+        for batch in batches
+        for row in batch.to_pylist()
+    ]
+    assert found == [
+        (number, text.decode(), None)
+        if len(text) <= 20
+        else (number, text[:3].decode(), f"a line of {len(text)} bytes, of which the first 3 are kept")
+        for number, text in enumerate(texts, start=1)
+        if text
+    ]
+
+
 def test_bytes_that_are_not_utf8_are_a_fault_of_their_record() -> None:
     """One rule for all formats: NDJSON refuses such a line too."""
     found = rows_of("a,b\n1,Müller\n2,ok\n".encode("latin-1"))
