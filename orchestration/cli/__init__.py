@@ -9,6 +9,7 @@ import sys
 
 from fairsplit.analysis.errors import FairsplitError, Problem
 from fairsplit.orchestration.cli.once import App
+from fairsplit.orchestration.home.disk import HINT
 
 app = App(
     name="fairsplit",
@@ -62,10 +63,7 @@ def main() -> None:
         print(f"error: {_of_the_machine(error)}", file=sys.stderr)
         sys.exit(1)
     except _engine_errors() as error:
-        words = str(error).splitlines()[0]
-        print(
-            f"error: {Problem('the warehouse refused', value=words, hint=_WAREHOUSE_HINT)}", file=sys.stderr
-        )
+        print(f"error: {_of_the_engine(error)}", file=sys.stderr)
         sys.exit(1)
     except SystemExit as stop:
         # Typer exits with 2 on misuse; here every kind of bad input is 1.
@@ -78,11 +76,22 @@ def _engine_errors() -> tuple[type[Exception], ...]:
     return (engine.Error,) if engine else ()
 
 
+def _of_the_engine(error: Exception) -> Problem:
+    """What DuckDB says of the warehouse, or of the disk under it."""
+    from fairsplit.orchestration.home.disk import of_a_full_disk
+    from fairsplit.orchestration.project import Home
+
+    words = str(error).splitlines()[0]
+    refused = Problem("the warehouse refused", value=words, hint=_WAREHOUSE_HINT)
+    return of_a_full_disk(Home.from_environment().root, words) or refused
+
+
 def _of_the_machine(error: OSError) -> Problem:
     """A full disk, a missing permission, a folder in place of a file: what, where, and what to do."""
     what = (error.strerror or str(error) or type(error).__name__).lower()
     hint = {
-        errno.ENOSPC: "make room; what was landed is kept, and the next run goes on",
+        errno.ENOSPC: HINT,
+        errno.EDQUOT: HINT,
         errno.EACCES: "run as the owner of the home, or set FAIRSPLIT_HOME",
         errno.EPERM: "run as the owner of the home, or set FAIRSPLIT_HOME",
         errno.EROFS: "set FAIRSPLIT_HOME to a folder that can be written",

@@ -182,6 +182,8 @@ def _snapshot(
                 f'create table snapshot."{schema}"."{table}" as from {rows}',
                 {"pruned": list(pruned)} if table == "fct_assignments" else None,
             )
+        # Detaching would write it too, but says nothing of why it could not.
+        connection.execute("checkpoint snapshot")
     finally:
         connection.execute("detach snapshot")
     try:

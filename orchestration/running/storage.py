@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from fairsplit.analysis.errors import Problem
 from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.home.disk import of_a_full_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +32,7 @@ def dagster_instance(home: Home) -> Iterator[dg.DagsterInstance]:
         with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
             yield instance
     except DBAPIError as error:
-        hint = "make room, or run as the home's owner; a damaged folder, moved away, is made anew without past runs"
+        hint = "run as the home's owner; a damaged folder, moved away, is made anew without past runs"
         words = str(error.orig).splitlines()[0]
-        raise OrchestrationError(
-            Problem("Dagster's storage cannot be used", str(home.dagster), words, hint=hint)
-        ) from error
+        unusable = Problem("Dagster's storage cannot be used", str(home.dagster), words, hint=hint)
+        raise OrchestrationError(of_a_full_disk(home.dagster, words) or unusable) from error

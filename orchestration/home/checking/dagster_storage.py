@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import yaml
 
 from fairsplit.analysis.errors import Problem
 from fairsplit.orchestration.home.damage import Damage, put_aside
+from fairsplit.orchestration.home.disk import of_a_full_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,15 +22,22 @@ if TYPE_CHECKING:
 _HINT = (
     "`fairsplit fsck --repair` moves it to strays/: Dagster begins a new one, and the history of runs is lost"
 )
+_UNREAD_HINT = "run as the owner of the home"
 
 
 def find(home: Home) -> list[Damage]:
     """SQLite files that are no whole databases, and instance settings that are no YAML."""
     found = []
     for path in sorted(home.dagster.rglob("*.db")):
-        fault = _fault(path)
+        place = path.relative_to(home.root).as_posix()
+        try:
+            fault = _fault(path)
+        except sqlite3.OperationalError as error:
+            # A full disk, a missing permission: nothing is known of the file, and it stays where it is.
+            unknown = Problem("a database of Dagster cannot be read", place, str(error), hint=_UNREAD_HINT)
+            found.append(Damage(of_a_full_disk(home.dagster, str(error)) or unknown))
+            continue
         if fault:
-            place = path.relative_to(home.root).as_posix()
             problem = Problem("a database of Dagster is damaged", place, fault, "a whole SQLite file", _HINT)
             found.append(Damage(problem, partial(_put_aside, home, path)))
     settings = home.dagster / "dagster.yaml"
@@ -44,13 +54,25 @@ def find(home: Home) -> list[Damage]:
 
 
 def _fault(path: Path) -> str:
+    """What is damaged in a database; empty where nothing is.
+
+    Raises:
+        sqlite3.OperationalError: It cannot be read, whether or not it is damaged.
+    """
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        try:
+        return _told(path, "mode=ro")
+    except sqlite3.OperationalError:
+        # With a log beside it SQLite wants to write; where it may not, the database is read without the log.
+        return _told(path, "immutable=1")
+
+
+def _told(path: Path, how: str) -> str:
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True)) as connection:
             told = connection.execute("pragma integrity_check(1)").fetchall()
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
         return str(error)
     return "" if told == [("ok",)] else str(told[0][0])
 
