@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +16,9 @@ from fairsplit.orchestration.cli import app
 from fairsplit.orchestration.cli.formats import say
 from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.project import Home, catalog_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SAID_AT_ONCE = 10
 """Findings on the command line."""
@@ -82,22 +86,17 @@ def run(
         write_world(home.root)
     if again:
         _ask_again(home, again)
-    from fairsplit.orchestration.home.migrating import migrate
-    from fairsplit.orchestration.privacy.owed import pay
     from fairsplit.orchestration.running.runs import execute
-    from fairsplit.orchestration.warehouse.dbt import ensure_manifest
 
-    ensure_manifest(home, say)
-    migrate(home, say)
-    pay(home, say)
-    execute(home, "land")
-    with writer(home.warehouse) as connection:
-        days = outstanding_days(connection, published=is_published(connection, catalog_dir()))
-    _say_findings(home)
-    if days is None:
-        say("nothing is outstanding: no new file, no complete new day, no changed definition")
-    else:
-        build(home, days, after="land")
+    with _alone(home):
+        execute(home, "land")
+        with writer(home.warehouse) as connection:
+            days = outstanding_days(connection, published=is_published(connection, catalog_dir()))
+        _say_findings(home)
+        if days is None:
+            say("nothing is outstanding: no new file, no complete new day, no changed definition")
+        else:
+            build(home, days, after="land")
     _report(home, started)
 
 
@@ -112,16 +111,29 @@ def backfill(
     started = time.monotonic()
     home = Home.from_environment().prepare()
     say(f"{days[0]} to {days[1]}, in {home.root}")
+    with _alone(home):
+        build(home, days)
+        _say_findings(home)
+    _report(home, started)
+
+
+@contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """The home ready for a run, and no second command that runs it.
+
+    Raises:
+        OrchestrationError: Another `fairsplit run` or `backfill` goes on: who and since when.
+    """
+    from fairsplit.orchestration.home.intents import in_hand
     from fairsplit.orchestration.home.migrating import migrate
     from fairsplit.orchestration.privacy.owed import pay
     from fairsplit.orchestration.warehouse.dbt import ensure_manifest
 
-    ensure_manifest(home, say)
-    migrate(home, say)
-    pay(home, say)
-    build(home, days)
-    _say_findings(home)
-    _report(home, started)
+    with in_hand(home, "run"):
+        ensure_manifest(home, say)
+        migrate(home, say)
+        pay(home, say)
+        yield
 
 
 def _ask_again(home: Home, names: list[str]) -> None:

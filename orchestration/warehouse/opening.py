@@ -6,6 +6,8 @@ import os
 import re
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -17,7 +19,6 @@ from fairsplit.orchestration.warehouse.journals import begin_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     import polars as pl
 
@@ -118,7 +119,7 @@ def _unopened(path: Path, busy: re.Match[str] | None, error: duckdb.Error) -> Pr
         return Problem(
             "a run holds the warehouse",
             where=str(path),
-            value=f"process {busy['pid']}",
+            value=f"process {busy['pid']}{_since(int(busy['pid']))}",
             rule="one process at a time",
             hint="ask again when it has finished",
         )
@@ -132,6 +133,17 @@ def _unopened(path: Path, busy: re.Match[str] | None, error: duckdb.Error) -> Pr
         hint="move the file and `lake/` beside it away: `fairsplit run` builds both anew from `landing/`, with the acts"
         " and publications of `journals/`",
     )
+
+
+def _since(pid: int) -> str:
+    """When a process began, where the system tells."""
+    try:
+        ticks = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+        uptime = Path("/proc/uptime").read_text(encoding="utf-8").split()[0]
+    except (OSError, IndexError):
+        return ""
+    age = timedelta(seconds=float(uptime) - int(ticks) / os.sysconf("SC_CLK_TCK"))
+    return f", which began at {datetime.now(UTC) - age:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def replace_tables(

@@ -13,6 +13,7 @@ import pytest
 
 from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.home.backup import back_up
+from fairsplit.orchestration.home.intents import in_hand
 from fairsplit.orchestration.project import PROJECT_ROOT, Home
 from fairsplit.orchestration.running.storage import dagster_instance
 from fairsplit.orchestration.warehouse.opening import reader, writer
@@ -101,12 +102,27 @@ def test_who_holds_the_warehouse_is_named(tmp_path: Path) -> None:
     try:
         holder.stdout.readline()
         with (
-            pytest.raises(OrchestrationError, match=f"a run holds the warehouse .process {holder.pid}"),
+            pytest.raises(
+                OrchestrationError,
+                match=rf"a run holds the warehouse .process {holder.pid}, which began at 20\d\d-.* UTC",
+            ),
             reader(path),
         ):
             pass
     finally:
         holder.communicate(b"\n")
+
+
+def test_a_second_run_is_refused_before_it_does_anything(tmp_path: Path) -> None:
+    home = Home(tmp_path).prepare()
+    with in_hand(home, "run"):
+        for words in (("run",), ("backfill", "2026-01-05", "2026-01-06")):
+            done = fairsplit(tmp_path, *words)
+            assert done.returncode == 1
+            said = done.stderr.splitlines()[-1]
+            assert said.startswith("error: ")
+            assert f"another `fairsplit run` goes on (process {os.getpid()}, since 20" in said
+    assert not home.warehouse.exists()
 
 
 def test_a_home_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
