@@ -138,6 +138,8 @@ def read_regular(path: Path) -> bytes:
     Raises:
         OSError: It is no regular file, or cannot be read.
     """
+    if path.is_symlink() and not path.exists():
+        raise OSError(errno.EINVAL, "a link that leads nowhere")
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device")

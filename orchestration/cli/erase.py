@@ -15,9 +15,8 @@ from fairsplit.orchestration.project import Home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-    from fairsplit.orchestration.landing.erasing import Person
+    from fairsplit.orchestration.privacy.places import Places
 
 
 @app.command(epilog="Example: `fairsplit erase user-3bd8dd93 --dry-run`")
@@ -37,10 +36,9 @@ def erase(
     rebuilds leave the person out too. Older versions of the exports and `copies/` are removed, for they hold the unit;
     `strays/` is searched. Files in `landing/` are the landing party's and stay.
     """
-    from fairsplit.orchestration.landing.erasing import find
-    from fairsplit.orchestration.lifecycle.unit_lists import rows_on_lists
     from fairsplit.orchestration.privacy.erasure import carry_out
     from fairsplit.orchestration.privacy.owed import pay
+    from fairsplit.orchestration.privacy.places import find_places
     from fairsplit.orchestration.warehouse.opening import reader
     from fairsplit.orchestration.warehouse.outstanding import frontier
 
@@ -54,20 +52,19 @@ def erase(
     with reader(home.warehouse) as connection:
         if frontier(connection) is None:
             raise OrchestrationError(Problem("no day has been built yet", hint="run `fairsplit run` first"))
-        person = find(connection, home.root, unit)
-    lists = rows_on_lists(home, person.ids)
-    if not person.rows and not lists:
+        places = find_places(home, connection, unit)
+    if places.is_empty:
         raise OrchestrationError(
             Problem(
-                "nothing of that unit is in the lake, in quarantine or on a list",
+                "nothing of that unit is in the lake, in quarantine, on a list or among the strays",
                 "UNIT",
                 unit,
                 hint="ids are case-sensitive",
             )
         )
     if not dry_run:
-        person, lists = carry_out(home, Erasure(unit, person.ids, compacts=compact), say)
-    report = _report(person, lists)
+        places = carry_out(home, Erasure(unit, places.person.ids, compacts=compact), say)
+    report = _report(home, places)
     if output is ReportFormat.json:
         print_json({"erased": not dry_run, **report})
         return
@@ -76,12 +73,19 @@ def erase(
     print(said if dry_run else f"{report['rows']} rows of the unit were erased")
 
 
-def _report(person: Person, lists: Mapping[Path, int]) -> dict[str, Any]:
+def _report(home: Home, places: Places) -> dict[str, Any]:
+    person = places.person
     return {
         "lake": [{"kind": kind, "id": one, "rows": rows} for (kind, one), rows in person.lake.items()],
         "quarantine": person.refused,
-        "lists": [{"experiment_id": path.stem, "rows": rows} for path, rows in lists.items()],
-        "rows": person.rows + sum(lists.values()),
+        "lists": [{"experiment_id": path.stem, "rows": rows} for path, rows in places.lists.items()],
+        "strays": [
+            {"path": path.relative_to(home.root).as_posix(), "rows": rows}
+            for path, rows in places.strays.items()
+        ],
+        "exports": places.versions,
+        "copies": places.copies,
+        "rows": person.rows + sum(places.lists.values()) + sum(places.strays.values()),
     }
 
 
@@ -89,4 +93,10 @@ def _text(report: Mapping[str, Any]) -> str:
     rows = [("lake", f"{row['kind']} {row['id']}", row["rows"]) for row in report["lake"]]
     rows.append(("quarantine", "", report["quarantine"]))
     rows += [("list", row["experiment_id"], row["rows"]) for row in report["lists"]]
+    rows += [("strays", row["path"], row["rows"]) for row in report["strays"]]
+    for place in ("list", "strays"):
+        if all(row[0] != place for row in rows):
+            rows.append((place, "", 0))
+    rows.append(("exports", "versions: one is published without the unit, the others go", report["exports"]))
+    rows.append(("copies", "files: all go", report["copies"]))
     return table(("place", "of", "rows"), rows)

@@ -14,8 +14,10 @@ from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.home.backup import FILES, MANIFEST, signed
 from fairsplit.orchestration.home.migrating import COPIES, migrate
 from fairsplit.orchestration.home.schema import SCHEMA
+from fairsplit.orchestration.landing import open_landing
 from fairsplit.orchestration.landing.erasure_journal import JOURNAL, journal_lines, read_erasures
 from fairsplit.orchestration.privacy.erasure import finish_interrupted, owe
+from fairsplit.orchestration.warehouse.opening import has_table, writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +57,8 @@ def restore(home: Home, source: Path, say: Callable[[str], None], *, replace: bo
     _swap(home.root, staging / FILES, kept, plan["names"])
     _keep_what_landed(home, kept)
     migrate(home, say)
-    owe(home)
+    owe(home)  # before the warehouse is told of the erasures that it does not know
+    _point_at(home)
     finish_interrupted(home, say)
     shutil.rmtree(staging)
     return kept if kept.is_dir() else None
@@ -158,6 +161,18 @@ def _swap(root: Path, staged: Path, kept: Path, names: list[str]) -> None:
         if is_new:
             new.rename(root / name)
     sync(root)
+
+
+def _point_at(home: Home) -> None:
+    """Views name lake files by absolute paths: the backup's are those of the home that it was taken from."""
+    if not home.warehouse.exists():
+        return
+    with writer(home.warehouse) as connection:
+        is_landed = has_table(connection, "landing", "home")
+        here = [(str(home.root.resolve()),)]
+        # Where the home lies as before, the file stays as it was, to the byte.
+        if is_landed and connection.execute("select root from landing.home").fetchall() != here:
+            open_landing(connection, home.root)
 
 
 def _keep_what_landed(home: Home, kept: Path) -> None:

@@ -353,6 +353,22 @@ def _rewrite(cursor: duckdb.DuckDBPyConnection, source: Path, target: Path) -> i
     return int(gone)
 
 
+def rows_in_file(connection: duckdb.DuckDBPyConnection, path: Path, *, erased: bool) -> int | None:
+    """How many rows of a Parquet file of events are a person's; none if it is no such file.
+
+    Args:
+        connection: On the warehouse.
+        path: The file.
+        erased: Of whoever was erased; else of whom `find` has just searched on this connection.
+    """
+    scan = f"read_parquet({array([str(path)])}, hive_partitioning = false)"
+    is_theirs = _IS_ERASED if erased else _IS_OF.format(hashes="person")
+    try:
+        return int(connection.execute(f"select count(*) from {scan} where {is_theirs}").fetchall()[0][0])
+    except duckdb.Error:
+        return None
+
+
 def strip_file(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
     """Take erased persons' rows out of a Parquet file of events; whether it is one."""
     kept = path.with_suffix(".kept")

@@ -7,8 +7,10 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
+from fairsplit.analysis.catalogue.yaml_source import read_regular
 from fairsplit.analysis.errors import Problem
 from fairsplit.analysis.lines import append_lines, split_torn
+from fairsplit.orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,13 +37,24 @@ def journal_lines(rows: Iterable[Row]) -> list[str]:
 
 
 def read_erasures(home: Path) -> tuple[list[Row], list[Problem]]:
-    """The journal's rows, and each line that is none; a torn last line never was one."""
-    path = home / JOURNAL
-    if not path.exists():
+    """The journal's rows, and each line that is none; a torn last line never was one.
+
+    Raises:
+        OrchestrationError: What has its name is no file: whoever was erased would come back unseen.
+    """
+    try:
+        content = read_regular(home / JOURNAL)
+    except FileNotFoundError:
         return [], []
+    except OSError as error:
+        hint = "put the file back, from a backup"
+        words = error.strerror or ""
+        raise OrchestrationError(
+            Problem("the journal of erasures cannot be read", JOURNAL, words, hint=hint)
+        ) from error
     rows: list[Row] = []
     problems: list[Problem] = []
-    lines = split_torn(path.read_text(encoding="utf-8", errors="replace"))[0]
+    lines = split_torn(content.decode("utf-8", "replace"))[0]
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)

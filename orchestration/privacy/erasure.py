@@ -7,23 +7,19 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from fairsplit.orchestration.home.damage import STRAYS
 from fairsplit.orchestration.home.intents import begin, begun, ended, in_hand, is_in_other_hands
 from fairsplit.orchestration.home.migrating import COPIES
 from fairsplit.orchestration.home.rewriting import compact
-from fairsplit.orchestration.landing.erasing import erase, sha, strip_file
+from fairsplit.orchestration.landing.erasing import erase, sha
 from fairsplit.orchestration.landing.erasure_journal import read_erasures
 from fairsplit.orchestration.lifecycle.unit_lists import forget, rows_on_lists, units_on_lists
+from fairsplit.orchestration.privacy.places import Places, clear_strays, places_of
 from fairsplit.orchestration.warehouse.opening import has_table, writer
 from fairsplit.orchestration.warehouse.outstanding import frontier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable
 
-    import duckdb
-
-    from fairsplit.orchestration.landing.erasing import Person
     from fairsplit.orchestration.project import Home
 
 #: Tables that tell a run which units to compute anew: after it they still name the one that was erased.
@@ -64,7 +60,8 @@ def _interrupted(home: Home) -> Erasure | None:
 
 
 def finish_interrupted(home: Home, say: Callable[[str], None]) -> Erasure | None:
-    """Carry out the erasure that was begun and not ended, and return it; none in a home at rest."""
+    """Carry out the erasure that was begun and not ended, or that is owed; none in a home at rest."""
+    owe(home)
     erasure = _interrupted(home)
     if erasure is not None:
         say("an erasure was interrupted; it is carried out first")
@@ -74,19 +71,20 @@ def finish_interrupted(home: Home, say: Callable[[str], None]) -> Erasure | None
 
 def owe(home: Home) -> None:
     """Write down what the journal of erasures knows and the warehouse does not: an older warehouse stands beside it."""
-    if not home.warehouse.exists():
+    rows = read_erasures(home.root)[0]
+    if not rows or not home.warehouse.exists():
         return
     with writer(home.warehouse) as connection:
         if not has_table(connection, "landing", "erasures"):
             return
         known = set(connection.execute("select id_hash, token_hash from landing.erasures").fetchall())
-    hashes = tuple(row[2:] for row in read_erasures(home.root)[0] if row[2:] not in known)
+    hashes = tuple(row[2:] for row in rows if row[2:] not in known)
     if hashes and _interrupted(home) is None:
         begin(home, _COMMAND, asdict(Erasure("", (), hashes)))
 
 
-def carry_out(home: Home, erasure: Erasure, say: Callable[[str], None]) -> tuple[Person, Mapping[Path, int]]:
-    """Remove a person from lake, quarantine, lists, facts and exports.
+def carry_out(home: Home, erasure: Erasure, say: Callable[[str], None]) -> Places:
+    """Remove a person from lake, quarantine, strays, lists, facts and exports.
 
     The ids are written down first, and that note goes last; each step does nothing where it was done before.
 
@@ -96,7 +94,7 @@ def carry_out(home: Home, erasure: Erasure, say: Callable[[str], None]) -> tuple
         say: Called with a line of progress.
 
     Returns:
-        What was removed from lake and quarantine, and rows by list.
+        What was found, and is gone.
 
     Raises:
         OrchestrationError: Another process carries an erasure out, or the rebuild failed: the next run goes on.
@@ -123,6 +121,7 @@ def take_up(home: Home, run_id: str) -> None:
 
     Whoever started the run, it carries out what a killed command had begun; `leave_no_trace` is its last step.
     """
+    owe(home)
     erasure = _interrupted(home)
     if erasure is not None and not is_in_other_hands(home, _COMMAND):
         _remove(home, erasure)
@@ -149,8 +148,8 @@ def leave_no_trace(home: Home, run_id: str) -> None:
     ended(home, _COMMAND)
 
 
-def _remove(home: Home, erasure: Erasure) -> tuple[Person, Mapping[Path, int]]:
-    """Remove a person from lake, quarantine, strays and lists; what was removed, and rows by list."""
+def _remove(home: Home, erasure: Erasure) -> Places:
+    """Remove a person from lake, quarantine, strays and lists."""
     tokens = {token for _, token in erasure.hashes}
     units = [unit for unit in units_on_lists(home) if sha(unit) in tokens] if tokens else erasure.ids
     lists = rows_on_lists(home, units)
@@ -159,17 +158,6 @@ def _remove(home: Home, erasure: Erasure) -> tuple[Person, Mapping[Path, int]]:
         person = erase(
             home.root, connection, erasure.unit, now, is_known=bool(lists or tokens), hashes=erasure.hashes
         )
-        _search_strays(home, connection, erasure.ids)
+        strays = clear_strays(home, connection, erasure.ids)
     forget(home, units)
-    return person, lists
-
-
-def _search_strays(home: Home, connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> None:
-    """Files that belong to nothing: events are stripped of the person, another file that has an id in it goes."""
-    needles = [one.encode() for one in ids]
-    for path in sorted(path for path in (home.root / STRAYS).rglob("*") if path.is_file()):
-        if strip_file(connection, path):
-            continue
-        content = path.read_bytes()
-        if any(needle in content for needle in needles):
-            path.unlink()
+    return places_of(home, person, lists, strays)

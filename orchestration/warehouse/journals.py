@@ -7,6 +7,7 @@ begins with them. The journals of erasures and of transitions are files in the f
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 FOLDER: Final = "journals"
 #: Checksums of tables as of the newest publication: they are noted anew with it.
 _COMPUTED: Final = "journal.tables"
+#: In the file's metadata: SHA-256 of its rows.
+_KEY: Final = "fairsplit_rows_sha256"
 
 
 def keep(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
@@ -34,33 +37,49 @@ def keep(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
         file = _file(home, name)
         file.parent.mkdir(mode=0o700, exist_ok=True)
         partial = file.with_name(f".{file.name}.part")
-        connection.execute(f"copy (from {name}) to {_literal(partial)} (format parquet)")
+        told = _rows_hash(connection, name)
+        connection.execute(
+            f"copy (from {name}) to {_literal(partial)} (format parquet, kv_metadata {{{_KEY}: '{told}'}})"
+        )
         sync(partial)
         partial.replace(file)
         sync(file.parent)
 
 
 def differing(connection: duckdb.DuckDBPyConnection, home: Path) -> list[str]:
-    """The journals whose file is missing, cannot be read, or tells something else."""
+    """The journals whose file is missing, is not as it was written, or tells something else."""
+    names = _names(connection)
+    return [name for name in names if not _is_told(connection, name, _file(home, name))]
+
+
+def _names(connection: duckdb.DuckDBPyConnection) -> list[str]:
     tables = connection.execute(
         """select schema_name || '.' || table_name as name from duckdb_tables()
            where database_name = current_database() and (schema_name = 'journal' or
                schema_name = 'results' and table_name = 'acts')
            order by all"""
     ).fetchall()
-    names = [name for (name,) in tables if name != _COMPUTED]
-    return [name for name in names if not _is_told(connection, name, _file(home, name))]
+    return [name for (name,) in tables if name != _COMPUTED]
 
 
-def unreadable(connection: duckdb.DuckDBPyConnection, home: Path) -> list[Path]:
-    """Files that cannot be read to their end."""
+def damaged(connection: duckdb.DuckDBPyConnection, home: Path) -> list[tuple[Path, str]]:
+    """Files that cannot be read to their end, or whose rows are not those that were written, and what is wrong."""
     found = []
     for file in sorted((home / FOLDER).glob("[!.]*.parquet")):
-        try:
-            connection.execute(f"from read_parquet({_literal(file)})").fetchall()
-        except duckdb.Error:
-            found.append(file)
+        fault = _fault(connection, file)
+        if fault:
+            found.append((file, fault))
     return found
+
+
+def missing(connection: duckdb.DuckDBPyConnection, home: Path) -> list[tuple[Path, str]]:
+    """Files that a publication has written and that are gone."""
+    names = _names(connection)
+    ledger = "journal.publications"
+    if ledger not in names or not connection.execute(f"from {ledger} limit 1").fetchall():
+        return []
+    files = (_file(home, name) for name in names)
+    return [(file, "it is missing") for file in files if not file.exists()]
 
 
 def begin_with(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
@@ -76,26 +95,23 @@ def begin_with(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
     files = sorted((home / FOLDER).glob("[!.]*.parquet"))
     if not files:
         return
+    found = damaged(connection, home)
+    if found:
+        file, words = found[0]
+        hint = "restore it from a backup; moved away, what it tells is lost"
+        raise OrchestrationError(
+            Problem("a journal cannot be read", str(file), words, "as it was written", hint)
+        )
     connection.execute("begin")
     for file in files:
         schema, table = file.stem.split(".", maxsplit=1)
-        try:
-            connection.execute(f'create schema if not exists "{schema}"')
-            connection.execute(f'create table "{schema}"."{table}" as from read_parquet({_literal(file)})')
-        except duckdb.Error as error:
-            connection.execute("rollback")
-            words, hint = (
-                str(error).splitlines()[0],
-                "restore it from a backup; moved away, what it tells is lost",
-            )
-            raise OrchestrationError(
-                Problem("a journal cannot be read", str(file), words, "a whole Parquet file", hint)
-            ) from error
+        connection.execute(f'create schema if not exists "{schema}"')
+        connection.execute(f'create table "{schema}"."{table}" as from read_parquet({_literal(file)})')
     connection.execute("commit")
 
 
 def _is_told(connection: duckdb.DuckDBPyConnection, name: str, file: Path) -> bool:
-    if not file.exists():
+    if not file.exists() or _fault(connection, file):
         return False
     written = f"from read_parquet({_literal(file)})"
     try:
@@ -104,6 +120,26 @@ def _is_told(connection: duckdb.DuckDBPyConnection, name: str, file: Path) -> bo
         ).fetchall()
     except duckdb.Error:
         return False
+
+
+def _fault(connection: duckdb.DuckDBPyConnection, file: Path) -> str:
+    """What is wrong with a file; empty where its rows are those of which it tells the hash."""
+    try:
+        noted = connection.execute(
+            f"select decode(value) from parquet_kv_metadata({_literal(file)}) where decode(key) = '{_KEY}'"
+        ).fetchall()
+        rows = _rows_hash(connection, f"read_parquet({_literal(file)})")
+    except duckdb.Error as error:
+        return str(error).splitlines()[0]
+    if not noted:
+        return "it tells no checksum of its rows: an earlier version wrote it, or another tool"
+    return "" if noted == [(rows,)] else "its rows are not those that were written"
+
+
+def _rows_hash(connection: duckdb.DuckDBPyConnection, rows: str) -> str:
+    """SHA-256 over the rows as text, in the order of that text."""
+    texts = connection.execute(f"select t::varchar from (from {rows}) as t order by all").fetchall()
+    return hashlib.sha256("\n".join(text for (text,) in texts).encode()).hexdigest()
 
 
 def _file(home: Path, name: str) -> Path:

@@ -9,9 +9,10 @@ from fairsplit.analysis.catalogue.metrics import canonical_hash
 from fairsplit.analysis.errors import Problem
 from fairsplit.analysis.lifecycle.log import LOG_NAME, read_sound
 from fairsplit.analysis.lines import split_torn, write_lines
+from fairsplit.orchestration.errors import OrchestrationError
 from fairsplit.orchestration.home.damage import Damage
 from fairsplit.orchestration.landing.erasure_journal import JOURNAL, journal_lines, read_erasures
-from fairsplit.orchestration.warehouse.journals import keep, unreadable
+from fairsplit.orchestration.warehouse.journals import damaged, keep, missing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +33,11 @@ def find_erasures(home: Home, connection: duckdb.DuckDBPyConnection | None) -> l
         connection: On the warehouse; none where it cannot be read.
     """
     path = home.root / JOURNAL
+    try:
+        rows, problems = read_erasures(home.root)
+    except OrchestrationError as error:
+        return [Damage(error.problem)]
     found = _torn(path)
-    rows, problems = read_erasures(home.root)
     known: list[Row] = []
     if connection is not None:
         known = [
@@ -75,14 +79,20 @@ def find_erasures(home: Home, connection: duckdb.DuckDBPyConnection | None) -> l
 
 
 def find_kept(home: Home, connection: duckdb.DuckDBPyConnection) -> list[Damage]:
-    """Journals of the warehouse whose file beside it cannot be read."""
-    rule, hint = "a whole Parquet file", "`fairsplit fsck --repair` writes it from the warehouse"
+    """Journals of the warehouse whose file beside it is not as it was written."""
+    hint = "`fairsplit fsck --repair` writes it from the warehouse"
     return [
         Damage(
-            Problem("a journal cannot be read", file.relative_to(home.root).as_posix(), "", rule, hint),
+            Problem(
+                "a journal was damaged",
+                file.relative_to(home.root).as_posix(),
+                words,
+                "as it was written",
+                hint,
+            ),
             partial(keep, connection, home.root),
         )
-        for file in unreadable(connection, home.root)
+        for file, words in [*damaged(connection, home.root), *missing(connection, home.root)]
     ]
 
 

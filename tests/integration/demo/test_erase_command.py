@@ -103,12 +103,27 @@ def test_a_person_is_removed_everywhere_and_nobody_else(small: Path) -> None:
         pl.DataFrame({"unit_id": [unit, "third"], "variant": ["a", "b"]}).write_parquet(
             small / "assignments" / f"{name}.parquet"
         )
+    # Files that belong to nothing: events, a list of units that no event file is, and somebody else's.
+    (small / "copies").mkdir()
+    (small / "copies" / "older").write_text("an older home")
+    strays = small / "strays"
+    strays.mkdir()
+    events = pl.concat([pl.read_parquet(path) for path in small.glob("lake/**/*.parquet")], how="diagonal")
+    events.write_parquet(strays / "all.parquet")
+    pl.DataFrame({"unit": [user] * 9}).write_parquet(strays / "list.parquet", compression="zstd")
+    pl.DataFrame({"unit": ["stranger"]}).write_parquet(strays / "other.parquet")
     lake = lake_rows_of(small, user, ids - {user})
     expected = {
         "lake": lake,
         "quarantine": 0,
         "lists": [{"experiment_id": "mail", "rows": 1}],
-        "rows": sum(row["rows"] for row in lake) + 1,
+        "strays": [
+            {"path": "strays/all.parquet", "rows": sum(row["rows"] for row in lake)},
+            {"path": "strays/list.parquet", "rows": 1},
+        ],
+        "exports": 1,
+        "copies": 1,
+        "rows": 2 * sum(row["rows"] for row in lake) + 2,
     }
     whole = bytes_of(small)
     dry = json.loads(fairsplit(small, "erase", user, "--dry-run", "--format", "json"))
@@ -120,10 +135,13 @@ def test_a_person_is_removed_everywhere_and_nobody_else(small: Path) -> None:
     assert places_of(small, {user}) == set()
     assert exposures_but_of(small, ids) == others
     assert (small / "exports" / "current" / "manifest.json").exists()
+    assert {path.name for path in strays.iterdir()} == {"all.parquet", "other.parquet"}
+    assert pl.read_parquet(strays / "all.parquet").height == events.height - sum(row["rows"] for row in lake)
 
     for words in ([user], [user, "--dry-run"]):
         with pytest.raises(
-            RuntimeError, match="nothing of that unit is in the lake, in quarantine or on a list"
+            RuntimeError,
+            match="nothing of that unit is in the lake, in quarantine, on a list or among the strays",
         ):
             fairsplit(small, "erase", *words)
 

@@ -149,7 +149,7 @@ def test_what_is_no_file_is_that_definitions_fault_alone(catalog: Path, kind: st
         os.mknod(path, 0o140600)  # a socket that nobody listens on
     reasons = {
         "folder": "a folder",
-        "link": "No such file or directory",
+        "link": "a link that leads nowhere",
         "pipe": "a pipe, socket or device",
         "socket": "a pipe, socket or device",
     }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 from fairsplit.orchestration.errors import OrchestrationError
-from fairsplit.orchestration.home.checking.journals import find_kept
+from fairsplit.orchestration.home.checking.journals import find_erasures, find_kept
+from fairsplit.orchestration.landing.erasure_journal import JOURNAL
+from fairsplit.orchestration.privacy.erasure import owe
 from fairsplit.orchestration.project import Home
 from fairsplit.orchestration.warehouse.journals import FOLDER, differing, keep
 from fairsplit.orchestration.warehouse.opening import any_schema
@@ -93,3 +97,53 @@ def test_a_damaged_file_is_named_and_nothing_begins_without_it(home: Home) -> No
         assert damage.mend is not None
         damage.mend()
         assert find_kept(home, connection) == []
+
+
+def test_a_file_that_is_gone_is_named_and_written_again(home: Home) -> None:
+    file = home.root / FOLDER / "results.acts.parquet"
+    file.unlink()
+    with any_schema(home.warehouse) as connection:
+        (damage,) = find_kept(home, connection)
+        assert (damage.problem.where, damage.problem.value) == (
+            "journals/results.acts.parquet",
+            "it is missing",
+        )
+        assert damage.mend is not None
+        damage.mend()
+        assert find_kept(home, connection) == []
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a pipe, socket or device", "a link that leads nowhere"])
+def test_what_is_no_journal_of_erasures_is_named_and_never_waited_for(home: Home, kind: str) -> None:
+    path = home.root / JOURNAL
+    if kind == "a folder":
+        path.mkdir()
+    elif kind.startswith("a link"):
+        path.symlink_to("nowhere")
+    else:
+        os.mkfifo(path)
+    with pytest.raises(OrchestrationError, match=f"the journal of erasures cannot be read .{kind}"):
+        owe(home)
+    (damage,) = find_erasures(home, None)
+    assert damage.problem.where == JOURNAL
+
+
+@pytest.mark.parametrize("change", ["set act = 'stop' where lift = 0.25", "set lift = 0.5 where lift = 0.25"])
+def test_a_file_that_was_edited_is_told_from_one_that_was_written(home: Home, change: str) -> None:
+    """A whole Parquet file with another row: by hand, and by a tool that keeps what stands beside the rows."""
+    file = home.root / FOLDER / "results.acts.parquet"
+    with duckdb.connect() as tool:
+        (metadata,) = tool.execute(
+            f"select decode(key), decode(value) from parquet_kv_metadata('{file}') where decode(key) like 'fairsplit%'"
+        ).fetchall()
+        tool.execute(f"create table acts as from read_parquet('{file}')")
+        tool.execute(f"update acts {change}")
+        for options in ("", f", kv_metadata {{{metadata[0]}: '{metadata[1]}'}}"):
+            tool.execute(f"copy acts to '{file}' (format parquet{options})")
+            with any_schema(home.warehouse) as connection:
+                (damage,) = find_kept(home, connection)
+                assert damage.problem.where == "journals/results.acts.parquet"
+                assert differing(connection, home.root) == ["results.acts"]
+    home.warehouse.unlink()
+    with pytest.raises(OrchestrationError, match="its rows are not those"), any_schema(home.warehouse):
+        pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from fairsplit.orchestration.errors import IngestError
 from fairsplit.orchestration.landing import IngestSettings, ingest_landing
 from fairsplit.orchestration.landing.erasing import erase
 from fairsplit.orchestration.landing.lake import STRAYS, intend
+from fairsplit.orchestration.privacy.erasure import take_up
 from fairsplit.orchestration.project import Home
 from fairsplit.orchestration.warehouse.opening import writer
 
@@ -83,6 +85,22 @@ def test_whoever_was_erased_stays_out_when_the_warehouse_is_lost(home: Home) -> 
     (home.root / "lake").rename(home.root / "lake.aside")
     assert ingest(home) == ["u2"]
     assert "u1" not in (home.root / "erasures.ndjson").read_text()
+
+
+def test_whoever_was_erased_leaves_an_older_home_that_was_put_back_by_hand(
+    home: Home, tmp_path: Path
+) -> None:
+    """Case erased-person-comes-back: a copy that no `fairsplit backup` made, beside the journal of today."""
+    with writer(home.warehouse) as connection:
+        connection.execute("create table int_identity_links (anonymous_id varchar, user_id varchar)")
+    shutil.copytree(home.root, tmp_path / "copy")
+    with writer(home.warehouse) as connection:
+        assert erase(home.root, connection, "u1", AT.replace(tzinfo=None)).rows == 1
+    shutil.rmtree(home.root / "lake")
+    shutil.copytree(tmp_path / "copy" / "lake", home.root / "lake")
+    shutil.copy(tmp_path / "copy" / "warehouse.duckdb", home.warehouse)
+    take_up(home, "the next run")
+    assert ingest(home) == ["u2"]
 
 
 @pytest.mark.parametrize("unit", ["u1", "ü", 'a"b', "a\\b", "a\tb", "x,y", "user_id", "o'k"])
