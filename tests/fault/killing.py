@@ -113,7 +113,7 @@ class Forks:
 def _serve(folder: Path) -> None:
     orders = os.fdopen(os.dup(0))
     answers = os.fdopen(os.dup(1), "w")
-    _import_everything()
+    _import_everything(folder / "scratch")
     for line in orders:
         child = os.fork()
         if child == 0:
@@ -125,11 +125,15 @@ def _serve(folder: Path) -> None:
         answers.flush()
 
 
-def _import_everything() -> None:
+def _import_everything(scratch: Path) -> None:
+    """Import what a command may need; where the world was kept from before, nobody has made dbt's manifest yet."""
     import fairsplit.orchestration
     from fairsplit.orchestration.cli import commands  # noqa: F401
+    from fairsplit.orchestration.project import Home
     from fairsplit.orchestration.running.runs import _definitions
+    from fairsplit.orchestration.warehouse.dbt import ensure_manifest
 
+    ensure_manifest(Home(scratch).prepare())
     for module in pkgutil.walk_packages(fairsplit.orchestration.__path__, "fairsplit.orchestration."):
         if not module.name.startswith("fairsplit.orchestration.starting.template"):
             importlib.import_module(module.name)
