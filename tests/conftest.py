@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from fairsplit.analysis.parts.installed import installed
+from tests.parts import install_example
 from tests.warehouses import Ask, duckdb_warehouse, spark_warehouse
 
 # Speed is the benchmarks' matter; on a busy machine a deadline only says that it is busy.
@@ -35,3 +37,11 @@ def duckdb_says() -> Iterator[Ask]:
 def spark_says() -> Iterator[Ask]:
     with spark_warehouse() as ask:
         yield ask
+
+
+@pytest.fixture
+def example_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The example distribution of custom parts is installed."""
+    install_example(tmp_path / "example-parts", monkeypatch)
+    yield
+    installed.cache_clear()

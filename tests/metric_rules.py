@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from fairsplit.analysis.catalogue.measures import AGGREGATIONS
+from fairsplit.analysis.catalogue.metric_definition import TESTS
 from fairsplit.analysis.catalogue.metric_rules import (
     KINDS,
     OPTIONS,
     PAIRS,
     TEST_OPTIONS,
-    TESTS,
     refused_agg,
     refused_option,
     refused_pair,

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from scipy import special
 
 from fairsplit.analysis.aa.outcomes import (
-    BY_VALUES,
     VARIABLES,
-    Method,
     Outcomes,
     compare_splits,
+    is_by_values,
     outcomes,
     outcomes_by_values,
+    variables_of,
 )
 from fairsplit.analysis.aa.splits import philox_shards
 from fairsplit.analysis.aa.splitting import split_moments
 from fairsplit.analysis.catalogue.shards import shard_ranges
+from fairsplit.analysis.parts.installed import is_custom
 from fairsplit.analysis.statistics.checks import (
     as_choice,
     as_counts,
@@ -36,12 +37,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from fairsplit.analysis.aa.outcomes import Method
     from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
 
 #: Splits of one certification.
 RUNS = 1000
 #: Confidence of the binomial intervals: a metric that is well behaved leaves them once in a hundred checks.
 CONFIDENCE = 0.99
+#: Share of splits of which a custom part may fail to tell.
+LARGEST_UNCOMPUTED = 0.01
 #: The level at which the gate fails an experiment.
 SRM_ALPHA = 0.001
 
@@ -88,6 +92,23 @@ class Certification:
     uncomputed: FloatArray
     flagged: BoolArray
 
+    def refusal(self, alpha: float) -> str | None:
+        """Why a custom part may not decide; none where it has kept its promises for every treatment.
+
+        Being more careful than promised is no reason: such a part misses effects, and ships nothing for them.
+
+        Args:
+            alpha: The level that was promised.
+        """
+        runs = self.false_positives.runs
+        if bool((self.uncomputed > LARGEST_UNCOMPUTED * (runs + self.uncomputed)).any()):
+            return "part_failed"
+        if bool((self.false_positives.low > alpha).any()):
+            return "false_positives"
+        if bool((self.coverage.runs == 0).any() or (self.coverage.high < 1.0 - alpha).any()):
+            return "coverage"
+        return None
+
 
 @quiet
 def clopper_pearson(count: ArrayLike, runs: ArrayLike, confidence: ArrayLike = CONFIDENCE) -> Rate:
@@ -122,7 +143,7 @@ def clopper_pearson(count: ArrayLike, runs: ArrayLike, confidence: ArrayLike = C
 
 def certify(
     values: ArrayLike,
-    method: Method,
+    method: str,
     *,
     weights: ArrayLike = (1.0, 1.0),
     day: ArrayLike | None = None,
@@ -142,7 +163,7 @@ def certify(
     Args:
         values: Unit values of the metric, shape (units,) or (units, variables) in the order that `VARIABLES`
             gives for the method.
-        method: The analysis, as the judgement names it.
+        method: The analysis as the judgement names it, or the name of a custom part.
         weights: Weights of the arms; the first is the control.
         day: Day on which each unit came (whole numbers), shape (units,): the SRM test looks after each day.
         runs: Number of splits, where `shards` does not bring its own.
@@ -170,12 +191,13 @@ def certify(
         >>> bool(r.false_positives.low[0] <= 0.05 <= r.false_positives.high[0])
         True
     """
-    as_choice(method, "method", tuple(VARIABLES))
+    if not is_custom(method):
+        as_choice(method, "method", tuple(VARIABLES))
     as_level(srm_alpha, "srm_alpha")
     level = as_level(alpha)
     x = np.asarray(values)
     table = x[:, None] if x.ndim == 1 else x
-    letters = VARIABLES[method]
+    letters = variables_of(method)
     if table.ndim != 2 or table.shape[1] != len(letters):
         raise refuse(
             "shape_mismatch",
@@ -184,7 +206,7 @@ def certify(
             value=x.shape,
             rule=", ".join(letters),
         )
-    if method == "proportion" and not np.isin(table, (0, 1)).all():
+    if method in {"proportion", "two_proportion_z"} and not np.isin(table, (0, 1)).all():
         raise refuse("out_of_range", "not a proportion", "values", rule="0 or 1")
     shares = as_non_negative(weights, "weights")
     if shares.ndim != 1 or (shares > 0).sum() < 2 or shares[0] == 0:
@@ -195,11 +217,11 @@ def certify(
     for block in blocks:
         split = split_moments(table, [block], ranges, day=day)
         daily.append(split.daily)
-        if method in BY_VALUES:
+        if is_by_values(method):
             one = as_floats(table[:, 0], "values")
             part = outcomes_by_values(one, block, ranges, method, percentile=percentile, alpha=level)
         else:
-            part = outcomes(compare_splits(split, method, level))
+            part = outcomes(compare_splits(split, cast("Method", method), level))
         found.append(part)
     every = Outcomes(*(np.concatenate([getattr(part, f.name) for part in found]) for f in fields(Outcomes)))
     widths = np.array([high - low for low, high in ranges], dtype=np.float64)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from fairsplit.analysis.parts.installed import is_custom
+from fairsplit.analysis.parts.running import compare_custom
 from fairsplit.analysis.statistics.checks import as_choice
 from fairsplit.analysis.statistics.covariates import cuped
 from fairsplit.analysis.statistics.histograms import Histograms
 from fairsplit.analysis.statistics.means import welch
-from fairsplit.analysis.statistics.proportions import compare_proportions
+from fairsplit.analysis.statistics.proportions import compare_proportions, two_proportion_z
 from fairsplit.analysis.statistics.quantiles import quantile_difference
 from fairsplit.analysis.statistics.ranks import kolmogorov_smirnov, mann_whitney
 from fairsplit.analysis.statistics.ratios import linearised, ratio_delta
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 Method: TypeAlias = Literal[
     "welch",
     "proportion",
+    "two_proportion_z",
     "ratio_delta",
     "cuped",
     "ratio_cuped",
@@ -41,6 +44,7 @@ Method: TypeAlias = Literal[
 VARIABLES: dict[str, str] = {
     "welch": "y",
     "proportion": "y",
+    "two_proportion_z": "y",
     "ratio_delta": "yd",
     "cuped": "yx",
     "ratio_cuped": "ydxw",
@@ -52,6 +56,16 @@ VARIABLES: dict[str, str] = {
 BY_VALUES = ("percentile", "mann_whitney", "kolmogorov_smirnov")
 #: Cells (distinct values × comparisons) of one batch of histograms.
 _CELLS = 1_000_000
+
+
+def variables_of(method: str) -> str:
+    """The variables that a method reads; a custom part reads the outcome alone."""
+    return "y" if is_custom(method) else VARIABLES[method]
+
+
+def is_by_values(method: str) -> bool:
+    """Whether a method needs every value, as custom parts do."""
+    return is_custom(method) or method in BY_VALUES
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +116,8 @@ def compare_splits(split: SplitMoments, method: Method, alpha: ArrayLike = 0.05)
     if method == "proportion":
         (x_c, n_c), (x_t, n_t) = (_successes(arm) for arm in (control, treatment))
         return compare_proportions(x_c, n_c, x_t, n_t, alpha=alpha).comparison
+    if method == "two_proportion_z":
+        return two_proportion_z(*_successes(control), *_successes(treatment), alpha=alpha)
     if method == "ratio_delta":
         return ratio_delta(control, treatment, alpha)
     if method == "ratio_cuped":
@@ -147,7 +163,7 @@ def outcomes_by_values(
     values: FloatArray,
     block: NDArray[np.uint16],
     ranges: Sequence[tuple[int, int]],
-    method: Method,
+    method: str,
     *,
     percentile: float,
     alpha: ArrayLike,
@@ -158,7 +174,7 @@ def outcomes_by_values(
         values: One value for each unit.
         block: Shards, shape (runs, units).
         ranges: Half-open shard range of each arm; the first is the control.
-        method: One of `BY_VALUES`.
+        method: One of `BY_VALUES`, or the name of a custom part.
         percentile: Probability of the quantile, for ``percentile``.
         alpha: Level.
 
@@ -204,10 +220,16 @@ def _histograms(distinct: FloatArray, control: FloatArray, treatment: FloatArray
 
 
 def _by_values(
-    both: Histograms, method: Method, percentile: float, alpha: ArrayLike
+    both: Histograms, method: str, percentile: float, alpha: ArrayLike
 ) -> tuple[FloatArray, BoolArray, BoolArray, BoolArray, BoolArray]:
-    if method == "percentile":
-        r = outcomes(quantile_difference(both, percentile, alpha))
+    if method == "percentile" or is_custom(method):
+        level = np.full(both.size, alpha)
+        done = (
+            compare_custom(method, both, level)
+            if is_custom(method)
+            else quantile_difference(both, percentile, alpha)
+        )
+        r = outcomes(done)
         return r.p_value, r.holds, r.has_interval, r.relative_holds, r.has_relative
     no = np.zeros(both.size, dtype=np.bool_)
     if method == "mann_whitney":

@@ -14,7 +14,8 @@ from fairsplit.analysis.catalogue.events import ATTRIBUTE_COLUMNS
 from fairsplit.analysis.catalogue.fields import duration_text
 from fairsplit.analysis.catalogue.findings import Finding, did_you_mean, shown
 from fairsplit.analysis.catalogue.holding_out import estimand_findings, measuring_findings
-from fairsplit.analysis.catalogue.metric_rules import RANKS, SHARES
+from fairsplit.analysis.catalogue.metric_rules import SHARES
+from fairsplit.analysis.catalogue.search import search_findings
 from fairsplit.analysis.catalogue.serving import eligible_variant
 from fairsplit.analysis.catalogue.shards import exact
 from fairsplit.analysis.catalogue.stages import STAGES
@@ -61,6 +62,7 @@ def experiment_findings(
         *_asked_findings(experiment, project, metrics),
         *_plan_findings(experiment, project, metrics),
         *bandit_findings(experiment, metrics),
+        *search_findings(experiment, metrics),
         *targeting_findings(experiment.targeting, segments),
     ]
     if not findings:
@@ -402,7 +404,7 @@ def _asked_findings(
         metric = metrics.get(use.metric)
         if metric is None:
             continue
-        if metric.test in RANKS and alternative != "two_sided":
+        if metric.without_difference and alternative != "two_sided":
             what = f"the test of {metric.name} looks both ways"
             hint = f"judge {metric.name} in an experiment of its own, or compare means"
             yield Finding(

@@ -30,6 +30,7 @@ from fairsplit.analysis.catalogue.fields import (
 from fairsplit.analysis.catalogue.hashes import Sdk
 from fairsplit.analysis.catalogue.leaves import Leaf
 from fairsplit.analysis.catalogue.project import Alternative, Correction, Defaults, Method, UnitType
+from fairsplit.analysis.catalogue.search import Search
 from fairsplit.analysis.catalogue.sizes import Size
 
 if TYPE_CHECKING:
@@ -373,6 +374,8 @@ class Experiment(Strict):
     """How traffic widens; proposed, or done where `stopping.automatic` is set."""
     bandit: Bandit | None = None
     """Type `bandit`: how the weights follow the reward."""
+    search: Search | None = None
+    """Which parameters of the variants' config are searched for their best values, batch by batch."""
     layer: Layer | None = None
     salts: Salts = Salts()
     variants: Annotated[Items[Variant], Field(min_length=2, max_length=100)]

@@ -43,6 +43,7 @@ _PATTERNS = {
     "^[a-z0-9](?:_?[a-z0-9-])*$": "a slug: lower-case letters, digits, - and single _",
     "^[A-Za-z0-9][A-Za-z0-9_.-]*$": "letters, digits, _, . and -, starting with a letter or digit",
     "^[A-Za-z_][A-Za-z0-9_.-]*$": "letters, digits, _, . and -, starting with a letter or _",
+    r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$": "the name of a custom part, such as robust.trimmed_mean",
 }
 
 

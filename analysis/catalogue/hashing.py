@@ -1,8 +1,9 @@
 """Definition hashes: what a result depends on, whatever the file's comments, key order and labels.
 
-Left out of an experiment's hash: labels for people (name, description, owner, tags), the targeting tests, and
-the state that commands move (status, stage, shipped), for they change no number. What lifecycle commands do
-change about the numbers (end, pauses, phases) is in, and so is the hypothesis: rewriting it is drift.
+Left out of an experiment's hash: labels for people (name, description, owner, tags), the targeting tests, how the next
+batch of a search is chosen, and the state that commands move (status, stage, shipped), for they change no number. What
+lifecycle commands do change about the numbers (end, pauses, phases) is in, and so is the hypothesis: rewriting it is
+drift.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _NO_EFFECT = {
     "shipped",
     "traffic",
     "phases",
+    "search",
 }
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints
 
-from fairsplit.analysis.catalogue.fields import Items, Name, Strict, Text, parse_duration
+from fairsplit.analysis.catalogue.fields import Items, Name, Strict, Text, fault, parse_duration
+from fairsplit.analysis.catalogue.findings import did_you_mean
+from fairsplit.analysis.parts.installed import is_custom
 
 Kind = Literal[
     "count",
@@ -24,10 +26,23 @@ Kind = Literal[
     "percentile",
     "funnel",
     "time_to_conversion",
+    "custom",
 ]
-Test = Literal[
-    "welch", "student", "z", "proportion", "ratio", "chi_square", "mann_whitney", "ks", "anova", "percentile"
-]
+#: Names of custom parts; those that are shipped have no dot.
+PartName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$", max_length=128)]
+TESTS: Final = (
+    "welch", "student", "z", "proportion", "ratio", "chi_square", "mann_whitney", "ks", "anova", "percentile",
+)  # fmt: skip
+
+
+def _known_test(value: str) -> str:
+    if not is_custom(value) and value not in TESTS:
+        rule = f"one of: {', '.join(TESTS)}, or a custom test such as robust.trimmed_mean"
+        raise fault("is not one of the choices", rule, did_you_mean(value, TESTS))
+    return value
+
+
+Test = Annotated[str, AfterValidator(_known_test)]
 Direction = Literal["increase", "decrease"]
 
 
@@ -64,6 +79,12 @@ class MetricMeta(Strict):
     percentile: Annotated[float | None, Field(gt=0, lt=1)] = None
     funnel: Items[Name] = ()
     test: Test | None = None
+    statistic: PartName | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """As JSON; a statistic only where there is one, so that metrics from before the key keep their hash."""
+        return self.model_dump(mode="json", exclude=None if self.statistic else {"statistic"})
 
 
 #: Values that are stored in a unit of their own, whatever the scale of the measure: counts, and microseconds.
@@ -151,7 +172,18 @@ class MetricDefinition:
             self.kind in {"percentile", "funnel"}
             or self.winsorize is not None
             or self.test in {"mann_whitney", "ks"}
+            or self.is_custom
         )
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether a custom part compares its arms."""
+        return is_custom(self.test)
+
+    @property
+    def without_difference(self) -> bool:
+        """Whether its test is of ranks, distances or a part's own making: two-sided, of no difference of two means."""
+        return self.test in {"mann_whitney", "ks"} or (self.is_custom and self.kind != "custom")
 
     @property
     def measures(self) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fairsplit.analysis.catalogue.findings import Finding
+from fairsplit.analysis.catalogue.part_checks import refused_part
+from fairsplit.analysis.parts.installed import is_custom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +97,13 @@ KINDS: Final[dict[str, KindRule]] = {
     "time_to_conversion": KindRule(
         "the time to the first event, over the units that have one", ("simple",), _EVENTS, ("ratio",), ()
     ),
+    "custom": KindRule(
+        "the sum of the measure; arms by a statistic of its distribution that a custom part computes",
+        ("simple", "derived"),
+        SUMMED,
+        ("statistic",),
+        (),
+    ),
     "ratio": KindRule(
         "numerator and denominator; arms by the quotient of their sums",
         ("ratio", "derived", "conversion"),
@@ -109,7 +118,6 @@ _UNKNOWN_TESTS: Final = {
     "anova": ("each arm is compared with the control, and the plan corrects for their number", "test: welch"),
     "chi_square": ("of two arms it is the square of the pooled z-test", "test: z on a share of units"),
 }
-TESTS: Final = ("welch", "proportion", "z", "ratio", "percentile", *RANKS, *_UNKNOWN_TESTS)
 
 _AGG_HINTS: Final = {
     "count_distinct": "kind: count_distinct counts the distinct values of each unit",
@@ -153,11 +161,20 @@ def options_of(meta: MetricMeta) -> tuple[str, ...]:
     return tuple(name for name in OPTIONS if used[name])
 
 
+def tests_by_value(meta: MetricMeta) -> tuple[str, ...]:
+    """The test that a definition names, where it needs the units by value."""
+    return (meta.test,) if meta.test is not None and (meta.test in RANKS or is_custom(meta.test)) else ()
+
+
 def refused_test(kind: str, test: str) -> tuple[str, str] | None:
     """Why a kind has no such test, and what to write; none where it has."""
     rule = KINDS[kind]
     if test in rule.tests:
         return None
+    if is_custom(test):
+        if not set(RANKS) <= set(rule.tests):
+            return f"a custom test is not computed for kind {kind}", f"one of: {', '.join(rule.tests)}"
+        return refused_part("tests", test)
     if test in _UNKNOWN_TESTS:
         why, way = _UNKNOWN_TESTS[test]
         return (
@@ -197,7 +214,7 @@ def refused_type(kind: str, type_: str) -> tuple[str, str] | None:
 
 def refused_pair(one: str, other: str) -> str | None:
     """Why two options, or a test and an option, do not go together; none where they do."""
-    why = PAIRS.get((one, other)) or TEST_OPTIONS.get((one, other))
+    why = PAIRS.get((one, other)) or TEST_OPTIONS.get((RANKS[0] if is_custom(one) else one, other))
     return None if why is None else f"{one} and {other} do not go together: {why}"
 
 
@@ -224,6 +241,11 @@ def _table_findings(meta: MetricMeta, base: KeyPath) -> Iterator[Finding]:
 def _value_findings(meta: MetricMeta, base: KeyPath) -> Iterator[Finding]:
     if meta.kind == "percentile" and meta.percentile is None:
         yield Finding(base, "a percentile metric says no percentile", rule="percentile: 0.9")
+    if (meta.kind == "custom") != (meta.statistic is not None):
+        rule = "kind: custom with statistic: the name of a custom part"
+        yield Finding(base, "a custom metric and its statistic go together", rule=rule)
+    elif meta.statistic is not None and (refusal := refused_part("metrics", meta.statistic)):
+        yield Finding((*base, "statistic"), refusal[0], rule="a part that is installed", hint=refusal[1])
     if meta.kind == "retention" and meta.retention_day is None:
         yield Finding(base, "a retention metric says no day", rule="retention_day: 7")
     if meta.kind == "retention" and str(meta.window) != "1 day, 0:00:00":

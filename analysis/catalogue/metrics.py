@@ -24,6 +24,7 @@ from fairsplit.analysis.catalogue.metric_rules import (
     options_of,
     refused_agg,
     refused_type,
+    tests_by_value,
 )
 from fairsplit.analysis.catalogue.own_models import own_models
 from fairsplit.analysis.catalogue.semantic_files import SEMANTIC_FOLDER
@@ -217,7 +218,7 @@ class _Builder:
         if conversion is not None and denominator is None:
             used.append(self.measures[conversion.base])
         facts = {
-            "meta": meta.model_dump(mode="json"),
+            "meta": meta.facts,
             "measures": [measure.facts for measure in used],
             "funnel": [self.measures[step].facts for step in funnel],
             "type": entry.data.get("type"),
@@ -237,7 +238,7 @@ class _Builder:
             winsorize=meta.winsorize,
             percentile=meta.percentile,
             funnel=funnel,
-            test=meta.test or KINDS[meta.kind].tests[0],
+            test=meta.statistic or meta.test or KINDS[meta.kind].tests[0],
             numerator=numerator.name,
             denominator=denominator.name if denominator else None,
             scale_y=STORED_SCALES.get(meta.kind, scales[0]),
@@ -425,7 +426,7 @@ class _Builder:
             raise _refused(
                 entry, Finding(("filter",), "a conversion's filter belongs to one of its measures", hint=hint)
             )
-        for option in (*options_of(meta), *([meta.test] if meta.test in {"mann_whitney", "ks"} else [])):
+        for option in (*options_of(meta), *tests_by_value(meta)):
             what = f"{option} is not honoured by type conversion"
             raise _refused(entry, Finding(_META, what, hint="leave it out"))
         calculation = params.get("calculation", "conversion_rate")

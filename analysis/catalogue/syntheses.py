@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from fairsplit.analysis.catalogue.checks import identity_findings
 from fairsplit.analysis.catalogue.fields import Items, Name, Slug, Strict, Text, VariantId
 from fairsplit.analysis.catalogue.findings import Finding, did_you_mean
-from fairsplit.analysis.catalogue.metric_rules import RANKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -107,7 +106,7 @@ def _metric_findings(
     if metric is None:
         yield Finding(where, "unknown metric", name, hint=did_you_mean(name, metrics))
         return
-    if metric.test in RANKS:
+    if metric.without_difference:
         what, rule = (
             "a test of ranks has no difference to combine",
             "a metric of means, rates, ratios or quantiles",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairsplit.analysis.catalogue.findings import Finding, did_you_mean
 from fairsplit.analysis.catalogue.holding_out import ships_of
+from fairsplit.analysis.catalogue.search import chain_findings
 from fairsplit.analysis.catalogue.serving import covers
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ def joint_findings(experiments: Collection[Experiment], project: Project) -> dic
     """
     refused = layer_findings(experiments)
     kept = [experiment for experiment in experiments if experiment.id not in refused]
-    return refused | holdout_findings(kept, project)
+    refused |= holdout_findings(kept, project)
+    others = {experiment.id: experiment for experiment in experiments}
+    chains = {one.id: found for one in experiments for found in chain_findings(one, others)}
+    return chains | refused
 
 
 def layer_findings(experiments: Iterable[Experiment]) -> dict[str, Finding]:

@@ -11,6 +11,7 @@ from fairsplit.analysis.catalogue.findings import shown
 from fairsplit.analysis.errors import Problem
 from fairsplit.analysis.flat_files.arms import arms_of, one_spelling
 from fairsplit.analysis.flat_files.caps import with_capped
+from fairsplit.analysis.flat_files.certified import certified_metrics
 from fairsplit.analysis.flat_files.days import dated_units, exposure_days
 from fairsplit.analysis.flat_files.decimals import with_decimal_points
 from fairsplit.analysis.flat_files.definitions import catalogue_of, metric_definitions
@@ -27,6 +28,7 @@ from fairsplit.analysis.flat_files.sums import (
 )
 from fairsplit.analysis.flat_files.units import require_counts, unit_rows, value_column
 from fairsplit.analysis.judgement import judge_cut_offs
+from fairsplit.analysis.judgement.custom import CustomParts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +66,9 @@ class FlatAnalysis:
     notes: tuple[str, ...]
 
 
-def analyse(frame: pl.DataFrame, request: Request, code_hash: str = "") -> FlatAnalysis:
+def analyse(
+    frame: pl.DataFrame, request: Request, code_hash: str = "", part_hashes: Mapping[str, str] | None = None
+) -> FlatAnalysis:
     """Judge every experiment of a flat file.
 
     The first metric is primary: it decides. The others are secondary. The split is tested against the declared
@@ -74,6 +78,7 @@ def analyse(frame: pl.DataFrame, request: Request, code_hash: str = "") -> FlatA
         frame: One row a unit, an event of a unit, or the counts of an arm.
         request: Which column plays which part; what is left out is guessed.
         code_hash: Of the code that computes the rows.
+        part_hashes: By the name of a custom part, of the rows that it judges.
 
     Returns:
         The analysis; the same rows as the pipeline's, at one cut-off.
@@ -122,6 +127,8 @@ def analyse(frame: pl.DataFrame, request: Request, code_hash: str = "") -> FlatA
             f"units were exposed on the day in column {column}, and the split is tested on each "
             f"(--segment {column} makes it a segment)"
         )
+    refused = dict(certified_metrics(histograms, metrics, request.alpha))
+    certified = frozenset(name for name, why in refused.items() if why is None)
     judgement = judge_cut_offs(
         statistics,
         exposures,
@@ -131,6 +138,7 @@ def analyse(frame: pl.DataFrame, request: Request, code_hash: str = "") -> FlatA
         histograms=histograms,
         dated=dated,
         code_hash=code_hash,
+        custom=CustomParts(certified, part_hashes or {}),
     )
     judgement = replace(judgement, validity=_checks_of_a_file(judgement.validity, roles))
     return FlatAnalysis(
@@ -141,7 +149,7 @@ def analyse(frame: pl.DataFrame, request: Request, code_hash: str = "") -> FlatA
         exposures,
         histograms,
         tuple(guesses),
-        tuple(_unused(rows, roles)),
+        (*_unused(rows, roles), *_uncertified(metrics, refused)),
     )
 
 
@@ -154,6 +162,14 @@ def _unused(rows: pl.DataFrame, roles: Roles) -> Iterator[str]:
         if roles.covariates and not is_adjusted(metric, roles):
             listed = ", ".join(shown(name) for name in roles.covariates)
             yield f"{listed} is not used for {shown(metric.name)}: {metric.type} takes no covariates"
+
+
+def _uncertified(metrics: Mapping[str, MetricDefinition], refused: Mapping[str, str | None]) -> Iterator[str]:
+    """Why custom parts decide nothing here."""
+    for name, why in refused.items():
+        if why is not None:
+            part = metrics[name].test
+            yield f"{part} decides nothing for {shown(name)}: in random splits of these units it failed by {why}"
 
 
 def _checks_of_a_file(validity: pl.DataFrame, roles: Roles) -> pl.DataFrame:

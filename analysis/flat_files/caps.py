@@ -145,13 +145,18 @@ def _meant(name: str | None, text: str, metrics: Sequence[MetricColumn]) -> list
     if found[0].type != "mean":
         rule = "caps are for means"
         raise FlatFileError(
-            Problem("this type takes no caps", "--cap", shown(text), rule, _WHY_NOT[found[0].type])
+            Problem("this type takes no caps", "--cap", shown(text), rule, _why_not(found[0].type))
         )
     return [found[0].name]
 
 
 def _of_types(metrics: Sequence[MetricColumn]) -> str:
-    return "; ".join(dict.fromkeys(_WHY_NOT[metric.type] for metric in metrics))
+    return "; ".join(dict.fromkeys(_why_not(metric.type) for metric in metrics))
+
+
+def _why_not(type_: str) -> str:
+    """Why values of a type are not capped."""
+    return _WHY_NOT.get(type_, "a custom part has the values as they are")
 
 
 def _parsed(text: str) -> tuple[str | None, Caps]:

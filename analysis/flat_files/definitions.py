@@ -19,6 +19,7 @@ from fairsplit.analysis.catalogue.metrics import MetricDefinition, canonical_has
 from fairsplit.analysis.catalogue.project import Project
 from fairsplit.analysis.flat_files.arms import ratio_of
 from fairsplit.analysis.flat_files.places import is_adjusted, is_ratio, segment_name
+from fairsplit.analysis.parts.installed import installed, is_custom
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +57,7 @@ def _definition(metric: MetricColumn, scale_y: int, scale_d: int, roles: Roles) 
         name=metric.name,
         label=metric.name,
         description=f"{' / '.join(metric.columns)}, as {metric.type}{_caps_text(metric)}.",
-        kind=_KINDS.get(metric.type, metric.type),
+        kind=_kind(metric.type),
         unit=_UNITS.get(metric.type, f"{metric.column} per {metric.denominator or 'unit'}"),
         direction=metric.direction,
         window_start=timedelta(0),
@@ -77,6 +78,12 @@ def _definition(metric: MetricColumn, scale_y: int, scale_d: int, roles: Roles) 
 
 def _caps_text(metric: MetricColumn) -> str:
     return "" if metric.caps is None else f", capped to {metric.caps.text}"
+
+
+def _kind(type_: str) -> str:
+    if is_custom(type_):
+        return "custom" if type_ in installed("metrics") else "mean"
+    return _KINDS.get(type_, type_)
 
 
 def _covariate_label(metric: MetricColumn, roles: Roles) -> str | None:

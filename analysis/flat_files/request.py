@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from fairsplit.analysis.catalogue.findings import did_you_mean, shown
+from fairsplit.analysis.catalogue.part_checks import refused_part
 from fairsplit.analysis.errors import AnalysisError, Problem
+from fairsplit.analysis.parts.installed import installed, is_custom
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,9 +23,11 @@ Crossovers = Literal["include", "exclude"]
 
 _PERCENTILE = re.compile(r"p([1-9][0-9]?)\Z")
 _DIRECTIONS = ("increase", "decrease")
-#: Types whose test needs every value and not only sums.
-BY_VALUES = ("percentile", "mann_whitney", "ks")
-TYPES = ("proportion", "z", "mean", "ratio", "median", "p1 to p99", "mann_whitney", "ks")
+#: Types whose test needs every value and not only sums, as that of a custom part does.
+_BY_VALUES = ("percentile", "mann_whitney", "ks")
+TYPES = (
+    "proportion", "z", "mean", "ratio", "median", "p1 to p99", "mann_whitney", "ks", "a custom part",
+)  # fmt: skip
 
 
 class FlatFileError(AnalysisError):
@@ -39,7 +43,7 @@ class MetricColumn:
         column: The column of the value, or a ratio's numerator.
         denominator: A ratio's denominator, or none. Where rows are counts per arm: the units.
         type: ``proportion``, ``z`` (a proportion by the pooled z-test), ``mean``, ``ratio``, ``percentile``,
-            ``mann_whitney`` or ``ks``; empty until the values have been seen.
+            ``mann_whitney``, ``ks`` or the name of a custom part; empty until the values have been seen.
         percentile: The quantile in (0, 1) of a percentile, or none.
         direction: ``increase`` or ``decrease``: which way is better.
         spread: Where rows are an arm's mean, the column of the standard deviation, else none.
@@ -59,6 +63,11 @@ class MetricColumn:
     def is_share(self) -> bool:
         """Whether a unit's value is 0 or 1."""
         return self.type in {"proportion", "z"}
+
+    @property
+    def is_by_values(self) -> bool:
+        """Whether its test needs every value and not only sums."""
+        return self.type in _BY_VALUES or is_custom(self.type)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -192,5 +201,13 @@ def _type(word: str) -> tuple[str, float | None]:
         return "percentile", int(found[1]) / 100
     if word in {"", "proportion", "z", "mean", "ratio", "mann_whitney", "ks"}:
         return word, None
-    hint = did_you_mean(word, ("proportion", "mean", "ratio", "median", "mann_whitney"))
+    parts = (*installed("tests"), *installed("metrics"))
+    if is_custom(word):
+        refusal = refused_part("metrics" if word in installed("metrics") else "tests", word)
+        if refusal is None:
+            return word, None
+        raise FlatFileError(
+            Problem(refusal[0], "--metric", shown(word), "a part that is installed", refusal[1])
+        )
+    hint = did_you_mean(word, ("proportion", "mean", "ratio", "median", "mann_whitney", *parts))
     raise FlatFileError(Problem("unknown type of metric", "--metric", shown(word), ", ".join(TYPES), hint))

@@ -16,7 +16,7 @@ from fairsplit.analysis.flat_files.metric_guesses import (
     named_apart,
     typed,
 )
-from fairsplit.analysis.flat_files.request import BY_VALUES, FlatFileError, parse_metric, require_column
+from fairsplit.analysis.flat_files.request import FlatFileError, parse_metric, require_column
 from fairsplit.analysis.flat_files.unit_guesses import guess_unit
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def roles_of(frame: pl.DataFrame, request: Request, guesses: list[str]) -> Roles
 
 def _refuse_by_cluster(metrics: Sequence[MetricColumn], request: Request) -> None:
     for metric in metrics:
-        if request.cluster is not None and metric.type in BY_VALUES:
+        if request.cluster is not None and metric.is_by_values:
             rule = "proportion, mean or a ratio"
             raise FlatFileError(
                 Problem(

@@ -9,7 +9,6 @@ import polars as pl
 
 from fairsplit.analysis.flat_files.covariates import joint_moments
 from fairsplit.analysis.flat_files.places import Scales, levels_of
-from fairsplit.analysis.flat_files.request import BY_VALUES
 from fairsplit.analysis.flat_files.units import value_column
 from fairsplit.analysis.judgement.pairing import JOINT, SUMS, THIRD
 
@@ -191,7 +190,7 @@ def histogram_frame(places: Sequence[Place], roles: Roles, cut_off: date) -> pl.
         .agg(units=pl.len().cast(pl.Int64))
         .with_columns(metric=pl.lit(metric.name), segment=pl.lit(place.segment), cut_off=pl.lit(cut_off))
         for number, metric in enumerate(roles.metrics)
-        if metric.type in BY_VALUES
+        if metric.is_by_values
         for place in places
     ]
     return pl.concat(parts) if parts else None

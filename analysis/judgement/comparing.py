@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import polars as pl
 
 from fairsplit.analysis.judgement.distributions import compare_distributions, has_histogram
 from fairsplit.analysis.judgement.pairing import (
@@ -16,6 +17,7 @@ from fairsplit.analysis.judgement.pairing import (
     moments,
     successes,
 )
+from fairsplit.analysis.parts.installed import is_custom
 from fairsplit.analysis.statistics.comparisons import Comparison, Estimate, conclude
 from fairsplit.analysis.statistics.covariates import cuped
 from fairsplit.analysis.statistics.lifts import Lift, Pair
@@ -25,8 +27,6 @@ from fairsplit.analysis.statistics.ratios import linearised, ratio_delta
 from fairsplit.analysis.statistics.status import Reason
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from fairsplit.analysis.statistics.checks import BoolArray, FloatArray
     from fairsplit.analysis.statistics.moments import JointMoments
 
@@ -38,7 +38,10 @@ _DISTRIBUTION_WORDS = {
     "mann_whitney": "mann_whitney",
     "ks": "kolmogorov_smirnov",
 }
-DISTRIBUTION_TESTS = tuple(_DISTRIBUTION_WORDS)
+#: Rows whose test needs the units by value; those of custom parts all do.
+BY_DISTRIBUTION: Final = pl.col("test").is_in(tuple(_DISTRIBUTION_WORDS)) | pl.col("test").str.contains(
+    ".", literal=True
+)
 #: Methods that compare the rates of a share metric by its counts alone.
 RATE_TESTS = ("welch", "score", "fisher", "two_proportion_z")
 
@@ -84,7 +87,7 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray, histograms: pl.DataFra
     is_ratio = pairs["is_ratio"].to_numpy()
     test, is_share = pairs["test"].to_numpy(), pairs["is_share"].to_numpy()
     populated = ((pairs["n"] > 0) & (pairs["n_control"] > 0)).to_numpy()
-    by_values = np.isin(test, DISTRIBUTION_TESTS)
+    by_values = compares_distributions(pairs)
     # What a covariate would save of few events is little beside what Welch's t would say too often of them.
     covered = covered & populated & ~by_values & ~rare_shares(pairs)
     is_ratio = is_ratio & ~by_values
@@ -98,6 +101,7 @@ def compare_pairs(pairs: pl.DataFrame, alpha: FloatArray, histograms: pl.DataFra
         "ratio_cuped": is_ratio & covered & ~joint,
         "cuped": ~is_ratio & covered & ~joint,
         **{word: there & (test == name) for name, word in _DISTRIBUTION_WORDS.items()},
+        **{name: there & (test == name) for name in pairs["test"].unique().sort() if is_custom(name)},
         "proportion": ~is_ratio & ~covered & (test == "proportion") & ~stratified,
         "two_proportion_z": ~is_ratio & ~covered & is_share & (test == "z") & ~stratified,
         "welch": ~is_ratio
@@ -154,6 +158,11 @@ def rare_shares(pairs: pl.DataFrame) -> BoolArray:
     return rare
 
 
+def compares_distributions(rows: pl.DataFrame) -> BoolArray:
+    """Rows whose test needs the units by value."""
+    return rows.select(BY_DISTRIBUTION).to_series().to_numpy()
+
+
 def is_adaptive(rows: pl.DataFrame) -> BoolArray:
     """Rows of bandits, whose figures `with_batches` has weighted."""
     return _has(rows, "bandit_status")
@@ -175,7 +184,7 @@ def refused_by_strata(pairs: pl.DataFrame) -> BoolArray:
     """Pairs that only counts of values by stratum could answer, which are not kept: ranks, quantiles, capped values."""
     refused = is_stratified(pairs)
     if refused.any():
-        by_values = np.isin(pairs["test"].to_numpy(), DISTRIBUTION_TESTS)
+        by_values = compares_distributions(pairs)
         refused = refused & (by_values | pairs["cap_high"].is_not_null().to_numpy())
     return refused
 
@@ -183,7 +192,7 @@ def refused_by_strata(pairs: pl.DataFrame) -> BoolArray:
 def _one_kind(
     kind: str, pairs: pl.DataFrame, alpha: FloatArray, alternative: Any, histograms: pl.DataFrame | None
 ) -> tuple[Comparison, Any, FloatArray | None]:
-    if histograms is not None and kind in _DISTRIBUTION_WORDS.values():
+    if histograms is not None and (kind in _DISTRIBUTION_WORDS.values() or is_custom(kind)):
         return compare_distributions(kind, pairs, histograms, alpha, alternative), kind, None
     if kind == "adaptive_weights":
         return _weighted(pairs, alpha, alternative), kind, None

@@ -42,6 +42,7 @@ FAMILIES = {
     "histogram_missing": "not_computed",
     "weights_changed": "not_computed",
     "sums_out_of_range": "not_computed",
+    "part_failed": "not_computed",
     "not_finite": "not_computed",
 }
 _EFFECT_STEPS = ((0.2, "negligible"), (0.5, "small"), (0.8, "medium"))
@@ -70,7 +71,8 @@ def comparison_rows(
         _pair_numbers(pairs, histograms), on=list(COMPARISON_KEY), how="left", maintain_order="left"
     )
     own = with_means_of_strata(own, beside_strata(pairs))
-    own = contained(with_segment_effects(_with_status(own.with_columns(code_hash=pl.lit(code_hash)))))
+    own = own.with_columns(code_hash=pl.coalesce("part_code_hash", pl.lit(code_hash)))
+    own = contained(with_segment_effects(_with_status(own)))
     own = own.with_columns(pl.col(pl.Float64).fill_nan(None))
     return conform(own.with_columns(**_stretches()).with_columns(**findings()), COMPARISONS, COMPARISON_KEY)
 
@@ -143,6 +145,10 @@ def _own_numbers(rows: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.Data
         .when(pl.col("mean").is_null() & (pl.col("own_status") == "ok"))
         .then(
             pl.when(pl.col("test") == "percentile")
+            .then(pl.lit("histogram_missing"))
+            .when(pl.col("certified").is_not_null() & (pl.col("analysis") == "default"))
+            .then(pl.lit("part_failed"))
+            .when(pl.col("certified").is_not_null())
             .then(pl.lit("histogram_missing"))
             .otherwise(pl.lit("zero_denominator"))
         )

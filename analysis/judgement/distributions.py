@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 
 from fairsplit.analysis.judgement.pairing import GROUP, moments
+from fairsplit.analysis.parts.installed import installed, is_custom
+from fairsplit.analysis.parts.running import compare_custom, custom_estimates
 from fairsplit.analysis.statistics.comparisons import Comparison
 from fairsplit.analysis.statistics.histograms import Histograms
 from fairsplit.analysis.statistics.lifts import Lift
@@ -68,11 +70,11 @@ def _both_arms(pairs: pl.DataFrame, histograms: pl.DataFrame) -> Histograms:
 
 @quiet
 def own_values(rows: pl.DataFrame, histograms: pl.DataFrame | None) -> tuple[Moments, FloatArray]:
-    """Each arm's own value: mean, ratio or quantile, with the variance of a unit's (linearised) value.
+    """Each arm's own value: mean, ratio, quantile or custom statistic; and the variance of a unit's value.
 
     Returns:
-        Moments of shape (rows,), whose `m2` is NaN for quantiles, and the standard error of the value; NaN
-        where a ratio has no denominator or a quantile no histogram.
+        Moments of shape (rows,), whose `m2` is NaN for quantiles and custom statistics, and the standard error of the
+        value; NaN where a ratio has no denominator, or a quantile or a custom statistic no histogram.
     """
     joint = moments(rows, "yd")
     plain = joint.variable(0)
@@ -96,13 +98,22 @@ def own_values(rows: pl.DataFrame, histograms: pl.DataFrame | None) -> tuple[Mom
                 one.n_control > 0, one.quantile(one.control, part["percentile"].to_numpy()), np.nan
             )
             std_error[at] = np.sqrt(estimate.variance)
+    statistics = installed("metrics").keys() & set(rows["test"].unique())
+    for name in sorted(statistics):
+        wanted = (rows["test"] == name).to_numpy()
+        mean[wanted] = m2[wanted] = std_error[wanted] = np.nan
+        at = np.flatnonzero(wanted & has_histogram(rows, histograms))
+        if histograms is not None and at.size:
+            cells = _counts(rows[at], histograms, "variant_id").with_columns(is_treatment=pl.lit(value=False))
+            estimate, _ = custom_estimates(name, _from_cells(cells, at.size))
+            mean[at], std_error[at] = estimate.value, np.sqrt(estimate.variance)
     return Moments(plain.n, mean, m2), std_error
 
 
 def compare_distributions(
     kind: str, pairs: pl.DataFrame, histograms: pl.DataFrame, alpha: FloatArray, alternative: Any
 ) -> Comparison:
-    """Quantile difference, Mann-Whitney or Kolmogorov-Smirnov test of every pair.
+    """Quantile difference, Mann-Whitney, Kolmogorov-Smirnov or custom test of every pair.
 
     The "difference" of a Mann-Whitney test is P(treatment above control) - P(below), Cliff's delta, whose
     interval agrees with the test; that of Kolmogorov-Smirnov is the signed largest distance of the distribution
@@ -113,6 +124,8 @@ def compare_distributions(
         moved = quantile_difference(both, pairs["percentile"].to_numpy(), alpha, alternative)
         tied = (moved.status == Reason.ZERO_VARIANCE) & _varied(both)
         return replace(moved, status=np.where(tied, Reason.TIES_AT_QUANTILE, moved.status).astype(np.int8))
+    if is_custom(kind):
+        return compare_custom(kind, both, alpha, alternative)
     if kind == "mann_whitney":
         done = mann_whitney(both, alpha)
         delta = 2 * done.win_probability - 1

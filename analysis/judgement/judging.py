@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -13,6 +14,7 @@ from fairsplit.analysis.judgement.audit import audit_rows
 from fairsplit.analysis.judgement.balance import balance_rows
 from fairsplit.analysis.judgement.batching import phase_sums, with_batches
 from fairsplit.analysis.judgement.comparisons import comparison_rows
+from fairsplit.analysis.judgement.custom import CustomParts, with_custom
 from fairsplit.analysis.judgement.day_split import dated_split_rows, day_split_rows, day_tests
 from fairsplit.analysis.judgement.deciding import conclusions, decision_rows
 from fairsplit.analysis.judgement.definitions import (
@@ -24,6 +26,7 @@ from fairsplit.analysis.judgement.definitions import (
     weight_frame,
 )
 from fairsplit.analysis.judgement.diagnosis import diagnosis_rows, with_location
+from fairsplit.analysis.judgement.direction import sign_of
 from fairsplit.analysis.judgement.fading import fading_rows
 from fairsplit.analysis.judgement.freshness import completeness_rows, freshness_rows
 from fairsplit.analysis.judgement.information import SEQUENTIAL
@@ -37,6 +40,7 @@ from fairsplit.analysis.judgement.pairing import defined_rows
 from fairsplit.analysis.judgement.policies import CONTEXT_SUMS, policy_rows
 from fairsplit.analysis.judgement.ramping import ramp_frame, stopped_frame
 from fairsplit.analysis.judgement.rows import DECISIONS, VALIDITY, VALIDITY_KEY, conform
+from fairsplit.analysis.judgement.searching import search_at
 from fairsplit.analysis.judgement.split import split_rows
 from fairsplit.analysis.judgement.strata import strata_of
 from fairsplit.analysis.judgement.undeclared import with_arms
@@ -45,8 +49,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
+    from fairsplit.analysis.catalogue.experiment import Experiment
     from fairsplit.analysis.catalogue.loading import Catalogue
     from fairsplit.analysis.catalogue.metrics import MetricDefinition
+    from fairsplit.analysis.judgement.searching import Searched
 
 
 _CHECK = [pl.col(name).cast(dtype) for name, dtype in VALIDITY.items() if name != "cut_off"]
@@ -98,6 +104,7 @@ def judge_cut_offs(
     by_context: pl.DataFrame | None = None,
     dated: pl.DataFrame | None = None,
     code_hash: str = "",
+    custom: CustomParts | None = None,
 ) -> Judgement:
     """Judge every experiment of the catalogue at each of several cut-offs, as of that cut-off.
 
@@ -129,13 +136,17 @@ def judge_cut_offs(
         by_context: `fct_context_sums`, of contextual bandits.
         dated: Units of a file by the day that it gives them, as `dated_split_rows` takes them.
         code_hash: Of the code that computes the rows.
+        custom: Which custom parts may decide; none may if it is left out.
 
     Returns:
         Result, validity and decision rows of those cut-offs, sorted by key. A check that fails leaves its
         experiment without a winner. What cannot be computed is a null with a status and a reason.
     """
     experiments, variants = experiment_frame(catalogue), variant_frame(catalogue)
-    uses, weights = use_frame(catalogue, metrics), weight_frame(catalogue)
+    uses, weights = (
+        with_custom(use_frame(catalogue, metrics), custom or CustomParts()),
+        weight_frame(catalogue),
+    )
     thresholds = catalogue.project.thresholds
     timed = timing(experiments, uses, cut_offs[-1]).select("experiment_id", "verdict_day")
     rows = defined_rows(statistics, cut_offs[-1], experiments, variants, uses)
@@ -198,7 +209,8 @@ def judge_cut_offs(
         said = decision_rows(concluded, times, found, stopped_frame(catalogue, cut_off), cut_off)
         said = conform(said, DECISIONS, ("experiment_id",))
         today = allocations.filter(pl.col("cut_off") == cut_off)
-        acts = next_action_rows(concluded, times, said, today, catalogue, cut_off)
+        searched = partial(_search_as_of, rows=known, catalogue=catalogue, uses=uses, cut_off=cut_off)
+        acts = next_action_rows(concluded, times, said, today, catalogue, cut_off, searched)
         validity.append(found)
         decisions.append(said)
         next_actions.append(conform(acts, NEXT_ACTIONS, NEXT_ACTIONS_KEY))
@@ -230,6 +242,17 @@ def history_needed(
         .group_by("experiment_id", "metric", maintain_order=True)
         .agg(looks_again=_looks_again().any(), verdict_day=pl.col("verdict_day").first())
     )
+
+
+def _search_as_of(
+    experiment: Experiment, *, rows: pl.DataFrame, catalogue: Catalogue, uses: pl.DataFrame, cut_off: date
+) -> Searched:
+    """Where a search stood at a cut-off, each batch by its newest rows."""
+    own = (pl.col("segment") == "all") & (pl.col("analysis") == "default")
+    newest = rows.filter(own).filter(pl.col("cut_off") == pl.col("cut_off").max().over("experiment_id"))
+    metric = experiment.metrics.primary[0].metric
+    sign = sign_of(uses.filter(pl.col("metric") == metric)["direction"][0])
+    return search_at(experiment, catalogue.experiments, newest, sign, cut_off)
 
 
 def _where_known(*asked: tuple[Any, ...]) -> list[pl.DataFrame]:

@@ -24,12 +24,13 @@ from fairsplit.analysis.judgement.gains import effects_of, improvement, leaning_
 from fairsplit.analysis.judgement.wording import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
 
     from fairsplit.analysis.catalogue.experiment import Experiment
     from fairsplit.analysis.catalogue.loading import Catalogue
     from fairsplit.analysis.judgement.gains import ArmEffects
+    from fairsplit.analysis.judgement.searching import Searched
 
 _TEXT, _REAL = pl.String(), pl.Float64()
 
@@ -78,6 +79,7 @@ class _Situation:
     ramp_to: float | None
     metric: str
     unit: str
+    searched: Callable[[Experiment], Searched] | None
 
 
 def next_action_rows(
@@ -87,6 +89,7 @@ def next_action_rows(
     allocations: pl.DataFrame,
     catalogue: Catalogue,
     cut_off: date,
+    searched: Callable[[Experiment], Searched] | None = None,
 ) -> pl.DataFrame:
     """The acts that are open to each running experiment at a cut-off.
 
@@ -99,6 +102,7 @@ def next_action_rows(
         allocations: Rows of `ALLOCATIONS` at the cut-off.
         catalogue: The definitions in force.
         cut_off: The day decided about.
+        searched: Where the search of an experiment stands, asked once a batch is decided.
 
     Returns:
         Rows of the schema `NEXT_ACTIONS`, in no particular order.
@@ -147,6 +151,7 @@ def next_action_rows(
             ramp_to=timing["ramp_to"],
             metric=leads[experiment.id],
             unit=own[0]["unit"] if own else "",
+            searched=searched,
         )
         found += [
             {"experiment_id": experiment.id, "cut_off": cut_off, "position": position, **act}
@@ -170,6 +175,9 @@ def _acts(s: _Situation) -> Iterator[dict[str, Any]]:
     if s.said["action"] in {"extend", "keep_control"} and not concluded:
         yield _longer(s)
     gained = s.said["action"] == "ship"
+    if s.experiment.search is not None and s.searched is not None and (concluded or s.at_horizon):
+        yield from _searched(s, s.searched(s.experiment))
+        return
     if (concluded and not gained) or (s.said["decision"] in {"inconclusive", "extend"} and s.at_horizon):
         prior = prior_of(s.others)
         if s.effects is not None:
@@ -285,6 +293,27 @@ def _new_variant(s: _Situation, prior: tuple[float, float] | None) -> dict[str, 
         "sentence": f"Test another variant against {_name(s.experiment, s.experiment.control.id)}.",
         **_expected(s, gain, "few_effects"),
     }
+
+
+def _searched(s: _Situation, state: Searched) -> Iterator[dict[str, Any]]:
+    """The next arms of a search: the best arm changed where a proposal is close to it, else new ones."""
+    best = state.best_arm
+    if state.reason is not None or state.asked is None:
+        return
+    for at, config in enumerate(state.configs):
+        gain = float(state.asked.improvement[at])
+        changed = (
+            [] if best is None else [name for name, value in config.items() if best.config[name] != value]
+        )
+        is_near = best is not None and best.experiment == s.experiment.id and len(changed) * 2 <= len(config)
+        words = ", ".join(f"{name} {value}" for name, value in config.items())
+        yield {
+            "action": "modify_variant" if is_near else "create_variant",
+            "variant_id": best.variant if best is not None and is_near else None,
+            "sentence": f"Test {words}: point {at + 1} of the next batch, which `fairsplit search propose "
+            f"{s.experiment.id}` writes.",
+            **_expected(s, gain if math.isfinite(gain) else None, "nothing_measured"),
+        }
 
 
 def _moved(s: _Situation, change: Mapping[str, float]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from scipy import special
 
-from fairsplit.analysis.judgement.comparing import DISTRIBUTION_TESTS, compare_pairs
+from fairsplit.analysis.judgement.comparing import BY_DISTRIBUTION, compare_pairs
 from fairsplit.analysis.judgement.pairing import SUMS, defined_rows, has_sums, paired
 from fairsplit.analysis.judgement.wording import p_text
 from fairsplit.analysis.statistics.status import Reason
@@ -44,11 +44,7 @@ def effect_trends(
         One row per experiment, primary metric, treatment and day: `days` with an effect so far, `slope` a day,
         its standard error, and the fitted effect of the `first` and `last` day.
     """
-    asked = uses.filter(
-        (pl.col("role") == "primary")
-        & pl.col("window").is_not_null()
-        & ~pl.col("test").is_in(DISTRIBUTION_TESTS)
-    )
+    asked = uses.filter((pl.col("role") == "primary") & pl.col("window").is_not_null() & ~BY_DISTRIBUTION)
     plain = statistics.filter(
         (pl.col("segment") == "all")
         & (pl.col("analysis") == "default")

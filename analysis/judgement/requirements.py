@@ -116,9 +116,12 @@ def _requirements(pairs: pl.DataFrame, tested: Tested) -> list[Requirement]:
     with_denominator = np.minimum(*(_effective(pairs, suffix) for suffix in ("_control", "")))
     share = pairs["percentile"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     beyond = smaller * np.minimum(share, 1.0 - share)
+    custom = pairs["certified"].is_not_null().to_numpy()
+    certified = pairs["certified"].fill_null(value=False).cast(pl.Float64).to_numpy()
     return [
         Requirement("units_per_arm", of_means, smaller, LEAST_UNITS),
-        Requirement("units_per_arm", ranked, smaller, LEAST_RANKED),
+        Requirement("units_per_arm", ranked | custom, smaller, LEAST_RANKED),
+        Requirement("certified", custom, certified, 1.0),
         Requirement("events", method == "fisher", np.minimum(x_c + x_t, n_c + n_t - x_c - x_t), LEAST_EVENTS),
         Requirement("expected_events", method == "two_proportion_z", expected, Z_TEST_EVENTS),
         Requirement(

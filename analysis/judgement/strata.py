@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from fairsplit.analysis.catalogue.bands import pieces
-from fairsplit.analysis.judgement.comparing import DISTRIBUTION_TESTS
+from fairsplit.analysis.judgement.comparing import BY_DISTRIBUTION
 from fairsplit.analysis.judgement.pairing import CONTROL, GROUP, LETTERS, SUMS, has_sums, moments, over
 from fairsplit.analysis.statistics.moments import JointMoments
 from fairsplit.analysis.statistics.status import quiet
@@ -167,7 +167,7 @@ def with_strata(pairs: pl.DataFrame, strata: Strata) -> pl.DataFrame:
     """
     numbered = pairs.with_row_index("row").filter(has_sums() & has_sums(CONTROL))
     # What is read from values has no strata: a list's is compared as ever, which errs on the safe side.
-    from_sums = ~pl.col("test").is_in(DISTRIBUTION_TESTS) & pl.col("cap_high").is_null()
+    from_sums = ~BY_DISTRIBUTION & pl.col("cap_high").is_null()
     asked = pl.concat(
         [
             numbered.join(strata.phases, on=_ARM, how="inner").with_columns(kind=pl.lit("phase")),

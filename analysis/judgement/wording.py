@@ -17,6 +17,7 @@ REQUIREMENTS = {
     "skewness": "for the skewness of the difference",
     "degrees_of_freedom": "degrees of freedom",
     "units_with_denominator": "units in each arm that have a denominator",
+    "certified": "certificate of A/A splits for this custom part",
     "units_beyond_quantile": "units in each arm beyond the quantile",
 }
 

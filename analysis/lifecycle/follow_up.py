@@ -11,6 +11,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from fairsplit.analysis.lifecycle.editing import stamp, yaml_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 #: What carries over: whom it asks, and how it is judged. Its own past stays behind.
@@ -41,6 +42,38 @@ def follow_up_text(text: str, new_id: str, start: datetime, variant: str | None)
     draft["variants"] = CommentedSeq([_copy(control, control["id"], control=True), fresh])
     draft.yaml_set_start_comment(
         f"Follows {data['id']}. Change the config of {fresh['id']}, then `fairsplit experiment start {new_id}`.\n"
+    )
+    stream = io.StringIO()
+    yaml_of().dump(draft, stream)
+    return stream.getvalue()
+
+
+def next_batch_text(text: str, new_id: str, start: datetime, points: Sequence[Mapping[str, Any]]) -> str:
+    """The text of a draft whose arms are the points that a search proposes, beside the same control.
+
+    Args:
+        text: The file of the batch before.
+        new_id: Id of the draft.
+        start: When it is to start, naive UTC, whole seconds.
+        points: Values of the parameters of each arm; the rest of its config is the control's.
+    """
+    data = yaml_of().load(text)
+    control = next(arm for arm in data["variants"] if arm.get("control"))
+    arms = [_copy(control, control["id"], control=True)]
+    for number, point in enumerate(points, start=1):
+        arm = CommentedMap({"id": f"point_{number}"})
+        arm["name"] = ", ".join(f"{name} {value}" for name, value in point.items())
+        arm["config"] = {**copy.deepcopy(dict(control.get("config") or {})), **point}
+        arms.append(arm)
+    draft = CommentedMap(
+        {"id": new_id, "name": f"{data['name']}, next", "type": "ab" if len(arms) == 2 else "abn"}
+    )
+    draft.update({key: data[key] for key in _KEPT if key in data})
+    draft.update({"status": "draft", "stage": "design", "start": stamp(start)})
+    draft["search"] = CommentedMap({**data["search"], "follows": data["id"]})
+    draft["variants"] = CommentedSeq(arms)
+    draft.yaml_set_start_comment(
+        f"The batch after {data['id']}. `fairsplit experiment start {new_id}` runs it.\n"
     )
     stream = io.StringIO()
     yaml_of().dump(draft, stream)

@@ -269,6 +269,8 @@ class SiteInputs:
         programme_experiments: ``results.programme_experiments``.
         syntheses: ``results.syntheses``.
         synthesis_studies: ``results.synthesis_studies``.
+        search: ``results.search``.
+        aa_certification: ``results.aa_certification``.
         synthesis_views: What the syntheses are.
         daily_exposures: ``fct_daily_exposures``.
         losses: ``fct_losses`` (experiment_id, variant_id, step, units, events).
@@ -305,6 +307,8 @@ class SiteInputs:
     programme_experiments: pl.DataFrame = field(default_factory=_empty)
     syntheses: pl.DataFrame = field(default_factory=_empty)
     synthesis_studies: pl.DataFrame = field(default_factory=_empty)
+    search: pl.DataFrame = field(default_factory=_empty)
+    aa_certification: pl.DataFrame = field(default_factory=_empty)
     synthesis_views: Sequence[SynthesisView] = ()
     daily_exposures: pl.DataFrame = field(default_factory=_empty)
     losses: pl.DataFrame = field(default_factory=_empty)

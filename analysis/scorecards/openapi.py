@@ -217,6 +217,33 @@ SCHEMAS: dict[str, Schema] = {
             )
         ),
     ),
+    "Searches": closed(
+        computed_at=DAY,
+        searches=listed(
+            closed(
+                search_id=TEXT,
+                position=WHOLE,
+                kind={"enum": ["tried", "proposed", "surface"]},
+                experiment_id=TEXT,
+                variant_id=NULLABLE,
+                batch={"type": ["integer", "null"]},
+                axis=NULLABLE,
+                parameters={"type": ["object", "null"], "description": "Values of the parameters searched."},
+                metric=TEXT,
+                unit=TEXT,
+                observed=NUMBER | {"description": "Difference from the control, in the metric's unit."},
+                std_error=NUMBER,
+                mean=NUMBER | {"description": "Posterior mean of the difference."},
+                low=NUMBER,
+                high=NUMBER,
+                expected_improvement=NUMBER,
+                of_minimum=NUMBER | {"description": "Share of the smallest effect worth finding."},
+                is_best={"type": ["boolean", "null"]},
+                status=TEXT,
+                reason=NULLABLE,
+            )
+        ),
+    ),
     "Stats": closed(
         **COMMON,
         total_participants=WHOLE,
@@ -364,6 +391,7 @@ PATHS = {
     "/segments.json": ("Segments", "Every named segment and its size."),
     "/interactions.json": ("Interactions", "Every pair of experiments on the same units."),
     "/programme.json": ("Programme", "How all experiments together do, and each experiment's part in it."),
+    "/search.json": ("Searches", "What searches over variants tried, and what they would try next."),
     "/syntheses.json": ("Syntheses", "Effects of several experiments combined."),
     "/scheduler/next-posts.json": ("Posts", "Posts of content schedules in the week after computed_at."),
     "/scheduler/calendar.json": ("Posts", "Every planned post of content schedules."),

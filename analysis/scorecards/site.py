@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
 
 from fairsplit.analysis.scorecards import (
     api,
     calendar,
+    certification,
     flags,
     interactions,
     monitoring,
@@ -22,6 +23,7 @@ from fairsplit.analysis.scorecards import (
     programme,
     quality,
     scorecard,
+    search,
     spread,
     syntheses,
 )
@@ -116,6 +118,25 @@ def _policies(inputs: SiteInputs) -> dict[str, PolicyFacts]:
     }
 
 
+#: Documents of all experiments together, by what writes them.
+_DOCUMENTS: Final = {
+    "programme": programme,
+    "interactions": interactions,
+    "search": search,
+    "syntheses": syntheses,
+}
+
+
+def _optional_pages(inputs: SiteInputs) -> dict[str, Any]:
+    """What writes the pages that only some installations have anything for, by their names."""
+    pages = {
+        "calendar": (calendar, inputs.schedule),
+        "search": (search, inputs.search),
+        "certification": (certification, inputs.aa_certification),
+    }
+    return {name: room for name, (room, frame) in pages.items() if not frame.is_empty()}
+
+
 def render_site(inputs: SiteInputs) -> Iterator[Page]:
     """All pages, assets and API files of the site.
 
@@ -137,12 +158,13 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
     losses = _by_experiment(inputs.losses, "event_day", known)
     funnels = _by_experiment(inputs.funnels)
     spreads = _by_experiment(spread.quantiles(inputs.histograms))
-    cut_off = inputs.cut_off.isoformat()
-    scheduled = not inputs.schedule.is_empty()
-    shared = {
-        "cut_off": cut_off,
-        "links": {**inputs.links, **({"calendar": "calendar.html"} if scheduled else {})},
-    }
+    cut_off, rates, optional = (
+        inputs.cut_off.isoformat(),
+        certification.newest(inputs),
+        _optional_pages(inputs),
+    )
+    links = {**inputs.links, **{name: f"{name}.html" for name in optional}}
+    shared = {"cut_off": cut_off, "links": links}
     template = environment.get_template("scorecard.html.j2")
     summaries: list[portfolio.Summary] = []
     units: dict[tuple[str, str], int] = {}
@@ -171,7 +193,9 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
             links=inputs.links,
         )
         name = safe_name(experiment.id)
-        yield Page(f"experiments/{name}.html", template.render(card=card, root="../", here="", **shared))
+        badge = certification.badge(rates, {row["metric"] for row in facts.current}, inputs.metrics)
+        shown = {"card": card, "badge": badge, "root": "../", "here": "", **shared}
+        yield Page(f"experiments/{name}.html", template.render(shown))
         for path, content in api.experiment_files(card, facts, inputs.metrics, cut_off):
             yield Page(f"api/experiments/{name}{path}", content)
         summaries.append(portfolio.summarise(card, href=f"experiments/{name}.html"))
@@ -199,16 +223,15 @@ def render_site(inputs: SiteInputs) -> Iterator[Page]:
         ("interactions", interactions.build(inputs)),
         ("syntheses", syntheses.build(inputs)),
         ("new", new_experiment.build(inputs, plans.data)),
-        *([("calendar", calendar.build(inputs))] if scheduled else []),
+        *((name, room.build(inputs)) for name, room in optional.items()),
     ):
         text = environment.get_template(f"{here}.html.j2").render(view=shown, root="", here=here, **shared)
         yield Page(f"{here}.html", text)
     yield from (Page(*file) for file in calendar.files(inputs))
     for path, document in calendar.documents(inputs):
         yield Page(f"api/{path}", api.dumps(document))
-    yield Page("api/programme.json", api.dumps(programme.document(inputs)))
-    yield Page("api/interactions.json", api.dumps(interactions.document(inputs)))
-    yield Page("api/syntheses.json", api.dumps(syntheses.document(inputs)))
+    for name, room in _DOCUMENTS.items():
+        yield Page(f"api/{name}.json", api.dumps(room.document(inputs)))
     for path, content in api.index_files(inputs.experiments, summaries):
         yield Page(f"api/{path}", content)
     for path, content in api.definition_files(inputs.flags, inputs.segments, cut_off):

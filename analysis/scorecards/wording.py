@@ -27,6 +27,8 @@ REASONS = {
     "weights_changed": "the weights changed on the way, and values were not counted phase by phase",
     "sums_out_of_range": "the sums of its values and their squares are beyond what 128 bits hold:"
     " declare a smaller scale, or a range of values that count",
+    "part_failed": "the custom part that compares the arms has no answer for these data",
+    "nothing_measured": "too few arms of the search are measured",
     "infeasible": "the method has no answer for these data",
     "no_control": "the control has no figures to compare with",
     "histogram_missing": "the distribution of values was not kept for this view",

@@ -56,6 +56,8 @@ class Reason(IntEnum):
     WEIGHTS_CHANGED = 16
     #: The exact sums do not fit 128 bits.
     SUMS_OUT_OF_RANGE = 17
+    #: A custom part raised, or answered what is no result.
+    PART_FAILED = 18
 
 
 _NAMES = np.array([reason.name.lower() for reason in Reason])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
+from fairsplit.analysis.catalogue.findings import did_you_mean
+from fairsplit.analysis.catalogue.part_checks import refused_part
 from fairsplit.analysis.errors import Problem
+from fairsplit.analysis.parts.installed import is_custom, part_of
+from fairsplit.analysis.parts.running import FAILURES
 from fairsplit.assignment_exports.designs.balance import (
     MOST_LEVELS,
     balance_table,
@@ -26,7 +30,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Kind = Literal["complete", "stratified", "blocked"]
 KINDS: Final = ("complete", "stratified", "blocked")
 
 
@@ -35,13 +38,14 @@ class Design:
     """How a population is assigned.
 
     Attributes:
-        kind: ``complete``; ``stratified`` by `strata`; ``blocked`` in matched blocks by `covariates`.
+        kind: ``complete``; ``stratified`` by `strata`; ``blocked`` in matched blocks by `covariates`; or the name of a
+            custom part.
         strata: Columns whose combinations of values are the strata.
         covariates: Columns that the blocks match, or that the search balances.
         seeds: Splits to try; the one with the least largest standardised difference is taken. One tries nothing.
     """
 
-    kind: Kind = "complete"
+    kind: str = "complete"
     strata: Sequence[str] = ()
     covariates: Sequence[str] = ()
     seeds: int = 1
@@ -95,7 +99,7 @@ def draw(experiment_id: str, population: pl.DataFrame, weights: Mapping[str, flo
     groups = _groups(units, list(weights.values()), design)
     arms, seed, tried = _search(experiment_id, units, groups, list(weights.values()), described, design)
     share = np.array(list(weights.values())) / sum(weights.values())
-    if groups is None:
+    if groups is None and not is_custom(design.kind):
         share = largest_remainder(units.height, list(weights.values())) / units.height
     table = pl.DataFrame(
         {
@@ -120,19 +124,47 @@ def _search(
     values = described.to_numpy() if described.width else np.zeros((len(units), 0))
     tried = []
     for number in range(design.seeds):
-        arms = _split(experiment_id, number, len(units), groups, weights)
+        arms = _split(experiment_id, number, units, groups, weights, design.kind)
         gaps = np.abs(standardised_differences(values, arms, len(weights)))
         tried.append(float(np.nanmax(gaps, initial=0.0)))
     taken = int(np.argmin(tried))
-    return _split(experiment_id, taken, len(units), groups, weights), taken, tuple(tried)
+    return _split(experiment_id, taken, units, groups, weights, design.kind), taken, tuple(tried)
 
 
 def _split(
-    experiment_id: str, number: int, units: int, groups: NDArray[np.int64] | None, weights: Sequence[float]
+    experiment_id: str,
+    number: int,
+    units: pl.DataFrame,
+    groups: NDArray[np.int64] | None,
+    weights: Sequence[float],
+    kind: str,
 ) -> NDArray[np.int64]:
     digest = hashlib.sha256(f"{experiment_id}-design-{number}".encode()).digest()
-    rng = np.random.default_rng(int.from_bytes(digest[:16]))
-    return complete(units, weights, rng) if groups is None else stratified(groups, weights, rng)
+    seed = int.from_bytes(digest[:16])
+    if is_custom(kind):
+        return _custom(kind, units, weights, seed)
+    rng = np.random.default_rng(seed)
+    return complete(len(units), weights, rng) if groups is None else stratified(groups, weights, rng)
+
+
+def _custom(name: str, units: pl.DataFrame, weights: Sequence[float], seed: int) -> NDArray[np.int64]:
+    """The arms that a custom design gives, which are positions in the weights, one for each unit."""
+    shares = np.array(weights) / sum(weights)
+    try:
+        arms = np.asarray(part_of("randomisation", name)(units.to_dict(as_series=False), shares, seed))
+    except FAILURES as error:
+        raise ExportError(
+            Problem(f"the design {name} refuses the population", "--design", str(error))
+        ) from error
+    known = (
+        arms.shape == (len(units),)
+        and arms.dtype.kind in "iu"
+        and bool(((arms >= 0) & (arms < shares.size)).all())
+    )
+    if not known or bool((shares[arms] == 0).any()):
+        rule = f"{len(units)} whole numbers from 0 to {shares.size - 1}, of arms with a weight"
+        raise ExportError(Problem(f"the design {name} gives no arm to each unit", "--design", rule=rule))
+    return arms.astype(np.int64)
 
 
 def _groups(units: pl.DataFrame, weights: list[float], design: Design) -> NDArray[np.int64] | None:
@@ -153,6 +185,13 @@ def _checked(population: pl.DataFrame, design: Design) -> pl.DataFrame:
         twice = ids.filter(ids.is_duplicated()).drop_nulls()
         what = "a unit stands twice" if len(twice) else "a unit has no id"
         raise ExportError(Problem(what, "unit_id", str(twice[0]) if len(twice) else "", "each unit once"))
+    if is_custom(design.kind):
+        refusal = refused_part("randomisation", design.kind)
+    else:
+        refusal = None if design.kind in KINDS else ("no such design", did_you_mean(design.kind, KINDS))
+    if refusal is not None:
+        rule = f"one of: {', '.join(KINDS)}, or a part that is installed"
+        raise ExportError(Problem(refusal[0], "--design", design.kind, rule, refusal[1]))
     needed = {"stratified": ("strata", design.strata), "blocked": ("covariates", design.covariates)}
     name, given = needed.get(design.kind, ("", ("-",)))
     if not given:

@@ -30,6 +30,7 @@ _OWN_MODULE = frozenset(
     {
         "analyze",
         "assign",
+        "certify",
         "erase",
         "export",
         "fsck",

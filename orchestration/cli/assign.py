@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,14 +16,6 @@ if TYPE_CHECKING:
     from fairsplit.orchestration.lifecycle.assigning import Assigned
 
 
-class DesignKind(StrEnum):
-    """How a population is split."""
-
-    complete = "complete"
-    stratified = "stratified"
-    blocked = "blocked"
-
-
 @app.command(
     epilog="Example: `fairsplit assign spring_mailing --population customers.csv --design stratified --stratum country`"
 )
@@ -36,7 +27,9 @@ def assign(
         Path, typer.Option(help="The known units: CSV, TSV, Parquet, JSON, NDJSON or DuckDB.")
     ],
     unit: Annotated[str, typer.Option(help="Column of the unit's id.")] = "unit_id",
-    design: Annotated[DesignKind, typer.Option(help="How to split.")] = DesignKind.complete,
+    design: Annotated[
+        str, typer.Option(help="How to split: complete, stratified, blocked, or a custom part.")
+    ] = "complete",
     stratum: Annotated[
         list[str] | None, typer.Option(help="Column whose values are split each in the same way; repeatable.")
     ] = None,
@@ -70,7 +63,7 @@ def assign(
             experiment,
             frame,
             unit=unit,
-            design=Design(design.value, tuple(stratum or ()), tuple(covariate or ()), seeds),
+            design=Design(design, tuple(stratum or ()), tuple(covariate or ()), seeds),
             variant=variant,
         )
     path = home.assignments / f"{experiment}.parquet"

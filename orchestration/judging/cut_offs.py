@@ -22,8 +22,10 @@ from fairsplit.analysis.judgement.next_actions import NEXT_ACTIONS
 from fairsplit.analysis.judgement.policies import POLICIES, POLICY_COEFFICIENTS, POLICY_LEAVES
 from fairsplit.analysis.judgement.programme import PROGRAMME, PROGRAMME_EXPERIMENTS
 from fairsplit.analysis.judgement.rows import REQUIREMENT
+from fairsplit.analysis.judgement.searching import SEARCH
 from fairsplit.analysis.judgement.synthesising import SYNTHESES, SYNTHESIS_STUDIES
 from fairsplit.analysis.scheduling.weeks import SCHEDULE, SCHEDULE_WEEKS
+from fairsplit.orchestration.judging.certificates import code_of_rows, custom_parts
 from fairsplit.orchestration.lifecycle.acting import in_force
 from fairsplit.orchestration.provenance.code_hash import code_hash
 from fairsplit.orchestration.warehouse.opening import add_columns, insert_frame
@@ -46,7 +48,7 @@ _TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
     "policy_leaves": POLICY_LEAVES,
     "policy_coefficients": POLICY_COEFFICIENTS,
 }
-#: Judged after these, by `interacting`, `programme` and `synthesising`.
+#: Judged after these, by `interacting`, `programme`, `searching` and `synthesising`.
 _JUDGED_AFTER: Mapping[str, Mapping[str, pl.DataType]] = {
     "interactions": INTERACTIONS,
     "interaction_effects": INTERACTION_EFFECTS,
@@ -56,6 +58,7 @@ _JUDGED_AFTER: Mapping[str, Mapping[str, pl.DataType]] = {
     "programme_experiments": PROGRAMME_EXPERIMENTS,
     "syntheses": SYNTHESES,
     "synthesis_studies": SYNTHESIS_STUDIES,
+    "search": SEARCH,
 }
 _CHECKED = ("comparisons", "validity", "decisions")
 _SQL_TYPES = {
@@ -128,7 +131,8 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
     """
     _prepare(connection)
     definitions = in_force(connection, definitions)
-    cut_offs = _changed_cut_offs(connection, version_frame(definitions.catalogue))
+    custom = custom_parts(connection, definitions.metrics)
+    cut_offs = _changed_cut_offs(connection, version_frame(definitions.catalogue), code_of_rows(custom))
     if not cut_offs:
         return []
     facts = {
@@ -148,6 +152,7 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
             "from fct_value_histograms where cut_off >= ? order by all", params=[cut_offs[0]]
         ).pl(),
         code_hash=code_hash(),
+        custom=custom,
         **facts,
     )
     _replace(connection, judged, cut_offs[0])
@@ -172,7 +177,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _changed_cut_offs(connection: duckdb.DuckDBPyConnection, versions: pl.DataFrame) -> list[date]:
+def _changed_cut_offs(connection: duckdb.DuckDBPyConnection, versions: pl.DataFrame, code: str) -> list[date]:
     """All calendar days from the first changed one to the frontier."""
     # A sum of row hashes is blind to their order.
     hashes = " union all ".join(
@@ -202,7 +207,7 @@ def _changed_cut_offs(connection: duckdb.DuckDBPyConnection, versions: pl.DataFr
         left join hashes on days.cut_off = hashes.day
         left join known using (cut_off)
         """,
-        {"code": code_hash()},
+        {"code": code},
     )
     connection.unregister("_versions")
     rows = connection.execute(

@@ -15,6 +15,7 @@ from fairsplit.orchestration.flat_files import FlatFile, read_flat_file
 from fairsplit.orchestration.library.any_table import as_polars
 from fairsplit.orchestration.library.flat_report import json_text, print_summary, write_pages
 from fairsplit.orchestration.provenance.code_hash import analysis_hash
+from fairsplit.orchestration.provenance.part_hash import part_rows_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -174,7 +175,7 @@ def analyze(
         arms_as_written=arms_as_written,
         alpha=alpha,
     )
-    found = analyse(read.frame, request, analysis_hash())
+    found = analyse(read.frame, request, analysis_hash(), part_rows_hashes(analysis_hash()))
     return Scorecard(found, (*read.guesses, *found.guesses))
 
 

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from fairsplit.orchestration.project import DBT_PROJECT_DIR, PACKAGES, PROJECT_ROOT
+from fairsplit.orchestration.provenance.part_hash import all_parts_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,6 +30,7 @@ RESULTS: Final = (
     "fairsplit.orchestration.judging.cut_offs",
     "fairsplit.orchestration.judging.interacting",
     "fairsplit.orchestration.judging.programme",
+    "fairsplit.orchestration.judging.searching",
     "fairsplit.orchestration.judging.synthesising",
     "fairsplit.orchestration.judging.certifying",
 )
@@ -55,8 +57,8 @@ def code_hash() -> str:
 
 @cache
 def publication_hash() -> str:
-    """The same over what writes pages and configs too: equal hashes publish equal results."""
-    return files_hash(closure(PACKAGES, PUBLICATION) | dbt_sources(DBT_PROJECT_DIR))
+    """The same over what writes pages and configs too, custom parts included: equal hashes publish equal results."""
+    return files_hash(closure(PACKAGES, PUBLICATION) | dbt_sources(DBT_PROJECT_DIR)) + all_parts_hash()
 
 
 @cache

@@ -21,7 +21,7 @@ _SHOWN = ("comparisons", "validity", "decisions", "allocations", "next_actions")
 
 
 def fingerprint(connection: duckdb.DuckDBPyConnection, catalog: Path) -> str:
-    """What a publication depends on: days built, files known, definitions and code.
+    """What a publication depends on: days built, files known, definitions, code, and certifications.
 
     Args:
         connection: On the warehouse.
@@ -40,6 +40,10 @@ def fingerprint(connection: duckdb.DuckDBPyConnection, catalog: Path) -> str:
     if has_table(connection, "landing", "findings"):
         findings = connection.execute("from landing.findings order by all").fetchall()
         digest.update(repr(findings).encode() if findings else b"")
+    for schema, table in (("journal", "certificates"), ("results", "aa_certification")):
+        if has_table(connection, schema, table):
+            found = connection.execute(f"select {_HASHED} from {schema}.{table} as t").fetchall()
+            digest.update(repr(found).encode())
     return digest.hexdigest()
 
 

@@ -85,7 +85,7 @@ def explain(
         ],
         "phases": phases,
         "allocations": allocations_of(connection, experiment_id, cut_off, metric_name),
-        "steps": _steps(experiment, statistics, published, phases, by_strata),
+        "steps": _steps(experiment, metric, statistics, published, phases, by_strata),
         "query": query,
         "sums_query": sums_query(query),
         "disagreements": []
@@ -141,6 +141,7 @@ def _losses(
 
 def _steps(
     experiment: Experiment,
+    metric: MetricDefinition,
     statistics: Mapping[str, Row],
     published: Mapping[str, Row],
     phases: Sequence[Row],
@@ -150,7 +151,7 @@ def _steps(
     result = {}
     for variant in experiment.variants:
         row = published[variant.id]
-        steps = arm_steps(statistics[variant.id], row)
+        steps = arm_steps(statistics[variant.id], row, metric.kind)
         if phases:
             # The plain mean is not the published one.
             steps = [step for step in steps if step.name == "total"]

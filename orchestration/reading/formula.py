@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from fairsplit.analysis.parts.installed import is_custom
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -62,12 +64,13 @@ class _Arm:
         return self.cross(one, other) / (self.n - 1)
 
 
-def arm_steps(statistics: Mapping[str, Any], row: Mapping[str, Any]) -> list[Step]:
+def arm_steps(statistics: Mapping[str, Any], row: Mapping[str, Any], kind: str) -> list[Step]:
     """Total and mean of one arm, beside the published ones.
 
     Args:
         statistics: Its row of `fct_sufficient_statistics`.
         row: Its row of `results.comparisons`.
+        kind: Of the metric: the value of a quantile or of a custom statistic is no mean.
     """
     arm = _arm(statistics)
     if arm.n == 0 or statistics["sum_y"] is None:
@@ -85,7 +88,7 @@ def arm_steps(statistics: Mapping[str, Any], row: Mapping[str, Any]) -> list[Ste
                 row["mean"],
             )
         )
-    elif statistics["sum_d"] is None and row["method"] not in _READ_BY_VALUES:
+    elif statistics["sum_d"] is None and kind not in {"percentile", "custom"}:
         steps.append(Step("mean", f"{number_text(total)} / {arm.n}", float(arm.mean("y")), row["mean"]))
     return steps
 
@@ -105,7 +108,7 @@ def comparison_steps(
     """
     method = row["method"]
     c, t = _arm(control), _arm(treatment)
-    if row["status"] != "ok" or method in _READ_BY_VALUES or min(c.n, t.n) < 2:
+    if row["status"] != "ok" or method_in_words(method) or min(c.n, t.n) < 2:
         return []
     if method in ("ratio_delta", "ratio_cuped"):
         return _ratio(c, t, row, adjusted=method == "ratio_cuped")
@@ -116,6 +119,8 @@ def comparison_steps(
 
 def method_in_words(method: str | None) -> str:
     """What a method that has no formula over sums reads; empty for the others."""
+    if is_custom(method or ""):
+        return f"how often each value occurs among the units of each arm, by the custom part {method}"
     return _READ_BY_VALUES.get(method or "", "")
 
 

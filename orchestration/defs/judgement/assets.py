@@ -7,6 +7,7 @@ from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.judging.cut_offs import MODELS, broken_results, judge_outstanding
 from fairsplit.orchestration.judging.interacting import judge_interactions
 from fairsplit.orchestration.judging.programme import judge_programme
+from fairsplit.orchestration.judging.searching import judge_searches
 from fairsplit.orchestration.judging.synthesising import judge_syntheses
 from fairsplit.orchestration.running import names
 from fairsplit.orchestration.running.daily_asset import daily_asset
@@ -155,5 +156,28 @@ def syntheses(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
         metadata={
             "syntheses": rows["synthesis_id"].n_unique(),
             "not computed": rows.filter(rows["status"] != "ok").height,
+        }
+    )
+
+
+@daily_asset(
+    "judgement",
+    owners=["team:experimentation"],
+    kinds={"polars", "scipy"},
+    deps=[judged_results],
+)
+def searches(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
+    """`results.search`: what each search over variants knows, and what it would try next."""
+    definitions = read_definitions()
+    with writer(fairsplit_home.open().warehouse) as connection:
+        rows = judge_searches(connection, definitions)
+    proposed = rows.filter((rows["kind"] == "proposed") & (rows["status"] == "ok"))
+    listed = "\n".join(
+        f"- **{row['search_id']}**: {row['parameters']}" for row in proposed.iter_rows(named=True)
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "searches": rows["search_id"].n_unique(),
+            "proposed": dg.MetadataValue.md(listed or "none"),
         }
     )

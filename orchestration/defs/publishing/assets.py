@@ -63,6 +63,7 @@ def allocation_configs(fairsplit_home: HomeResource) -> dg.MaterializeResult[Non
         names.key("content_schedule"),
         names.key("programme"),
         names.key("syntheses"),
+        names.key("searches"),
         names.key("allocation_configs"),
         names.key("fct_value_histograms"),
     ],

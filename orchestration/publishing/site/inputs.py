@@ -53,6 +53,9 @@ _FRAMES = {
     "programme_experiments": "from results.programme_experiments order by all",
     "syntheses": "from results.syntheses order by all",
     "synthesis_studies": "from results.synthesis_studies order by all",
+    "search": "from results.search order by search_id, position",
+    "certification": "from results.aa_certification order by all",
+    "aa_certification": "from results.aa_certification order by all",
     "daily_exposures": "from fct_daily_exposures order by all",
     "losses": """
         select experiment_id, variant_id, step, sum(units)::bigint as units, sum(events)::bigint as events
@@ -79,6 +82,8 @@ _LATER: Final = {
     "programme_experiments",
     "syntheses",
     "synthesis_studies",
+    "search",
+    "aa_certification",
 }
 
 

@@ -25,6 +25,7 @@ ASSETS = {
     "programme",
     "content_schedule",
     "syntheses",
+    "searches",
     "allocation_configs",
     "scorecards",
 }

@@ -88,6 +88,7 @@ OWN: dict[str, dict[str, Any]] = {
     "percentile": {"percentile": 0.9},
     "funnel": {"funnel": ["clicks", "buys"]},
     "retention": {"retention_day": 1, "window": "1d"},
+    "custom": {"statistic": "robust.trimmed_value"},
 }
 MEASURE_OF = {"count_distinct": "pages", "funnel": "buys", "time_to_conversion": "buys"}
 
@@ -148,6 +149,7 @@ def test_the_texts_of_refusals() -> None:
     assert {key: found[key] for key in SHOWN_TEXTS} == SHOWN_TEXTS
 
 
+@pytest.mark.usefixtures("example_parts")
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_combination_is_computed_or_refused_by_its_text(kind: str, tmp_path: Path) -> None:
     """Case key-that-a-kind-cannot-use, for every key and kind."""

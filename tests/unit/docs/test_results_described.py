@@ -9,6 +9,7 @@ from fairsplit.analysis.judgement.interactions import INTERACTION_EFFECTS, INTER
 from fairsplit.analysis.judgement.next_actions import NEXT_ACTIONS
 from fairsplit.analysis.judgement.programme import PROGRAMME, PROGRAMME_EXPERIMENTS
 from fairsplit.analysis.judgement.rows import ALLOCATIONS, COMPARISONS, DECISIONS, VALIDITY
+from fairsplit.analysis.judgement.searching import SEARCH
 from fairsplit.orchestration.project import DBT_PROJECT_DIR
 
 WRITTEN = {
@@ -21,6 +22,7 @@ WRITTEN = {
     "interaction_effects": INTERACTION_EFFECTS,
     "programme": PROGRAMME,
     "programme_experiments": PROGRAMME_EXPERIMENTS,
+    "search": SEARCH,
 }
 
 

@@ -1,0 +1,1 @@
+"""Custom parts: tests, statistics, designs and searches that other distributions bring."""

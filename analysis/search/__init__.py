@@ -1,0 +1,1 @@
+"""Search over the parameters of variants: what to try next, from what was measured of what was tried."""

@@ -1,0 +1,1 @@
+"""Custom parts for Fairsplit: means without the outermost fifths."""
