@@ -32,6 +32,7 @@ def export_catalogue(
     subjects: Mapping[str, pl.DataFrame] | None = None,
     attachments: Mapping[str, Path] | None = None,
     acts: Sequence[Mapping[str, Any]] = (),
+    links: Mapping[str, str] | None = None,
 ) -> PublishedVersion:
     """Publish the configs of every experiment whose gate is open.
 
@@ -48,6 +49,7 @@ def export_catalogue(
         subjects: What units did, as attributes for the SDK's caller, by kind of unit (see `build_release`).
         attachments: Files to copy in that are not part of the version's content.
         acts: What decisions do by themselves in the version, as JSON values for its manifest.
+        links: Folders that are published with it (see `publish`).
 
     Returns:
         The version now in force; ``changed`` says whether it is new.
@@ -64,7 +66,8 @@ def export_catalogue(
         prefix=catalogue.project.export_prefix,
         features=_features(catalogue, as_of),
     )
-    return publish(exports_dir, release.payloads, {**release.meta, "acts": list(acts)}, attachments)
+    meta = {**release.meta, "acts": list(acts)}
+    return publish(exports_dir, release.payloads, meta, attachments, links)
 
 
 def assignment_list(

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from typing import TYPE_CHECKING
+
+from fairsplit.analysis.errors import Problem
+from fairsplit.assignment_exports.errors import ExportError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,3 +44,24 @@ def replace_durably(path: Path, content: bytes) -> None:
     write_durably(partial, content)
     partial.replace(path)
     sync(path.parent)
+
+
+def copy_durably(source: Path, target: Path) -> str:
+    """Copy a file in; its checksum.
+
+    Raises:
+        ExportError: It is missing.
+    """
+    if not source.is_file():
+        raise ExportError(
+            Problem(
+                "a file to be exported is missing",
+                where=str(source),
+                rule="an existing file",
+                hint="run again",
+            )
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    sync(target)
+    return checksum(target)

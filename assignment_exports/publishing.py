@@ -6,6 +6,7 @@ Layout of the exports folder::
       current -> v000002-8f14e45fceea      a relative symbolic link, replaced by one rename
       v000001-c4ca4238a0b9/ ...            its bytes never change under this name
       v000002-8f14e45fceea/manifest.json   written last, names the sha256 of every other file
+      v000002-8f14e45fceea/site            a link to what is published with it under a checksum of its own
       withdrawn.json                       contents that were rolled back
       rolling-back.json                    while a rollback goes on: both of its writes
       .lock, .staging-*                    one publisher at a time; left-overs of a killed run are swept
@@ -28,7 +29,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from fairsplit.analysis.errors import Problem
-from fairsplit.assignment_exports.durable import checksum, replace_durably, sync, write_durably
+from fairsplit.assignment_exports.durable import checksum, copy_durably, replace_durably, sync, write_durably
 from fairsplit.assignment_exports.errors import ExportError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ CURRENT: Final = "current"
 MANIFEST: Final = "manifest.json"
 #: Versions that a rollback can reach; each publication's rows stay in the ledger whatever becomes of its files.
 KEPT_VERSIONS: Final = 30
-_OF_VERSION: Final = ("version", "previous", "content", "files", "sha256")
+_OF_VERSION: Final = ("version", "previous", "content", "files", "links", "sha256")
 WITHDRAWN: Final = "withdrawn.json"
 ROLLING_BACK: Final = "rolling-back.json"
 _HASH: Final = re.compile("[0-9a-f]{64}")
@@ -65,18 +66,25 @@ class PublishedVersion:
     changed: bool
     manifest: Mapping[str, Any]
 
+    @property
+    def links(self) -> Mapping[str, str]:
+        """Folders that are published with it, by name, as relative paths."""
+        return dict(self.manifest.get("links", {}))
+
 
 def publish(
     exports_dir: Path,
     payloads: Mapping[str, bytes],
     meta: Mapping[str, Any],
     attachments: Mapping[str, Path] | None = None,
+    links: Mapping[str, str] | None = None,
 ) -> PublishedVersion:
     """Write a complete new version and switch ``current`` to it.
 
-    The version is addressed by its content: the same payloads publish nothing, and neither do payloads whose
-    content was rolled back (see `rollback`). A version in force that is no longer as it was published counts as
-    none: it is published anew. The newest `KEPT_VERSIONS` versions stay, and the one before the current.
+    The version is addressed by its content: the same payloads and links publish nothing, and neither do payloads whose
+    content was rolled back (see `rollback`), whatever the links. A version in force that is no longer as it was
+    published counts as none: it is published anew. The newest `KEPT_VERSIONS` versions stay, and the one before the
+    current.
 
     Args:
         exports_dir: The exports folder; created when missing.
@@ -84,6 +92,8 @@ def publish(
         meta: JSON values for the manifest: reasons, differences in words, cut-offs. Not part of the content.
         attachments: Files copied in beside the payloads, hashed in the manifest but not part of the content
             because their bytes differ from one write to the next (a database snapshot).
+        links: Folders that are published with it, by name: relative paths that end with a checksum of what they
+            hold. By default those of the version in force stay.
 
     Returns:
         The version now in force; ``changed`` says whether this call switched to it.
@@ -92,15 +102,19 @@ def publish(
         ExportError: A path would leave the version's folder or is reserved, or an attachment is missing.
     """
     attachments = attachments or {}
-    for name in (*payloads, *attachments):
+    for name in (*payloads, *attachments, *(links or {})):
         _check_name(name)
-    hashes = _hashes(payloads)
-    content = _content(hashes)
     exports_dir.mkdir(parents=True, exist_ok=True)
     with sole_publisher(exports_dir):
         current = whole_version(exports_dir)
+        if links is None:
+            before = readable_version(exports_dir)
+            links = before.links if before else {}
+        content = _content(_hashes(payloads))
         withdrawn = withdrawn_contents(exports_dir)
-        if current is not None and content in {current.content, *withdrawn}:
+        if current is not None and (
+            content in withdrawn or (content, links) == (current.content, current.links)
+        ):
             return current
         if content in withdrawn:
             raise ExportError(
@@ -111,11 +125,11 @@ def publish(
                 )
             )
         previous = current.version if current else ""
-        finished = _finished_but_not_switched(exports_dir, content, previous)
+        finished = _finished_but_not_switched(exports_dir, content, links, previous)
         if finished is not None:
             _switch(exports_dir, finished.version)
             return replace(finished, changed=True)
-        written = _write_version(exports_dir, payloads, meta, attachments, previous)
+        written = _write_version(exports_dir, payloads, meta, attachments, links, previous)
         _remove_old_versions(exports_dir, {written.version, previous})
         return written
 
@@ -145,7 +159,7 @@ def renew(
         kept = current.manifest["files"].keys() - attachments.keys() - set(without)
         payloads = {name: (current.path / name).read_bytes() for name in sorted(kept)}
         meta = {name: value for name, value in current.manifest.items() if name not in _OF_VERSION}
-        return _write_version(exports_dir, payloads, meta, attachments, current.version)
+        return _write_version(exports_dir, payloads, meta, attachments, current.links, current.version)
 
 
 def rollback(exports_dir: Path, to: str | None = None) -> PublishedVersion:
@@ -291,7 +305,7 @@ def list_versions(exports_dir: Path) -> list[str]:
 
 
 def verify_version(folder: Path) -> list[Problem]:
-    """Compare every file of a version with the sha256 in its manifest.
+    """Compare every file of a version with the sha256 in its manifest, and every link with its target (it may be gone).
 
     Returns:
         One problem a file that is missing, changed or not in the manifest; empty when the version is whole.
@@ -301,10 +315,11 @@ def verify_version(folder: Path) -> list[Problem]:
     is_its_own = manifest["version"] == folder.name and _manifest_hash(manifest) == manifest.get(
         "sha256", _manifest_hash(manifest)
     )
+    expected |= manifest.get("links", {})
     found = {
-        path.relative_to(folder).as_posix(): checksum(path)
+        path.relative_to(folder).as_posix(): str(path.readlink()) if path.is_symlink() else checksum(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MANIFEST
+        if path.is_symlink() or (path.is_file() and path.name != MANIFEST)
     }
     changed = [
         name for name in sorted(expected.keys() | found.keys()) if expected.get(name) != found.get(name)
@@ -341,6 +356,7 @@ def _write_version(
     payloads: Mapping[str, bytes],
     meta: Mapping[str, Any],
     attachments: Mapping[str, Path],
+    links: Mapping[str, str],
     previous: str,
 ) -> PublishedVersion:
     """Write a version with the next number and switch to it; the caller holds the lock."""
@@ -351,15 +367,21 @@ def _write_version(
     for name, payload in payloads.items():
         write_durably(staging / name, payload)
     for name, source in attachments.items():
-        hashes[name] = _copy_durably(source, staging / name)
+        hashes[name] = copy_durably(source, staging / name)
+    for name, target in links.items():
+        (staging / name).symlink_to(target, target_is_directory=True)
     files = {
         name: {"sha256": digest, "bytes": (staging / name).stat().st_size}
         for name, digest in sorted(hashes.items())
     }
-    manifest = {"version": version, "previous": previous, "content": content, **meta, "files": files}
+    named = {"links": dict(links)} if links else {}
+    manifest = {"version": version, "previous": previous, "content": content, **meta, "files": files, **named}
     manifest["sha256"] = _manifest_hash(manifest)
     write_durably(staging / MANIFEST, canonical_json(manifest))
-    for folder in [path for path in staging.rglob("*") if path.is_dir()] + [staging]:
+    for folder in [
+        *(path for path in staging.rglob("*") if path.is_dir() and not path.is_symlink()),
+        staging,
+    ]:
         sync(folder)
     staging.rename(exports_dir / version)
     sync(exports_dir)
@@ -414,14 +436,17 @@ def sole_publisher(exports_dir: Path) -> Iterator[PublishedVersion | None]:
 def _switch(exports_dir: Path, version: str) -> None:
     # flagd's provider looks for a newer file: one that was rolled back to must be newer than the one it replaces.
     for path in (exports_dir / version).rglob("*"):
-        path.touch()
+        if not path.is_symlink():
+            path.touch()
     link = exports_dir / f".switch-{uuid.uuid4().hex}"
     link.symlink_to(version)
     link.replace(exports_dir / CURRENT)
     sync(exports_dir)
 
 
-def _finished_but_not_switched(exports_dir: Path, content: str, previous: str) -> PublishedVersion | None:
+def _finished_but_not_switched(
+    exports_dir: Path, content: str, links: Mapping[str, str], previous: str
+) -> PublishedVersion | None:
     """The newest version, where a run that wrote this very content was killed just before its switch."""
     versions = list_versions(exports_dir)
     try:
@@ -430,7 +455,7 @@ def _finished_but_not_switched(exports_dir: Path, content: str, previous: str) -
         return None
     if (
         newest is None
-        or (newest.content, newest.previous) != (content, previous)
+        or (newest.content, newest.links, newest.previous) != (content, links, previous)
         or verify_version(newest.path)
     ):
         return None
@@ -472,20 +497,3 @@ def withdrawn_contents(exports_dir: Path) -> frozenset[str]:
                 hint="put it back from a backup; without the file what was rolled back may be published again",
             )
         ) from error
-
-
-def _copy_durably(source: Path, target: Path) -> str:
-    """Copy a file in; its checksum."""
-    if not source.is_file():
-        raise ExportError(
-            Problem(
-                "a file to be exported is missing",
-                where=str(source),
-                rule="an existing file",
-                hint="run again",
-            )
-        )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
-    sync(target)
-    return checksum(target)

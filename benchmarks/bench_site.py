@@ -18,7 +18,7 @@ from benchmarks.measuring import machine, measured
 from tests.unit.scorecards import site_world
 
 from fairsplit.analysis.scorecards import render_site
-from fairsplit.orchestration.publishing.site import publish_site
+from fairsplit.orchestration.publishing.site import write_site
 
 EXPERIMENTS = 1_000
 SECONDS = 60.0
@@ -38,9 +38,9 @@ def main() -> int:
     inputs = world.inputs()
     with tempfile.TemporaryDirectory() as folder:
         with measured("first") as first:
-            published = publish_site(Path(folder), render_site(inputs))
+            published = write_site(Path(folder), render_site(inputs))
         with measured("unchanged") as second:
-            again = publish_site(Path(folder), render_site(inputs))
+            again = write_site(Path(folder), render_site(inputs))
         pages = [path.stat().st_size for path in (published.index.parent / "experiments").iterdir()]
         index = published.index.stat().st_size
     figures = {

@@ -23,7 +23,7 @@ from benchmarks.simulated_sums import CHANGE, DAYS, OUTCOMES, World, drawn_sums,
 from scipy import stats
 
 from fairsplit.analysis.catalogue import MetricDefinition, load_catalogue
-from fairsplit.analysis.judgement import judge_cut_offs
+from fairsplit.analysis.judgement import Facts, judge_cut_offs
 from fairsplit.analysis.judgement.pairing import SUMS
 
 if TYPE_CHECKING:
@@ -144,7 +144,8 @@ def _judge(
         pl.col("n").alias("units"),
         pl.lit(0).alias("crossovers"),
     )
-    found = judge_cut_offs(statistics, daily, catalogue, metrics, days, by_phase=added)
+    facts = Facts(sufficient_statistics=statistics, daily_exposures=daily, phase_sums=added)
+    found = judge_cut_offs(facts, catalogue, metrics, days)
     return found.comparisons, found.decisions
 
 

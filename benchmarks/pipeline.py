@@ -18,8 +18,8 @@ from fairsplit.orchestration.judging.interacting import judge_interactions
 from fairsplit.orchestration.landing import IngestSettings, ingest_landing
 from fairsplit.orchestration.lifecycle.acting import write_catalogue
 from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home, catalog_dir
-from fairsplit.orchestration.publishing.exporting import export_configs
-from fairsplit.orchestration.publishing.site import publish_site
+from fairsplit.orchestration.publishing.exporting import export_configs, proposal
+from fairsplit.orchestration.publishing.site import write_site
 from fairsplit.orchestration.publishing.site.inputs import site_inputs
 from fairsplit.orchestration.warehouse.dbt import ask_for
 from fairsplit.orchestration.warehouse.opening import writer
@@ -67,10 +67,10 @@ class Driven:
         definitions = read_definitions()
         with writer(self.home.warehouse) as connection:
             with measured("publishing: configs") as configs:
-                export_configs(self.home, connection, definitions)
+                export_configs(self.home, connection, proposal(self.home, connection, definitions))
             with measured("publishing: site") as site:
                 inputs = site_inputs(connection, definitions, catalog_dir(), {})
-                publish_site(self.home.site, render_site(inputs), {})
+                write_site(self.home.site, render_site(inputs), {})
         return [configs, site]
 
     def _ingest(self) -> None:

@@ -27,7 +27,7 @@ from fairsplit.analysis.flat_files.sums import (
     summary_scales,
 )
 from fairsplit.analysis.flat_files.units import require_counts, unit_rows, value_column
-from fairsplit.analysis.judgement import judge_cut_offs
+from fairsplit.analysis.judgement import Facts, judge_cut_offs
 from fairsplit.analysis.judgement.custom import CustomParts
 
 if TYPE_CHECKING:
@@ -130,12 +130,10 @@ def analyse(
     refused = dict(certified_metrics(histograms, metrics, request.alpha))
     certified = frozenset(name for name, why in refused.items() if why is None)
     judgement = judge_cut_offs(
-        statistics,
-        exposures,
+        Facts(sufficient_statistics=statistics, daily_exposures=exposures, value_histograms=histograms),
         catalogue,
         metrics,
         [request.cut_off],
-        histograms=histograms,
         dated=dated,
         code_hash=code_hash,
         custom=CustomParts(certified, part_hashes or {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -207,3 +208,25 @@ def weight_frame(catalogue: Catalogue) -> pl.DataFrame:
         "period": pl.Int64,
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionFrames:
+    """The definitions of all experiments as frames: from `experiment_frame` and its neighbours."""
+
+    experiments: pl.DataFrame
+    variants: pl.DataFrame
+    uses: pl.DataFrame
+    weights: pl.DataFrame
+    periods: pl.DataFrame
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, metrics: Mapping[str, MetricDefinition]) -> DefinitionFrames:
+        """Of a catalogue and its metrics by name."""
+        return cls(
+            experiment_frame(catalogue),
+            variant_frame(catalogue),
+            use_frame(catalogue, metrics),
+            weight_frame(catalogue),
+            period_frame(catalogue),
+        )

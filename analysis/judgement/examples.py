@@ -11,6 +11,7 @@ import polars as pl
 from fairsplit.analysis.catalogue.findings import Finding
 from fairsplit.analysis.judgement.arms import timing
 from fairsplit.analysis.judgement.definitions import experiment_frame, use_frame
+from fairsplit.analysis.judgement.facts import Facts
 from fairsplit.analysis.judgement.judging import judge_cut_offs
 from fairsplit.analysis.judgement.pairing import LETTERS, SUMS
 
@@ -136,7 +137,9 @@ def _decided(
         schema=_DAILY,
         orient="row",
     )
-    judged = judge_cut_offs(statistics, daily, alone, metrics, [cut_off])
+    judged = judge_cut_offs(
+        Facts(sufficient_statistics=statistics, daily_exposures=daily), alone, metrics, [cut_off]
+    )
     return judged.decisions.row(0, named=True)
 
 

@@ -33,17 +33,18 @@ def export(
     """Publish `exports/current` from the catalogue and the days that are built; say what changed, in words.
 
     Before the first day is built, what the catalogue says is published, so that arms can be served before events come.
-    Nothing is recomputed: `fairsplit run` builds and judges. A rolled-back content is not published again until
+    Nothing is recomputed: `fairsplit run` builds, judges and renders the pages, which stay as they are here. Going back
+    takes them along. A rolled-back content is not published again until
     something changes, so the next scheduled run does not bring it back.
     """
-    from fairsplit.assignment_exports.publishing import rollback as switch_back
     from fairsplit.orchestration.privacy.owed import pay
+    from fairsplit.orchestration.publishing.publication import go_back
 
     home = Home.from_environment()
     # No version is to come into force with somebody who was to be gone from all of them.
     pay(home, say)
     if rollback:
-        version = switch_back(home.exports, to)
+        version = go_back(home, to)
     elif to is not None:
         raise OrchestrationError(
             Problem("nothing to switch to", where="--to", value=to, rule="--to goes with --rollback")
@@ -55,7 +56,7 @@ def export(
 
 def _publish(home: Home) -> PublishedVersion:
     from fairsplit.orchestration.catalogue.loading import read_definitions
-    from fairsplit.orchestration.publishing.exporting import export_configs, export_first
+    from fairsplit.orchestration.publishing.exporting import export_configs, export_first, proposal
     from fairsplit.orchestration.warehouse.opening import writer
     from fairsplit.orchestration.warehouse.outstanding import frontier
 
@@ -65,7 +66,7 @@ def _publish(home: Home) -> PublishedVersion:
     with writer(home.warehouse) as connection:
         if frontier(connection) is None:
             return export_first(home, definitions)
-        return export_configs(home, connection, definitions)
+        return export_configs(home, connection, proposal(home, connection, definitions))
 
 
 def _report(version: PublishedVersion) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from fairsplit.orchestration.home.damage import Damage
 from fairsplit.orchestration.home.migrating import drop_what_is_computed
 from fairsplit.orchestration.home.rewriting import salvage
 from fairsplit.orchestration.landing import IngestSettings
-from fairsplit.orchestration.publishing.exporting import export_configs
-from fairsplit.orchestration.publishing.site.publishing import publish_pages, ready_folders
+from fairsplit.orchestration.publishing.exporting import export_configs, proposal
+from fairsplit.orchestration.publishing.publication import publish, ready_folders
 from fairsplit.orchestration.warehouse.opening import has_table, writer
 from fairsplit.orchestration.warehouse.outstanding import frontier, outstanding_days, pieces
 
@@ -147,9 +147,12 @@ def _checked(
             *outside,
         ]
         is_built = frontier(connection) is not None
-        configs = partial(export_configs, home, connection, definitions) if is_built else None
-        pages = partial(publish_pages, home, connection, definitions, folders or {}) if is_built else None
-        yield Checked(kept, [*exports.find(home, configs), *site.find(home, pages)])
+
+        def configs() -> None:
+            export_configs(home, connection, proposal(home, connection, definitions))
+
+        pages = partial(publish, home, connection, definitions, folders or {}) if is_built else None
+        yield Checked(kept, [*exports.find(home, configs if is_built else None), *site.find(home, pages)])
 
 
 def _try(mend: Callable[[], _Made], say: Callable[[str], None]) -> _Made | None:

@@ -11,6 +11,7 @@ from fairsplit.analysis.judgement import (
     COMPARISONS,
     DECISIONS,
     VALIDITY,
+    Facts,
     Judgement,
     history_needed,
     judge_cut_offs,
@@ -75,45 +76,44 @@ _SQL_TYPES = {
 
 
 class _Fact(NamedTuple):
-    """Rows of one model that a judgement is made of, and the column that says from which cut-off on a row counts."""
+    """Rows of one mart, and the column that says from which cut-off on a row counts."""
 
-    model: str
     day: str
     columns: str = "*"
     where: str = "true"
-    is_whole: bool = True
-    """Whether the rows of all days are read."""
 
-    @property
-    def rows(self) -> str:
-        return f"select {self.columns} from {self.model} where {self.where}"
+    def rows(self, name: str) -> str:
+        return f"select {self.columns} from {model_of(name)} where {self.where}"
 
 
-#: By the name under which `judge_cut_offs` takes them.
-_FACTS: Final = {
-    "statistics": _Fact("fct_sufficient_statistics", "cut_off", is_whole=False),
+#: By the field of `Facts`, of whose rows a change is looked for. Histograms follow from the same values as statistics.
+_WATCHED: Final = {
+    "sufficient_statistics": _Fact("cut_off"),
     # Who had crossed over by a cut-off, `crossovers` tells.
-    "daily_exposures": _Fact("fct_daily_exposures", "exposure_day", "* exclude (crossovers)"),
-    "crossovers": _Fact("fct_crossovers", "crossed_day"),
+    "daily_exposures": _Fact("exposure_day", "* exclude (crossovers)"),
+    "crossovers": _Fact("crossed_day"),
     # A unit that is shown a variant on purpose is no loss of the split.
-    "losses": _Fact("fct_losses", "event_day", where="step <> 'override'"),
-    "audits": _Fact("fct_assignment_audits", "assigned_day"),
-    "overlaps": _Fact("fct_overlaps", "day"),
-    "events": _Fact("fct_event_quality", "event_day", "event_day, events", "filter = 'kept'"),
-    "early_outcomes": _Fact("fct_early_outcomes", "exposure_day"),
-    "targeting": _Fact("fct_targeting_audits", "exposure_day"),
-    "effect_ages": _Fact("fct_effect_ages", "known_day"),
-    "leaks": _Fact("fct_holdout_leaks", "day"),
-    "by_phase": _Fact("fct_phase_sums", "day"),
+    "losses": _Fact("event_day", where="step <> 'override'"),
+    "assignment_audits": _Fact("assigned_day"),
+    "overlaps": _Fact("day"),
+    "event_quality": _Fact("event_day", "event_day, events", "filter = 'kept'"),
+    "early_outcomes": _Fact("exposure_day"),
+    "targeting_audits": _Fact("exposure_day"),
+    "effect_ages": _Fact("known_day"),
+    "holdout_leaks": _Fact("day"),
+    "phase_sums": _Fact("day"),
     # Of a reward whose sums are beyond the range nothing can be learned from that day on.
-    "by_context": _Fact(
-        "fct_context_sums",
-        "day",
-        where="(experiment_id, metric) not in (select experiment_id, metric from int_out_of_range)",
+    "context_sums": _Fact(
+        "day", where="(experiment_id, metric) not in (select experiment_id, metric from int_out_of_range)"
     ),
 }
-#: Every model that is read here: what the judgement depends on.
-MODELS: Final = (*(fact.model for fact in _FACTS.values()), "fct_value_histograms")
+#: Of which not all days are read.
+_IN_PART: Final = ("sufficient_statistics", "value_histograms")
+
+
+def model_of(fact: str) -> str:
+    """The mart that a field of `Facts` has the rows of."""
+    return f"fct_{fact}"
 
 
 def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> list[date]:
@@ -135,25 +135,21 @@ def judge_outstanding(connection: duckdb.DuckDBPyConnection, definitions: Defini
     cut_offs = _changed_cut_offs(connection, version_frame(definitions.catalogue), code_of_rows(custom))
     if not cut_offs:
         return []
-    facts = {
-        name: connection.sql(f"{fact.rows} order by all").pl()
-        for name, fact in _FACTS.items()
-        if fact.is_whole
+    whole = {
+        name: connection.sql(f"{fact.rows(name)} order by all").pl()
+        for name, fact in _WATCHED.items()
+        if name not in _IN_PART
     }
-    judged = judge_cut_offs(
-        _statistics(
-            connection, history_needed(definitions.catalogue, definitions.metrics, cut_offs), cut_offs[0]
-        ),
-        facts.pop("daily_exposures"),
-        definitions.catalogue,
-        definitions.metrics,
-        cut_offs,
-        histograms=connection.sql(
+    needed = history_needed(definitions.catalogue, definitions.metrics, cut_offs)
+    facts = Facts(
+        sufficient_statistics=_statistics(connection, needed, cut_offs[0]),
+        value_histograms=connection.sql(
             "from fct_value_histograms where cut_off >= ? order by all", params=[cut_offs[0]]
         ).pl(),
-        code_hash=code_hash(),
-        custom=custom,
-        **facts,
+        **whole,
+    )
+    judged = judge_cut_offs(
+        facts, definitions.catalogue, definitions.metrics, cut_offs, custom=custom, code_hash=code_hash()
     )
     _replace(connection, judged, cut_offs[0])
     return cut_offs
@@ -181,8 +177,8 @@ def _changed_cut_offs(connection: duckdb.DuckDBPyConnection, versions: pl.DataFr
     """All calendar days from the first changed one to the frontier."""
     # A sum of row hashes is blind to their order.
     hashes = " union all ".join(
-        f"select {fact.day} as day, hash(fact)::hugeint as h from ({fact.rows}) as fact"
-        for fact in _FACTS.values()
+        f"select {fact.day} as day, hash(fact)::hugeint as h from ({fact.rows(name)}) as fact"
+        for name, fact in _WATCHED.items()
     )
     connection.execute("drop table if exists results.judging")
     connection.register("_versions", versions)

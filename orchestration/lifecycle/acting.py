@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fairsplit.orchestration.catalogue.loading import Definitions
     from fairsplit.orchestration.project import Home
 
+_ORDER = ("cut_off", "experiment_id", "act")
 _SQL_TYPES = {pl.String(): "varchar", pl.Date(): "date", pl.Float64(): "double"}
 
 
@@ -40,7 +41,12 @@ def acts_done(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """The journal so far: rows of `ACTS`, oldest first."""
     if not has_table(connection, "results", "acts"):
         return pl.DataFrame(schema=dict(ACTS))
-    return conform(connection.sql("from results.acts").pl(), ACTS, ("cut_off", "experiment_id", "act"))
+    return conform(connection.sql("from results.acts").pl(), ACTS, _ORDER)
+
+
+def acts_with(connection: duckdb.DuckDBPyConnection, proposed: pl.DataFrame) -> pl.DataFrame:
+    """The journal as it will be once an export carries what is proposed, but for the names of the exports."""
+    return conform(pl.concat([acts_done(connection), conform(proposed, ACTS, _ORDER)]), ACTS, _ORDER)
 
 
 def in_force(connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> Definitions:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fairsplit.analysis.errors import Problem
 from fairsplit.analysis.judgement.acting import in_force as with_acts
@@ -24,12 +25,14 @@ from fairsplit.orchestration.lifecycle.acting import (
 )
 from fairsplit.orchestration.lifecycle.unit_lists import usable_lists
 from fairsplit.orchestration.publishing.assignment_lists import assignment_list
+from fairsplit.orchestration.publishing.site.write import VERSIONS
 from fairsplit.orchestration.publishing.subjects import subject_attributes
 from fairsplit.orchestration.warehouse.journals import keep
 from fairsplit.orchestration.warehouse.outstanding import built_day
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from datetime import date
     from pathlib import Path
 
     import duckdb
@@ -39,31 +42,61 @@ if TYPE_CHECKING:
     from fairsplit.orchestration.catalogue.loading import Definitions
     from fairsplit.orchestration.project import Home
 
+#: In a version of the exports, the pages that came into force with it.
+SITE: Final = "site"
 
-def export_configs(
-    home: Home, connection: duckdb.DuckDBPyConnection, definitions: Definitions
-) -> PublishedVersion:
-    """Publish what the catalogue says as of the frontier; experiments with a closed gate keep their last good config.
 
-    What the newest decisions do by themselves is done here: the version that carries it makes it history.
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a publication is of.
+
+    Attributes:
+        built: The newest day.
+        definitions: Those in force.
+        acts: What the newest decisions do by themselves: the version that carries it makes it history.
+    """
+
+    built: date
+    definitions: Definitions
+    acts: pl.DataFrame
+
+
+def proposal(home: Home, connection: duckdb.DuckDBPyConnection, definitions: Definitions) -> Proposal:
+    """What would be published now.
 
     Args:
         home: Prepared home.
         connection: On the warehouse; results are judged.
         definitions: The catalogue.
 
-    Returns:
-        The version in force; `changed` says whether it is new.
-
     Raises:
-        ExportError: The version cannot be written.
         LookupError: No day has been built.
     """
     built = built_day(connection)
     settle(connection, home.exports)
     definitions = in_force(connection, definitions)
-    acts = propose(connection, definitions, built)
-    catalogue = with_acts(definitions.catalogue, acts)
+    return Proposal(built, definitions, propose(connection, definitions, built))
+
+
+def export_configs(
+    home: Home, connection: duckdb.DuckDBPyConnection, proposed: Proposal, site: str | None = None
+) -> PublishedVersion:
+    """Publish what the catalogue says as of the frontier; experiments with a closed gate keep their last good config.
+
+    Args:
+        home: Prepared home.
+        connection: On the warehouse; results are judged.
+        proposed: From `proposal`, which nothing came after.
+        site: Version of the site that comes into force with it; by default the pages stay.
+
+    Returns:
+        The version in force; `changed` says whether it is new.
+
+    Raises:
+        ExportError: The version cannot be written.
+    """
+    built = proposed.built
+    catalogue = with_acts(proposed.definitions.catalogue, proposed.acts)
     catalogue = with_ramps(catalogue, ramps_of_flags(connection, catalogue))
     closed: dict[str, str] = dict(
         connection.execute(
@@ -95,7 +128,8 @@ def export_configs(
             frames=frames,
             subjects=subject_attributes(connection, catalogue),
             attachments=attachments,
-            acts=as_json(acts),
+            acts=as_json(proposed.acts),
+            links=None if site is None else {SITE: f"../../{home.site.name}/{VERSIONS}/{site}"},
         )
     settle(connection, home.exports)
     keep(connection, home.root)

@@ -41,3 +41,21 @@ def daily_asset(
         freshness_policy=freshness_policy,
         pool=names.named("warehouse"),
     )
+
+
+def daily_assets(
+    step: str, specs: Sequence[dg.AssetSpec]
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """A decorator of what makes several such assets at once, and none without the others.
+
+    Args:
+        step: Name of the step.
+        specs: The assets, each with what it reads; one may read another.
+    """
+    return dg.multi_asset(
+        name=names.named(step),
+        specs=specs,
+        partitions_def=DAILY,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=names.named("warehouse"),
+    )

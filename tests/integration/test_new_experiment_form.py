@@ -12,7 +12,7 @@ from tests.unit.scorecards import site_world
 from fairsplit.analysis.scorecards import render_site
 from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.project import PROJECT_ROOT
-from fairsplit.orchestration.publishing.site import publish_site
+from fairsplit.orchestration.publishing.site import write_site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ FAULTS = {
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
     inputs = site_world.demo().inputs()
-    return publish_site(tmp_path_factory.mktemp("site"), render_site(inputs)).index.parent
+    return write_site(tmp_path_factory.mktemp("site"), render_site(inputs)).index.parent
 
 
 @pytest.fixture(scope="module")

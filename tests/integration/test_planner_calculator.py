@@ -20,7 +20,7 @@ from fairsplit.analysis.planning.reading import share
 from fairsplit.analysis.scorecards import render_site
 from fairsplit.analysis.statistics.experiment_plan import METHODS, Setup
 from fairsplit.orchestration.cli import app, plan
-from fairsplit.orchestration.publishing.site import publish_site
+from fairsplit.orchestration.publishing.site import write_site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ ASK = """cases => cases.map(given => {
 @pytest.fixture(scope="module")
 def planner(browser, tmp_path_factory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("site")
-    index = publish_site(folder, render_site(site_world.demo().inputs())).index
+    index = write_site(folder, render_site(site_world.demo().inputs())).index
     page = browser.new_page()
     page.goto(f"{index.parent.as_uri()}/plan.html")
     yield page

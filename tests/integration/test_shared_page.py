@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from fairsplit.analysis.scorecards import render_site
 from fairsplit.orchestration.cli import app, share
 from fairsplit.orchestration.errors import OrchestrationError
-from fairsplit.orchestration.publishing.site import publish_site
+from fairsplit.orchestration.publishing.site import show, write_site
 from fairsplit.orchestration.publishing.site.share import shared_page
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ __all__ = ["browser", "share"]
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("home")
-    publish_site(folder / "site", render_site(site_world.demo().inputs()))
+    written = write_site(folder / "site", render_site(site_world.demo().inputs()))
+    show(folder / "site", written.index.parent)
     return folder
 
 

@@ -16,7 +16,7 @@ from fairsplit.analysis.catalogue.drafting import draft_yaml
 from fairsplit.analysis.scorecards import ExperimentMetric, render_site
 from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.project import PROJECT_ROOT
-from fairsplit.orchestration.publishing.site import publish_site
+from fairsplit.orchestration.publishing.site import write_site
 
 pytestmark = pytest.mark.integration
 CHROMIUM = shutil.which("chromium")
@@ -116,7 +116,7 @@ def site(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     docs = tmp_path_factory.mktemp("docs")
     (docs / "index.html").write_text("<title>docs</title>")
-    return publish_site(folder, render_site(with_pairs()), {"dbt": docs}).index.parent
+    return write_site(folder, render_site(with_pairs()), {"dbt": docs}).index.parent
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_files_are_filtered_and_turned(open_page, tmp_path):
             for year in (2023, 2024, 2025, 2026)
         ]
     )
-    index = publish_site(tmp_path, render_site(site_world.World().inputs(file_accounts=many))).index
+    index = write_site(tmp_path, render_site(site_world.World().inputs(file_accounts=many))).index
     page = open_page("quality", folder=index.parent)
     names = "[...document.querySelectorAll('#files tbody th')].map(cell => cell.textContent)"
     assert page.inner_text("#file-shown") == "1 to 50 of 112"
@@ -292,7 +292,7 @@ def test_a_thousand_experiments_filter_at_once(open_page, tmp_path):
             metrics=[ExperimentMetric("checkout_conversion", "primary")],
         )
         world.add(view, {"checkout_conversion": 0.02}, history=False, segments=False, around=False)
-    index = publish_site(tmp_path, render_site(world.inputs())).index
+    index = write_site(tmp_path, render_site(world.inputs())).index
     page = open_page("index", folder=index.parent)
     assert min(page.evaluate(FILTER) for _ in range(3)) < 100
     assert page.inner_text("#shown") == "19 of 1,000"

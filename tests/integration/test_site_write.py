@@ -1,18 +1,33 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fairsplit.analysis.scorecards import Page
 from fairsplit.orchestration.errors import OrchestrationError
-from fairsplit.orchestration.publishing.site import publish_site
+from fairsplit.orchestration.publishing.site import show, write_site
+from fairsplit.orchestration.publishing.site.write import remove_others
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fairsplit.orchestration.publishing.site import WrittenSite
+
+
+def shown(site: Path, pages: Iterable[Page]) -> WrittenSite:
+    """The pages, and the link to them."""
+    written = write_site(site, pages)
+    show(site, Path("versions") / written.version)
+    return written
 
 
 def test_a_page_that_did_not_change_is_not_rewritten(tmp_path):
-    first = publish_site(tmp_path, [Page("index.html", "a"), Page("experiments/x.html", "one")])
+    first = shown(tmp_path, [Page("index.html", "a"), Page("experiments/x.html", "one")])
     before = (tmp_path / "current/index.html").stat()
-    second = publish_site(tmp_path, [Page("index.html", "a"), Page("experiments/x.html", "two")])
+    second = shown(tmp_path, [Page("index.html", "a"), Page("experiments/x.html", "two")])
     after = (tmp_path / "current/index.html").stat()
     assert (first.written, first.linked) == (2, 0)
     assert (second.written, second.linked) == (1, 1)
@@ -22,9 +37,9 @@ def test_a_page_that_did_not_change_is_not_rewritten(tmp_path):
 
 def test_the_same_site_again_changes_nothing(tmp_path):
     pages = [Page("index.html", "a")]
-    first = publish_site(tmp_path, pages)
+    first = shown(tmp_path, pages)
     link = os.lstat(tmp_path / "current")
-    second = publish_site(tmp_path, pages)
+    second = shown(tmp_path, pages)
     assert second.version == first.version
     assert os.lstat(tmp_path / "current").st_mtime_ns == link.st_mtime_ns
     assert [folder.name for folder in (tmp_path / "versions").iterdir()] == [first.version]
@@ -35,11 +50,12 @@ def test_a_run_that_breaks_leaves_the_old_site(tmp_path):
         yield Page("index.html", "half")
         raise RuntimeError
 
-    publish_site(tmp_path, [Page("index.html", "whole")])
+    shown(tmp_path, [Page("index.html", "whole")])
     with pytest.raises(RuntimeError):
-        publish_site(tmp_path, breaking())
+        shown(tmp_path, breaking())
     assert (tmp_path / "current/index.html").read_text() == "whole"
-    publish_site(tmp_path, [Page("index.html", "next")])
+    shown(tmp_path, [Page("index.html", "next")])
+    remove_others(tmp_path, ())
     assert not [folder for folder in (tmp_path / "versions").iterdir() if folder.name.startswith(".")]
 
 
@@ -47,19 +63,17 @@ def test_ready_made_folders_are_carried_along(tmp_path):
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "index.html").write_text("docs")
-    publish_site(tmp_path / "site", [Page("index.html", "a")], {"dbt": docs})
-    assert (tmp_path / "site/current/dbt/index.html").read_text() == "docs"
+    written = write_site(tmp_path / "site", [Page("index.html", "a")], {"dbt": docs})
+    assert (written.index.parent / "dbt/index.html").read_text() == "docs"
 
 
-def test_old_versions_are_removed_but_for_three(tmp_path):
-    for text in "abcde":
-        published = publish_site(tmp_path, [Page("index.html", text)])
-    names = {folder.name for folder in (tmp_path / "versions").iterdir()}
-    assert published.version in names
-    assert len(names) == 3
+def test_versions_that_are_not_named_are_removed_but_for_the_one_that_is_shown(tmp_path):
+    names = [shown(tmp_path, [Page("index.html", text)]).version for text in "abcde"]
+    remove_others(tmp_path, names[2:4])
+    assert {folder.name for folder in (tmp_path / "versions").iterdir()} == set(names[2:])
 
 
 @pytest.mark.parametrize("path", ["../x", "/x", "a/../../x", "", "a\\b"])
 def test_no_page_leads_out_of_the_site(tmp_path, path):
     with pytest.raises(OrchestrationError, match="leads out of the site"):
-        publish_site(tmp_path, [Page(path, "x")])
+        write_site(tmp_path, [Page(path, "x")])

@@ -10,7 +10,7 @@ from tests.integration.test_site_browser import WIDTHS, _draw, browser
 from tests.unit.scorecards import site_world
 
 from fairsplit.analysis.scorecards import ExperimentMetric, MetricView, PlanView, render_site
-from fairsplit.orchestration.publishing.site import publish_site
+from fairsplit.orchestration.publishing.site import write_site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def _world() -> site_world.World:
 def site(tmp_path_factory) -> Path:
     inputs = _world().inputs()
     inputs = replace(inputs, decisions=inputs.decisions.sort("cut_off", maintain_order=True))
-    return publish_site(tmp_path_factory.mktemp("site"), render_site(inputs)).index.parent
+    return write_site(tmp_path_factory.mktemp("site"), render_site(inputs)).index.parent
 
 
 @pytest.fixture(scope="module", params=["light", "dark"])

@@ -15,7 +15,7 @@ from fairsplit.orchestration.judging.cut_offs import judge_outstanding
 from fairsplit.orchestration.landing import IngestSettings, ingest_landing
 from fairsplit.orchestration.lifecycle.acting import write_catalogue
 from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home
-from fairsplit.orchestration.publishing.exporting import export_configs
+from fairsplit.orchestration.publishing.exporting import export_configs, proposal
 from fairsplit.orchestration.warehouse.opening import writer
 from tests.oracle.dbt_runs import build
 from tests.oracle.worlds import FIRST_DAY, LandedFile
@@ -161,7 +161,7 @@ class DrivenHome:
 
     def export(self) -> PublishedVersion:
         with writer(self.home.warehouse) as connection:
-            return export_configs(self.home, connection, self.definitions())
+            return export_configs(self.home, connection, proposal(self.home, connection, self.definitions()))
 
     def query(self, sql: str) -> list[tuple]:
         with duckdb.connect(str(self.home.warehouse)) as connection:

@@ -14,7 +14,7 @@ import polars as pl
 from tests.unit.judgement.conftest import metric
 
 from fairsplit.analysis.catalogue import load_catalogue
-from fairsplit.analysis.judgement import judge_cut_offs
+from fairsplit.analysis.judgement import Facts, judge_cut_offs
 from fairsplit.analysis.judgement.acting import ACTS, in_force, new_acts
 from fairsplit.analysis.judgement.pairing import SUMS
 from fairsplit.analysis.judgement.ramping import ramp_frame
@@ -135,12 +135,10 @@ def serve(folder: Path, scenario: Scenario, algorithm: str, runs: int, seed: int
         known[2] = sum(u for u, _ in waiting[max(0, day - DELAY + 1) :])
         statistics.append(_statistics(where, known, today))
         judged = judge_cut_offs(
-            pl.concat(statistics),
-            pl.concat(seen).with_columns(segment=pl.lit("all"), segment_level=pl.lit("all")),
+            _facts(statistics, seen, added),
             now,
             METRICS,
             [today],
-            by_phase=pl.concat(added).filter(pl.col("n") > 0),
         )
         done = new_acts(judged.decisions, now, ramp_frame(now, today), judged.allocations)
         acts = pl.concat([acts, done])
@@ -159,14 +157,20 @@ def _every_day(
     days: int,
 ) -> pl.DataFrame:
     judged = judge_cut_offs(
-        pl.concat(statistics),
-        pl.concat(seen).with_columns(segment=pl.lit("all"), segment_level=pl.lit("all")),
+        _facts(statistics, seen, added),
         in_force(declared, acts),
         METRICS,
         [START + timedelta(days=day) for day in range(days)],
-        by_phase=pl.concat(added).filter(pl.col("n") > 0),
     )
     return judged.comparisons.filter(pl.col("comparison").is_not_null())
+
+
+def _facts(statistics: list[pl.DataFrame], seen: list[pl.DataFrame], added: list[pl.DataFrame]) -> Facts:
+    return Facts(
+        sufficient_statistics=pl.concat(statistics),
+        daily_exposures=pl.concat(seen).with_columns(segment=pl.lit("all"), segment_level=pl.lit("all")),
+        phase_sums=pl.concat(added).filter(pl.col("n") > 0),
+    )
 
 
 def _column(value: object) -> pl.Expr | pl.Series:

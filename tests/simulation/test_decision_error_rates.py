@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from fairsplit.analysis.catalogue import MetricDefinition, load_catalogue
-from fairsplit.analysis.judgement import judge_cut_offs, violations
+from fairsplit.analysis.judgement import Facts, judge_cut_offs, violations
 from fairsplit.analysis.judgement.split import mixed_sequential
 
 pytestmark = pytest.mark.simulation
@@ -106,12 +106,16 @@ def facts(catalogue, effect: float, seed: int) -> tuple[pl.DataFrame, pl.DataFra
     return statistics, daily
 
 
+def _facts(statistics: pl.DataFrame, daily: pl.DataFrame) -> Facts:
+    return Facts(sufficient_statistics=statistics, daily_exposures=daily)
+
+
 def ever(tmp_path, plan: str, effect: float, seed: int) -> pl.DataFrame:
     """For each experiment, whether any day's decision shipped or rolled back."""
     loaded = catalogue(tmp_path, plan)
     statistics, daily = facts(loaded, effect, seed)
     days = [START + timedelta(days=day) for day in range(DAYS)]
-    judged = judge_cut_offs(statistics, daily, loaded, {"revenue": METRIC}, days)
+    judged = judge_cut_offs(_facts(statistics, daily), loaded, {"revenue": METRIC}, days)
     assert violations(judged.comparisons, judged.validity, judged.decisions).is_empty()
     return judged.decisions.group_by("experiment_id").agg(
         shipped=(pl.col("action") == "ship").any(), rolled_back=(pl.col("action") == "roll_back").any()
@@ -150,7 +154,7 @@ def test_a_naive_daily_look_would_be_wrong_several_times_as_often(tmp_path):
     loaded = catalogue(tmp_path, "method: fixed")
     statistics, daily = facts(loaded, 0.0, 1)
     days = [START + timedelta(days=day) for day in range(DAYS)]
-    rows = judge_cut_offs(statistics, daily, loaded, {"revenue": METRIC}, days).comparisons
+    rows = judge_cut_offs(_facts(statistics, daily), loaded, {"revenue": METRIC}, days).comparisons
     naive = rows.group_by("experiment_id").agg((pl.col("p_value") < ALPHA).any())["p_value"].sum()
     assert naive > 3 * ALPHA * EXPERIMENTS
 
@@ -181,7 +185,7 @@ def test_a_guardrail_at_its_margin_is_cleared_at_most_at_its_level(tmp_path, see
     assert loaded.problems == ()
     days = [START + timedelta(days=day) for day in range(DAYS)]
     statistics = pl.concat([guarded, signal.with_columns(metric=pl.lit("signal"))])
-    judged = judge_cut_offs(statistics, daily, loaded, metrics, days)
+    judged = judge_cut_offs(_facts(statistics, daily), loaded, metrics, days)
     shipped = judged.decisions.filter(pl.col("action") == "ship")["experiment_id"].n_unique()
     assert shipped <= stats.binom.isf(1e-3, EXPERIMENTS, ALPHA / 2)
     won = judged.decisions.filter(pl.col("reasons").list.contains("guardrail_not_cleared"))

@@ -14,7 +14,13 @@ from fairsplit.orchestration.warehouse.opening import has_table, writer
     group_name=names.named("judgement"),
     kinds={"numpy", "scipy"},
     owners=["team:experimentation"],
-    deps=[names.key("judged_results")],
+    deps=[
+        names.key("fct_sufficient_statistics"),
+        names.key("int_metric_windows"),
+        names.key("fct_exposures"),
+        names.key("stg_events"),
+        names.key("int_identity_links"),
+    ],
     pool=names.named("warehouse"),
 )
 def aa_certification(

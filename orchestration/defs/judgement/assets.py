@@ -1,46 +1,92 @@
-"""Judged results: comparisons, validity and decisions of every cut-off whose inputs changed."""
+"""Judgement: whether each experiment's data can be trusted, what its metrics say, and whether it goes on."""
+
+from collections.abc import Iterator
 
 import dagster as dg
+import duckdb
 
 from fairsplit.analysis.judgement.interactions import uniformity
+from fairsplit.analysis.judgement.judging import SIGNIFICANCE, STOPPING
+from fairsplit.analysis.judgement.validity import SAMPLE_RATIO
 from fairsplit.orchestration.catalogue.loading import read_definitions
-from fairsplit.orchestration.judging.cut_offs import MODELS, broken_results, judge_outstanding
+from fairsplit.orchestration.judging.cut_offs import broken_results, judge_outstanding, model_of
 from fairsplit.orchestration.judging.interacting import judge_interactions
 from fairsplit.orchestration.judging.programme import judge_programme
 from fairsplit.orchestration.judging.searching import judge_searches
 from fairsplit.orchestration.judging.synthesising import judge_syntheses
 from fairsplit.orchestration.running import names
-from fairsplit.orchestration.running.daily_asset import daily_asset
+from fairsplit.orchestration.running.daily_asset import daily_asset, daily_assets
 from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.opening import writer
 
+OWNERS = ["team:experimentation"]
+KINDS = {"polars", "scipy"}
 
-@daily_asset(
-    "judgement",
-    owners=["team:experimentation"],
-    kinds={"polars", "scipy"},
-    deps=[names.key(model) for model in MODELS],
-)
-def judged_results(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
-    """`results.comparisons`, `results.validity` and `results.decisions`."""
-    definitions = read_definitions()
-    with writer(fairsplit_home.open().warehouse) as connection:
-        cut_offs = judge_outstanding(connection, definitions)
-        decisions = connection.execute(
-            """select decision, count(*) from results.decisions
-               where cut_off = (select max(cut_off) from results.decisions) group by all order by all"""
-        ).fetchall()
-    listed = "\n".join(f"| {decision} | {count} |" for decision, count in decisions)
-    return dg.MaterializeResult(
-        metadata={
-            "cut-offs judged": len(cut_offs),
-            "decisions": dg.MetadataValue.md(f"| decision | experiments |\n|---|---:|\n{listed}"),
-        },
+
+def _judgement(name: str, facts: tuple[str, ...], *found: str, description: str) -> dg.AssetSpec:
+    """One of the judgements: the facts that it reads, and what else was found before."""
+    return dg.AssetSpec(
+        names.key(name),
+        deps=[*(names.key(model_of(fact)) for fact in facts), *map(names.key, found)],
+        description=description,
+        group_name=names.named("judgement"),
+        owners=OWNERS,
+        kinds=KINDS,
     )
 
 
+# One computation: the three share the statistics beside their definitions, and a reader never sees one of them alone.
+@daily_assets(
+    "judgement",
+    [
+        _judgement(
+            "sample_ratio",
+            SAMPLE_RATIO,
+            description="`results.validity`: the split, the losses, and every other check that closes a gate.",
+        ),
+        _judgement(
+            "significance",
+            SIGNIFICANCE,
+            description="`results.comparisons`: estimates, intervals and tests of every arm and metric.",
+        ),
+        _judgement(
+            "stopping",
+            STOPPING,
+            "int_out_of_range",
+            "sample_ratio",
+            "significance",
+            description="`results.decisions`, `results.allocations`, `next_actions` and policies.",
+        ),
+    ],
+)
+def judgement(fairsplit_home: HomeResource) -> Iterator[dg.MaterializeResult[None]]:
+    """Every cut-off whose inputs changed, judged anew."""
+    definitions = read_definitions()
+    with writer(fairsplit_home.open().warehouse) as connection:
+        cut_offs = judge_outstanding(connection, definitions)
+        told = {
+            "sample_ratio": ("checks", _newest(connection, "status", "validity")),
+            "significance": ("comparisons", _newest(connection, "status", "comparisons")),
+            "stopping": ("decisions", _newest(connection, "decision", "decisions")),
+        }
+    for name, (what, listed) in told.items():
+        yield dg.MaterializeResult(
+            asset_key=names.key(name), metadata={"cut-offs judged": len(cut_offs), what: listed}
+        )
+
+
+def _newest(connection: duckdb.DuckDBPyConnection, column: str, table: str) -> dg.MarkdownMetadataValue:
+    """Rows of the newest cut-off, counted by a column."""
+    counted = connection.execute(
+        f"""select {column}, count(*) from results.{table}
+            where cut_off = (select max(cut_off) from results.{table}) group by all order by all"""
+    ).fetchall()
+    listed = "\n".join(f"| {value} | {count} |" for value, count in counted)
+    return dg.MetadataValue.md(f"| {column} | rows |\n|---|---:|\n{listed}")
+
+
 @dg.asset_check(
-    asset=judged_results,
+    asset=names.key("stopping"),
     blocking=True,
     description="0 <= p <= 1, intervals contain their estimate, counts are positive, no winner while invalid.",
 )
@@ -55,7 +101,7 @@ def result_invariants(fairsplit_home: HomeResource) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(
-    asset=judged_results, description="Experiments whose gate is closed: no verdict, config kept."
+    asset=names.key("sample_ratio"), description="Experiments whose gate is closed: no verdict, config kept."
 )
 def experiments_are_valid(fairsplit_home: HomeResource) -> dg.AssetCheckResult:
     """Warn with every experiment that fails a validity check at the newest cut-off."""
@@ -75,13 +121,13 @@ def experiments_are_valid(fairsplit_home: HomeResource) -> dg.AssetCheckResult:
 
 @daily_asset(
     "judgement",
-    owners=["team:experimentation"],
-    kinds={"polars", "scipy"},
+    owners=OWNERS,
+    kinds=KINDS,
     deps=[
         names.key("fct_pair_cells"),
+        names.key("int_out_of_range"),
         names.key("fct_overlaps"),
         names.key("fct_daily_exposures"),
-        judged_results,
     ],
 )
 def interactions(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
@@ -125,9 +171,9 @@ def experiments_do_not_interact(fairsplit_home: HomeResource) -> dg.AssetCheckRe
 
 @daily_asset(
     "judgement",
-    owners=["team:experimentation"],
-    kinds={"polars", "scipy"},
-    deps=[names.key("fct_daily_exposures"), judged_results],
+    owners=OWNERS,
+    kinds=KINDS,
+    deps=list(map(names.key, ("fct_daily_exposures", "sample_ratio", "significance", "stopping"))),
 )
 def programme(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """`results.programme` and `results.programme_experiments`: how all experiments together do."""
@@ -143,9 +189,9 @@ def programme(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
 
 @daily_asset(
     "judgement",
-    owners=["team:experimentation"],
-    kinds={"polars", "scipy"},
-    deps=[judged_results],
+    owners=OWNERS,
+    kinds=KINDS,
+    deps=[names.key("significance"), names.key("stopping")],
 )
 def syntheses(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """`results.syntheses` and `results.synthesis_studies`: effects of several experiments combined."""
@@ -164,7 +210,7 @@ def syntheses(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     "judgement",
     owners=["team:experimentation"],
     kinds={"polars", "scipy"},
-    deps=[judged_results],
+    deps=[names.key("significance"), names.key("stopping")],
 )
 def searches(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """`results.search`: what each search over variants knows, and what it would try next."""

@@ -16,7 +16,7 @@ from fairsplit.orchestration.warehouse.opening import writer
 _SOURCE_ASSETS = {
     "landing": "raw_events",
     "catalog": "catalogue",
-    "results": "judged_results",
+    "results": "stopping",
 }
 
 

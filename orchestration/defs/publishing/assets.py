@@ -1,19 +1,17 @@
-"""What leaves the system: allocation configs for SDKs, and the site for people."""
+"""What leaves the system, as one version: allocation configs for SDKs, and the site for people."""
 
 import json
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from fairsplit.assignment_exports.publishing import current_version
 from fairsplit.orchestration.catalogue.loading import read_definitions
 from fairsplit.orchestration.notices.alerting import send_notices
 from fairsplit.orchestration.notices.digests import write_digest
 from fairsplit.orchestration.privacy import erasure
 from fairsplit.orchestration.project import catalog_dir
-from fairsplit.orchestration.publishing.exporting import export_configs
 from fairsplit.orchestration.publishing.ledger import record_publication
-from fairsplit.orchestration.publishing.site.publishing import publish_pages, ready_folders
+from fairsplit.orchestration.publishing.publication import publish, ready_folders
 from fairsplit.orchestration.running import names
 from fairsplit.orchestration.running.daily_asset import daily_asset
 from fairsplit.orchestration.running.partitions import NIGHTLY_FRESHNESS
@@ -21,22 +19,50 @@ from fairsplit.orchestration.running.resources.home import HomeResource
 from fairsplit.orchestration.warehouse.journals import keep
 from fairsplit.orchestration.warehouse.opening import writer
 
-GROUP = "publishing"
-OWNERS = ["team:experimentation"]
+_READ = (
+    "fct_assignments",
+    "fct_exposures",
+    "fct_subject_attributes",
+    "fct_daily_exposures",
+    "fct_losses",
+    "fct_logged_units",
+    "fct_value_histograms",
+    "sample_ratio",
+    "significance",
+    "stopping",
+    "interactions",
+    "content_schedule",
+    "programme",
+    "syntheses",
+    "searches",
+)
 
 
 @daily_asset(
-    GROUP,
-    owners=OWNERS,
-    kinds={"json", "parquet"},
-    deps=[names.key("judged_results"), names.key("fct_assignments")],
+    "publishing",
+    owners=["team:experimentation"],
+    kinds={"json", "parquet", "html"},
+    deps=[names.key(name) for name in _READ],
     freshness_policy=NIGHTLY_FRESHNESS,
 )
-def allocation_configs(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
-    """A version of `exports/`: `ufc.json`, unit lists, results and decisions; `current` switches last."""
+def publication(
+    context: dg.AssetExecutionContext, fairsplit_home: HomeResource
+) -> dg.MaterializeResult[None]:
+    """Scorecards and allocation configs as one version: complete beside the old one, then one switch."""
     place = fairsplit_home.open()
+    definitions = read_definitions()
+    folders = ready_folders(place, definitions)
     with writer(place.warehouse) as connection:
-        version = export_configs(place, connection, read_definitions())
+        published = publish(place, connection, definitions, folders)
+        version, site = published.version, published.site
+        now = datetime.now(UTC).replace(tzinfo=None)
+        number = record_publication(connection, catalog_dir(), now, version.version, site.version)
+        news = write_digest(connection, place.notices, now)
+        keep(connection, place.root)
+    erasure.leave_no_trace(place, context.run_id)
+    unsent = send_notices(place)
+    for failure in unsent:
+        context.log.warning(failure)
     changes = {
         name: entry["diff"]
         for part in ("experiments", "flags")
@@ -45,60 +71,16 @@ def allocation_configs(fairsplit_home: HomeResource) -> dg.MaterializeResult[Non
     }
     return dg.MaterializeResult(
         metadata={
+            "publication": number,
+            "cut-off": published.cut_off.isoformat(),
             "version": version.version,
             "new": version.changed,
             "path": dg.MetadataValue.path(version.path),
             "changes": dg.MetadataValue.md(f"```json\n{json.dumps(changes, indent=1)}\n```"),
-        }
-    )
-
-
-@daily_asset(
-    GROUP,
-    owners=OWNERS,
-    kinds={"jinja", "html"},
-    deps=[
-        names.key("judged_results"),
-        names.key("interactions"),
-        names.key("content_schedule"),
-        names.key("programme"),
-        names.key("syntheses"),
-        names.key("searches"),
-        names.key("allocation_configs"),
-        names.key("fct_value_histograms"),
-    ],
-    freshness_policy=NIGHTLY_FRESHNESS,
-)
-def scorecards(context: dg.AssetExecutionContext, fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
-    """The published site: one scorecard an experiment, the portfolio, data quality, dbt's docs."""
-    place = fairsplit_home.open()
-    definitions = read_definitions()
-    folders = ready_folders(place, definitions)
-    with writer(place.warehouse) as connection:
-        published, cut_off = publish_pages(place, connection, definitions, folders)
-        exports = current_version(place.exports)
-        now = datetime.now(UTC).replace(tzinfo=None)
-        number = record_publication(
-            connection,
-            catalog_dir(),
-            now,
-            exports.version if exports else "",
-            published.version,
-        )
-        news = write_digest(connection, place.notices, now)
-        keep(connection, place.root)
-    erasure.leave_no_trace(place, context.run_id)
-    unsent = send_notices(place)
-    for failure in unsent:
-        context.log.warning(failure)
-    return dg.MaterializeResult(
-        metadata={
-            "publication": number,
+            "site": dg.MetadataValue.path(place.site / "current" / "index.html"),
+            "pages written": site.written,
+            "pages unchanged": site.linked,
             "notices": len(news),
             "notices not sent": unsent,
-            "site": dg.MetadataValue.path(published.index),
-            "pages written": published.written,
-            "pages unchanged": published.linked,
-            "cut-off": cut_off.isoformat(),
         }
     )

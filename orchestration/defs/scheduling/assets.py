@@ -14,7 +14,7 @@ from fairsplit.orchestration.warehouse.opening import writer
     "judgement",
     owners=["team:experimentation"],
     kinds={"scipy"},
-    deps=[names.key("judged_results"), names.key("fct_hourly_activity")],
+    deps=[names.key("significance"), names.key("stopping"), names.key("fct_hourly_activity")],
 )
 def content_schedule(fairsplit_home: HomeResource) -> dg.MaterializeResult[None]:
     """`results.schedule`: which variant of which experiment is posted when."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from fairsplit.orchestration.project import Home
 
-_LINK_RULE = "a link to one of versions/"
+_LINK_RULE = "a link that leads to one of versions/"
 
 
 def find(home: Home, publish: Callable[[], object] | None) -> list[Damage]:

@@ -1,5 +1,5 @@
 """Writing the site to a folder."""
 
-from fairsplit.orchestration.publishing.site.write import PublishedSite, publish_site
+from fairsplit.orchestration.publishing.site.write import WrittenSite, show, write_site
 
-__all__ = ["PublishedSite", "publish_site"]
+__all__ = ["WrittenSite", "show", "write_site"]

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from fairsplit.analysis.judgement.acting import act_text
-from fairsplit.analysis.lifecycle.clock import clock_lines, failed_experiments, status_told
+from fairsplit.analysis.judgement.acting import in_force as with_acts
+from fairsplit.analysis.lifecycle.clock import clock_lines, failed_experiments, launched, status_told
 from fairsplit.analysis.scorecards import FailedDefinition, Provenance, SiteInputs
 from fairsplit.analysis.scorecards.inputs import DefinitionChange, SynthesisView
 from fairsplit.analysis.scorecards.views import experiment_view, flag_view, metric_view, segment_view
 from fairsplit.orchestration.catalogue.loading import definition_files
 from fairsplit.orchestration.judging.programme import read_days
 from fairsplit.orchestration.landing import landing_findings
-from fairsplit.orchestration.lifecycle.acting import acts_done, in_force, ramps_of_flags, with_ramps
+from fairsplit.orchestration.lifecycle.acting import acts_done, ramps_of_flags, with_ramps
 from fairsplit.orchestration.lifecycle.noted import named_histories
 from fairsplit.orchestration.lifecycle.transitions import histories
 from fairsplit.orchestration.provenance.code_hash import code_hash, commit
@@ -88,7 +89,11 @@ _LATER: Final = {
 
 
 def site_inputs(
-    connection: duckdb.DuckDBPyConnection, definitions: Definitions, catalog: Path, links: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection,
+    definitions: Definitions,
+    catalog: Path,
+    links: Mapping[str, str],
+    acts: pl.DataFrame | None = None,
 ) -> SiteInputs:
     """Gather everything that the pages show.
 
@@ -97,6 +102,7 @@ def site_inputs(
         definitions: The catalogue and its metrics.
         catalog: The catalogue's folder, for the text of the definitions.
         links: Parts of the site beside the pages.
+        acts: What was done by itself, rows of `ACTS`; by default what the journal has.
 
     Raises:
         LookupError: No day has been built.
@@ -109,7 +115,8 @@ def site_inputs(
     }
     position = connection.execute("select max(position) from landing.manifest").fetchall()[0][0]
     declared = definitions.catalogue.experiments
-    definitions = in_force(connection, definitions)
+    done = acts_done(connection) if acts is None else acts
+    definitions = replace(definitions, catalogue=with_acts(launched(definitions.catalogue), done))
     catalogue = definitions.catalogue
     end_of_day = datetime.combine(cut_off + timedelta(days=1), time())
     failed = failed_experiments(frames["decisions"].iter_rows(named=True), catalogue.project.failed_after)
@@ -117,7 +124,7 @@ def site_inputs(
     ramps = ramps_of_flags(connection, catalogue)
     verdict_days = read_days(definitions, frames["comparisons"], cut_off)
     past = histories(catalog, connection)
-    acts = _acts(acts_done(connection))
+    told = _acts(done)
     named = {name: segment.name for name, segment in catalogue.segments.items()}
     sizes = segment_sizes(connection, catalogue, _SEGMENT_DAYS)
     texts = {
@@ -140,7 +147,7 @@ def site_inputs(
                             DefinitionChange(line.at, line.what, line.definition_hash)
                             for line in past.get(item.id, ())
                         ),
-                        *acts.get(item.id, ()),
+                        *told.get(item.id, ()),
                         *(DefinitionChange(*line) for line in clock_lines(declared[item.id], end_of_day)),
                     ],
                     key=attrgetter("at"),

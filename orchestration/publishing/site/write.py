@@ -1,8 +1,9 @@
-"""Publishes the site: a complete new version beside the old one, then one switch.
+"""The site on disk: a complete version beside the others, and the one link that people follow.
 
-Layout of the site's folder: ``versions/<sha256, 16 digits>/`` and ``current``, a symbolic link to one of
-them. A version is named by its content, so publishing the same pages again changes nothing. Files that
-did not change are hard links to the version before: they keep their modification time and take no space.
+Layout of the site's folder: ``versions/<sha256, 16 digits>/`` and ``current``, a symbolic link. A version is named by
+its content, so writing the same pages again changes nothing. Files that did not change are hard links to the version
+before: they keep their modification time and take no space. ``current`` leads through the exports in force, so that one
+switch shows new pages and serves new configs (`publishing/publication.py`).
 """
 
 from __future__ import annotations
@@ -19,22 +20,21 @@ from fairsplit.analysis.errors import Problem
 from fairsplit.orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from fairsplit.analysis.scorecards import Page
 
 VERSIONS = "versions"
 CURRENT = "current"
-_KEPT = 3
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedSite:
-    """What a publication did.
+class WrittenSite:
+    """A version of the site.
 
     Attributes:
-        index: The page to open.
-        version: Name of the version that is now current.
+        index: Its first page.
+        version: Its name.
         written: Files whose content is new.
         linked: Files that did not change.
     """
@@ -74,20 +74,27 @@ def _files(folders: Mapping[str, Path]) -> Iterable[tuple[PurePosixPath, bytes]]
                 yield _inside(f"{name}/{file.relative_to(folder).as_posix()}"), file.read_bytes()
 
 
-def _switch(site: Path, version: str) -> None:
-    """Points ``current`` at a version in one step; a reader sees the old or the new site, never a mixture."""
+def show(site: Path, target: Path) -> None:
+    """Point ``current`` somewhere in one step; a reader sees the old or the new site, never a mixture.
+
+    Args:
+        site: The site's folder.
+        target: A path from there.
+    """
+    link = site / CURRENT
+    if link.is_symlink() and link.readlink() == target:
+        return
     temporary = site / f".{CURRENT}-{uuid.uuid4().hex}"
-    temporary.symlink_to(Path(VERSIONS) / version, target_is_directory=True)
-    temporary.replace(site / CURRENT)
+    temporary.symlink_to(target, target_is_directory=True)
+    temporary.replace(link)
 
 
-def _prune(site: Path, current: str) -> None:
-    """Removes what killed runs left and all but the newest versions; `current` always stays."""
-    versions = sorted((site / VERSIONS).iterdir(), key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
-    complete = [folder for folder in versions if not folder.name.startswith(".") and folder.name != current]
-    partial = [folder for folder in versions if folder.name.startswith(".")]
-    for folder in [*partial, *complete[_KEPT - 1 :]]:
-        shutil.rmtree(folder)
+def remove_others(site: Path, kept: Collection[str]) -> None:
+    """Remove what killed runs left, and all versions but the ones that are named and the one that is shown."""
+    shown = (site / CURRENT).resolve().name
+    for folder in (site / VERSIONS).iterdir():
+        if folder.name not in {*kept, shown}:
+            shutil.rmtree(folder)
     for link in site.glob(f".{CURRENT}-*"):
         link.unlink()
 
@@ -120,10 +127,8 @@ def write_folder(folder: Path, pages: Iterable[Page]) -> None:
         target.write_text(page.content, encoding="utf-8")
 
 
-def publish_site(
-    site: Path, pages: Iterable[Page], folders: Mapping[str, Path] | None = None
-) -> PublishedSite:
-    """Writes a complete new version of the site and switches to it.
+def write_site(site: Path, pages: Iterable[Page], folders: Mapping[str, Path] | None = None) -> WrittenSite:
+    """Write a complete version of the site; nobody is shown it yet.
 
     Args:
         site: The site's folder; made when absent.
@@ -131,7 +136,7 @@ def publish_site(
         folders: Ready-made folders to carry along: name in the site to folder on disk.
 
     Returns:
-        Where the site is and what was written.
+        Where it is and what was written.
 
     Raises:
         OrchestrationError: A page's path leads out of the site.
@@ -159,7 +164,4 @@ def publish_site(
         if target.exists():
             target.rename(versions / f".damaged-{uuid.uuid4().hex}")
         building.rename(target)
-    if not before.is_symlink() or before.readlink() != Path(VERSIONS) / name:
-        _switch(site, name)
-    _prune(site, name)
-    return PublishedSite(site / CURRENT / "index.html", name, written, linked)
+    return WrittenSite(target / "index.html", name, written, linked)

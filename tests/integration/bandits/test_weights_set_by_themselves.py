@@ -186,7 +186,8 @@ if moment == "switched":
     exporting.export_catalogue = lambda *a, **k: (publish(*a, **k), die())
 home = Home(Path(root))
 with writer(home.warehouse) as connection:
-    exporting.export_configs(home, connection, read_definitions(Path(catalog)))
+    proposed = exporting.proposal(home, connection, read_definitions(Path(catalog)))
+    exporting.export_configs(home, connection, proposed)
 """
 
 

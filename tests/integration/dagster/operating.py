@@ -58,7 +58,7 @@ class Operation:
         self.cursors: dict[str, str | None] = dict.fromkeys(SENSORS)
         self.failures, self.kills, self.told = 0, False, set()
         self.asked: list[str] = []
-        export = assets.export_configs
+        export = assets.publish
 
         def export_or_fail(*arguments: Any) -> Any:
             if self.failures:
@@ -66,7 +66,7 @@ class Operation:
                 raise OSError(28, "No space left on device")
             return export(*arguments)
 
-        assets.export_configs = export_or_fail
+        assets.publish = export_or_fail
 
     def drop(self, value: list[str]) -> None:
         path = self.home.landing / value[0]

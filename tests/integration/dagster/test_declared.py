@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
+import yaml
 
 from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home
 from fairsplit.orchestration.warehouse.dbt import ensure_manifest
@@ -20,20 +22,21 @@ ASSETS = {
     "catalogue",
     "landed_files",
     "raw_events",
-    "judged_results",
+    "sample_ratio",
+    "significance",
+    "stopping",
     "interactions",
     "programme",
     "content_schedule",
     "syntheses",
     "searches",
-    "allocation_configs",
-    "scorecards",
+    "publication",
 }
 BLOCKING = {
     "landed_files:rows_are_conserved",
     "raw_events:days_meet_expectations",
     "raw_events:requested_day_is_complete",
-    "judged_results:result_invariants",
+    "stopping:result_invariants",
 }
 
 
@@ -62,13 +65,42 @@ def test_names_of_assets_jobs_schedules_and_sensors(definitions) -> None:
     assert {key.to_user_string() for key in built} == (ASSETS | models) - {"aa_certification"}
 
 
+#: The asset that writes a table of `results`.
+WRITER = {
+    "validity": "sample_ratio",
+    "comparisons": "significance",
+    "decisions": "stopping",
+    "allocations": "stopping",
+    "next_actions": "stopping",
+    "policies": "stopping",
+    "policy_leaves": "stopping",
+    "policy_coefficients": "stopping",
+    "schedule": "content_schedule",
+    "interaction_effects": "interactions",
+    "programme_experiments": "programme",
+    "synthesis_studies": "syntheses",
+    "search": "searches",
+}
+
+
+def test_assets_depend_on_what_their_exposures_name(definitions) -> None:
+    """Dagster's graph and dbt's lineage tell one story; architecture tests hold the latter to the code."""
+    graph = definitions.resolve_asset_graph()
+    told = yaml.safe_load((DBT_PROJECT_DIR / "models" / "marts" / "exposures.yml").read_text())
+    for exposure in told["exposures"]:
+        found = [re.findall(r"'(\w+)'", one) for one in exposure["depends_on"]]
+        expected = {WRITER.get(names[-1], names[-1]) for names in found}
+        parents = graph.get(dg.AssetKey(exposure["name"])).parent_keys
+        assert {key.to_user_string() for key in parents} == expected, exposure["name"]
+
+
 def test_what_people_and_sdks_read_goes_stale_when_no_night_publishes(definitions) -> None:
     policies = {
         spec.key.to_user_string(): spec.freshness_policy
         for spec in definitions.resolve_all_asset_specs()
         if spec.freshness_policy is not None
     }
-    assert set(policies) == {"allocation_configs", "scorecards"}
+    assert set(policies) == {"publication"}
     assert {policy.deadline_cron for policy in policies.values()} == {"0 6 * * *"}
 
 
@@ -87,7 +119,7 @@ def test_system_checks_block_and_experiment_checks_warn(definitions) -> None:
         "aa_certification:metrics_are_certified",
         "catalogue:definitions_are_sound",
         "landed_files:files_are_readable",
-        "judged_results:experiments_are_valid",
+        "sample_ratio:experiments_are_valid",
         "interactions:experiments_do_not_interact",
     }
 

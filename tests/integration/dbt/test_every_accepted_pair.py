@@ -21,7 +21,7 @@ from fairsplit.analysis.catalogue import Catalogue
 from fairsplit.analysis.catalogue.experiment import Experiment
 from fairsplit.analysis.catalogue.metric_rules import KINDS, refused_pair
 from fairsplit.analysis.catalogue.project import Project
-from fairsplit.analysis.judgement import judge_cut_offs
+from fairsplit.analysis.judgement import Facts, judge_cut_offs
 
 pytestmark = pytest.mark.integration
 
@@ -377,12 +377,10 @@ def judged(world, names: list[str], last: date) -> dict[str, dict]:
             for name in ("sufficient_statistics", "daily_exposures", "value_histograms")
         }
     done = judge_cut_offs(
-        frames["sufficient_statistics"],
-        frames["daily_exposures"],
+        Facts(**frames),
         catalogue,
         world.semantics.metrics,
         [last],
-        histograms=frames["value_histograms"],
     )
     return {
         row["metric"]: row

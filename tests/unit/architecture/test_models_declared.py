@@ -12,7 +12,6 @@ import yaml
 from fairsplit.analysis.catalogue.compiled import SCHEMAS
 from fairsplit.analysis.catalogue.compiled_metrics import METRIC_SCHEMAS
 from fairsplit.analysis.judgement.rows import ALLOCATIONS, COMPARISONS, DECISIONS, VALIDITY
-from fairsplit.orchestration.judging.cut_offs import MODELS
 from fairsplit.orchestration.project import DBT_PROJECT_DIR
 
 READ = re.compile(r"\b(landing|work|catalog|journal|results)\.([a-z_]+)\b")
@@ -85,8 +84,3 @@ def test_every_model_says_its_grain_first() -> None:
     assert set(described) == models
     for name, text in described.items():
         assert re.match(r"(Grain is|One row per)", text.strip()) or name == "fct_rewrites", name
-
-
-def test_what_judging_reads_is_the_exposure_of_the_results() -> None:
-    exposures = {entry["name"]: entry for entry in _entries("exposures")}
-    assert exposures["judged_results"]["depends_on"] == [f"ref('{model}')" for model in MODELS]

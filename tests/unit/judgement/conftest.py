@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from fairsplit.analysis.catalogue import MetricDefinition, load_catalogue
-from fairsplit.analysis.judgement import judge_cut_offs
+from fairsplit.analysis.judgement import Facts, judge_cut_offs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -191,7 +191,8 @@ class World:
     def judge(self, cut_off: date = date(2026, 1, 25), **more):
         statistics = self.statistics_frame()
         days = sorted({day for day in statistics["cut_off"].to_list() if day < cut_off} | {cut_off})
-        found = judge_cut_offs(statistics, self.daily_frame(), self.catalogue, METRICS, days, **more)
+        facts = Facts(sufficient_statistics=statistics, daily_exposures=self.daily_frame(), **more)
+        found = judge_cut_offs(facts, self.catalogue, METRICS, days)
         asked = pl.col("cut_off") == cut_off
         return replace(found, validity=found.validity.filter(asked), decisions=found.decisions.filter(asked))
 

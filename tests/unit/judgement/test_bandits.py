@@ -49,7 +49,7 @@ class Log:
         for arm, values in self.totals.items():
             self.world.values(arm, values, metric="conversion", cut_off=day)
         schema = {"n": pl.Int128, "sum_y": pl.Int128, "sum_yy": pl.Int128, "phase": pl.Int32}
-        found = self.world.judge(day, by_phase=pl.DataFrame(self.sums, schema_overrides=schema), **more)
+        found = self.world.judge(day, phase_sums=pl.DataFrame(self.sums, schema_overrides=schema), **more)
         assert violations(found.comparisons, found.validity, found.decisions).is_empty()
         return found
 

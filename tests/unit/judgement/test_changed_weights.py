@@ -62,7 +62,7 @@ class Phases:
         whole = [name for name in self.sums[0] if name == "n" or name.startswith("sum_")]
         schema = {"phase": pl.Int32} | dict.fromkeys(whole, pl.Int128)
         sums = pl.DataFrame(self.sums, schema_overrides=schema)
-        found = self.world.judge(LAST, by_phase=sums, **more)
+        found = self.world.judge(LAST, phase_sums=sums, **more)
         assert violations(found.comparisons, found.validity, found.decisions).is_empty()
         self.decision = found.decisions.row(0, named=True)
         return found.comparisons.filter(pl.col("analysis") == "default")
@@ -280,7 +280,7 @@ def test_units_in_two_arms_are_taken_out_of_their_phase(phases):
         phases.add(phase, arm, [1] * successes + [0] * (units - successes), analysis="crossovers_excluded")
     phases.judge()
     rows = phases.world.judge(
-        LAST, by_phase=pl.DataFrame(phases.sums, schema_overrides={"phase": pl.Int32})
+        LAST, phase_sums=pl.DataFrame(phases.sums, schema_overrides={"phase": pl.Int32})
     ).comparisons.filter((pl.col("analysis") == "crossovers_excluded") & (pl.col("variant_id") == "red"))
     half = (890 + 99) / (890 + 99 + 500 + 499)
     expected = half * (40 / 99 - 359 / 890) + (1 - half) * (50 / 499 - 50 / 500)
@@ -404,7 +404,7 @@ def test_what_was_before_exposure_is_compared_inside_phases(world, rng, shift, s
     by_phase = pl.DataFrame(
         phases.sums, schema_overrides={"phase": pl.Int32} | dict.fromkeys(sums, pl.Int128)
     )
-    validity = world.judge(LAST, by_phase=by_phase).validity
+    validity = world.judge(LAST, phase_sums=by_phase).validity
     row = validity.filter(pl.col("check") == "pre_period:revenue").row(0, named=True)
     # Both phases have as many units: means and variances by hand.
     error = np.sqrt(sum(0.25 * x.var(ddof=1) / x.size for x in cells.values()))
@@ -436,7 +436,7 @@ def test_losses_that_grow_while_weights_change_are_no_fault(world, ended, extra,
         LAST,
         losses=counts.with_columns(units="lost"),
         early_outcomes=counts,
-        targeting=counts.rename({"early": "ineligible"}),
+        targeting_audits=counts.rename({"early": "ineligible"}),
     ).validity
     checks = {row["check"]: row for row in found.to_dicts()}
     # Of the lost units nine tenths of the first phase's and half of the second's are due to the control.

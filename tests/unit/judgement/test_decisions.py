@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from fairsplit.analysis.flat_files import Request, analyse
-from fairsplit.analysis.judgement import judge_cut_offs, violations
+from fairsplit.analysis.judgement import Facts, judge_cut_offs, violations
 from fairsplit.analysis.judgement.deciding import RULES
 
 HORIZON = date(2026, 1, 25)  # 14 planned days and a window of 7
@@ -424,9 +424,8 @@ def test_a_fault_on_one_day_does_not_forbid_the_verdict_of_an_earlier_one(world)
     world.exposures({"control": 5_000, "red": 1_000}, day=date(2026, 1, 26))
     later = date(2026, 1, 26)
     days = [HORIZON, later]
-    judged = judge_cut_offs(
-        world.statistics_frame(), world.daily_frame(), world.catalogue, world.metrics, days
-    )
+    facts = Facts(sufficient_statistics=world.statistics_frame(), daily_exposures=world.daily_frame())
+    judged = judge_cut_offs(facts, world.catalogue, world.metrics, days)
     assert judged.decisions["action"].to_list() == ["ship", "fix_data"]
     assert violations(judged.comparisons, judged.validity, judged.decisions).is_empty()
 

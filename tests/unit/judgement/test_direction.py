@@ -156,7 +156,7 @@ def test_a_test_of_distributions_is_told_by_its_distance(world):
     world.histogram("control", np.arange(100), "revenue_ks")
     world.histogram("red", np.arange(100) + 50, "revenue_ks")
     histograms = pl.DataFrame(world.histograms)
-    said = judged(world, histograms=histograms)
+    said = judged(world, value_histograms=histograms)
     # Of 100 values each, 50 of the control lie below every one of the treatment's.
     assert said.decisions["sentence"][0].startswith(
         "Ship red: Revenue ks mostly higher, distributions D = 0.5 apart, p = "
@@ -300,7 +300,7 @@ def test_a_percentile_among_ties_is_not_told_as_equal_values(world):
     world.define(metrics="{primary: [revenue_p90]}")
     world.histogram("control", [0] * 100 + [1] * 850 + [2] * 50, "revenue_p90")
     world.histogram("red", [0] * 950 + [1] * 30 + [2] * 20, "revenue_p90")
-    found = judged(world, histograms=pl.DataFrame(world.histograms))
+    found = judged(world, value_histograms=pl.DataFrame(world.histograms))
     row = row_of(found, "red", "revenue_p90")
     assert (row["status"], row["reason"], row["mean"]) == ("undefined", "ties_at_quantile", 0.0)
     assert found.decisions["sentence"][0] == "No verdict: Revenue p90 cannot be judged (ties at quantile)."

@@ -22,7 +22,7 @@ def both(world, rng, name: str, size: int = 400):
 
 def test_mann_whitney_is_scipys_without_continuity_correction(world, rng):
     control, treated = both(world, rng, "revenue_rank")
-    row = red(world, histograms=pl.DataFrame(world.histograms))
+    row = red(world, value_histograms=pl.DataFrame(world.histograms))
     expected = stats.mannwhitneyu(treated, control, method="asymptotic", use_continuity=False)
     assert row["method"] == "mann_whitney"
     assert row["p_value"] == pytest.approx(expected.pvalue, rel=1e-9)
@@ -34,7 +34,7 @@ def test_mann_whitney_is_scipys_without_continuity_correction(world, rng):
 
 def test_kolmogorov_smirnov_is_scipys(world, rng):
     control, treated = both(world, rng, "revenue_ks")
-    row = red(world, histograms=pl.DataFrame(world.histograms))
+    row = red(world, value_histograms=pl.DataFrame(world.histograms))
     expected = stats.ks_2samp(control, treated)
     assert row["method"] == "kolmogorov_smirnov"
     assert row["statistic"] == pytest.approx(expected.statistic, rel=1e-9)
@@ -46,7 +46,7 @@ def test_kolmogorov_smirnov_is_scipys(world, rng):
 
 def test_percentiles_are_those_of_the_unit_values(world, rng):
     control, treated = both(world, rng, "revenue_p90", 2_000)
-    row = red(world, histograms=pl.DataFrame(world.histograms))
+    row = red(world, value_histograms=pl.DataFrame(world.histograms))
     assert row["method"] == "percentile"
     assert row["mean"] == pytest.approx(np.quantile(treated, 0.9), rel=0.01)
     assert row["lift_abs"] == pytest.approx(np.quantile(treated, 0.9) - np.quantile(control, 0.9), rel=0.05)
@@ -64,6 +64,6 @@ def test_without_its_histogram_a_metric_says_so(world, rng):
 
 def test_a_winner_by_ranks_is_named(world, rng):
     both(world, rng, "revenue_rank", 3_000)
-    decision = world.judge(histograms=pl.DataFrame(world.histograms)).decisions.to_dicts()[0]
+    decision = world.judge(value_histograms=pl.DataFrame(world.histograms)).decisions.to_dicts()[0]
     assert decision["action"] == "ship"
     assert decision["sentence"].startswith("Ship red: Revenue rank higher in 5")

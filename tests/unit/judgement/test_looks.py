@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from scipy import stats
 
-from fairsplit.analysis.judgement import judge_cut_offs, violations
+from fairsplit.analysis.judgement import Facts, judge_cut_offs, violations
 from fairsplit.analysis.statistics.group_sequential import crossing_probabilities, lan_demets_bounds
 
 START = date(2026, 1, 5)
@@ -25,8 +25,7 @@ def arm(world, variant: str, mean: float, day: int, *, n: int = 1_000, spread: f
 
 def judged(world, *days: int):
     done = judge_cut_offs(
-        world.statistics_frame(),
-        world.daily_frame(),
+        Facts(sufficient_statistics=world.statistics_frame(), daily_exposures=world.daily_frame()),
         world.catalogue,
         world.metrics,
         [START + timedelta(days=day - 1) for day in days],

@@ -69,7 +69,7 @@ def test_the_diagnosis_names_the_sdk_version(valued):
             )
         ]
     )
-    found = checks(valued.judge(CUT_OFF, audits=audits).validity, "srm_diagnosis")
+    found = checks(valued.judge(CUT_OFF, assignment_audits=audits).validity, "srm_diagnosis")
     assert [(row["segment"], row["segment_level"]) for row in found] == [("sdk_version", "2.0")]
 
 
@@ -150,7 +150,7 @@ def test_a_day_with_half_the_usual_events_is_incomplete(valued, newest, status):
     counts = [(CUT_OFF - timedelta(days=back), 1_000) for back in range(1, 8)]
     rows = [*counts, *([] if newest is None else [(CUT_OFF, newest)])]
     events = pl.DataFrame(rows, schema=["event_day", "events"], orient="row")
-    (found,) = checks(valued.judge(CUT_OFF, events=events).validity, "completeness")
+    (found,) = checks(valued.judge(CUT_OFF, event_quality=events).validity, "completeness")
     assert found["status"] == status
     assert found["sentence"].startswith(f"2026-01-16 has {newest or 0} events, a usual day 1,000: ")
 

@@ -188,7 +188,7 @@ def test_every_test_states_what_it_asks(world):
         world.values(variant, rng.binomial(d, 0.4), metric="ctr", d=d)
         for name in ("revenue_rank", "revenue_ks", "revenue_p90"):
             world.histogram(variant, rng.gamma(2, 3, 400).round(2), name)
-    found = world.judge(histograms=pl.DataFrame(world.histograms))
+    found = world.judge(value_histograms=pl.DataFrame(world.histograms))
     rows = found.comparisons.filter(pl.col("variant_id") == "red")
     assert rows.schema["requirements"] == REQUIREMENT
     assert rows.select(pl.col("requirements").list.len().min()).item() >= 1

@@ -377,7 +377,7 @@ def test_logged_variants_that_are_not_the_expected_ones_name_the_sdk(valued):
             {**AUDIT, "experiment_id": "unknown", "mismatched": 5_000},
         ]
     )
-    found = valued.judge(CUT_OFF, audits=audits).validity.filter(pl.col("check") == "audit")
+    found = valued.judge(CUT_OFF, assignment_audits=audits).validity.filter(pl.col("check") == "audit")
     levels = {(row["segment"], row["segment_level"]): row["status"] for row in found.to_dicts()}
     assert levels == {
         ("all", "all"): "fail",
@@ -395,7 +395,7 @@ def test_logged_variants_that_are_not_the_expected_ones_name_the_sdk(valued):
 )
 def test_the_audit_warns_above_a_thousandth_and_fails_above_a_hundredth(valued, mismatched, status):
     audits = pl.DataFrame([{**AUDIT, "mismatched": mismatched}])
-    assert row(valued.judge(audits=audits).validity, "audit")["status"] == status
+    assert row(valued.judge(assignment_audits=audits).validity, "audit")["status"] == status
 
 
 def test_balance_of_an_ended_experiment_is_looked_at_once(world, rng):
@@ -489,7 +489,7 @@ def test_exposures_of_units_that_are_not_eligible_are_told_and_compared(valued, 
             for day, units, out in ((CUT_OFF, units, out), (CUT_OFF + timedelta(days=1), 900, 900))
         ]
     )
-    found = row(valued.judge(targeting=audits).validity, "targeting")
+    found = row(valued.judge(targeting_audits=audits).validity, "targeting")
     assert (found["status"], found["reason"]) == (status, reason)
     assert found["observed"] == f"{control[1]:,} / {red[1]:,}"
     if reason == "targeting_not_kept":
