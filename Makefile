@@ -42,7 +42,18 @@ test: $(INSTALLED) $(FLAGD) ## Run all tests but the slowest (under 15 minutes)
 
 .PHONY: test-all
 test-all: $(INSTALLED) $(FLAGD) ## Run every test, the slow ones too
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m ""
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not spark"
+
+# pyspark is half a gigabyte that only these tests need.
+SPARK := .venv/.spark
+
+$(SPARK): requirements-spark.lock $(INSTALLED)
+	@if $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --require-hashes -r $<; then \
+	  touch $@; else echo "no pyspark: its tests will skip"; fi
+
+.PHONY: test-spark
+test-spark: $(INSTALLED) $(SPARK) ## Build tables on a Spark master and two workers of this machine, beside one home (needs Java 17)
+	@$(BIN)/python -m pytest -q -n 0 -m spark tests/integration/spark
 
 .PHONY: ui
 ui: $(INSTALLED) ## Open the Dagster UI on http://127.0.0.1:3000
@@ -71,10 +82,12 @@ LOCKED := --quiet --no-strip-extras --allow-unsafe --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header
 
 .PHONY: lock
-lock: $(INSTALLED) ## Resolve the dependencies anew into requirements.lock and requirements-flagd.lock
+lock: $(INSTALLED) ## Resolve the dependencies anew into requirements.lock and those of flagd and Spark
 	@$(BIN)/pip install --quiet pip-tools
-	@$(BIN)/pip-compile $(LOCKED) --all-extras -o requirements.lock pyproject.toml
+	@$(BIN)/pip-compile $(LOCKED) --extra postgresql --extra sqlite --extra delta --extra iceberg \
+	  --extra docs --extra dev -o requirements.lock pyproject.toml
 	@echo openfeature-provider-flagd | $(BIN)/pip-compile $(LOCKED) -o requirements-flagd.lock -
+	@echo "pyspark>=4.1.4,<4.2" | $(BIN)/pip-compile $(LOCKED) -o requirements-spark.lock -
 
 .PHONY: bench
 bench: $(INSTALLED) ## Speed and memory of the pipeline at 1 and 10 million events (15 minutes at most)

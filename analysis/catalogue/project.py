@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -27,6 +27,8 @@ Method = Literal["fixed", "group_sequential", "always_valid", "sprt", "bayesian"
 Correction = Literal["none", "bonferroni", "holm", "dunnett", "bh"]
 Alternative = Literal["two_sided", "greater", "less"]
 UnitType = Literal["user", "anonymous", "session"]
+Engine = Literal["duckdb", "spark"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 
 class Defaults(Strict):
@@ -156,6 +158,17 @@ class Retention(Strict):
     """After the experiment's end."""
 
 
+class Cluster(Strict):
+    """Where the tables are built with `engine: spark`."""
+
+    master: Text = "local[*]"
+    """Spark's master: `local[n]`, `spark://host:port`, `yarn`, `k8s://…`."""
+    shards: Annotated[int, Field(ge=1, le=65_536)] = 8
+    """Shards of each kind of unit that experiments randomise."""
+    storage: Text | None = None
+    """Where the workers leave what the shards tell while a run lasts, as a URI; a folder of the home if left out."""
+
+
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=128)]
 Mailbox = Annotated[str, Field(pattern=r"^[^\s@,;<>]+@[^\s@,;<>]+$", max_length=254)]
 
@@ -219,6 +232,9 @@ class Project(Strict):
     """Whether Dagster's schedules and sensors run as soon as the code location has loaded."""
     failed_after: Duration | None = None
     """An experiment whose gate is closed for so long has failed; never if left out."""
+    engine: Engine = "duckdb"
+    """What builds the tables: this machine, or a Spark cluster."""
+    cluster: Cluster = Cluster()
     export_prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]*$", max_length=32)] = ""
     """Put before every exported flag key, so that several projects share one SDK environment."""
 

@@ -20,6 +20,8 @@ from fairsplit.orchestration.project import Home, catalog_dir
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fairsplit.analysis.catalogue.project import Engine
+
 SAID_AT_ONCE = 10
 """Findings on the command line."""
 
@@ -68,11 +70,16 @@ def run(
         list[str] | None,
         typer.Option(help="Landed file to take again, by its present time and the present definitions."),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="`duckdb` or `spark`: what builds the tables, if not what the project says."),
+    ] = None,
 ) -> None:
     """Take new files, materialise every outstanding day up to the last complete one, publish."""
     # Before anything is imported that takes seconds: somebody waits.
     started = time.monotonic()
     home = Home.from_environment().prepare()
+    chosen = _engine(engine) if engine else None
     say(f"taking what has landed in {home.landing}")
     from fairsplit.orchestration.publishing.ledger import is_published
     from fairsplit.orchestration.warehouse.opening import writer
@@ -96,7 +103,7 @@ def run(
         if days is None:
             say("nothing is outstanding: no new file, no complete new day, no changed definition")
         else:
-            build(home, days, after="land")
+            build(home, days, after="land", engine=chosen)
     _report(home, started)
 
 
@@ -136,6 +143,15 @@ def _alone(home: Home) -> Iterator[None]:
         yield
 
 
+def _engine(name: str) -> Engine:
+    from fairsplit.analysis.catalogue.project import ENGINES
+
+    for engine in ENGINES:
+        if name == engine:
+            return engine
+    raise OrchestrationError(Problem("no such engine", "--engine", name, rule=" or ".join(ENGINES)))
+
+
 def _ask_again(home: Home, names: list[str]) -> None:
     """Remember landed files that the next ingest is to take again, whoever runs it."""
     from fairsplit.orchestration.landing import open_landing, rejudging
@@ -170,14 +186,18 @@ def _say_findings(home: Home) -> None:
         say(f"warning: {more} and on the data page")
 
 
-def build(home: Home, days: tuple[date, date], *, after: str | None = None) -> None:
-    """Materialise a range, a piece after the other, each with its lines of progress."""
+def build(
+    home: Home, days: tuple[date, date], *, after: str | None = None, engine: Engine | None = None
+) -> None:
+    """Materialise a range, a piece after the other, each with its lines of progress; on a cluster at once."""
+    from fairsplit.orchestration.catalogue.loading import read_definitions
     from fairsplit.orchestration.running.runs import execute
     from fairsplit.orchestration.warehouse.outstanding import pieces
 
-    for first, last in pieces(days):
+    is_one_piece = (engine or read_definitions().catalogue.project.engine) == "spark"
+    for first, last in [days] if is_one_piece else pieces(days):
         say(f"building {first} to {last}")
-        execute(home, "daily", (first, last), after=after)
+        execute(home, "daily", (first, last), after=after, engine=engine)
         after = "land"
 
 

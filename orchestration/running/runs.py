@@ -19,10 +19,13 @@ from fairsplit.orchestration.running.storage import dagster_instance
 if TYPE_CHECKING:
     from datetime import date
 
+    from fairsplit.analysis.catalogue.project import Engine
     from fairsplit.orchestration.project import Home
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+ENGINE = "fairsplit/engine"
+"""The run tag that names the engine, where it is not the project's."""
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:
@@ -42,7 +45,12 @@ def _definitions() -> dg.Definitions:
 
 
 def execute(
-    home: Home, job_name: str, days: tuple[date, date] | None = None, *, after: str | None = None
+    home: Home,
+    job_name: str,
+    days: tuple[date, date] | None = None,
+    *,
+    after: str | None = None,
+    engine: Engine | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Run one job in this process against the home's Dagster instance.
 
@@ -51,6 +59,7 @@ def execute(
         job_name: A job of `fairsplit.orchestration.definitions`.
         days: First and last partition, both included; none for an unpartitioned job.
         after: A job that has just ended well; what it made is not made again.
+        engine: What builds the tables, where it is not what the project says.
 
     Returns:
         Dagster's result; successful.
@@ -74,7 +83,7 @@ def execute(
         result = job.execute_in_process(
             instance=instance,
             asset_selection=sorted(assets),
-            tags=tags | (range_tags(*days) if days else {}),
+            tags=tags | (range_tags(*days) if days else {}) | ({ENGINE: engine} if engine else {}),
             raise_on_error=False,
             run_config={"loggers": {names.PROGRESS: {}}},
         )

@@ -71,13 +71,14 @@ def ask_for(connection: duckdb.DuckDBPyConnection, last: date) -> None:
     merge_row_groups(connection, last)
 
 
-def run_dbt(home: Home, fault: str, *arguments: str) -> None:
+def run_dbt(home: Home, fault: str, *arguments: str, project: Path | None = None) -> None:
     """Run one dbt command on the project, in a process of its own.
 
     Args:
         home: Where dbt finds the warehouse.
         fault: What has gone wrong when dbt refuses.
         arguments: The command and its options.
+        project: The dbt project, where it is not the one of the team that the home belongs to.
 
     Raises:
         OrchestrationError: dbt refused; its own words are in the message.
@@ -85,7 +86,7 @@ def run_dbt(home: Home, fault: str, *arguments: str) -> None:
     command = [sys.executable, "-m", "dbt.cli.main", *arguments]
     done = subprocess.run(
         [*command, "--quiet", "--project-dir", ".", "--profiles-dir", "."],
-        cwd=project_dir(home),
+        cwd=project or project_dir(home),
         env=environment(home),
         capture_output=True,
         text=True,
