@@ -156,7 +156,7 @@ def test_served_by_the_sdk_and_judged_to_a_verdict(project: Path) -> None:
     [
         (
             "catalogue: x\n",
-            "fairsplit.yaml:1 catalogue: unknown key 'catalogue' (one of: catalog, dbt, home)",
+            "fairsplit.yaml:1 catalogue: unknown key 'catalogue' (one of: catalog, dbt, home, library)",
         ),
         ("home: 7\n", "fairsplit.yaml:1 home: no folder (7: a path from this file)"),
         ("dbt: nowhere\n", "fairsplit.yaml:1 dbt: no such folder (nowhere)"),
