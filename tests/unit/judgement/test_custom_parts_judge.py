@@ -29,7 +29,7 @@ def judged(world, monkeypatch):
     world.exposures({"control": 900, "red": 900})
 
     def judge(**known):
-        return world.judge(histograms=pl.DataFrame(world.histograms), **known)
+        return world.judge(value_histograms=pl.DataFrame(world.histograms), **known)
 
     return judge, arms
 
