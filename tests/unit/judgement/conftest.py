@@ -188,11 +188,11 @@ class World:
         }
         return pl.DataFrame(self.daily, schema=schema)
 
-    def judge(self, cut_off: date = date(2026, 1, 25), **more):
+    def judge(self, cut_off: date = date(2026, 1, 25), *, custom=None, code_hash="", **more):
         statistics = self.statistics_frame()
         days = sorted({day for day in statistics["cut_off"].to_list() if day < cut_off} | {cut_off})
         facts = Facts(sufficient_statistics=statistics, daily_exposures=self.daily_frame(), **more)
-        found = judge_cut_offs(facts, self.catalogue, METRICS, days)
+        found = judge_cut_offs(facts, self.catalogue, METRICS, days, custom=custom, code_hash=code_hash)
         asked = pl.col("cut_off") == cut_off
         return replace(found, validity=found.validity.filter(asked), decisions=found.decisions.filter(asked))
 
