@@ -21,7 +21,7 @@ import duckdb
 import pytest
 from tests.built import built
 from tests.fault.killed_world import world
-from tests.fault.killing import Ended, Forks, instants
+from tests.forks import Ended, Forks, instants
 from tests.integration.demo.test_erase_command import places_of, somebody
 from tests.oracle.homes import table_hashes
 
@@ -116,7 +116,7 @@ class Desk:
             "FAIRSPLIT_HOME": str(self.folder / "home"),
             "FAIRSPLIT_CATALOG": str(self.folder / "catalog"),
         }
-        return self.forks.run(places, filled, killed_at)
+        return self.forks.watch({**os.environ, **places}, filled, killed_at)
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from tests.oracle.checks import expect_oracle
-from tests.oracle.dbt_runs import invoke
+from tests.oracle.dbt_runs import altered, invoke
 from tests.oracle.edges import files, step_by_step
 
 from fairsplit.orchestration.project import DBT_PROJECT_DIR
@@ -180,19 +179,9 @@ JUDGED_FAULTS = {
 QUICK = "of two exposures at one instant the later id wins"
 
 
-def project_with(fault: Fault, folder: Path) -> Path:
-    project = folder / "dbt_project"
-    shutil.copytree(DBT_PROJECT_DIR, project, ignore=shutil.ignore_patterns("target", "logs"))
-    path = project / fault.file
-    text = path.read_text()
-    assert fault.right in text, f"{fault.file} no longer says {fault.right!r}: seed the fault anew"
-    path.write_text(text.replace(fault.right, fault.wrong))
-    return project
-
-
-def expect_caught(name: str, folder: Path) -> None:
-    project = project_with(FAULTS[name], folder)
-    home = step_by_step(folder / "home", project)
+def expect_caught(fault: Fault, folder: Path) -> None:
+    with altered(*fault):
+        home = step_by_step(folder)
     with pytest.raises(AssertionError):
         expect_oracle(home, files())
 
@@ -215,7 +204,7 @@ def test_without_a_fault_every_edge_is_right(tmp_path: Path, monkeypatch) -> Non
 
 def test_a_seeded_fault_is_caught(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("FAIRSPLIT_HOME", str(tmp_path))
-    expect_caught(QUICK, tmp_path)
+    expect_caught(FAULTS[QUICK], tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -229,18 +218,14 @@ def built_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(JUDGED_FAULTS))
-def test_every_seeded_fault_of_what_judging_reads_fails_a_unit_test(
-    name: str, built_home: Path, tmp_path: Path
-) -> None:
+def test_every_seeded_fault_of_what_judging_reads_fails_a_unit_test(name: str, built_home: Path) -> None:
     model, fault = JUDGED_FAULTS[name]
-    with pytest.raises(AssertionError, match=r"actual differs from expected"):
-        invoke(
-            built_home, "test", "--select", f"{model},test_type:unit", project=project_with(fault, tmp_path)
-        )
+    with altered(*fault), pytest.raises(AssertionError, match=r"actual differs from expected"):
+        invoke(built_home, "test", "--select", f"{model},test_type:unit")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(FAULTS) - {QUICK}))
 def test_every_seeded_fault_is_caught(name: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("FAIRSPLIT_HOME", str(tmp_path))
-    expect_caught(name, tmp_path)
+    expect_caught(FAULTS[name], tmp_path)

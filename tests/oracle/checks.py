@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fairsplit.orchestration.project import DBT_PROJECT_DIR
 from tests.oracle.brute_force import DAY, PRODUCTS, accepted, exposures, links, statistics
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import EXPERIMENTS, FIRST_DAY, LAST_DAY, METRICS, LandedFile
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
     from tests.oracle.brute_force import Event, Experiment
 
 
-def rebuild(folder: Path, files: list[LandedFile], project: Path = DBT_PROJECT_DIR) -> DrivenHome:
-    home = DrivenHome(folder, EXPERIMENTS, project)
+def rebuild(folder: Path, files: list[LandedFile]) -> DrivenHome:
+    home = DrivenHome(folder, EXPERIMENTS)
     for file in files:
         home.land(file)
     home.ingest()
@@ -28,9 +27,7 @@ def rebuild(folder: Path, files: list[LandedFile], project: Path = DBT_PROJECT_D
     return home
 
 
-def in_random_order(
-    folder: Path, files: list[LandedFile], rng: random.Random, project: Path = DBT_PROJECT_DIR
-) -> DrivenHome:
+def in_random_order(folder: Path, files: list[LandedFile], rng: random.Random) -> DrivenHome:
     """Files in any order, runs in between, a rerun of an old day, definitions that change under way.
 
     A metric is declared only later; an experiment is first declared without its activation, then taken out, then
@@ -38,7 +35,7 @@ def in_random_order(
     """
     plain, activated = EXPERIMENTS
     home = DrivenHome(
-        folder, (replace(plain, metrics=plain.metrics[:-3]), replace(activated, activation=None)), project
+        folder, (replace(plain, metrics=plain.metrics[:-3]), replace(activated, activation=None))
     )
     waiting = rng.sample(files, len(files))
     frontier = FIRST_DAY

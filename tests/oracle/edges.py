@@ -9,7 +9,6 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from fairsplit.orchestration.project import DBT_PROJECT_DIR
 from tests.oracle.brute_force import DAY, Event
 from tests.oracle.homes import DrivenHome
 from tests.oracle.worlds import EXPERIMENTS, FIRST_DAY, LAST_DAY, MIDNIGHT, LandedFile, hashed, row_of
@@ -107,9 +106,9 @@ def files() -> list[LandedFile]:
     return landed
 
 
-def step_by_step(folder: Path, project: Path = DBT_PROJECT_DIR) -> DrivenHome:
+def step_by_step(folder: Path) -> DrivenHome:
     """Land and build part after part: eight days, four, one with everything late, and a last one that is only new."""
-    home = DrivenHome(folder, EXPERIMENTS, project)
+    home = DrivenHome(folder, EXPERIMENTS)
     for file, to in zip(files(), (FIRST_DAY + 7 * DAY, FIRST_DAY + 11 * DAY, LAST_DAY - DAY), strict=True):
         home.land(file)
         home.ingest()

@@ -14,7 +14,7 @@ from fairsplit.orchestration.catalogue.loading import Definitions, read_definiti
 from fairsplit.orchestration.judging.cut_offs import judge_outstanding
 from fairsplit.orchestration.landing import IngestSettings, ingest_landing
 from fairsplit.orchestration.lifecycle.acting import write_catalogue
-from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home
+from fairsplit.orchestration.project import Home
 from fairsplit.orchestration.publishing.exporting import export_configs, proposal
 from fairsplit.orchestration.warehouse.opening import writer
 from tests.oracle.dbt_runs import build
@@ -91,10 +91,7 @@ def table_hashes(warehouse: Path, tables: Iterable[str] = DERIVED) -> dict[str, 
 class DrivenHome:
     """One home; `root` must be a folder of its own, since dbt reads it from the environment."""
 
-    def __init__(
-        self, root: Path, experiments: Iterable[Experiment], project: Path = DBT_PROJECT_DIR
-    ) -> None:
-        self.project = project
+    def __init__(self, root: Path, experiments: Iterable[Experiment]) -> None:
         self.home = Home(root / "home").prepare()
         self.catalog = root / "catalog"
         (self.catalog / "experiments").mkdir(parents=True, exist_ok=True)
@@ -153,7 +150,7 @@ class DrivenHome:
             ingest_landing(self.home.root, connection, settings, [], datetime.now(UTC))
 
     def build(self, to: date) -> None:
-        build(self.home.root, to, self.project)
+        build(self.home.root, to)
 
     def judge(self) -> list[date]:
         with writer(self.home.warehouse) as connection:

@@ -25,14 +25,13 @@ def check_world(seed: int, folder: Path) -> None:
     assert {name for name in expected if expected[name] != found[name]} == set()
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_any_order_equals_a_rebuild_and_the_oracle(seed: int, tmp_path: Path, monkeypatch) -> None:
+def test_any_order_equals_a_rebuild_and_the_oracle(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("FAIRSPLIT_HOME", str(tmp_path))
-    check_world(seed, tmp_path)
+    check_world(1, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 22))
+@pytest.mark.parametrize("seed", [0, *range(2, 22)])
 def test_any_order_equals_a_rebuild_and_the_oracle_in_many_worlds(
     seed: int, tmp_path: Path, monkeypatch
 ) -> None:

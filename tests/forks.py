@@ -1,5 +1,6 @@
 """Commands of one process that has imported everything: each runs in a fork of it, and may be killed at an instant.
 
+A command in a process of its own spends seconds on imports; one in a fork is as much a process of its own without them.
 An instant is a step of the command, the n-th of what it writes, links, removes, asks of the warehouse or starts, and
 perhaps a while after it; so that the same instants are met on a fast machine and on a slow one. Started as a script it
 is that process.
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Mapping, Sequence
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 _STEPS = frozenset(
     {
         "os.rename",
@@ -54,11 +55,24 @@ class Instant:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a command ended: its exit code, none where it was killed; what it said; when each step began, in seconds."""
+    """How a command ended.
+
+    Attributes:
+        code: Its exit code; none where it was killed.
+        printed: What went to standard output.
+        errors: What went to standard error.
+        steps: When each step began, in seconds; of a command that was watched and not killed.
+    """
 
     code: int | None
-    said: str
+    printed: str
+    errors: str
     steps: Sequence[float]
+
+    @property
+    def said(self) -> str:
+        """All that it said."""
+        return self.printed + self.errors
 
 
 def instants(calm: Ended, number: int, draw: random.Random) -> list[Instant]:
@@ -79,7 +93,7 @@ class Forks:
     """The process that waits for commands."""
 
     def __init__(self, folder: Path) -> None:
-        self._log = folder / "log"
+        self._folder = folder
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__)), str(folder)],
             cwd=ROOT,
@@ -88,22 +102,34 @@ class Forks:
             text=True,
         )
 
-    def run(
+    def run(self, environment: Mapping[str, str], words: Sequence[str]) -> Ended:
+        """Run a command to its end.
+
+        Args:
+            environment: All of its environment.
+            words: The command and its arguments.
+        """
+        return self._run({"environment": dict(environment), "words": list(words)})
+
+    def watch(
         self, environment: Mapping[str, str], words: Sequence[str], killed_at: Instant | None = None
     ) -> Ended:
-        """Run a command to its end, or kill it and what it has started."""
-        order: dict[str, Any] = {"environment": dict(environment), "words": list(words)}
+        """Count the steps of a command, or kill it and what it has started at an instant."""
+        order = {"environment": dict(environment), "words": list(words), "watched": True}
         if killed_at is not None:
             order |= {"step": killed_at.step, "seconds": killed_at.seconds}
+        return self._run(order)
+
+    def _run(self, order: dict[str, Any]) -> Ended:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         code = json.loads(self._process.stdout.readline())
-        said, _, steps = self._log.read_text().rpartition("\n#steps ")
-        if code in {-signal.SIGKILL, -signal.SIGALRM}:
-            return Ended(None, self._log.read_text(), ())
-        return Ended(code, said, json.loads(steps))
+        killed = code in {-signal.SIGKILL, -signal.SIGALRM}
+        printed, errors = ((self._folder / name).read_text() for name in ("printed", "errors"))
+        steps = () if killed else json.loads((self._folder / "steps").read_text())
+        return Ended(None if killed else code, printed, errors, steps)
 
     def close(self) -> None:
         """End the process."""
@@ -117,7 +143,7 @@ def _serve(folder: Path) -> None:
     for line in orders:
         child = os.fork()
         if child == 0:
-            _run(json.loads(line), folder / "log")
+            _run(json.loads(line), folder)
         _, status = os.waitpid(child, 0)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)  # dbt too, which it may have started
@@ -140,14 +166,17 @@ def _import_everything(scratch: Path) -> None:
     _definitions()
 
 
-def _run(order: dict[str, Any], log: Path) -> NoReturn:
-    """Be the command; what it says and when its steps began goes to the log."""
+def _run(order: dict[str, Any], folder: Path) -> NoReturn:
+    """Be the command; what it says and when its steps began goes to files."""
     from fairsplit.orchestration.cli import main
 
     os.setsid()
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    os.dup2(handle, 1)
-    os.dup2(handle, 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for handle, name in ((1, "printed"), (2, "errors")):
+        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), handle)
+    # Opened before the steps are counted.
+    counted = (folder / "steps").open("w")
+    os.environ.clear()
     os.environ.update(order["environment"])
     steps: list[float] = []
     begun = time.monotonic()
@@ -160,7 +189,8 @@ def _run(order: dict[str, Any], log: Path) -> NoReturn:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.setitimer(signal.ITIMER_REAL, order["seconds"])
 
-    _watch(step)
+    if order.get("watched"):
+        _watch(step)
     sys.argv = ["fairsplit", *order["words"]]
     code = 0
     try:
@@ -174,7 +204,8 @@ def _run(order: dict[str, Any], log: Path) -> NoReturn:
         signal.setitimer(signal.ITIMER_REAL, 0)
         sys.stdout.flush()
         sys.stderr.flush()
-        os.write(handle, f"\n#steps {json.dumps(steps)}".encode())
+        counted.write(json.dumps(steps))
+        counted.flush()
         os._exit(code)
 
 
