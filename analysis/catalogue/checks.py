@@ -157,7 +157,12 @@ def _pause_findings(experiment: Experiment) -> Iterator[Finding]:
             )
         if pause.end is None:
             if position < len(experiment.pauses) - 1:
-                yield Finding((*where, "end"), "only the last pause may be without end")
+                yield Finding(
+                    (*where, "end"),
+                    "only the last pause may be without end",
+                    rule="an instant",
+                    hint="add `end:`",
+                )
             continue
         if pause.end <= pause.start:
             rule = f"after {stamp(pause.start)}"
@@ -275,9 +280,16 @@ def _variant_findings(experiment: Experiment) -> Iterator[Finding]:
     counts = Counter(variant.id for variant in experiment.variants)
     for position, variant in enumerate(experiment.variants):
         if counts[variant.id] > 1:
-            yield Finding(("variants", position, "id"), "two variants have one id", variant.id)
+            yield Finding(
+                ("variants", position, "id"), "two variants have one id", variant.id, "an id of its own"
+            )
         if variant.id in {"none", "any"}:
-            yield Finding(("variants", position, "id"), "the id is reserved for tests", variant.id)
+            yield Finding(
+                ("variants", position, "id"),
+                "the id is reserved for tests",
+                variant.id,
+                "any but none and any",
+            )
     controls = [variant.id for variant in experiment.variants if variant.control]
     if len(controls) != 1:
         what = "no variant is the control" if not controls else "more than one variant is the control"
@@ -297,7 +309,12 @@ def _variant_findings(experiment: Experiment) -> Iterator[Finding]:
 def _factor_findings(experiment: Experiment) -> Iterator[Finding]:
     if experiment.type != "multivariate":
         if experiment.factors:
-            yield Finding(("factors",), "only a multivariate experiment has factors", experiment.type)
+            yield Finding(
+                ("factors",),
+                "only a multivariate experiment has factors",
+                experiment.type,
+                "type: multivariate",
+            )
         return
     levels = {factor.name: factor.levels for factor in experiment.factors}
     if len(levels) < 2:
@@ -319,7 +336,8 @@ def _factor_findings(experiment: Experiment) -> Iterator[Finding]:
                 yield Finding((*where, name), "unknown level", str(level), f"one of: {allowed}")
         cell = tuple(variant.levels[name] for name in levels)
         if cell in cells:
-            yield Finding(where, f"the same combination of levels as variant '{cells[cell]}'")
+            what = f"the same combination of levels as variant '{cells[cell]}'"
+            yield Finding(where, what, rule="each combination once")
         cells.setdefault(cell, variant.id)
 
 
@@ -338,7 +356,7 @@ def _segment_findings(experiment: Experiment) -> Iterator[Finding]:
     for position, segment in enumerate(experiment.segments):
         where: KeyPath = ("segments", position)
         if segment in experiment.segments[:position]:
-            yield Finding(where, "a segment stands twice", segment)
+            yield Finding(where, "a segment stands twice", segment, "once only", "take one of them away")
         elif not is_dimension(segment):
             rule = f"properties.<key> or one of: {', '.join(ATTRIBUTE_COLUMNS)}"
             yield Finding(
@@ -364,7 +382,9 @@ def _metric_findings(
         counters[role] += 1
         if use.metric in refused:
             why = refused[use.metric]
-            yield Finding(where, "the metric is refused", use.metric, hint=f"{why.where}: {why.what}")
+            yield Finding(
+                where, "the metric is refused", use.metric, "a sound metric", f"{why.where}: {why.what}"
+            )
         elif use.metric not in metrics:
             hint = did_you_mean(use.metric, metrics)
             yield Finding(where, "unknown metric", use.metric, "a metric of the dbt semantic layer", hint)
@@ -372,7 +392,9 @@ def _metric_findings(
             yield Finding(where, "the metric already has a role", use.metric, f"only {seen[use.metric]}")
         if use.non_inferiority_margin is not None and role != "guardrail":
             inner: KeyPath = (*where, "non_inferiority_margin")
-            yield Finding(inner, "only a guardrail has a non-inferiority margin", use.metric)
+            yield Finding(
+                inner, "only a guardrail has a non-inferiority margin", use.metric, "a metric under guardrail"
+            )
         known = metrics.get(use.metric)
         for key in ("minimum_effect", "non_inferiority_margin"):
             size = getattr(use, key)
@@ -468,15 +490,21 @@ def _test_findings(
             )
             continue
         if experiment.assignment != "hash" and test.expect in declared:
-            hint = "expect any or none"
+            hint = "`fairsplit assign` draws the list; a test can say who may be on it"
             yield Finding(
-                (*where, "expect"), "a list says which variant, not the definition", test.expect, hint=hint
+                (*where, "expect"),
+                "a list says which variant, not the definition",
+                test.expect,
+                "any or none",
+                hint,
             )
             continue
         if test.unit is None:
             if test.expect in declared:
                 hint = "add `unit: <id>`, or expect any"
-                yield Finding(where, "a variant can only be expected of a unit", test.expect, hint=hint)
+                yield Finding(
+                    where, "a variant can only be expected of a unit", test.expect, "a test with a unit", hint
+                )
             else:
                 yield from targeting_test_findings(test, where, experiment.targeting, segments)
             continue

@@ -84,7 +84,9 @@ def _schema_findings(schema: Any) -> Iterator[Finding]:
             return
         if key == "unevaluatedProperties":
             hint = "say additionalProperties beside the properties"
-            yield Finding((*path, key), "unknown keyword of a config_schema", key, hint=hint)
+            yield Finding(
+                (*path, key), "unknown keyword of a config_schema", key, "a keyword of draft 7", hint
+            )
             return
         patterns = (
             [value] if key == "pattern" else list(value) if key == "patternProperties" and value else []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from fairsplit.analysis.catalogue.yaml_source import on_one_line
+from fairsplit.analysis.catalogue.yaml_source import in_full
 from fairsplit.analysis.errors import Problem
 
 if TYPE_CHECKING:
@@ -32,13 +33,25 @@ _KINDS = {
     "model_type": "a mapping of keys to values",
     "model_attributes_type": "a mapping of keys to values",
 }
+#: How YAML writes each.
+_WRITTEN = {
+    "text": "a word, or text in quotes",
+    "a whole number": "digits without quotes",
+    "a number": "digits without quotes",
+    "true or false": "without quotes",
+    "a list": "items that begin with `- `",
+    "a mapping of keys to values": "lines of `key: value`",
+}
 _BOUNDS = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}
 _SIZES = {
     "string_too_long": ("is too long", "max_length", "characters ≤"),
     "too_short": ("has too few items", "min_length", "≥"),
     "too_long": ("has too many items", "max_length", "≤"),
 }
-_PLAIN = {"finite_number": "is not a finite number", "string_too_short": "is empty"}
+_PLAIN = {
+    "finite_number": ("is not a finite number", "digits"),
+    "string_too_short": ("is empty", "one character or more"),
+}
 _PATTERNS = {
     "^[a-z0-9](?:_?[a-z0-9-])*$": "a slug: lower-case letters, digits, - and single _",
     "^[A-Za-z0-9][A-Za-z0-9_.-]*$": "letters, digits, _, . and -, starting with a letter or digit",
@@ -58,8 +71,9 @@ class Finding:
     hint: str = ""
 
     def problem(self, document: Document) -> Problem:
-        """The finding with its file and line."""
-        return on_one_line(Problem(self.what, document.place(self.path), self.value, self.rule, self.hint))
+        """The finding with its file and line, the value that stands there, and where its key is described."""
+        value = self.value or _standing(document.data, self.path)
+        return in_full(Problem(self.what, document.place(self.path), value, self.rule, self.hint))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -73,6 +87,20 @@ def shown(value: Any) -> str:
     text = value if isinstance(value, str) else repr(value)
     text = "".join(character if character.isprintable() else " " for character in text)
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _standing(data: Any, path: KeyPath) -> str:
+    """What a document holds at a path, as a message quotes it."""
+    for part in path:
+        inside = (isinstance(data, dict) and part in data) or (
+            isinstance(data, list) and isinstance(part, int) and part < len(data)
+        )
+        if not inside:
+            return "nothing"
+        data = data[part]
+    if data is None or data == "":
+        return "nothing"
+    return shown(data if isinstance(data, str) else json.dumps(data, ensure_ascii=False))
 
 
 def parse_model(model: type[Model], document: Document) -> Model | list[Problem]:
@@ -92,13 +120,15 @@ def _shape_finding(model: type[BaseModel], detail: ErrorDetails, document: Docum
     if kind == "extra_forbidden":
         keys = _keys(model, path[:-1])
         rule = f"one of: {', '.join(keys)}"
-        return Finding(path, f"unknown key '{shown(last)}'", "", rule, did_you_mean(last, keys))
+        hint = did_you_mean(last, keys) or "take the key away"
+        return Finding(path, f"unknown key '{shown(last)}'", quoted, rule, hint)
     if kind == "missing":
-        return Finding(path, f"key '{last}' is missing")
+        return Finding(path, f"key '{last}' is missing", "nothing", "must be given", f"add `{last}: …`")
     if kind == "literal_error":
         choices = [choice.strip("'") for choice in str(context["expected"]).replace(" or ", ", ").split(", ")]
         rule = f"one of: {', '.join(choices)}"
-        return Finding(path, "is not one of the choices", quoted, rule, did_you_mean(quoted, choices))
+        hint = did_you_mean(quoted, choices) or "write one of these"
+        return Finding(path, "is not one of the choices", quoted, rule, hint)
     if kind == "fairsplit":
         return Finding(path, context["what"], quoted, context["rule"], context["hint"])
     return Finding(path, *_value_fault(detail, quoted))
@@ -108,7 +138,7 @@ def _value_fault(detail: ErrorDetails, quoted: str) -> tuple[str, str, str]:
     """What, value and rule of a fault that concerns one value alone."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in _KINDS:
-        return f"must be {_KINDS[kind]}", quoted or _noun(detail["input"]), ""
+        return f"must be {_KINDS[kind]}", quoted or _noun(detail["input"]), _WRITTEN[_KINDS[kind]]
     if kind in _BOUNDS:
         return "is out of range", quoted, f"must be {_BOUNDS[kind]} {next(iter(context.values())):g}"
     if kind in _SIZES:
@@ -117,7 +147,8 @@ def _value_fault(detail: ErrorDetails, quoted: str) -> tuple[str, str, str]:
     if kind == "string_pattern_mismatch":
         pattern = str(context["pattern"])
         return "has characters that are not allowed", quoted, _PATTERNS.get(pattern, pattern)
-    return _PLAIN.get(kind, detail["msg"]), quoted, ""
+    what, rule = _PLAIN.get(kind, (detail["msg"], f"as {detail['type'].replace('_', ' ')} asks"))
+    return what, quoted, rule
 
 
 def _noun(value: Any) -> str:

@@ -49,7 +49,9 @@ def flag_findings(
         where: KeyPath = ("depends_on", position, "flag")
         other = flags.get(need.flag)
         if other is None:
-            yield Finding(where, "unknown flag", need.flag, hint=did_you_mean(need.flag, flags))
+            yield Finding(
+                where, "unknown flag", need.flag, "a file of flags/", did_you_mean(need.flag, flags)
+            )
         elif other.sdk != flag.sdk:
             yield Finding(
                 where,
@@ -60,4 +62,4 @@ def flag_findings(
             )
     if flag.experiment is not None and flag.experiment not in experiments:
         hint = did_you_mean(flag.experiment, experiments)
-        yield Finding(("experiment",), "unknown experiment", flag.experiment, hint=hint)
+        yield Finding(("experiment",), "unknown experiment", flag.experiment, "a file of experiments/", hint)

@@ -29,7 +29,13 @@ from fairsplit.analysis.catalogue.segments import circle_of, segment_findings
 from fairsplit.analysis.catalogue.sources import Source
 from fairsplit.analysis.catalogue.syntheses import Synthesis, synthesis_findings
 from fairsplit.analysis.catalogue.together import joint_findings
-from fairsplit.analysis.catalogue.yaml_source import Document, YamlFaultError, parse_yaml, read_yaml
+from fairsplit.analysis.catalogue.yaml_source import (
+    Document,
+    YamlFaultError,
+    in_full,
+    parse_yaml,
+    read_yaml,
+)
 from fairsplit.analysis.errors import AnalysisError, Problem
 
 if TYPE_CHECKING:
@@ -176,7 +182,9 @@ def _holdout_findings(project: Project) -> Iterator[Finding]:
     taken: set[str] = set()
     for position, holdout in enumerate(project.holdouts):
         if holdout.id in taken:
-            yield Finding(("holdouts", position, "id"), "two holdouts have one id", holdout.id)
+            yield Finding(
+                ("holdouts", position, "id"), "two holdouts have one id", holdout.id, "an id of its own"
+            )
         if holdout.unit not in project.units:
             rule = ", ".join(project.units)
             yield Finding(
@@ -239,12 +247,20 @@ def _read_folder(
             continue
         if path.suffix != ".yaml":
             found.refuse(
-                path.stem, [Problem("the file is not a definition", name, path.suffix, "name it .yaml")]
+                path.stem,
+                [
+                    in_full(
+                        Problem(
+                            "the file is not a definition", name, path.suffix or path.name, "name it .yaml"
+                        )
+                    )
+                ],
             )
             continue
         if path.stem in taken:
             rule = f"one file per id; the first is {taken[path.stem]}"
-            found.problems.append(Problem("the file's name is used twice", name, path.stem, rule))
+            hint = "rename one of the files and the id in it"
+            found.problems.append(Problem("the file's name is used twice", name, path.stem, rule, hint))
             continue
         taken[path.stem] = name
         document = _document(path, name)
@@ -288,7 +304,8 @@ def _unknown_in_holdouts(catalog_dir: Path, project: Project, known: Collection[
             ("holdouts", number, "experiments", position),
             "unknown experiment",
             name,
-            hint=did_you_mean(name, known),
+            "a file of experiments/",
+            did_you_mean(name, known),
         )
         for number, holdout in enumerate(project.holdouts)
         for position, name in enumerate(holdout.named)
@@ -358,7 +375,13 @@ def _segments(
             sound[stem] = segment
     uses = {stem: segment_names(segment.membership) for stem, (segment, _) in read.items()}
     for stem, missing in _leaning(uses, sound):
-        finding = Finding(("condition",), "uses a segment that is itself refused", missing)
+        finding = Finding(
+            ("condition",),
+            "uses a segment that is itself refused",
+            missing,
+            "a sound segment",
+            f"mend segments/{missing}.yaml",
+        )
         found.refuse(stem, [finding.problem(read[stem][1])])
         del sound[stem]
     return sound
@@ -388,10 +411,24 @@ def _flags(
             *targeting_findings(flag.targeting, segments),
         ]
         if stem in experiments or stem.removesuffix("__config") in experiments:
-            findings.append(Finding(("id",), "an experiment already exports this flag", stem))
+            findings.append(
+                Finding(
+                    ("id",),
+                    "an experiment already exports this flag",
+                    stem,
+                    "an id of its own",
+                    "rename the file and its id",
+                )
+            )
         if circle := circle_of(stem, edges):
             findings.append(
-                Finding(("depends_on",), "flags depend on one another in a circle", " → ".join(circle))
+                Finding(
+                    ("depends_on",),
+                    "flags depend on one another in a circle",
+                    " → ".join(circle),
+                    "no circle",
+                    "take one of these needs away",
+                )
             )
         if not findings:
             for position, test in enumerate(flag.tests):
@@ -401,7 +438,13 @@ def _flags(
         else:
             sound[stem] = flag
     for stem, missing in _leaning(edges, sound):
-        finding = Finding(("depends_on",), "depends on a flag that is itself refused", missing)
+        finding = Finding(
+            ("depends_on",),
+            "depends on a flag that is itself refused",
+            missing,
+            "a sound flag",
+            f"mend flags/{missing}.yaml",
+        )
         found.refuse(stem, [finding.problem(read[stem][1])])
         del sound[stem]
     return dict(sorted(sound.items()))

@@ -229,13 +229,20 @@ def _table_findings(meta: MetricMeta, base: KeyPath) -> Iterator[Finding]:
     test = meta.test or KINDS[meta.kind].tests[0]
     for option in options:
         if refusal := refused_option(meta.kind, option):
-            yield Finding(_place(base, option), refusal[0], hint=refusal[1])
+            yield Finding(
+                _place(base, option),
+                refusal[0],
+                rule=f"options of kind {meta.kind}: {', '.join(KINDS[meta.kind].options) or 'none'}",
+                hint=refusal[1],
+            )
     if refusal := refused_test(meta.kind, test):
-        yield Finding((*base, "test"), refusal[0], hint=refusal[1])
+        yield Finding(
+            (*base, "test"), refusal[0], rule=f"one of: {', '.join(KINDS[meta.kind].tests)}", hint=refusal[1]
+        )
     for option in options:
         for other in (*options, test):
             if why := refused_pair(other, option):
-                yield Finding(_place(base, option), why, hint="leave one of them out")
+                yield Finding(_place(base, option), why, rule="one of the two", hint="leave one of them out")
 
 
 def _value_findings(meta: MetricMeta, base: KeyPath) -> Iterator[Finding]:

@@ -155,7 +155,7 @@ def _arm_findings(
 ) -> Iterator[Finding]:
     if name not in experiments:
         hint = did_you_mean(name, experiments)
-        yield Finding((*where, "experiment"), "unknown experiment", name, hint=hint)
+        yield Finding((*where, "experiment"), "unknown experiment", name, "a file of experiments/", hint)
         return
     declared = [arm.id for arm in experiments[name].variants]
     if variant not in declared:

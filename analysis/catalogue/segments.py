@@ -32,7 +32,13 @@ def segment_findings(segments: Mapping[str, Segment], project: Project) -> dict[
         ]
         if circle := circle_of(stem, edges):
             findings[stem].append(
-                Finding(("condition",), "segments refer to one another in a circle", " → ".join(circle))
+                Finding(
+                    ("condition",),
+                    "segments refer to one another in a circle",
+                    " → ".join(circle),
+                    "no circle",
+                    "take one of these references away",
+                )
             )
     return findings
 

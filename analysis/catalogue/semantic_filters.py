@@ -49,7 +49,15 @@ def filter_texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     listed = value if isinstance(value, list) else [value]
     for position, text in enumerate(listed):
         if not isinstance(text, str) or not text.strip():
-            raise FilterError(Finding(path, "must be a text, or a list of texts", shown(value)))
+            raise FilterError(
+                Finding(
+                    path,
+                    "must be a text, or a list of texts",
+                    shown(value),
+                    "a condition in SQL",
+                    'as in `filter: "value > 1"`',
+                )
+            )
         yield (*path, position) if isinstance(value, list) else path, text
 
 
@@ -87,7 +95,15 @@ def _column(call: str, model: Model) -> str:
         )
     if entity != model.primary:
         hint = f"write {model.primary}__{dimension}"
-        raise FilterError(Finding((), "a filter is on the event's own dimensions", name, hint=hint))
+        raise FilterError(
+            Finding(
+                (),
+                "a filter is on the event's own dimensions",
+                name,
+                "a dimension of the measure's model",
+                hint,
+            )
+        )
     own_grain, sql = model.dimensions[dimension]
     if not own_grain:
         if grain or kind == "TimeDimension":

@@ -182,7 +182,13 @@ def unread_keys(
         if key in read or value is None:
             continue
         if key in refused:
-            yield Finding((*path, key), f"{key} is not computed", shown(value), hint=refused[key])
+            yield Finding(
+                (*path, key),
+                f"{key} is not computed",
+                shown(value),
+                f"one of: {', '.join(sorted(read))}",
+                refused[key],
+            )
         else:
             rule = f"one of: {', '.join(sorted(read))}"
             yield Finding((*path, key), f"unknown key '{shown(key)}'", "", rule, did_you_mean(key, read))
@@ -196,9 +202,9 @@ def metric_key_findings(entry: Entry) -> Iterator[Finding]:
         yield Finding(("label",), "key 'label' is missing", rule="a text, which dbt requires")
     for key in ("label", "description"):
         if not isinstance(entry.data.get(key, ""), str):
-            yield Finding((key,), "must be text", shown(entry.data[key]))
+            yield Finding((key,), "must be text", shown(entry.data[key]), "one text")
     if not isinstance(entry.data.get("type_params"), dict):
-        yield Finding(("type_params",), "must be a mapping of keys to values")
+        yield Finding(("type_params",), "must be a mapping of keys to values", rule="as of the metric's type")
 
 
 def measure_key_findings(entry: Entry) -> Iterator[Finding]:
@@ -223,7 +229,7 @@ def measure_key_findings(entry: Entry) -> Iterator[Finding]:
             model.own.time if model and model.own else "occurred_at",
         )
     if not isinstance(entry.data.get("expr", ""), str | int | float | None):
-        yield Finding(("expr",), "must be text", shown(entry.data["expr"]))
+        yield Finding(("expr",), "must be text", shown(entry.data["expr"]), "an expression in SQL")
     meta = meta_of(entry.data)
     yield from unread_keys(mapping(meta), ("config", "meta", "fairsplit"), ("scale",), {})
 
@@ -280,7 +286,9 @@ def _keep(entry: Entry, what: str, known: dict[str, Entry], problems: list[Probl
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
         problems.append(entry.problem(Finding(("name",), f"is no name of a {what}", shown(name), _NAME_RULE)))
     elif name in known:
-        problems.append(entry.problem(Finding(("name",), f"a {what}'s name is used twice", name)))
+        problems.append(
+            entry.problem(Finding(("name",), f"a {what}'s name is used twice", name, "a name of its own"))
+        )
     else:
         known[name] = entry
 
@@ -291,11 +299,17 @@ def _items(
     """The mappings of a list under a key; anything else there is a problem."""
     value = mapping(node).get(key)
     if value is not None and not isinstance(value, list):
-        problems.append(Finding((*path, key), "must be a list").problem(document))
+        problems.append(
+            Finding((*path, key), "must be a list", rule="items that begin with `- `").problem(document)
+        )
         return
     for position, item in enumerate(value or ()):
         where = (*path, key, position)
         if isinstance(item, dict):
             yield where, item
         else:
-            problems.append(Finding(where, "must be a mapping of keys to values").problem(document))
+            problems.append(
+                Finding(where, "must be a mapping of keys to values", rule="lines of `key: value`").problem(
+                    document
+                )
+            )

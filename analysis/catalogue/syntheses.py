@@ -77,7 +77,7 @@ def synthesis_findings(
         experiment = experiments.get(study.experiment)
         if experiment is None:
             hint = did_you_mean(study.experiment, experiments) or "a refused definition cannot be combined"
-            yield Finding(where, "unknown experiment", study.experiment, hint=hint)
+            yield Finding(where, "unknown experiment", study.experiment, "a sound file of experiments/", hint)
             continue
         known.append(experiment)
         treatments = [one.id for one in experiment.variants if not one.control]
@@ -100,11 +100,13 @@ def _metric_findings(
 ) -> Iterator[Finding]:
     where = ("metrics", position)
     if name in synthesis.metrics[:position]:
-        yield Finding(where, "a metric stands twice", name)
+        yield Finding(where, "a metric stands twice", name, "once only", "take one of them away")
         return
     metric = metrics.get(name)
     if metric is None:
-        yield Finding(where, "unknown metric", name, hint=did_you_mean(name, metrics))
+        yield Finding(
+            where, "unknown metric", name, "a metric of the dbt semantic layer", did_you_mean(name, metrics)
+        )
         return
     if metric.without_difference:
         what, rule = (
@@ -114,7 +116,13 @@ def _metric_findings(
         yield Finding(where, what, f"{name} (test: {metric.test})", rule)
     without = [one.id for one in known if name not in {use.metric for _, use in one.metric_uses}]
     if without:
-        yield Finding(where, "not every experiment uses the metric", f"{name}: not {', '.join(without)}")
+        yield Finding(
+            where,
+            "not every experiment uses the metric",
+            f"{name}: not {', '.join(without)}",
+            "a metric of all",
+            "add it to them, or take it away here",
+        )
 
 
 def treatment_of(study: Study, experiment: Experiment) -> str:

@@ -26,6 +26,17 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
 MAX_INTEGER_DIGITS = 30
 
+#: The headings of docs/definitions.md by how a file's name begins.
+_DESCRIBED = (
+    ("experiments/", " under `experiments/<id>.yaml`"),
+    ("flags/", " under `flags/<id>.yaml`"),
+    ("segments/", " under `segments/<id>.yaml`"),
+    ("syntheses/", " under `syntheses/<id>.yaml`"),
+    ("schedules/", " under Content schedules"),
+    ("project.yaml", " under `project.yaml`"),
+    ("models/", " under Metrics"),
+)
+
 _CORE_SCALARS = (
     ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
@@ -52,12 +63,19 @@ class YamlFaultError(Exception):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
-        self.problem = on_one_line(problem)
+        self.problem = in_full(problem)
 
 
-def on_one_line(problem: Problem) -> Problem:
-    """The problem without line breaks and control characters, whatever the file's author put into a key or value."""
-    parts = (problem.what, problem.where, problem.value, problem.rule, problem.hint)
+def in_full(problem: Problem) -> Problem:
+    """A problem of a definition with a way out, on one line whatever the file's author put into a key or value.
+
+    Where nothing better is known the hint says which part of the documentation describes the key.
+    """
+    hint = problem.hint
+    if not hint:
+        described = next((part for begin, part in _DESCRIBED if problem.where.startswith(begin)), "")
+        hint = f"docs/definitions.md describes every key{described}"
+    parts = (problem.what, problem.where, problem.value, problem.rule, hint)
     return Problem(*("".join(sign if sign.isprintable() else " " for sign in part) for part in parts))
 
 
@@ -165,17 +183,31 @@ def read_yaml(path: Path, name: str) -> Document:
     except OSError as error:
         hint = "replace it by a file that this user can read, or take it away"
         raise YamlFaultError(
-            Problem("the file cannot be read", name, error.strerror or "", hint=hint)
+            Problem("the file cannot be read", name, error.strerror or "", "a regular file", hint)
         ) from error
     if len(raw) > MAX_BYTES:
         raise YamlFaultError(
-            Problem("the file is too large", name, f"{len(raw)} bytes", f"at most {MAX_BYTES}")
+            Problem(
+                "the file is too large",
+                name,
+                f"{len(raw)} bytes",
+                f"at most {MAX_BYTES}",
+                "take long values out of it",
+            )
         )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise YamlFaultError(Problem("the file is not UTF-8 text", f"{name}:{line}")) from error
+        raise YamlFaultError(
+            Problem(
+                "the file is not UTF-8 text",
+                f"{name}:{line}",
+                f"byte {raw[error.start]:#04x}",
+                "UTF-8",
+                "save it as UTF-8",
+            )
+        ) from error
     return parse_yaml(text, name)
 
 
@@ -187,19 +219,28 @@ def parse_yaml(text: str, name: str) -> Document:
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
         raise YamlFaultError(
-            Problem("the file holds a control character", f"{name}:{line}", f"#x{error.character:04x}")
+            Problem(
+                "the file holds a control character",
+                f"{name}:{line}",
+                f"#x{error.character:04x}",
+                "plain text",
+                "take the character away",
+            )
         ) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        hint = ""
+        shown = "".join(text.splitlines()[line - 1 : line]).strip()[:80] or "its end"
+        hint = "look at quotes, brackets and the indentation of this line and the one before"
         if error.problem and "could not find expected ':'" in error.problem:
             hint = "write `key: value`, with a space after the colon"
         raise YamlFaultError(
-            Problem(f"not valid YAML: {error.problem or 'syntax error'}", f"{name}:{line}", hint=hint)
+            Problem(
+                f"not valid YAML: {error.problem or 'syntax error'}", f"{name}:{line}", shown, "YAML", hint
+            )
         ) from error
     if node is None:
-        raise YamlFaultError(Problem("the file is empty", f"{name}:1"))
+        raise YamlFaultError(Problem("the file is empty", f"{name}:1", "nothing", "a definition"))
     lines: dict[KeyPath, int] = {}
     data = _plain(node, (), lines, name)
     return Document(name, data, lines)
@@ -230,7 +271,13 @@ def _plain(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], name: str)
     lines.setdefault(path, line)
     if node.tag not in _PLAIN_TAGS:
         raise YamlFaultError(
-            Problem("a YAML tag is not allowed", f"{name}:{line} {field_name(path)}", node.tag)
+            Problem(
+                "a YAML tag is not allowed",
+                f"{name}:{line} {field_name(path)}",
+                node.tag,
+                "plain text, numbers, lists and mappings",
+                "take the tag away",
+            )
         )
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, position), lines, name) for position, item in enumerate(node.value)]
@@ -245,7 +292,9 @@ def _plain(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], name: str)
                     Problem(
                         f"key '{key}' is given twice",
                         f"{name}:{key_line} {field_name(inner)}",
-                        rule=f"once only; the first is on line {lines[inner]}",
+                        key,
+                        f"once only; the first is on line {lines[inner]}",
+                        "take one of them away",
                     )
                 )
             lines[inner] = key_line
@@ -257,7 +306,8 @@ def _plain(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], name: str)
 def _key(node: yaml.Node, path: KeyPath, name: str) -> str:
     if not isinstance(node, yaml.ScalarNode) or node.tag not in _PLAIN_TAGS:
         where = f"{name}:{node.start_mark.line + 1} {field_name(path)}".rstrip()
-        raise YamlFaultError(Problem("a key must be text", where))
+        value = str(node.value) if isinstance(node, yaml.ScalarNode) else "a list or a mapping"
+        raise YamlFaultError(Problem("a key must be text", where, value, "one text", "put the key in quotes"))
     return str(node.value)
 
 
@@ -271,7 +321,13 @@ def _scalar(node: yaml.Node, where: str) -> str | int | float | bool | None:
         case "int":
             if len(text) > MAX_INTEGER_DIGITS:
                 raise YamlFaultError(
-                    Problem("an integer is too long", where, rule=f"≤ {MAX_INTEGER_DIGITS} digits")
+                    Problem(
+                        "an integer is too long",
+                        where,
+                        text[:80],
+                        f"≤ {MAX_INTEGER_DIGITS} digits",
+                        "put it in quotes if it is a text",
+                    )
                 )
             return int(text)
         case "float":

@@ -100,6 +100,13 @@ def replaced(node, path, value):
     return [replaced(inner, rest, value) if place == head else inner for place, inner in enumerate(node)]
 
 
+def expect_in_full(problems):
+    """Mission M02: each says what, the value, the rule and a way out, on one line."""
+    for problem in problems:
+        assert "\n" not in str(problem)
+        assert all((problem.what, problem.value, problem.rule, problem.hint)), problem
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_an_experiment_with_anything_anywhere_loads_or_is_told(data):
@@ -115,8 +122,8 @@ def test_an_experiment_with_anything_anywhere_loads_or_is_told(data):
         (folder / "experiments" / "cta.yaml").write_text(yaml.safe_dump(definition, allow_unicode=True))
         catalogue = load_catalogue(folder, {"sales": SALES})
     assert set(catalogue.experiments) | set(catalogue.broken) == {"cta"}
-    assert all(problem.where.startswith("experiments/cta.yaml") for problem in catalogue.problems)
-    assert all("\n" not in str(problem) for problem in catalogue.problems)
+    assert all(problem.where.startswith("experiments/cta.yaml:") for problem in catalogue.problems)
+    expect_in_full(catalogue.problems)
     compile_tables(catalogue)
 
 
@@ -129,4 +136,5 @@ def test_a_metric_file_with_anything_anywhere_loads_or_is_told(data):
         folder.mkdir(parents=True)
         (folder / "metrics.yml").write_text(yaml.safe_dump(definition, allow_unicode=True))
         _, problems = read_metrics(Path(name))
-    assert all(problem.where.startswith("models/semantic/metrics.yml") for problem in problems)
+    assert all(problem.where.startswith("models/semantic/metrics.yml:") for problem in problems)
+    expect_in_full(problems)

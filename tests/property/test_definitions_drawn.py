@@ -121,7 +121,7 @@ def test_a_drawn_experiment_is_compiled_or_refused_in_full(data: st.DataObject) 
         catalogue = load_catalogue(folder, LAYER.metrics)
         for problem in catalogue.problems:
             assert re.match(r"experiments/cta\.yaml:\d+", problem.where), problem
-            assert problem.what
+            assert all((problem.what, problem.value, problem.rule, problem.hint)), problem
         if catalogue.problems:
             assert catalogue.experiments == {}
             return
@@ -236,8 +236,7 @@ def test_a_drawn_metric_is_computed_or_refused_in_full(
         layer = read_metrics_that_bind(Path(name))
     for problem in layer.problems:
         assert re.match(r"models/semantic/metrics\.yml:\d+ \S", problem.where), problem
-        assert problem.what
-        assert problem.rule or problem.hint, problem
+        assert all((problem.what, problem.value, problem.rule, problem.hint)), problem
     if "it" not in layer.metrics:
         assert layer.problems
         return

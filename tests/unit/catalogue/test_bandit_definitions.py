@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from tests.problems import told
 
 from fairsplit.analysis.catalogue import compile_tables, load_catalogue
 from fairsplit.analysis.catalogue.hashing import experiment_facts
@@ -52,7 +53,7 @@ def test_a_bandit_has_a_floor_a_warm_up_and_a_plan_that_may_be_read_at_any_time(
         (
             {"bandit": None},
             (
-                "type: a bandit does not say how its weights follow its reward (bandit: {algorithm: thompson,"
+                "type: a bandit does not say how its weights follow its reward (bandit: bandit: {algorithm: thompson,"
                 " reward: <a primary metric>})"
             ),
         ),
@@ -101,7 +102,10 @@ def test_a_bandit_has_a_floor_a_warm_up_and_a_plan_that_may_be_read_at_any_time(
         ),
         (
             {"ramp": "{steps: [{traffic: 1.0, after: 3d}]}"},
-            "ramp: a bandit has no ramp beside it (phases with rising traffic)",
+            (
+                'ramp: a bandit has no ramp beside it ({"steps": [{"traffic": 1.0, "after": "3d"}]}: '
+                "phases with rising traffic)"
+            ),
         ),
         (
             {"crossovers": "exclude"},
@@ -121,7 +125,7 @@ def test_a_bandit_has_a_floor_a_warm_up_and_a_plan_that_may_be_read_at_any_time(
 )
 def test_what_does_not_fit_is_told(load, changes, message):
     (problem,) = load(**changes).problems
-    where, _, text = str(problem).partition(" ")
+    where, _, text = told(problem).partition(" ")
     assert where.startswith("experiments/cta.yaml:")
     assert text == message
 

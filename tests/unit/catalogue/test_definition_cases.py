@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tests.problems import told
 
 from fairsplit.analysis.catalogue import load_catalogue, load_metrics, validate_catalogue
 from fairsplit.analysis.catalogue.metrics import read_semantic_layer
@@ -47,7 +48,7 @@ def write(catalog: Path, name: str, **changes: Any) -> None:
 def said(catalog: Path) -> list[str]:
     report = validate_catalogue(catalog, read_semantic_layer(DBT_PROJECT_DIR))
     assert "good" in report.experiments
-    return [str(problem) for problem in report.problems]
+    return [told(problem) for problem in report.problems]
 
 
 CONFIG = [
@@ -81,7 +82,8 @@ def test_a_schema_whose_references_double_is_given_up(catalog: Path) -> None:
     assert said(catalog) == [
         (
             f"{place(catalog, 'bomb', 'config_schema:')} config_schema: is too intricate to be checked "
-            "(at most 10000 references followed, and none that leads back to itself)"
+            '({"$defs": {"d0": {"allOf": [{"$ref": "#/$defs/d1"}, {"$ref": "#/$defs/d1"}]},...: '
+            "at most 10000 references followed, and none that leads back to itself)"
         )
     ]
     write(catalog, "bomb", config_schema={"$ref": "#"})
@@ -118,12 +120,15 @@ def test_an_experiment_of_a_refused_metric_is_told_why(catalog: Path, tmp_path: 
     write(catalog, "orders", metrics={"primary": ["average_order_value"]})
     write(catalog, "typo", metrics={"primary": ["average_order_valu"]})
     problems = [
-        str(one) for one in validate_catalogue(catalog, read_semantic_layer(tmp_path / "dbt")).problems
+        told(one) for one in validate_catalogue(catalog, read_semantic_layer(tmp_path / "dbt")).problems
     ]
     why = f"models/semantic/metrics.yml:{place + 1} metrics"
     about = [one for one in problems if one.startswith("experiments/orders.yaml")]
     assert len(about) == 1
-    assert "metrics.primary[0]: the metric is refused (average_order_value). Hint: " + why in about[0]
+    assert (
+        "metrics.primary[0]: the metric is refused (average_order_value: a sound metric). Hint: " + why
+        in about[0]
+    )
     assert "winsorize is not honoured by kind ratio" in about[0]
     assert any("experiments/typo.yaml" in one and "unknown metric" in one for one in problems)
 
@@ -155,7 +160,7 @@ def test_what_is_no_file_is_that_definitions_fault_alone(catalog: Path, kind: st
     }
     assert said(catalog) == [
         (
-            f"{where}/x.yaml: the file cannot be read ({reasons[kind]}). "
+            f"{where}/x.yaml: the file cannot be read ({reasons[kind]}: a regular file). "
             "Hint: replace it by a file that this user can read, or take it away"
         )
     ]

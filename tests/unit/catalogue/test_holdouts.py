@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from tests.problems import told
 
 from fairsplit.analysis.catalogue import compile_tables, load_catalogue
 from fairsplit.analysis.catalogue.serving import eligible_variant
@@ -88,7 +89,10 @@ def test_all_means_experiments_of_the_unit_that_start_in_time(tmp_path, metric_c
         (
             "[{id: year, share: 0.1, experiments: [on]}]",
             {"one": {}},
-            "project.yaml:2 holdouts[0].experiments[0]: unknown experiment (on). Hint: did you mean 'one'?",
+            (
+                "project.yaml:2 holdouts[0].experiments[0]: unknown experiment (on: a file of experiments/). "
+                "Hint: did you mean 'one'?"
+            ),
         ),
     ],
 )
@@ -96,7 +100,7 @@ def test_what_a_holdout_cannot_hold_out_is_refused(
     holdouts, experiments, problem, tmp_path, metric_catalogue
 ):
     loaded = catalogue(tmp_path, metric_catalogue, holdouts, **experiments)
-    assert [str(found) for found in loaded.problems] == [problem]
+    assert [told(found) for found in loaded.problems] == [problem]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import polars as pl
 import pytest
+from tests.problems import told
 
 from fairsplit.analysis.catalogue import CatalogueError, compile_tables, load_catalogue
 from fairsplit.analysis.catalogue.hashing import experiment_hash
@@ -108,7 +109,7 @@ def test_another_share_or_salt_is_another_definition(tmp_path, metric_catalogue)
             "status: running\ntraffic: 1.0",
             (
                 "experiments/joint.yaml:7 traffic: the holdout decides who is in which arm, and serves nothing "
-                "(no such key beside holdout)"
+                "(1.0: no such key beside holdout)"
             ),
         ),
         (
@@ -116,7 +117,7 @@ def test_another_share_or_salt_is_another_definition(tmp_path, metric_catalogue)
             "status: running\nassignment: batch",
             (
                 "experiments/joint.yaml:7 assignment: the holdout decides who is in which arm, and serves nothing "
-                "(no such key beside holdout)"
+                "(batch: no such key beside holdout)"
             ),
         ),
         (
@@ -124,7 +125,7 @@ def test_another_share_or_salt_is_another_definition(tmp_path, metric_catalogue)
             "{id: rest, config: {color: red}}",
             (
                 "experiments/joint.yaml:8 variants[0].config: the holdout's share is the weight, and nothing is "
-                "served (no such key)"
+                'served ({"color": "red"}: no such key)'
             ),
         ),
         (
@@ -148,7 +149,7 @@ def test_another_share_or_salt_is_another_definition(tmp_path, metric_catalogue)
             "status: running\nstopping: {automatic: true}",
             (
                 "experiments/joint.yaml:7 stopping.automatic: a holdout's sides cannot be changed by a decision "
-                "(taking the holdout out of project.yaml releases its units)"
+                "(true: taking the holdout out of project.yaml releases its units)"
             ),
         ),
         (
@@ -163,7 +164,7 @@ def test_another_share_or_salt_is_another_definition(tmp_path, metric_catalogue)
 )
 def test_what_cannot_stand_beside_a_holdout_is_refused(old, new, problem, tmp_path, metric_catalogue):
     loaded = catalogue(tmp_path, metric_catalogue, EXPERIMENT.replace(old, new))
-    assert [str(found) for found in loaded.problems] == [problem]
+    assert [told(found) for found in loaded.problems] == [problem]
 
 
 @pytest.mark.parametrize(
@@ -177,14 +178,14 @@ def test_what_cannot_stand_beside_a_holdout_is_refused(old, new, problem, tmp_pa
             "{id: year, share: 0.05, experiments: [joint, other]}",
             (
                 "joint.yaml:5 holdout: the holdout would hold units out of its own measurement "
-                "(holdout 'year' without it)"
+                "(year: holdout 'year' without it)"
             ),
         ),
     ],
 )
 def test_what_the_holdout_says_otherwise_is_refused(holdout, problem, tmp_path, metric_catalogue):
     loaded = catalogue(tmp_path, metric_catalogue, holdout=holdout)
-    assert [str(found) for found in loaded.problems] == [f"experiments/{problem}"]
+    assert [told(found) for found in loaded.problems] == [f"experiments/{problem}"]
 
 
 SHIPPED = OTHER.replace("status: running", "status: completed\nend: 2026-02-01\nshipped: red")

@@ -79,7 +79,7 @@ def test_metrics_know_their_measures_windows_and_scales(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("cuped: true", "cupd: true", "metrics.yml:15 cupd: unknown key 'cupd' (one of: cuped,"),
+        ("cuped: true", "cupd: true", "metrics.yml:15 cupd: unknown key 'cupd' (True: one of: cuped,"),
         ("window: open", "window: 7 days", "metrics.yml:24 window: is not a duration (7 days:"),
         (
             "direction: increase, window: open",

@@ -6,6 +6,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.problems import told
 
 from fairsplit.analysis.catalogue.yaml_source import YamlFaultError, parse_yaml, read_yaml
 
@@ -49,22 +50,49 @@ def test_every_key_and_item_has_its_line():
     assert document.place(()) == "a.yaml:1"
 
 
+LOOK = "Hint: look at quotes, brackets and the indentation of this line and the one before"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: " + "[" * 60 + "]" * 60, "a.yaml:1: not valid YAML: nested deeper than 50 levels"),
-        ("a: " + "9" * 5000, "a.yaml:1 a: an integer is too long (≤ 30 digits)"),
-        ("a: 1\n---\nb: 2\n", "a.yaml:2: not valid YAML: but found another document"),
-        ("a: !!binary aGk=\n", "a.yaml:1 a: a YAML tag is not allowed (tag:yaml.org,2002:binary)"),
-        ("? [a, b]\n: c\n", "a.yaml:1: a key must be text"),
-        ("a: 1\nb: x\x07\n", "a.yaml:2: the file holds a control character (#x0007)"),
-        ("a: &x {b: *x}\n", "a.yaml:1: not valid YAML: alias '*x' is not allowed"),
+        (
+            "a: " + "[" * 60 + "]" * 60,
+            "a.yaml:1: not valid YAML: nested deeper than 50 levels (a: [[[["
+            + "[" * 56
+            + "]" * 17
+            + f": YAML). {LOOK}",
+        ),
+        (
+            "a: " + "9" * 5000,
+            f"a.yaml:1 a: an integer is too long ({'9' * 80}: ≤ 30 digits). Hint: put it in quotes if it is a text",
+        ),
+        ("a: 1\n---\nb: 2\n", f"a.yaml:2: not valid YAML: but found another document (---: YAML). {LOOK}"),
+        (
+            "a: !!binary aGk=\n",
+            (
+                "a.yaml:1 a: a YAML tag is not allowed (tag:yaml.org,2002:binary: plain text, numbers, lists and "
+                "mappings). Hint: take the tag away"
+            ),
+        ),
+        (
+            "? [a, b]\n: c\n",
+            "a.yaml:1: a key must be text (a list or a mapping: one text). Hint: put the key in quotes",
+        ),
+        (
+            "a: 1\nb: x\x07\n",
+            "a.yaml:2: the file holds a control character (#x0007: plain text). Hint: take the character away",
+        ),
+        (
+            "a: &x {b: *x}\n",
+            "a.yaml:1: not valid YAML: alias '*x' is not allowed (a: &x {b: *x}: YAML). " + LOOK,
+        ),
     ],
 )
 def test_what_is_not_plain_data_is_refused(text, message):
     with pytest.raises(YamlFaultError) as caught:
         parse_yaml(text, "a.yaml")
-    assert str(caught.value) == message
+    assert told(caught.value) == message
 
 
 def test_a_file_that_cannot_be_read_is_a_problem(tmp_path):
