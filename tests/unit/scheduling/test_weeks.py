@@ -225,7 +225,7 @@ def test_m39_the_calendar_file_and_csv_say_the_same_posts(folder):
         (
             "experiment: tone, variant: control",
             "experiment: ton, variant: control",
-            "unknown experiment (ton)",
+            "unknown experiment (ton: a file of experiments/)",
         ),
         (
             "  - {experiment: tone, variant: control, media: cup.png}\n",
