@@ -22,6 +22,7 @@ from fairsplit.orchestration.landing.cells import (
 from fairsplit.orchestration.landing.limits import KEPT_BYTES, MAX_RECORD_BYTES
 from fairsplit.orchestration.landing.own_properties import columns_as_events
 from fairsplit.orchestration.landing.sql import identifier, literal
+from fairsplit.orchestration.landing.wide_decimals import is_wide
 
 JSON = "JSON"
 _KINDS = {
@@ -132,6 +133,8 @@ def _text_of(name: str, type_: str) -> str:
 
 def _json_text(name: str, type_: str) -> str:
     """The value as JSON text; fields of structs that are null are left out, as JSON leaves them out."""
+    if is_wide(type_):
+        return name
     text = f"to_json({name})::varchar"
     return f"json_merge_patch('{{}}', {text})::varchar" if type_.startswith("STRUCT(") else text
 

@@ -21,6 +21,7 @@ from fairsplit.orchestration.landing.mapping import events_of
 from fairsplit.orchestration.landing.rows import lake_rows
 from fairsplit.orchestration.landing.sql import array, literal
 from fairsplit.orchestration.landing.tables import ROW_MARK
+from fairsplit.orchestration.landing.wide_decimals import is_wide, wide_decimals, write_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ def layout_of(cursor: duckdb.DuckDBPyConnection, incoming: Incoming) -> Layout:
         raise OSError(f"{len(types):,} columns, at most {MAX_COLUMNS:,} are read")
     if _ROW_NUMBER in types:
         raise OSError(f"a column named {_ROW_NUMBER} hides the rows' numbers; give it another name")
-    return Table(types)
+    return Table(types | wide_decimals(cursor, incoming.landed.file, literal(_path(incoming))))
 
 
 def header_of(incoming: Incoming) -> tuple[list[str], str] | None:
@@ -193,7 +194,8 @@ def _select(
 
 def _relation(cursor: duckdb.DuckDBPyConnection, folder: Path, batch: list[Incoming], layout: Layout) -> str:
     if isinstance(layout, Table):
-        paths = [str(_plain_parquet(folder, index, one)) for index, one in enumerate(batch)]
+        wide = [name for name, type_ in layout.types.items() if is_wide(type_)]
+        paths = [str(_plain_parquet(folder, index, one, wide)) for index, one in enumerate(batch)]
         number = r"regexp_extract(_fairsplit_file, '(\d+)\.parquet$', 1)::integer"
         return f"""(
             select {layout.columns()}, {number} as file_index, file_row_number + 1 as line_number
@@ -215,8 +217,11 @@ def _batches(batch: list[Incoming], width: int) -> Iterator[pa.RecordBatch]:
                 yield from delimited.row_batches(stream, index, width, mark)
 
 
-def _plain_parquet(folder: Path, index: int, one: Incoming) -> Path:
-    """A name without glob characters."""
+def _plain_parquet(folder: Path, index: int, one: Incoming, wide: list[str]) -> Path:
+    """A name without glob characters, and no decimals that DuckDB would round."""
     plain = folder / f"{index}.parquet"
+    if wide:
+        write_as_text(one.landed.file, wide, plain)
+        return plain
     plain.symlink_to(one.landed.file.resolve())
     return plain

@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fairsplit.orchestration.landing import IngestSettings, ingest_landing
@@ -20,6 +22,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 EDGES = ("10000000000", "9999999999.999999", "1000000", "0.000001", "0")
 BEYOND = ("10000000000.000001", "10000000001", "99999999999999999999")
 DECIMALS = ("decimal(38,6)", "decimal(30,9)")
+WIDE = (pa.decimal256(50, 6), pa.decimal256(76, 38))
 
 pytestmark = pytest.mark.integration
 
@@ -73,6 +76,47 @@ def test_the_edges_are_kept_to_the_digit_and_what_lies_beyond_is_quarantined(
     assert set(refused) == set(signed(BEYOND))
     assert {reason for reason, _ in refused.values()} == {"wrong_type"}
     assert refused["10000000001"][1] == "value: beyond ±10000000000"
+
+
+@pytest.mark.parametrize("type_", WIDE, ids=str)
+def test_decimals_wider_than_duckdbs_are_kept_to_the_digit(tmp_path: Path, type_: pa.DataType) -> None:
+    """DuckDB reads them as doubles: 9999999999.999999 became 10000000000, and what lies just beyond was taken."""
+    landing = tmp_path / "landing"
+    landing.mkdir()
+    texts = signed(EDGES + BEYOND)
+    numbers = [Decimal(text) for text in texts]
+    table = pa.table(
+        {
+            "event_id": [f"@{text}" for text in texts],
+            "user_id": pa.array([9007199254740993] * len(texts), pa.decimal256(40, 0)),
+            "occurred_at": pa.array(
+                [datetime(2026, 1, 6, tzinfo=UTC)] * len(texts), pa.timestamp("us", "UTC")
+            ),
+            "value": pa.array(numbers, type_),
+            "price": pa.array([Decimal("12.5")] * len(texts), pa.decimal256(50, 6)),
+        }
+    )
+    pq.write_table(table, landing / "x.parquet")
+
+    values, refused = taken(tmp_path)
+
+    assert values == {text: Decimal(text) for text in signed(EDGES)}
+    assert refused == dict.fromkeys(signed(BEYOND), ("wrong_type", "value: beyond ±10000000000"))
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
+        others = connection.execute("select distinct user_id, properties from landing.raw_events").fetchall()
+    assert others == [("9007199254740993", '{"price":12.5}')]
+
+
+def test_wide_decimals_inside_of_a_struct_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "landing").mkdir()
+    paid = pa.array([{"net": Decimal(1)}], pa.struct([("net", pa.decimal256(40, 2))]))
+    pq.write_table(pa.table({"event_id": ["@1"], "paid": paid}), tmp_path / "landing" / "x.parquet")
+
+    assert taken(tmp_path) == ({}, {})
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
+        ((status, message),) = connection.execute("select status, message from landing.manifest").fetchall()
+    assert status == "unreadable"
+    assert message.startswith("column 'paid' holds decimals of more than 38 digits inside")
 
 
 @pytest.mark.parametrize("kind", ["double", "float", "bigint", "hugeint"])
