@@ -162,7 +162,9 @@ def _import_everything(scratch: Path) -> None:
     ensure_manifest(Home(scratch).prepare())
     for module in pkgutil.walk_packages(fairsplit.orchestration.__path__, "fairsplit.orchestration."):
         if not module.name.startswith("fairsplit.orchestration.starting.template"):
-            importlib.import_module(module.name)
+            # What needs a library that is not installed is not needed by a command here either.
+            with contextlib.suppress(ImportError):
+                importlib.import_module(module.name)
     _definitions()
 
 
