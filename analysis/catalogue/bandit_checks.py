@@ -27,8 +27,9 @@ def bandit_findings(experiment: Experiment, metrics: Mapping[str, MetricDefiniti
     for position, phase in enumerate(experiment.phases):
         if phase.leaves and not contextual:
             where: KeyPath = ("phases", position, "leaves")
+            count = str(len(phase.leaves))
             yield Finding(
-                where, "only a contextual bandit has leaves", rule="bandit: {algorithm: contextual}"
+                where, "only a contextual bandit has leaves", count, "bandit: {algorithm: contextual}"
             )
     if bandit is None:
         if experiment.type == "bandit":

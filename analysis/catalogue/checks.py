@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fairsplit.analysis.catalogue.bandit_checks import bandit_findings
 from fairsplit.analysis.catalogue.conditions import condition_faults, evaluate
 from fairsplit.analysis.catalogue.config_schema import config_findings
 from fairsplit.analysis.catalogue.events import ATTRIBUTE_COLUMNS
+from fairsplit.analysis.catalogue.factor_checks import factor_findings
 from fairsplit.analysis.catalogue.fields import duration_text
 from fairsplit.analysis.catalogue.findings import Finding, did_you_mean, shown
 from fairsplit.analysis.catalogue.holding_out import estimand_findings, measuring_findings
@@ -56,7 +57,7 @@ def experiment_findings(
         *estimand_findings(experiment, metrics),
         *_variant_findings(experiment),
         *config_findings(experiment),
-        *_factor_findings(experiment),
+        *factor_findings(experiment),
         *_segment_findings(experiment),
         *_metric_findings(experiment, metrics, refused),
         *_asked_findings(experiment, project, metrics),
@@ -304,41 +305,6 @@ def _variant_findings(experiment: Experiment) -> Iterator[Finding]:
         yield Finding(
             ("shipped",), "unknown variant", experiment.shipped, f"one of: {', '.join(counts)}", hint
         )
-
-
-def _factor_findings(experiment: Experiment) -> Iterator[Finding]:
-    if experiment.type != "multivariate":
-        if experiment.factors:
-            yield Finding(
-                ("factors",),
-                "only a multivariate experiment has factors",
-                experiment.type,
-                "type: multivariate",
-            )
-        return
-    levels = {factor.name: factor.levels for factor in experiment.factors}
-    if len(levels) < 2:
-        yield Finding(
-            ("type",), "a multivariate experiment has fewer than two factors", rule="factors: [...]"
-        )
-        return
-    cells: dict[tuple[Any, ...], str] = {}
-    for position, variant in enumerate(experiment.variants):
-        where: KeyPath = ("variants", position, "levels")
-        if set(variant.levels) != set(levels):
-            yield Finding(
-                where, "does not set every factor once", ", ".join(variant.levels), ", ".join(levels)
-            )
-            continue
-        for name, level in variant.levels.items():
-            if level not in levels[name]:
-                allowed = ", ".join(str(known) for known in levels[name])
-                yield Finding((*where, name), "unknown level", str(level), f"one of: {allowed}")
-        cell = tuple(variant.levels[name] for name in levels)
-        if cell in cells:
-            what = f"the same combination of levels as variant '{cells[cell]}'"
-            yield Finding(where, what, rule="each combination once")
-        cells.setdefault(cell, variant.id)
 
 
 def _layer_findings(layer: Layer) -> Iterator[Finding]:

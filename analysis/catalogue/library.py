@@ -44,21 +44,26 @@ def with_library(own: SemanticYaml, library: Library) -> SemanticYaml:
     measures, metrics = dict(own.measures), dict(own.metrics)
     for name in library.names:
         if name not in shipped.metrics:
-            hint = did_you_mean(name, shipped.metrics)
-            problems.append(Problem("is no metric that is shipped", library.where, name, hint=hint))
+            hint = did_you_mean(name, shipped.metrics) or "docs/definitions.md lists them"
+            rule = "the name of a shipped metric"
+            problems.append(Problem("is no metric that is shipped", library.where, name, rule, hint))
     for name in sorted(parts_of(shipped, library.names)):
         if name in shipped.metrics and name not in own.metrics:
             metrics[name] = shipped.metrics[name]
         elif name in shipped.metrics:
             hint = "another name for it, or leave it out of the library"
             place = own.metrics[name].place()
-            problems.append(Problem("a metric of the library has the name too", place, name, hint=hint))
+            problems.append(
+                Problem("a metric of the library has the name too", place, name, "a name of its own", hint)
+            )
         elif name not in own.measures:
             measures[name] = shipped.measures[name]
         elif _worth(own.measures[name]) != _worth(shipped.measures[name]):
             hint = "another name for it: metrics of the library are made of theirs"
             place = own.measures[name].place()
-            problems.append(Problem("a measure of the library has the name too", place, name, hint=hint))
+            problems.append(
+                Problem("a measure of the library has the name too", place, name, "a name of its own", hint)
+            )
     return SemanticYaml(measures, metrics, tuple(problems))
 
 

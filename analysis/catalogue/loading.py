@@ -322,11 +322,13 @@ def _sources(read: dict[str, tuple[Source, Document]], found: _Found) -> dict[st
     for stem, (source, document) in sorted(read.items()):
         findings = list(identity_findings(source.id, stem))
         if source.model is not None and models[source.model] > 1:
-            findings.append(Finding(("model",), "two sources give the rows of one model", source.model))
+            findings.append(
+                Finding(("model",), "two sources give the rows of one model", source.model, "one source")
+            )
         elif source.model is not None and names[source.event_of_model] > 1:
             hint = "another event_name among its constants"
             what = "another source gives events of the name that the model's rows have"
-            findings.append(Finding(("model",), what, source.event_of_model, hint=hint))
+            findings.append(Finding(("model",), what, source.event_of_model, "a name of its own", hint))
         if findings:
             found.refuse(stem, [finding.problem(document) for finding in findings])
         else:

@@ -31,29 +31,29 @@ def build(root: Path, to: date) -> None:
     invoke(root, "run")
 
 
-def invoke(root: Path, *arguments: str) -> None:
+def invoke(root: Path, *arguments: str, project: Path = DBT_PROJECT_DIR) -> None:
     """Run one dbt command on a home whose folder dbt finds in the environment; fails with dbt's words."""
     os.environ["FAIRSPLIT_HOME"] = str(root)
-    runner = dbtRunner(manifest=_parsed())
+    runner = dbtRunner(manifest=_parsed(project))
     # Two thousand messages a run that nobody reads cost a tenth of it.
     with mock.patch.object(EventManager, "fire_event"):
-        done = runner.invoke([*arguments, *_options(root / "dbt")])
+        done = runner.invoke([*arguments, *_options(project, root / "dbt")])
     # In this process dbt would keep the file open with settings of its own.
     DuckDBConnectionManager.close_all_connections()
     faults = [f"{one.node.name}: {one.message}" for one in getattr(done.result, "results", ()) if one.message]
     assert done.success, done.exception or "\n".join(faults)[-6000:]
 
 
-def model_meta() -> dict[str, dict]:
+def model_meta(project: Path = DBT_PROJECT_DIR) -> dict[str, dict]:
     """What each model says of itself."""
-    nodes = _parsed().nodes.values()
+    nodes = _parsed(project).nodes.values()
     return {node.name: node.config.meta for node in nodes if node.resource_type == "model"}
 
 
 @contextlib.contextmanager
 def altered(file: str, right: str, wrong: str) -> Iterator[None]:
     """Models and macros of one file of the project as if another text stood there; nothing is parsed for it."""
-    manifest = _parsed()
+    manifest = _parsed(DBT_PROJECT_DIR)
     texts = [(node, "raw_code") for node in manifest.nodes.values()]
     texts += [(macro, "macro_sql") for macro in manifest.macros.values()]
     concerned = [
@@ -67,16 +67,16 @@ def altered(file: str, right: str, wrong: str) -> Iterator[None]:
 
 
 @functools.cache
-def _parsed() -> Manifest:
+def _parsed(project: Path) -> Manifest:
     """The project as dbt reads it, the same for every home: only the profile knows the home."""
-    done = dbtRunner().invoke(["parse", *_options(DBT_PROJECT_DIR / "target" / "tests")])
+    done = dbtRunner().invoke(["parse", *_options(project, project / "target" / "tests")])
     assert done.success, done.exception
     manifest: Manifest = done.result
     return manifest
 
 
-def _options(target: Path) -> list[str]:
-    folder = str(DBT_PROJECT_DIR)
+def _options(project: Path, target: Path) -> list[str]:
+    folder = str(project)
     return [
         "--project-dir", folder, "--profiles-dir", folder, "--target-path", str(target),
         "--log-level", "none", "--log-level-file", "none", "--no-write-json",

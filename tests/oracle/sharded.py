@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairsplit.orchestration.landing.sql import EVENT_COLUMNS
-from fairsplit.orchestration.project import Home
+from fairsplit.orchestration.project import DBT_PROJECT_DIR, Home
 from fairsplit.orchestration.sharding.combining import combine
 from fairsplit.orchestration.sharding.finishing import finish, prepare
 from fairsplit.orchestration.sharding.models import ShardedModels
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def build_in_shards(home: Home, to: date, shards: int, folder: Path) -> None:
+def build_in_shards(home: Home, to: date, shards: int, folder: Path, project: Path = DBT_PROJECT_DIR) -> None:
     """What the cluster does: route, build each shard, add up, finish; again where sums do not fit."""
 
     def dbt(place: Home, arguments: tuple[str, ...]) -> None:
         # dbt's own tests of each table are those of any home.
         without_tests = ("run", *arguments[3:]) if arguments[0] == "build" else arguments
-        invoke(place.root, *without_tests)
+        invoke(place.root, *without_tests, project=project)
 
-    models = ShardedModels.of(model_meta())
+    models = ShardedModels.of(model_meta(project))
     last = prepare(home, to, dbt)
     magnitudes = None
     for attempt in range(2):

@@ -163,7 +163,7 @@ def test_a_contextual_bandit_has_leaves_and_each_is_a_piece_of_its_phase(load):
     [
         (
             {"bandit": "{algorithm: contextual, reward: checkout_conversion}"},
-            "bandit.features: a contextual bandit has no features (features: [platform], of the declared segments)",
+            "bandit.features: a contextual bandit has no features (nothing: features: [platform], of the declared segments)",
         ),
         (
             {"bandit": CONTEXTUAL.replace("[platform]", "[platfrm]")},
@@ -215,17 +215,20 @@ def test_a_contextual_bandit_has_leaves_and_each_is_a_piece_of_its_phase(load):
         ),
         (
             {"phases": history(leaf(weights="{control: 0.2, red: 0.7}"))},
-            "phases[1].leaves[0].weights: variant 'blue' has no weight (a weight for every variant, 0 for none)",
+            (
+                "phases[1].leaves[0].weights: variant 'blue' has no weight "
+                '({"control": 0.2, "red": 0.7}: a weight for every variant, 0 for none)'
+            ),
         ),
         (
             {"bandit": SOUND["bandit"], "phases": history(leaf())},
-            "phases[1].leaves: only a contextual bandit has leaves (bandit: {algorithm: contextual})",
+            "phases[1].leaves: only a contextual bandit has leaves (1: bandit: {algorithm: contextual})",
         ),
     ],
 )
 def test_a_contextual_bandit_that_could_not_be_served_or_compared_is_refused(load, changes, message):
     loaded = load(**{"bandit": CONTEXTUAL, "segments": "[platform]", "phases": history(leaf()), **changes})
-    assert message in [text.split(" ", 1)[1] for text in map(str, loaded.problems)]
+    assert message in [text.split(" ", 1)[1] for text in map(told, loaded.problems)]
 
 
 def test_a_phase_without_leaves_hashes_as_before_there_were_any(load):

@@ -211,7 +211,7 @@ metrics: []
             "buys",
             "[chekout_funnel]",
             [],
-            "is no metric that is shipped (chekout_funnel). Hint: did you mean",
+            "is no metric that is shipped (chekout_funnel: the name of a shipped metric). Hint: did you mean",
         ),
         (
             "purchases",
