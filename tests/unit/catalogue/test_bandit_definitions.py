@@ -163,7 +163,10 @@ def test_a_contextual_bandit_has_leaves_and_each_is_a_piece_of_its_phase(load):
     [
         (
             {"bandit": "{algorithm: contextual, reward: checkout_conversion}"},
-            "bandit.features: a contextual bandit has no features (nothing: features: [platform], of the declared segments)",
+            (
+                "bandit.features: a contextual bandit has no features "
+                "(nothing: features: [platform], of the declared segments)"
+            ),
         ),
         (
             {"bandit": CONTEXTUAL.replace("[platform]", "[platfrm]")},
