@@ -29,13 +29,7 @@ from fairsplit.analysis.catalogue.segments import circle_of, segment_findings
 from fairsplit.analysis.catalogue.sources import Source
 from fairsplit.analysis.catalogue.syntheses import Synthesis, synthesis_findings
 from fairsplit.analysis.catalogue.together import joint_findings
-from fairsplit.analysis.catalogue.yaml_source import (
-    Document,
-    YamlFaultError,
-    in_full,
-    parse_yaml,
-    read_yaml,
-)
+from fairsplit.analysis.catalogue.yaml_source import Document, YamlFaultError, in_full, parse_yaml, read_yaml
 from fairsplit.analysis.errors import AnalysisError, Problem
 
 if TYPE_CHECKING:
@@ -182,9 +176,8 @@ def _holdout_findings(project: Project) -> Iterator[Finding]:
     taken: set[str] = set()
     for position, holdout in enumerate(project.holdouts):
         if holdout.id in taken:
-            yield Finding(
-                ("holdouts", position, "id"), "two holdouts have one id", holdout.id, "an id of its own"
-            )
+            where = ("holdouts", position, "id")
+            yield Finding(where, "two holdouts have one id", holdout.id, "an id of its own")
         if holdout.unit not in project.units:
             rule = ", ".join(project.units)
             yield Finding(
@@ -246,16 +239,8 @@ def _read_folder(
         if path.name.startswith(".") or (path.is_dir() and path.suffix != ".yaml"):
             continue
         if path.suffix != ".yaml":
-            found.refuse(
-                path.stem,
-                [
-                    in_full(
-                        Problem(
-                            "the file is not a definition", name, path.suffix or path.name, "name it .yaml"
-                        )
-                    )
-                ],
-            )
+            what, kind = "the file is not a definition", path.suffix or path.name
+            found.refuse(path.stem, [in_full(Problem(what, name, kind, "name it .yaml"))])
             continue
         if path.stem in taken:
             rule = f"one file per id; the first is {taken[path.stem]}"
@@ -322,9 +307,8 @@ def _sources(read: dict[str, tuple[Source, Document]], found: _Found) -> dict[st
     for stem, (source, document) in sorted(read.items()):
         findings = list(identity_findings(source.id, stem))
         if source.model is not None and models[source.model] > 1:
-            findings.append(
-                Finding(("model",), "two sources give the rows of one model", source.model, "one source")
-            )
+            what = "two sources give the rows of one model"
+            findings.append(Finding(("model",), what, source.model, "one source"))
         elif source.model is not None and names[source.event_of_model] > 1:
             hint = "another event_name among its constants"
             what = "another source gives events of the name that the model's rows have"
@@ -377,12 +361,9 @@ def _segments(
             sound[stem] = segment
     uses = {stem: segment_names(segment.membership) for stem, (segment, _) in read.items()}
     for stem, missing in _leaning(uses, sound):
+        hint = f"mend segments/{missing}.yaml"
         finding = Finding(
-            ("condition",),
-            "uses a segment that is itself refused",
-            missing,
-            "a sound segment",
-            f"mend segments/{missing}.yaml",
+            ("condition",), "uses a segment that is itself refused", missing, "a sound one", hint
         )
         found.refuse(stem, [finding.problem(read[stem][1])])
         del sound[stem]
@@ -413,25 +394,11 @@ def _flags(
             *targeting_findings(flag.targeting, segments),
         ]
         if stem in experiments or stem.removesuffix("__config") in experiments:
-            findings.append(
-                Finding(
-                    ("id",),
-                    "an experiment already exports this flag",
-                    stem,
-                    "an id of its own",
-                    "rename the file and its id",
-                )
-            )
+            rule, hint = "an id of its own", "rename the file and its id"
+            findings.append(Finding(("id",), "an experiment already exports this flag", stem, rule, hint))
         if circle := circle_of(stem, edges):
-            findings.append(
-                Finding(
-                    ("depends_on",),
-                    "flags depend on one another in a circle",
-                    " → ".join(circle),
-                    "no circle",
-                    "take one of these needs away",
-                )
-            )
+            what, hint = "flags depend on one another in a circle", "take one of these needs away"
+            findings.append(Finding(("depends_on",), what, " → ".join(circle), "no circle", hint))
         if not findings:
             for position, test in enumerate(flag.tests):
                 findings += targeting_test_findings(test, ("tests", position), flag.targeting, segments)
@@ -440,12 +407,9 @@ def _flags(
         else:
             sound[stem] = flag
     for stem, missing in _leaning(edges, sound):
+        hint = f"mend flags/{missing}.yaml"
         finding = Finding(
-            ("depends_on",),
-            "depends on a flag that is itself refused",
-            missing,
-            "a sound flag",
-            f"mend flags/{missing}.yaml",
+            ("depends_on",), "depends on a flag that is itself refused", missing, "a sound one", hint
         )
         found.refuse(stem, [finding.problem(read[stem][1])])
         del sound[stem]

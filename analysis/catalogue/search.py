@@ -148,12 +148,14 @@ def chain_findings(experiment: Experiment, others: Mapping[str, Experiment]) -> 
     before: str | None = search.follows
     while before is not None:
         if before in seen:
-            yield Finding(where, "batches follow one another in a circle", search.follows)
+            yield Finding(where, "batches follow one another in a circle", search.follows, "no circle")
             return
         seen.add(before)
         other = others.get(before)
         if other is None:
-            yield Finding(where, "unknown experiment", before, hint=did_you_mean(before, others))
+            yield Finding(
+                where, "unknown experiment", before, "a file of experiments/", did_you_mean(before, others)
+            )
             return
         if other.search is None or other.search.parameters != search.parameters:
             rule = "a batch of the same search: the same parameters"

@@ -491,8 +491,9 @@ EXPECTED: dict[str, list[str]] = {
             "experiments/unknown_key.yaml:3 ownr: unknown key 'ownr' (growth@example.com: one of: "
             "assignment, bandit, config_schema, crossovers, description, end, exposure, factors, "
             "holdout, hypothesis, id, layer, metrics, name, overrides, owner, pauses, phases, plan, "
-            "ramp, salts, sdk, segments, shipped, since, stage, start, status, sticky, stopping, "
-            "tags, targeting, tests, traffic, type, unit, variants). Hint: did you mean 'owner'?"
+            "ramp, salts, sdk, search, segments, shipped, since, stage, start, status, sticky, "
+            "stopping, tags, targeting, tests, traffic, type, unit, variants). Hint: did you mean "
+            "'owner'?"
         ),
     ],
     "unknown_nested_key": [
