@@ -168,19 +168,12 @@ class _Builder:
         """The definition of a metric for experiments."""
         if entry.meta is None:
             hint = "write it as config: {meta: {fairsplit: ...}}"
-            raise _refused(
-                entry,
-                Finding(
-                    ("meta", "fairsplit"), "is read below config", rule="config.meta.fairsplit", hint=hint
-                ),
-            )
+            raise _refused(entry, Finding(("meta", "fairsplit"), "is read below config", hint=hint))
         meta = _read_meta(entry)
         type_ = entry.data.get("type")
         findings = [*metric_key_findings(entry), *meta_findings(meta, _META)]
         if refusal := refused_type(meta.kind, str(type_)):
-            findings.append(
-                Finding(("type",), refusal[0], shown(type_), f"a type of kind {meta.kind}", refusal[1])
-            )
+            findings.append(Finding(("type",), refusal[0], shown(type_), hint=refusal[1]))
         if findings:
             raise _RefusedError([entry.problem(finding) for finding in findings])
         if type_ == "conversion":
@@ -191,7 +184,7 @@ class _Builder:
         if value.is_ratio != (meta.kind == "ratio"):
             what = "the expression is a quotient" if value.is_ratio else "the expression is no quotient"
             hint = "kind: ratio" if value.is_ratio else "kind: count, mean, revenue or duration"
-            raise _refused(entry, Finding((*_META, "kind"), what, meta.kind, "a kind that fits", hint))
+            raise _refused(entry, Finding((*_META, "kind"), what, meta.kind, hint=hint))
         numerator, scale_y = self._summed(entry, value.top)
         denominator, scale_d = self._summed(entry, value.bottom) if value.is_ratio else (None, 1)
         if funnel and numerator.name != funnel[-1]:
@@ -297,13 +290,8 @@ class _Builder:
             if not isinstance(expr, str):
                 raise _refused(entry, Finding(("type_params", "expr"), "must be text", shown(expr), "a / b"))
             return self._arithmetic(entry, lambda: combine(expr, inputs))
-        hint = "name such a metric in its place"
-        raise _refused(
-            entry,
-            Finding(
-                ("type",), "is no part of another metric", shown(type_), "simple, ratio or derived", hint
-            ),
-        )
+        hint = "a simple, ratio or derived metric"
+        raise _refused(entry, Finding(("type",), "is no part of another metric", shown(type_), hint=hint))
 
     @staticmethod
     def _arithmetic(entry: Entry, compute: Any) -> Quotient:
@@ -313,14 +301,7 @@ class _Builder:
             hint = "sums of measures with factors, or one such sum over another, are computed"
             expr = mapping(entry.data.get("type_params")).get("expr", "")
             raise _refused(
-                entry,
-                Finding(
-                    ("type_params", "expr"),
-                    f"is not computed: {error}",
-                    shown(expr),
-                    "a sum, or a quotient of sums",
-                    hint,
-                ),
+                entry, Finding(("type_params", "expr"), f"is not computed: {error}", shown(expr), hint=hint)
             ) from error
         return value
 
@@ -354,9 +335,7 @@ class _Builder:
                 )
             if meta.winsorize is not None:
                 hint = "name a metric of the same measure without winsorize"
-                raise _refused(
-                    entry, Finding(path, "the cap of a part is not carried", name, "a part without cap", hint)
-                )
+                raise _refused(entry, Finding(path, "the cap of a part is not carried", name, hint=hint))
         own = self._conditions(entry, node.get("filter"), (*path, "filter"))
         return str(node.get("alias") or name), self._value(inner, kind, (*conditions, *own), depth + 1)
 
@@ -371,10 +350,7 @@ class _Builder:
             if node.get(key) is not None and node[key] != plain:
                 hint = "leave it out: a unit without events counts as 0"
                 raise _refused(
-                    entry,
-                    Finding(
-                        (*path, key), f"{key} is not computed", shown(node[key]), "events as they are", hint
-                    ),
+                    entry, Finding((*path, key), f"{key} is not computed", shown(node[key]), hint=hint)
                 )
         name = str(node.get("name"))
         if name not in self.text.measures:
@@ -384,9 +360,7 @@ class _Builder:
         declared = self.text.measures[name]
         agg = self._aggs[name]
         if refusal := refused_agg(kind, agg):
-            raise _refused(
-                entry, Finding(path, refusal[0], name, f"an aggregation of kind {kind}", refusal[1])
-            )
+            raise _refused(entry, Finding(path, refusal[0], name, hint=refusal[1]))
         if name in self._faults:
             raise _RefusedError(
                 [
@@ -395,8 +369,7 @@ class _Builder:
                             path,
                             "names a measure that is itself refused",
                             name,
-                            "a sound measure",
-                            f"mend {self._faults[name][0].where}",
+                            hint=f"mend {self._faults[name][0].where}",
                         )
                     ),
                     *([] if declared.model is None or declared.model.over_events else self._faults[name]),
@@ -434,7 +407,6 @@ class _Builder:
                 Finding(
                     ("type_params", "expr"),
                     f"is not computed: {error}",
-                    rule="factors that fit the scale",
                     hint="use another unit, or give the measure another scale",
                 ),
             ) from error
@@ -452,17 +424,11 @@ class _Builder:
         if entry.data.get("filter") is not None:
             hint = "filter base_measure or conversion_measure"
             raise _refused(
-                entry,
-                Finding(
-                    ("filter",),
-                    "a conversion's filter belongs to one of its measures",
-                    rule="a filter of a measure",
-                    hint=hint,
-                ),
+                entry, Finding(("filter",), "a conversion's filter belongs to one of its measures", hint=hint)
             )
         for option in (*options_of(meta), *tests_by_value(meta)):
             what = f"{option} is not honoured by type conversion"
-            raise _refused(entry, Finding(_META, what, rule="a plain conversion", hint="leave it out"))
+            raise _refused(entry, Finding(_META, what, hint="leave it out"))
         calculation = params.get("calculation", "conversion_rate")
         kinds = {"conversion_rate": "ratio", "conversions": "count"}
         if not isinstance(calculation, str) or calculation not in kinds:

@@ -75,7 +75,8 @@ def in_full(problem: Problem) -> Problem:
     if not hint:
         described = next((part for begin, part in _DESCRIBED if problem.where.startswith(begin)), "")
         hint = f"docs/definitions.md describes every key{described}"
-    parts = (problem.what, problem.where, problem.value, problem.rule, hint)
+    rule = problem.rule or "what docs/definitions.md says of the key"
+    parts = (problem.what, problem.where, problem.value, rule, hint)
     return Problem(*("".join(sign if sign.isprintable() else " " for sign in part) for part in parts))
 
 
