@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairsplit.analysis.catalogue import MetricDefinition, compile_tables, load_catalogue
-from fairsplit.analysis.catalogue.metrics import read_metrics
+from fairsplit.analysis.catalogue.metrics import read_semantic_layer
 
 EXPERIMENT = yaml.safe_load(
     """
@@ -135,6 +135,6 @@ def test_a_metric_file_with_anything_anywhere_loads_or_is_told(data):
         folder = Path(name) / "models" / "semantic"
         folder.mkdir(parents=True)
         (folder / "metrics.yml").write_text(yaml.safe_dump(definition, allow_unicode=True))
-        _, problems = read_metrics(Path(name))
+        problems = read_semantic_layer(Path(name)).problems
     assert all(problem.where.startswith("models/semantic/metrics.yml:") for problem in problems)
     expect_in_full(problems)
