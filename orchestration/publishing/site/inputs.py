@@ -55,7 +55,6 @@ _FRAMES = {
     "syntheses": "from results.syntheses order by all",
     "synthesis_studies": "from results.synthesis_studies order by all",
     "search": "from results.search order by search_id, position",
-    "certification": "from results.aa_certification order by all",
     "aa_certification": "from results.aa_certification order by all",
     "daily_exposures": "from fct_daily_exposures order by all",
     "losses": """
