@@ -22,7 +22,7 @@ from fairsplit.analysis.statistics.comparisons import Comparison, Estimate, conc
 from fairsplit.analysis.statistics.covariates import cuped
 from fairsplit.analysis.statistics.lifts import Lift, Pair
 from fairsplit.analysis.statistics.means import welch
-from fairsplit.analysis.statistics.proportions import compare_proportions, is_rare, pooled_z
+from fairsplit.analysis.statistics.proportions import compare_proportions, is_rare, two_proportion_z
 from fairsplit.analysis.statistics.ratios import linearised, ratio_delta
 from fairsplit.analysis.statistics.status import Reason
 
@@ -204,7 +204,7 @@ def _one_kind(
         return scored.comparison, word, None
     if kind == "two_proportion_z":
         counts = (*successes(pairs, "_control"), *successes(pairs))
-        return pooled_z(*counts, alpha=alpha, alternative=alternative), kind, None
+        return two_proportion_z(*counts, alpha=alpha, alternative=alternative), kind, None
     if kind in {"welch", "ratio_delta"}:
         letters = "y" if kind == "welch" else "yd"
         both = (moments(pairs, letters, "_control"), moments(pairs, letters))

@@ -17,7 +17,7 @@ from fairsplit.analysis.statistics.moments import Moments
 from fairsplit.analysis.statistics.normality import UNITS_PER_SKEWNESS, difference_skewness, rate_skewness
 from fairsplit.analysis.statistics.score import difference_interval, ratio_interval
 from fairsplit.analysis.statistics.status import Reason, blank, combined, quiet, reasons
-from fairsplit.analysis.statistics.tails import ALTERNATIVES, infer
+from fairsplit.analysis.statistics.tails import ALTERNATIVES, infer, t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,8 +112,7 @@ def two_proportion_z(
 ) -> Comparison:
     """The textbook z-test: pooled variance in the test, unpooled (Wald) interval, no continuity correction.
 
-    Test and interval can disagree near the level: `pooled_z` has the intervals that agree, and `compare_proportions` is
-    the default for decisions.
+    Test and interval can disagree near the level; `compare_proportions` is the default for decisions.
 
     Args:
         x_c: Successes of the control, shape (...).
@@ -167,51 +166,8 @@ def two_proportion_z(
 
 
 @quiet
-def pooled_z(
-    x_c: Any, n_c: Any, x_t: Any, n_t: Any, *, alpha: Any = 0.05, alternative: Alternative = "two-sided"
-) -> Comparison:
-    """The textbook z-test with the intervals of difference and ratio that invert it.
-
-    The pooled z is the score statistic of a difference of 0 without the factor N / (N - 1), so that Mee's interval
-    leaves 0 out where p is below the level, and only there.
-
-    Args:
-        x_c: Successes of the control, shape (...).
-        n_c: Units of the control.
-        x_t: Successes of the treatment.
-        n_t: Units of the treatment.
-        alpha: Level(s).
-        alternative: ``two-sided``, ``less`` or ``greater``.
-
-    Returns:
-        As `two_proportion_z` but for the intervals, which are those of `score_test` without its factor.
-
-    Raises:
-        InputError: As `two_proportion_z`.
-
-    Source:
-        Mee (1984), Biometrics 40, 1175.
-
-    Examples:
-        >>> r = pooled_z(1, 50, 8, 52)
-        >>> round(r.p_value.item(), 4), round(r.ci_low.item(), 4), round(r.ci_high.item(), 4)
-        (0.0172, 0.0295, 0.2585)
-    """
-    textbook = two_proportion_z(x_c, n_c, x_t, n_t, alpha=alpha, alternative=alternative)
-    inverted = score_test(x_c, n_c, x_t, n_t, alpha=alpha, alternative=alternative, corrected=False)
-    return _with(textbook, ci_low=inverted.ci_low, ci_high=inverted.ci_high, rel=inverted.rel)
-
-
-@quiet
 def score_test(
-    x_c: Any,
-    n_c: Any,
-    x_t: Any,
-    n_t: Any,
-    *,
-    alpha: Any = 0.05,
-    alternative: Alternative = "two-sided",
-    corrected: bool = True,
+    x_c: Any, n_c: Any, x_t: Any, n_t: Any, *, alpha: Any = 0.05, alternative: Alternative = "two-sided"
 ) -> Comparison:
     """Score test with the Miettinen-Nurminen intervals of difference and ratio that invert it (1985).
 
@@ -225,7 +181,6 @@ def score_test(
         n_t: Units of the treatment.
         alpha: Level(s).
         alternative: ``two-sided``, ``less`` or ``greater``.
-        corrected: Whether the variance has its factor N / (N - 1).
 
     Returns:
         Comparisons; the lift is unbounded above where the control has no success.
@@ -243,15 +198,12 @@ def score_test(
     rate = counts.pooled
     total = counts.n_c + counts.n_t
     diff = t.mean - c.mean
-    factor = total / (total - 1.0)
-    variance = rate * (1.0 - rate) * (1.0 / counts.n_c + 1.0 / counts.n_t)
-    se = np.sqrt(variance * factor if corrected else variance)
+    se = np.sqrt(rate * (1.0 - rate) * (1.0 / counts.n_c + 1.0 / counts.n_t) * total / (total - 1.0))
     infinite = np.full(diff.shape, np.inf)
     test = infer(diff, se, infinite, level, alternative)
     shape = np.broadcast_shapes(diff.shape, level.shape)
     status = counts.status(shape)
-    # The intervals' statistics have the factor: without it they are so much larger.
-    quantile = np.broadcast_to(test.quantile if corrected else test.quantile / np.sqrt(factor), shape)
+    quantile = np.broadcast_to(test.quantile, shape)
     given = tuple(np.broadcast_to(v, shape) for v in (counts.x_c, counts.n_c, counts.x_t, counts.n_t))
     low, high = difference_interval(*given, quantile=quantile, wanted=status == Reason.OK)
     ratio_low, ratio_high = ratio_interval(*given, quantile=quantile, wanted=status == Reason.OK)
@@ -492,3 +444,57 @@ def _overlaid(base: Comparison, part: Comparison, mask: BoolArray) -> Comparison
 def _with(comparison: Comparison, **changes: Any) -> Comparison:
     make: Callable[..., Comparison] = Comparison
     return make(**{f.name: changes.get(f.name, getattr(comparison, f.name)) for f in fields(Comparison)})
+
+
+@quiet
+def log_risk_ratio(x_c: Any, n_c: Any, x_t: Any, n_t: Any, *, alpha: Any = 0.05) -> Lift:
+    """Relative lift by the log risk ratio, se^2 = 1/x_t - 1/n_t + 1/x_c - 1/n_c, normal quantile.
+
+    Args:
+        x_c: Successes of the control, shape (...).
+        n_c: Units of the control.
+        x_t: Successes of the treatment.
+        n_t: Units of the treatment.
+        alpha: Level(s).
+
+    Returns:
+        Lifts whose `se` is the log ratio's; status ``not_positive`` where an arm has no success.
+
+    Raises:
+        InputError: For impossible counts and alpha outside (0, 1).
+
+    Examples:
+        >>> r = log_risk_ratio(104, 11037, 189, 11034)
+        >>> r.low.round(3), r.high.round(3)
+        (np.float64(0.433), np.float64(1.306))
+    """
+    counts, level = _Counts.checked(x_c, n_c, x_t, n_t), as_level(alpha)
+    c, t = counts.arms()
+    se = np.sqrt((1.0 - t.mean) / counts.x_t + (1.0 - c.mean) / counts.x_c)
+    quantile = t_quantile(level / 2.0, np.array(np.inf))
+    log_ratio = np.log(t.mean) - np.log(c.mean)
+    shape = np.broadcast_shapes(log_ratio.shape, level.shape)
+    status = reasons(
+        shape,
+        [
+            ((counts.n_c == 0) | (counts.n_t == 0), Reason.NO_EXPOSURE),
+            (counts.x_c == 0, Reason.ZERO_BASELINE),
+            (counts.x_t == 0, Reason.NOT_POSITIVE),
+        ],
+    )
+    nothing = np.full(shape, np.nan)
+
+    def full(values: FloatArray) -> FloatArray:
+        return blank(status, np.broadcast_to(values, shape))
+
+    return Lift(
+        full((t.mean - c.mean) / c.mean),
+        full(se),
+        full(np.expm1(log_ratio - quantile * se)),
+        full(np.expm1(log_ratio + quantile * se)),
+        np.asarray(status == Reason.OK),
+        nothing,
+        nothing,
+        nothing,
+        status,
+    )

@@ -15,7 +15,7 @@ from fairsplit.analysis.statistics.histograms import Histograms
 from fairsplit.analysis.statistics.lifts import Pair, fieller
 from fairsplit.analysis.statistics.means import fieller_of_means, welch
 from fairsplit.analysis.statistics.moments import JointMoments, Moments
-from fairsplit.analysis.statistics.proportions import two_proportion_z
+from fairsplit.analysis.statistics.proportions import log_risk_ratio, two_proportion_z
 from fairsplit.analysis.statistics.quantiles import (
     harrell_davis,
     quantile_interval,
@@ -25,7 +25,6 @@ from fairsplit.analysis.statistics.quantiles import (
 )
 from fairsplit.analysis.statistics.ranks import kolmogorov_smirnov, mann_whitney
 from fairsplit.analysis.statistics.ratios import ratio_delta, ratio_estimate
-from fairsplit.analysis.statistics.risk_ratios import log_risk_ratio
 from fairsplit.analysis.statistics.robust import winsorise_count, winsorise_quantile
 from fairsplit.analysis.statistics.status import Reason, names
 from fairsplit.analysis.statistics.tails import t_quantile

@@ -18,11 +18,11 @@ from fairsplit.analysis.statistics.means import fieller_of_means, welch
 from fairsplit.analysis.statistics.moments import JointMoments, Moments
 from fairsplit.analysis.statistics.proportions import (
     compare_proportions,
+    log_risk_ratio,
     score_test,
     two_proportion_z,
 )
 from fairsplit.analysis.statistics.ratios import linearised, ratio_delta, ratio_estimate
-from fairsplit.analysis.statistics.risk_ratios import log_risk_ratio
 from fairsplit.analysis.statistics.status import names
 
 

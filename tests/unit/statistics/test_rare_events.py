@@ -7,17 +7,11 @@ import itertools
 import numpy as np
 import pytest
 from scipy import integrate, stats
-from statsmodels.stats.proportion import confint_proportions_2indep
 
 from fairsplit.analysis.statistics import proportions
 from fairsplit.analysis.statistics.fisher import fisher_tails
 from fairsplit.analysis.statistics.melded import credible_interval, melded_interval
-from fairsplit.analysis.statistics.proportions import (
-    compare_proportions,
-    exact_test,
-    pooled_z,
-    two_proportion_z,
-)
+from fairsplit.analysis.statistics.proportions import compare_proportions, exact_test
 
 
 def _tables(count: int, seed: int) -> list[np.ndarray]:
@@ -68,30 +62,6 @@ def test_p_and_both_intervals_agree(alpha: float, alternative: str) -> None:
     outside = (r.rel.low > 0) | (r.rel.high < 0)
     np.testing.assert_array_equal(outside[lifted], (r.p_value < alpha)[lifted])
     assert np.all((r.ci_low <= r.diff + 1e-12)[known] & (r.diff <= r.ci_high + 1e-12)[known])
-
-
-@pytest.mark.parametrize("alternative", ["two-sided", "less", "greater"])
-def test_the_pooled_z_and_both_its_intervals_agree(alternative: str) -> None:
-    """The Wald interval that textbooks print beside it does not."""
-    x_c, n_c, x_t, n_t = _tables(200, 7)
-    found = pooled_z(x_c, n_c, x_t, n_t, alternative=alternative)  # type: ignore[arg-type]
-    textbook = two_proportion_z(x_c, n_c, x_t, n_t, alternative=alternative)  # type: ignore[arg-type]
-    np.testing.assert_array_equal(found.p_value, textbook.p_value)
-    known = found.status == 0
-    for low, high, known_too in (
-        (found.ci_low, found.ci_high, known),
-        (found.rel.low, found.rel.high, known & (found.rel.status == 0)),
-    ):
-        outside = (low > 0) | (high < 0)
-        np.testing.assert_array_equal(outside[known_too], (found.p_value < 0.05)[known_too])
-    wald = (textbook.ci_low > 0) | (textbook.ci_high < 0)
-    assert (wald != (textbook.p_value < 0.05))[known].any()
-
-
-def test_the_interval_of_the_pooled_z_is_that_of_statsmodels() -> None:
-    found = pooled_z(1, 50, 8, 52)
-    low, high = confint_proportions_2indep(8, 52, 1, 50, method="score", compare="ratio", correction=False)
-    assert (found.rel.low.item() + 1, found.rel.high.item() + 1) == pytest.approx((low, high), rel=1e-9)
 
 
 @pytest.mark.parametrize("table", [(1, 50, 8, 52), (2, 90_000, 5, 10_000), (7, 900, 0, 100), (3, 20, 19, 20)])
