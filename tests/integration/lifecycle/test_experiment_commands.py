@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from tests.problems import told
 from typer.testing import CliRunner
 
 from fairsplit.analysis.catalogue import load_catalogue, load_metrics
@@ -102,7 +103,7 @@ def test_a_refusal_is_one_message_and_changes_nothing(
     before = path.read_text()
     done = run(*words)
     line = next(n for n, text in enumerate(before.splitlines(), 1) if text.startswith("phases:")) + 3
-    assert str(done.exception) == message.format(line=line)
+    assert told(done.exception) == message.format(line=line)
     assert path.read_text() == before
     assert log(catalog) == []
 

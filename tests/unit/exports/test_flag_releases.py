@@ -93,7 +93,7 @@ YAML = "id: {name}\nname: Flag\nowner: web@example.com\ntype: {type}\ndefault: {
         ),
         (
             "depends_on: [{flag: wrong, value: true}]\n",
-            "flags/late.yaml:6 depends_on: depends on a flag that is itself refused (wrong)",
+            "flags/late.yaml:6 depends_on: depends on a flag that is itself refused (wrong: a sound one)",
         ),
         ("sdk: acme\n", "flags/late.yaml:6 sdk: "),
     ],
