@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy import special, stats
+from scipy import special
 
 from fairsplit.analysis.bandits.contextual.cells import Cells, coded
 from fairsplit.analysis.bandits.contextual.linear import fit
@@ -278,7 +278,7 @@ def _policy_row(learned: Learned, known: _Known, experiment: Experiment, sign: f
     low = lower_bounds(learned, alpha=alpha, planned=planned)
     closest = int(low.argmin())
     best = int(learned.fixed.argmax())
-    width = float(stats.norm.isf(alpha / 2)) * learned.value_se + learned.value_bias
+    width = -float(special.ndtri(alpha / 2)) * learned.value_se + learned.value_bias
     ends = sorted([sign * (learned.value - width), sign * (learned.value + width)])
     gap, error = float(learned.gap[best]), float(learned.gap_se[best])
     base = abs(float(learned.fixed[best]))
@@ -346,7 +346,7 @@ def _conditions(
 
 
 def _coefficient_rows(model: RewardModel, known: _Known, bandit: Bandit, sign: float) -> list[dict[str, Any]]:
-    half = float(stats.t.isf(0.025, model.df))
+    half = -float(special.stdtrit(model.df, 0.025))
     terms = [
         (feature, level)
         for feature, names in zip(bandit.features, known.cells.levels, strict=True)

@@ -57,7 +57,7 @@ def good(tmp_path: Path) -> Path:
             ["--metric", "y:men"],
             (
                 "--metric: unknown type of metric (men: proportion, z, mean, ratio, median, p1 to p99, "
-                "mann_whitney, ks). Hint: did you mean 'mean'?"
+                "mann_whitney, ks, a custom part). Hint: did you mean 'mean'?"
             ),
         ),
         (["--ratio", "1:2:3"], "--ratio: the ratio does not fit the arms (1:2:3: 2 numbers)"),
