@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy
 from scipy import special
-from scipy.stats import qmc
 
 from fairsplit.analysis.search.gaussian import conditioned, fitted
 
@@ -77,7 +77,8 @@ def expected_improvement(mean: FloatArray, spread: FloatArray, best: float) -> F
 def sobol(space: Space, count: int, seed: int) -> FloatArray:
     """Points of a scrambled Sobol sequence on the space's grid, each once; shape (at most count, axes)."""
     size = 1 << max(int(np.ceil(np.log2(max(count, 2)))), 1)
-    drawn = qmc.Sobol(len(space.axes), rng=np.random.default_rng(seed)).random(size)[:count]
+    # Named by way of `scipy`, which loads `scipy.stats` only here: it takes longer than a whole analysis of a file.
+    drawn = scipy.stats.qmc.Sobol(len(space.axes), rng=np.random.default_rng(seed)).random(size)[:count]
     return _each_once(space.on_grid(drawn))
 
 
