@@ -226,7 +226,8 @@ def loss_rows(
     )
     losses = losses.with_columns(pl.col("undeclared").fill_null(value=True))
     lost = (
-        _with_period(losses, periods, "event_day")
+        # A unit that is exposed after all is taken back where it was lost, whatever the weights are by then.
+        _with_period(losses, periods, "lost_day" if "lost_day" in losses.columns else "event_day")
         .group_by(*place, "variant_id", "period", maintain_order=True)
         .agg(lost=pl.col("units").sum().cast(pl.Float64))
     )

@@ -42,19 +42,20 @@ joined as (
 ),
 
 lost as (
-    select experiment_id, variant_id, due_variant_id, step, event_day, units, events
+    select experiment_id, variant_id, due_variant_id, step, event_day, lost_day, units, events
     from {{ ref('int_unqualified_losses') }}
     where event_day is not null
     union all
-    select experiment_id, variant_id, null, 'not_activated', event_day, 1, null
+    select experiment_id, variant_id, null, 'not_activated', event_day, event_day, 1, null
     from waiting
     union all
-    select waiting.experiment_id, waiting.variant_id, null, 'not_activated', exposures.exposure_day, -1, null
+    select
+        waiting.experiment_id, waiting.variant_id, null, 'not_activated', exposures.exposure_day, waiting.event_day, -1, null
     from waiting
     inner join {{ ref('fct_exposures') }} as exposures
         on waiting.experiment_id = exposures.experiment_id and waiting.unit_id = exposures.unit_id
     union all
-    select experiment_id, variant_id, null, 'identity', event_day, 1, null
+    select experiment_id, variant_id, null, 'identity', event_day, event_day, 1, null
     from joined
 )
 
@@ -64,7 +65,8 @@ select
     due_variant_id,
     step,
     event_day,
+    lost_day,
     cast(sum(units) as bigint) as units,
     cast(sum(events) as bigint) as events
 from lost
-group by experiment_id, variant_id, due_variant_id, step, event_day
+group by experiment_id, variant_id, due_variant_id, step, event_day, lost_day

@@ -74,6 +74,7 @@ counted as (
         due_variant_id,
         step,
         event_day,
+        event_day as lost_day,
         if(event_day = first_day, 1, 0) as units,
         events
     from lost
@@ -84,6 +85,7 @@ counted as (
         lost.due_variant_id,
         lost.step,
         greatest(lost.first_day, exposures.exposure_day) as event_day,
+        lost.first_day as lost_day,
         -1 as units,
         0 as events
     from lost
@@ -99,7 +101,8 @@ select
     due_variant_id,
     step,
     event_day,
+    lost_day,
     cast(sum(units) as bigint) as units,
     cast(sum(events) as bigint) as events
 from counted
-group by experiment_id, variant_id, due_variant_id, step, event_day
+group by experiment_id, variant_id, due_variant_id, step, event_day, lost_day

@@ -447,3 +447,33 @@ def test_losses_that_grow_while_weights_change_are_no_fault(world, ended, extra,
         assert checks[check]["p_value"] > 0.5 if status == "pass" else checks[check]["status"] == "fail"
     assert checks["loss:bots"]["status"] == status
     assert (checks["crossovers"]["p_value"] > 0.5) == (status == "pass")
+
+
+def test_losses_that_are_taken_back_count_in_the_period_in_which_they_were_lost(world):
+    """A unit that waits for its activation at 90 to 10 and is exposed at 50 to 50 is lost at neither; 20 stay lost."""
+    world.define(phases=RAMP, end="2026-02-19")
+    world.values("control", [1, 2, 3])
+    world.values("red", [1, 2, 4])
+    first, second = date(2026, 1, 6), date(2026, 1, 10)
+    world.exposures({"control": 8_000, "red": 900}, day=first, phase=0)
+    world.exposures({"control": 5_890, "red": 5_090}, day=second, phase=1)
+    losses = pl.DataFrame(
+        [
+            {"experiment_id": "cta", "step": "not_activated", "variant_id": arm, "events": None}
+            | {"event_day": day, "lost_day": lost, "units": units}
+            for arm, day, lost, units in (
+                ("control", first, first, 900),
+                ("red", first, first, 100),
+                ("control", second, first, -890),
+                ("red", second, first, -90),
+                ("control", second, second, 10),
+                ("red", second, second, 10),
+            )
+        ]
+    )
+    rows = world.judge(LAST, losses=losses).validity.to_dicts()
+    (found,) = (row for row in rows if row["check"] == "loss:not_activated")
+    assert found["observed"] == "20 / 20"
+    # 10 of 8,910 and 10 of 1,010 in the first, 10 of 5,900 and 10 of 5,100 in the second.
+    due = 20 * 8_010 / 8_920 + 20 * 5_900 / 11_000
+    assert found["expected"] == f"{due:,.1f} / {40 - due:,.1f}"
