@@ -39,7 +39,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
     """Links out of `docs/` become links to the copies; what is no file stays and is refused as a dead link."""
     root = Path(config.config_file_path).parent
     if page.file.src_uri.startswith(f"{_COPIES}/"):
-        return re.sub(r"\]\(docs/", "](../", markdown)
+        return re.sub(r"\]\(((?:\.\./)*)docs/", r"](\1../", markdown)
     up = posixpath.relpath(_COPIES, posixpath.dirname(page.file.src_uri) or ".")
     return _OUT.sub(lambda found: f"]({up}/{_file(root, found[1])}", markdown)
 

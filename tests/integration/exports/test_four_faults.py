@@ -50,11 +50,11 @@ MESSAGES = {
     ),
     "hen": (
         "the definition is broken: flags/hen.yaml:6 depends_on: flags depend on one another in a circle "
-        "(hen → egg → hen)"
+        "(hen → egg → hen: no circle). Hint: take one of these needs away"
     ),
     "egg": (
         "the definition is broken: flags/egg.yaml:6 depends_on: flags depend on one another in a circle "
-        "(egg → hen → egg)"
+        "(egg → hen → egg: no circle). Hint: take one of these needs away"
     ),
     "by_mail": (
         "mail: flagd cannot match a regular expression the same way in every language (@example[.]com$: in, equals, "
@@ -62,7 +62,8 @@ MESSAGES = {
         "the warehouse, or serve it with sdk: ufc"
     ),
     "blue": (
-        "the definition is broken: flags/blue.yaml:6 overrides.user-1: does not have the flag's type (blue: boolean)"
+        "the definition is broken: flags/blue.yaml:6 overrides.user-1: does not have the flag's type (blue: boolean). "
+        "Hint: docs/definitions.md describes every key under `flags/<id>.yaml`"
     ),
 }
 
