@@ -115,6 +115,8 @@ def next_leaves(allocations: pl.DataFrame) -> dict[str, str]:
     Args:
         allocations: Rows of `ALLOCATIONS` at one cut-off.
     """
+    if "next_leaves" not in allocations.columns:  # Judged by an earlier version, until the next run.
+        return {}
     moving = allocations.filter(pl.col("next_leaves").is_not_null())
     return dict(moving.select("experiment_id", "next_leaves").iter_rows())
 

@@ -150,12 +150,7 @@ def _offers(connection: duckdb.DuckDBPyConnection, experiment_id: str) -> dict[s
 
 
 def _weights(connection: duckdb.DuckDBPyConnection, experiment_id: str, cut_off: date) -> dict[str, Any]:
-    # What an earlier version judged knows no leaves, and is accepted as it stands.
-    rows: pl.DataFrame = connection.sql(
-        """from (select cast(null as varchar) as next_leaves limit 0)
-           union all by name from results.allocations where cut_off = ?""",
-        params=[cut_off],
-    ).pl()
+    rows: pl.DataFrame = connection.sql("from results.allocations where cut_off = ?", params=[cut_off]).pl()
     return {
         "weights": next_weights(rows).get(experiment_id),
         "leaves": next_leaves(rows).get(experiment_id),
