@@ -98,9 +98,24 @@ def _tabular(path: Path, ending: str, table: str | None) -> pl.DataFrame:
     # A type that Polars does not know ends in a panic, which is no Exception of its own kind.
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, duckdb.Error, OSError) as error:
         lines = str(error).splitlines() or [""]
-        raise OrchestrationError(
-            Problem("the file cannot be read", shown(str(path)), shown(lines[0]))
-        ) from error
+        told = Problem("the file cannot be read", shown(str(path)), shown(lines[0]))
+        raise OrchestrationError((_too_wide(path) if ending in _PARQUET else None) or told) from error
+
+
+def _too_wide(path: Path) -> Problem | None:
+    """Why Polars cannot read a file with decimals of more digits than it knows; it names no column."""
+    try:
+        wide = duckdb.execute(
+            "select name from parquet_schema(?) where precision > 38 order by name", [str(path)]
+        ).fetchall()
+    except duckdb.Error:
+        return None
+    if not wide:
+        return None
+    hint = "store it as decimal(38, …), or leave the column out"
+    return Problem(
+        "a column's decimals are too wide", shown(path.name), shown(wide[0][0]), "at most 38 digits", hint
+    )
 
 
 def _unpacked(path: Path) -> bytes:

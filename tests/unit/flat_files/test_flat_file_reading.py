@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 from tests.unit.flat_files.rows import rows_of
 
 from fairsplit.orchestration.cli import main
+from fairsplit.orchestration.errors import OrchestrationError
+from fairsplit.orchestration.flat_files.reading import read_flat_file
 
 
 @pytest.mark.parametrize(
@@ -120,3 +125,14 @@ def test_text_shows_both_intervals(tmp_path: Path, capsys, monkeypatch) -> None:
     assert "its interval" in text
     assert f"{interval.low:+.2f}".replace("-", "−") in text
     assert f"{interval.high:+.2f}".replace("-", "−") in text
+
+
+@pytest.mark.parametrize("values", [[Decimal("1.5")], [None]])
+def test_a_decimal_of_more_digits_than_can_be_read_is_refused_by_its_column(tmp_path, values):
+    path = tmp_path / "wide.parquet"
+    columns = {"user_id": ["u1"], "revenue": pa.array(values, pa.decimal256(50, 6))}
+    pq.write_table(pa.table(columns), path)
+    with pytest.raises(
+        OrchestrationError, match=r"too wide \(revenue: at most 38 digits\)\. Hint: store it as"
+    ):
+        read_flat_file(path)
