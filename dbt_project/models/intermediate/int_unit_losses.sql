@@ -46,7 +46,7 @@ lost as (
     from {{ ref('int_unqualified_losses') }}
     where event_day is not null
     union all
-    select experiment_id, variant_id, null, 'not_activated', event_day, event_day, 1, null
+    select experiment_id, variant_id, null, 'not_activated', event_day, event_day as lost_day, 1, null
     from waiting
     union all
     select
@@ -55,7 +55,7 @@ lost as (
     inner join {{ ref('fct_exposures') }} as exposures
         on waiting.experiment_id = exposures.experiment_id and waiting.unit_id = exposures.unit_id
     union all
-    select experiment_id, variant_id, null, 'identity', event_day, event_day, 1, null
+    select experiment_id, variant_id, null, 'identity', event_day, event_day as lost_day, 1, null
     from joined
 )
 
