@@ -30,7 +30,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[3]
 #: So few that their pages and verdicts cost little.
 EXPERIMENTS_OF_THE_DEMO = {"checkout_cta", "landing_layout"}
-pytestmark = [pytest.mark.integration, pytest.mark.spark]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.spark,
+    # py4j leaves its sockets to the collector.
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 
 
 def expect_equal(
