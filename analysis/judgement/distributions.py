@@ -11,9 +11,8 @@ import polars as pl
 from fairsplit.analysis.judgement.pairing import GROUP, moments
 from fairsplit.analysis.parts.installed import installed, is_custom
 from fairsplit.analysis.parts.running import compare_custom, custom_estimates
-from fairsplit.analysis.statistics.comparisons import Comparison
+from fairsplit.analysis.statistics.comparisons import Comparison, without_means
 from fairsplit.analysis.statistics.histograms import Histograms
-from fairsplit.analysis.statistics.lifts import Lift
 from fairsplit.analysis.statistics.moments import Moments
 from fairsplit.analysis.statistics.quantiles import quantile_difference, quantile_estimates
 from fairsplit.analysis.statistics.ranks import kolmogorov_smirnov, mann_whitney
@@ -110,6 +109,7 @@ def own_values(rows: pl.DataFrame, histograms: pl.DataFrame | None) -> tuple[Mom
     return Moments(plain.n, mean, m2), std_error
 
 
+@quiet
 def compare_distributions(
     kind: str, pairs: pl.DataFrame, histograms: pl.DataFrame, alpha: FloatArray, alternative: Any
 ) -> Comparison:
@@ -130,7 +130,9 @@ def compare_distributions(
         done = mann_whitney(both, alpha)
         delta = 2 * done.win_probability - 1
         ends = (2 * done.ci_low - 1, 2 * done.ci_high - 1)
-        return _without_means(both, delta, done.z, (done.p_value, done.log_p), ends, alpha, done.status)
+        return without_means(
+            both, delta, np.abs(delta / done.z), done.z, (done.p_value, done.log_p), ends, alpha, done.status
+        )
     found = kolmogorov_smirnov(both)
     none = np.full(both.size, np.nan)
     exact = np.isfinite(found.p_exact) & (found.p_exact > 0)
@@ -138,7 +140,7 @@ def compare_distributions(
         np.where(exact, found.p_exact, found.p_value),
         np.where(exact, np.log(np.where(exact, found.p_exact, 1.0)), found.log_p),
     )
-    return replace(_without_means(both, found.signed, found.d, p, (none, none), alpha, found.status), se=none)
+    return without_means(both, found.signed, none, found.d, p, (none, none), alpha, found.status)
 
 
 def _varied(both: Histograms) -> BoolArray:
@@ -149,36 +151,3 @@ def _varied(both: Histograms) -> BoolArray:
         for units in (both.control, both.treatment)
     ]
     return np.asarray(spans[0] | spans[1])
-
-
-@quiet
-def _without_means(
-    both: Histograms,
-    difference: FloatArray,
-    statistic: FloatArray,
-    p: tuple[FloatArray, FloatArray],
-    ends: tuple[FloatArray, FloatArray],
-    alpha: FloatArray,
-    status: Any,
-) -> Comparison:
-    nothing = np.full(both.size, np.nan)
-    no = np.zeros(both.size, dtype=np.bool_)
-    unknown = np.where(status == Reason.OK, Reason.INFEASIBLE, status).astype(np.int8)
-    return Comparison(
-        n_control=both.n_control,
-        n_treatment=both.n_treatment,
-        control=nothing,
-        treatment=nothing,
-        diff=difference,
-        se=np.abs(difference / statistic),
-        df=np.full(both.size, np.inf),
-        statistic=statistic,
-        p_value=p[0],
-        log_p=p[1],
-        ci_low=ends[0],
-        ci_high=ends[1],
-        rel=Lift(nothing, nothing, nothing, nothing, no, nothing, nothing, nothing, unknown),
-        alpha=alpha,
-        adequate=no,
-        status=status,
-    )

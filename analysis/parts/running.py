@@ -9,8 +9,7 @@ import numpy as np
 from fairsplit.analysis.errors import AnalysisError
 from fairsplit.analysis.parts.installed import installed, part_of
 from fairsplit.analysis.parts.protocols import TestResult
-from fairsplit.analysis.statistics.comparisons import Comparison, Estimate, compare
-from fairsplit.analysis.statistics.lifts import Lift
+from fairsplit.analysis.statistics.comparisons import Comparison, Estimate, compare, without_means
 from fairsplit.analysis.statistics.status import Reason, quiet
 
 if TYPE_CHECKING:
@@ -56,26 +55,8 @@ def custom_test(name: str, both: Histograms, alpha: FloatArray) -> Comparison:
             continue
         numbers[:, row] = done.difference, done.std_error, done.p_value, done.low, done.high
     difference, std_error, p_value, low, high = numbers
-    nothing, no = np.full(both.size, np.nan), np.zeros(both.size, dtype=np.bool_)
-    unknown = np.where(status == Reason.OK, Reason.INFEASIBLE, status).astype(np.int8)
-    return Comparison(
-        n_control=both.n_control,
-        n_treatment=both.n_treatment,
-        control=nothing,
-        treatment=nothing,
-        diff=difference,
-        se=std_error,
-        df=np.full(both.size, np.inf),
-        statistic=difference / std_error,
-        p_value=p_value,
-        log_p=np.log(p_value),
-        ci_low=low,
-        ci_high=high,
-        rel=Lift(nothing, nothing, nothing, nothing, no, nothing, nothing, nothing, unknown),
-        alpha=alpha,
-        adequate=no,
-        status=status,
-    )
+    p = (p_value, np.log(p_value))
+    return without_means(both, difference, std_error, difference / std_error, p, (low, high), alpha, status)
 
 
 def _is_result(done: object) -> bool:

@@ -22,6 +22,7 @@ from fairsplit.analysis.statistics.tails import infer
 
 if TYPE_CHECKING:
     from fairsplit.analysis.statistics.checks import BoolArray, FloatArray, StatusArray
+    from fairsplit.analysis.statistics.histograms import Histograms
     from fairsplit.analysis.statistics.moments import Moments
     from fairsplit.analysis.statistics.tails import Alternative
 
@@ -84,6 +85,50 @@ class Comparison:
     alpha: FloatArray
     adequate: BoolArray
     status: StatusArray
+
+
+def without_means(
+    both: Histograms,
+    difference: FloatArray,
+    std_error: FloatArray,
+    statistic: FloatArray,
+    p: tuple[FloatArray, FloatArray],
+    ends: tuple[FloatArray, FloatArray],
+    alpha: FloatArray,
+    status: StatusArray,
+) -> Comparison:
+    """What a test found that compares values themselves: it has no means, and so no relative lift.
+
+    Args:
+        both: The values of both arms, for their units.
+        difference: In the test's own sense, shape (comparisons,) like all that follows.
+        std_error: Of the difference; NaN where the test has none.
+        statistic: Of the test.
+        p: The p-values and their natural logarithms.
+        ends: Of the difference's interval, which holds them.
+        alpha: Levels.
+        status: `Reason` codes.
+    """
+    nothing, no = np.full(both.size, np.nan), np.zeros(both.size, dtype=np.bool_)
+    unknown = np.where(status == Reason.OK, Reason.INFEASIBLE, status).astype(np.int8)
+    return Comparison(
+        n_control=both.n_control,
+        n_treatment=both.n_treatment,
+        control=nothing,
+        treatment=nothing,
+        diff=difference,
+        se=std_error,
+        df=np.full(both.size, np.inf),
+        statistic=statistic,
+        p_value=p[0],
+        log_p=p[1],
+        ci_low=ends[0],
+        ci_high=ends[1],
+        rel=Lift(nothing, nothing, nothing, nothing, no, nothing, nothing, nothing, unknown),
+        alpha=alpha,
+        adequate=no,
+        status=status,
+    )
 
 
 @quiet
